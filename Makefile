@@ -1,0 +1,39 @@
+# Everything a newcomer needs: `make testdrive`, `make test`, `make run`.
+PYTHON ?= python3
+BIN := .venv/bin
+MARK := .venv/.installed
+
+.PHONY: testdrive test run check fmt lint lock schema clean
+
+testdrive: $(MARK)  ## play the whole story on this machine; KEEP=1 leaves it running
+	$(BIN)/python -m bot testdrive $(if $(KEEP),--keep)
+
+test: $(MARK)  ## everything CI checks, but the test drive
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest
+
+run: $(MARK)  ## the web and worker processes, with the environment of .env
+	$(BIN)/honcho start
+
+check: $(MARK)  ## both configuration files, offline
+	$(BIN)/python -m bot check
+
+fmt: $(MARK)
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+schema: $(MARK)  ## the JSON Schemas that editors use
+	$(BIN)/python -m bot check --write-schemas
+
+lock:  ## compile requirements*.in into full pins
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+$(MARK): requirements-dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Signalman needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
+	@touch $(MARK)
+
+clean:
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Signalman: a GitOps bot for machine learning on Azure DevOps and Databricks."""

@@ -1,0 +1,143 @@
+"""The commands of `python -m bot`. Each exits with 1 and one clear sentence when it fails."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bot.errors import SignalmanError
+
+
+class _Sentences(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except SignalmanError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Signalman: a GitOps bot for machine learning on Azure DevOps and Databricks."""
+
+
+@main.command(epilog="Example: python -m bot worker")
+def worker() -> None:
+    """Look at what is due, until it is told to stop. Any number may run against one database."""
+    from bot import app
+
+    app.worker(app.prepare()).run()
+
+
+@main.command(epilog="Example: python -m bot testdrive --keep")
+@click.option("--keep", is_flag=True, help="Leave everything running afterwards, and print where to look.")
+def testdrive(keep: bool) -> None:
+    """Play the whole story on this machine, without any account, and verify it."""
+    from bot.sandbox import testdrive as story
+
+    sys.exit(story.main(keep=keep))
+
+
+@main.command(epilog="Example: python -m bot check")
+@click.option("--write-schemas", is_flag=True, help="Also write the JSON Schemas that editors use.")
+def check(write_schemas: bool) -> None:
+    """Check both configuration files and the projects they name; offline, and without any secret."""
+    from bot.commands import check as checking
+
+    if write_schemas:
+        for name, text in checking.schemas().items():
+            Path("config/schema").mkdir(parents=True, exist_ok=True)
+            Path("config/schema", name).write_text(text, encoding="utf-8")
+    found = list(checking.mistakes(Path.cwd()))
+    if found:
+        raise click.ClickException("\n".join(found))
+    print("config/bot.yml and config/mlops.yml are valid, and so is every project, notebook and cluster they name.")
+
+
+@main.command(epilog="Example: python -m bot run ExampleTrainingProject -P data=toy --backend local")
+@click.argument("project")
+@click.option("-P", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter other than configured.")
+@click.option("--backend", type=click.Choice(["databricks-jobs", "local"]), help="Where, if not as configured.")
+def run(project: str, parameters: tuple[str, ...], backend: str | None) -> None:
+    """Run a project of this checkout the way a pull request would, from a laptop."""
+    from bot.commands import run as running
+
+    given = {}
+    for one in parameters:
+        name, sign, value = one.partition("=")
+        if not sign:
+            raise click.ClickException(f"-P {one} is not of the form NAME=VALUE.")
+        given[name] = value
+    sys.exit(0 if running.run(Path.cwd(), project, given, backend, Console()) else 1)
+
+
+@main.command(epilog="Example: python -m bot sync --dry-run")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def sync(dry_run: bool) -> None:
+    """Make the production workspace hold what the target branches hold."""
+    from bot import app
+    from bot.controllers import branch
+    from bot.rules import sync as rule
+    from bot.subjects import Branch
+
+    settings = app.prepare()
+    world = app.neighbours(settings)
+    for served in settings.served:
+        subject = Branch(served.key)
+        if not dry_run:
+            told = branch.pass_over(subject, world).performed
+            print("\n".join((f"{served.key}: {len(told)} things done.", *told)))
+            continue
+        facts = branch.gather(subject, world.repositories[served.key], world)
+        orders = [order for order in rule.plan(facts) if branch.described(order)]
+        print(f"{served.key} at {facts.tip[:7]}: {len(orders)} things to do.")
+        for order in orders:
+            print(f"  {branch.described(order)}")
+
+
+@main.group(invoke_without_command=True, epilog="Example: python -m bot events show azure-3aa7673b-12")
+@click.option("-n", "limit", default=20, show_default=True, help="How many, the newest first.")
+@click.pass_context
+def events(ctx: click.Context, limit: int) -> None:
+    """List deliveries, and what became of them."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from bot import app, subjects
+    from bot.queue import Queue
+
+    queue = Queue(app.prepare().database_url)
+    seen = {one.subject: one for one in queue.subjects(1000)}
+    table = Table("received", "sender", "event", "subject", "looked at", "key")
+    for one in queue.deliveries(limit):
+        row = seen.get(one.subject)
+        looked = "not yet" if row is None or row.seen < one.generation else row.last_error or "yes"
+        table.add_row(_time(one.received_at), one.sender, one.event, subjects.key(one.subject), looked, one.key)
+    Console().print(table)
+
+
+@events.command(epilog="Example: python -m bot events show azure-3aa7673b-12")
+@click.argument("key")
+def show(key: str) -> None:
+    """Tell what the passes over a delivery's subject did."""
+    from bot import app, subjects
+    from bot.queue import Queue
+
+    queue = Queue(app.prepare().database_url)
+    found = queue.delivery(key)
+    if found is None:
+        raise click.ClickException(f"No delivery {key} is known; `python -m bot events` lists them.")
+    subject = subjects.key(found.subject)
+    print(f"{found.event} from {found.sender}, received {_time(found.received_at)}: {subject}")
+    for one in queue.passes(subject):
+        print(f"{_time(one.started_at)}  {one.error or '; '.join(one.performed)}")
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What a pass may do: orders, as plain data.
+
+Each may be cut off and done again: it names what is wanted, not a step from
+what was there before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.facts import JobFacts, Manifest, ProjectRun, SourceFile
+from bot.subjects import Subject
+
+State = Literal["pending", "succeeded", "failed", "error", "notApplicable"]
+ThreadStatus = Literal["active", "closed"]
+
+
+@dataclass(frozen=True)
+class SetStatus:
+    """Post the status `signalman/validate` on an iteration; `description` is at most 80 characters."""
+
+    number: int
+    iteration: int
+    state: State
+    description: str
+
+
+@dataclass(frozen=True)
+class PutReport:
+    """Make the bot's report on a pull request read like this; None leaves the thread's status alone."""
+
+    number: int
+    body: str
+    thread_status: ThreadStatus | None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Say something in the report's thread, unless it says so already."""
+
+    number: int
+    body: str
+
+
+@dataclass(frozen=True)
+class StartRun:
+    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers."""
+
+    token: str
+    project: str
+    entry_point: str
+    commit: str
+    source: str
+    number: int
+    iteration: int
+    backend: str
+    cluster: str
+    experiment: str
+    model: str
+    parameters: Mapping[str, str]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class CancelRun:
+    """Stop a run that nobody waits for any more."""
+
+    run: ProjectRun
+
+
+@dataclass(frozen=True)
+class CloseRun:
+    """Let the MLflow run show how the run really ended."""
+
+    run: ProjectRun
+
+
+@dataclass(frozen=True)
+class WriteObject:
+    """Write a file of a commit to a path of the workspace, over what is there."""
+
+    path: str
+    source: SourceFile
+    commit: str
+
+
+@dataclass(frozen=True)
+class RemoveObject:
+    """Remove a path that the bot once wrote; one that is gone is already removed."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class WriteManifest:
+    """Note in the workspace what the bot owns there."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Create a scoring job that is not there, as the configuration of a commit describes it."""
+
+    name: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class PointJob:
+    """Make a job score with exactly this version from its next run on."""
+
+    job: JobFacts
+    model: str
+    version: str
+
+
+@dataclass(frozen=True)
+class TagJob:
+    """Write the sign that a job's pointing is done and told: its tags."""
+
+    job: JobFacts
+    model: str
+    version: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Wake:
+    """Let another subject be looked at now."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """Look at this subject again after so many seconds, news or not."""
+
+    seconds: float
+
+
+Action = (
+    SetStatus
+    | PutReport
+    | Reply
+    | StartRun
+    | CancelRun
+    | CloseRun
+    | WriteObject
+    | RemoveObject
+    | WriteManifest
+    | CreateJob
+    | PointJob
+    | TagJob
+    | Wake
+    | LookAgain
+)

@@ -1,0 +1,161 @@
+"""The one place where real things are chosen: settings in, a door or a worker out.
+
+What only the worker needs (mlflow, databricks-sdk) is imported when a worker is
+made, so that the web process starts quickly and stays small.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from bot import log as logs
+from bot import settings as deployment
+from bot.errors import SignalmanError
+from bot.passes import Look, Outcome
+from bot.queue import Queue, migrate
+from bot.settings import Settings
+from bot.subjects import Branch, Model, PullRequest, Subject
+from bot.worker import Worker
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from bot.controllers.neighbours import Neighbours, Place
+
+log = logging.getLogger(__name__)
+
+
+def prepare() -> Settings:
+    """Read the settings, set up the log, have the database ready. Raises ConfigError."""
+    settings = deployment.read()
+    logs.set_up(secret.get_secret_value() for secret in _secrets(settings))
+    settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)
+    migrate(settings.database_url)
+    if settings.shares_workspace:
+        log.warning(
+            "pull-request code runs in the production workspace; set DATABRICKS_VALIDATION_HOST and "
+            "DATABRICKS_VALIDATION_TOKEN to run it in another one"
+        )
+    return settings
+
+
+def web() -> "Flask":
+    """The door, as gunicorn starts it: `gunicorn 'bot.app:web()'`."""
+    from bot.web import Door, create_app
+    from bot.webhooks.azure_devops import Served
+
+    try:
+        settings = prepare()
+    except SignalmanError as error:
+        raise SystemExit(f"Signalman cannot start.\n{error}") from None
+    return create_app(
+        Door(
+            queue=Queue(settings.database_url),
+            served=tuple(
+                Served(one.key, one.organization_url, one.project, one.repository, (one.target,))
+                for one in settings.served
+            ),
+            azure_devops_credentials=tuple(
+                (name.get_secret_value(), word.get_secret_value()) for name, word in settings.azure_hooks
+            ),
+            databricks_secrets=tuple(secret.get_secret_value() for secret in settings.databricks_hooks),
+            mlflow_secrets=tuple(secret.get_secret_value() for secret in settings.mlflow_hooks),
+        )
+    )
+
+
+def worker(settings: Settings) -> Worker:
+    """A worker with everything it needs."""
+    world = neighbours(settings)
+    return Worker(
+        Queue(settings.database_url),
+        lambda look: pass_over(look, world),
+        sweep=lambda: everything(world),
+        passes=settings.limits.passes,
+        lease=settings.limits.lease,
+        sweep_every=settings.limits.sweep,
+        retention=settings.limits.history,
+    )
+
+
+def pass_over(look: Look, world: "Neighbours") -> Outcome:
+    """One pass over whatever is due."""
+    from bot.controllers import branch, model, pull_request
+
+    match look.subject:
+        case PullRequest(repository) | Branch(repository) if repository not in world.repositories:
+            # It was served when it was marked; the configuration has changed since.
+            return Outcome()
+        case PullRequest() as subject:
+            return pull_request.pass_over(subject, look, world)
+        case Branch() as subject:
+            return branch.pass_over(subject, world)
+        case Model() as subject:
+            return model.pass_over(subject, world)
+
+
+def everything(world: "Neighbours") -> Iterator[Subject]:
+    """What a sweep makes due: every open pull request and target branch; a branch's pass wakes its models."""
+    for repository in world.repositories.values():
+        yield Branch(repository.served.key)
+        for number in repository.azure.active(repository.served.target):
+            yield PullRequest(repository.served.key, number)
+
+
+def neighbours(settings: Settings) -> "Neighbours":
+    """The real services of a deployment."""
+    from bot.backends.databricks_jobs import DatabricksJobs
+    from bot.backends.databricks_mlflow import DatabricksMlflow
+    from bot.backends.local import Local
+    from bot.controllers.neighbours import Neighbours, Repository
+    from bot.services.azure_devops import AzureDevOps
+    from bot.services.git import Mirror
+
+    validation = _place(settings, settings.validation)
+    production = validation if settings.shares_workspace else _place(settings, settings.production)
+    return Neighbours(
+        repositories={
+            one.key: Repository(
+                one, AzureDevOps(one, settings.azure_tokens), Mirror(one, settings.azure_tokens, settings.var)
+            )
+            for one in settings.served
+        },
+        validation=validation,
+        production=production,
+        backends={
+            "databricks-jobs": DatabricksJobs(validation.databricks),
+            "databricks": DatabricksMlflow(validation.databricks, settings.tracking_uri),
+            "local": Local(settings.var / "runs"),
+        },
+        run_environment={
+            "MLFLOW_TRACKING_URI": settings.tracking_uri,
+            "MLFLOW_REGISTRY_URI": settings.registry_uri,
+        },
+        public_url=settings.public_url,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def _place(settings: Settings, access: deployment.Workspace) -> "Place":
+    from bot.controllers.neighbours import Place
+    from bot.services.databricks import Databricks
+    from bot.services.mlflow import Mlflow
+
+    databricks = Databricks(access)
+
+    def at(uri: str) -> Mlflow:
+        if uri == "databricks":
+            return Mlflow(access.host, sign_in=databricks.bearer, workspace=True)
+        return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
+
+    return Place(databricks, runs=at(settings.tracking_uri), models=at(settings.registry_uri))
+
+
+def _secrets(settings: Settings) -> Iterable[SecretStr]:
+    yield from (*settings.azure_tokens, *settings.databricks_hooks, *settings.mlflow_hooks)
+    yield from (*settings.production.tokens, *settings.validation.tokens)
+    yield from (word for _, word in settings.azure_hooks)

@@ -1,0 +1,357 @@
+"""What runs on the cluster: unpacks a project, runs its command, and says how it ended.
+
+One file, standard library only, Python 3.8 or newer, importing nothing of the
+bot: it is uploaded as it stands and started as `launcher.py <json>`, on
+Databricks as a `spark_python_task` and on one machine as a subprocess. The
+argument is a JSON object, or the path of a file that holds one:
+
+    {"archive": "/Workspace/…/<digest>.tgz",   the project, as `project.archive` packs it
+     "command": "python train.py …",           run by bash in the unpacked folder
+     "environment": {"MLFLOW_RUN_ID": "…"},    added to the launcher's own
+     "timeout": 3600,                          seconds; null or absent for none
+     "result": "/path/result.json",            optional: how it ended, written whole or not at all
+     "log": "/path/output.log"}                optional: a copy of the output
+
+It ends quietly when the command did, and otherwise by an exception whose text
+is the one sentence a person needs: Databricks shows that as the run's error.
+It does not know MLflow: which run to log to is a variable in `environment`.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from types import FrameType
+from typing import IO, Any, TextIO, cast
+
+GRACE_SECONDS = 5.0
+LARGEST_UNPACKED_MB = 500
+LONGEST_LINE = 64 * 1024
+LONGEST_REASON = 500
+LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+
+class RunFailed(Exception):  # noqa: N818 - people read this name on the run's page
+    """The project did not do what it should; the text is one sentence for people."""
+
+
+class _Stopped(BaseException):
+    """Somebody asked the launcher to stop (SIGTERM)."""
+
+
+class Output:
+    """Where the project's lines go: standard output, the log if there is one, and a short memory for the reason."""
+
+    def __init__(self, log: str | None = None) -> None:
+        self._log = os.fdopen(os.open(log, LOG_FLAGS, 0o600), "w", encoding="utf-8", errors="replace") if log else None
+        self._last: collections.deque[str] = collections.deque(maxlen=200)
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
+        """Pass one line on at once. A closed reader on the other side does not stop the project."""
+        with self._lock:
+            self._last.append(line[:LONGEST_REASON].rstrip())
+            for stream in (sys.stdout, self._log):
+                try:
+                    if stream is not None:
+                        stream.write(line)
+                        stream.flush()
+                except (OSError, ValueError):
+                    pass
+
+    def reason(self) -> str:
+        """The line that says best why a program ended badly: its exception, else the last thing it said."""
+        with self._lock:
+            lines = [line for line in self._last if line.strip()]
+        starts = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+        if starts:
+            for at in range(starts[-1] + 1, len(lines)):
+                # A traceback further up was reported and survived; what the program said last is then the reason.
+                if not lines[at].startswith((" ", "\t")) and len(lines) - at <= 10:
+                    return lines[at]
+        return lines[-1].strip() if lines else ""
+
+    def close(self) -> None:
+        """Close the log."""
+        with self._lock:
+            if self._log is not None:
+                self._log.close()
+                self._log = None
+
+
+def main(argv: list[str]) -> None:
+    """Run what `argv[1]` describes; raises RunFailed with the reason when it did not end well."""
+    order = _read_order(argv)
+    started = time.monotonic()
+    ending: dict[str, Any] = {"exit_code": None, "timed_out": False, "seconds": 0.0, "reason": None}
+    output = Output(order.get("log"))
+    folder = tempfile.mkdtemp(prefix="project-")
+    before = _on_sigterm()
+    try:
+        try:
+            _unpack(_find_archive(order["archive"], argv[0]), folder)
+            _run(order, folder, output, ending)
+        except _Stopped:
+            raise RunFailed("The run was stopped from outside before the project had ended.") from None
+    except RunFailed as failure:
+        ending["reason"] = str(failure)
+        output.write(f"launcher: {failure}\n")
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        output.close()
+        ending["seconds"] = round(time.monotonic() - started, 3)
+        _write_result(order.get("result"), ending)
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _read_order(argv: list[str]) -> dict[str, Any]:
+    if len(argv) != 2:
+        raise RunFailed("The launcher takes one argument, a JSON object or the path of a file that holds one.")
+    text = argv[1]
+    try:
+        if not text.lstrip().startswith("{"):
+            with open(text, encoding="utf-8") as file:
+                text = file.read()
+        order = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise RunFailed(f"The launcher's argument is not readable JSON: {error}.") from None
+    for key in ("archive", "command"):
+        if not isinstance(order, dict) or not isinstance(order.get(key), str):
+            raise RunFailed(f'The launcher\'s argument lacks "{key}".')
+    return dict(order)
+
+
+def _find_archive(path: str, script: str) -> str:
+    """Where the archive is: the path it was uploaded to, or wherever the platform put the launcher's files."""
+    name = os.path.basename(path)
+    places = [path, os.path.join(os.getcwd(), name), os.path.join(os.path.dirname(os.path.abspath(script)), name)]
+    for place in places:
+        if os.path.isfile(place):
+            return place
+    raise RunFailed("The project's archive was not found; looked for {}.".format(" and ".join(places)))
+
+
+def _unpack(archive: str, folder: str) -> None:
+    """Write the archive's files and folders below `folder`; whatever else is in it is refused."""
+    total = 0
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                parts = member.name.split("/")
+                if member.name.startswith("/") or ".." in parts or "\\" in member.name or "\0" in member.name:
+                    raise RunFailed(f"The project's archive is refused: {member.name!r} leads out of it.")
+                target = os.path.join(folder, *[part for part in parts if part not in ("", ".")])
+                if member.isdir():
+                    os.makedirs(target, exist_ok=True)
+                    continue
+                if not member.isreg():
+                    raise RunFailed(f"The project's archive is refused: {member.name!r} is not a plain file.")
+                total += member.size
+                if total > LARGEST_UNPACKED_MB * 1024 * 1024:
+                    raise RunFailed(
+                        f"The project's archive is refused: it unpacks to more than {LARGEST_UNPACKED_MB} MB."
+                    )
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                with cast("IO[bytes]", tar.extractfile(member)) as source, open(target, "wb") as copy:
+                    shutil.copyfileobj(source, copy)
+                os.chmod(target, 0o755 if member.mode & 0o100 else 0o644)
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise RunFailed(f"The project's archive could not be unpacked: {error}.") from None
+
+
+def _run(order: dict[str, Any], folder: str, output: Output, ending: dict[str, Any]) -> None:
+    timeout = order.get("timeout")
+    _adopt_orphans()
+    shell = shutil.which("bash") or "sh"
+    process = subprocess.Popen(
+        [shell, "-c", order["command"]],
+        cwd=folder,
+        env=_environment(order.get("environment") or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        # Its own session and process group, so that everything it starts can be ended together.
+        start_new_session=True,
+    )
+    reader = threading.Thread(target=_pump, args=(process.stdout, output), daemon=True)
+    reader.start()
+    try:
+        ending["exit_code"] = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        ending["timed_out"] = True
+    finally:
+        _end(process)
+        # A child that escaped may hold the pipe open for ever; its output is not waited for.
+        reader.join(GRACE_SECONDS)
+        if ending["exit_code"] is None:
+            ending["exit_code"] = process.returncode
+    if ending["timed_out"]:
+        raise RunFailed(f"The project ran longer than its limit of {timeout:g} s and was stopped.")
+    if ending["exit_code"] != 0:
+        raise RunFailed(_sentence(ending["exit_code"], output.reason()))
+
+
+def _pump(stream: TextIO, output: Output) -> None:
+    for line in iter(lambda: stream.readline(LONGEST_LINE), ""):
+        output.write(line)
+
+
+def _sentence(code: int, reason: str) -> str:
+    number = -code if code < 0 else code - 128
+    try:
+        name = signal.Signals(number).name if number > 0 else ""
+    except ValueError:
+        name = ""
+    if name:
+        hint = ", which is what running out of memory looks like" if name == "SIGKILL" else ""
+        return "The project was ended by {}{}; its last words were: {}".format(name, hint, reason or "none")
+    if reason:
+        return f"{reason} (exit code {code})"
+    return f"The project ended with exit code {code} and said nothing."
+
+
+def _environment(given: dict[str, object]) -> dict[str, str]:
+    environment = dict(os.environ)
+    environment["PYTHONUNBUFFERED"] = "1"
+    # `python` in a project's command means the interpreter that has the libraries: the launcher's own.
+    environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment.get("PATH", os.defpath)
+    if _on_databricks():
+        # Libraries of the cluster are on the path of this interpreter, not of a new one.
+        libraries = [place for place in sys.path if place.rstrip("/").endswith("site-packages")]
+        environment["PYTHONPATH"] = os.pathsep.join([*libraries, environment.get("PYTHONPATH", "")]).strip(os.pathsep)
+    environment.update({str(key): str(value) for key, value in given.items()})
+    if _on_databricks() and environment.get("MLFLOW_TRACKING_URI", "databricks").startswith("databricks"):
+        for key, value in _identity_of_the_run().items():
+            environment.setdefault(key, value)
+    return environment
+
+
+def _on_databricks() -> bool:
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
+def _identity_of_the_run() -> dict[str, str]:
+    """Address and token of the run's own identity, for MLflow in a process of its own.
+
+    The runtime offers them inside the task's process only
+    (https://docs.databricks.com/dev-tools/sdk-python.html: default notebook
+    authentication); the SDK that reads them is part of every ML runtime, and
+    where it is not, MLflow in the project says itself what it lacks.
+    """
+    try:
+        from databricks.sdk.core import Config
+
+        config = Config()
+        kind, _, token = config.authenticate().get("Authorization", "").partition(" ")
+    except Exception as error:  # whatever this runtime's SDK raises, the project may not need it
+        sys.stdout.write(f"launcher: no Databricks identity to hand on to the project ({error}).\n")
+        return {}
+    return {"DATABRICKS_HOST": config.host, "DATABRICKS_TOKEN": token} if kind == "Bearer" and config.host else {}
+
+
+def _on_sigterm() -> Any:
+    """Make SIGTERM end the project; returns the handler before, None where handlers cannot be set."""
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Stopped
+
+    try:
+        return signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: the platform ends this process itself
+        return None
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End whatever is left of the project: politely, then for good."""
+    # The group's id is free for reuse only when every member is gone, so signalling it is safe even after the leader.
+    _signal_group(process.pid, signal.SIGTERM)
+    if process.poll() is None:
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+    if not _on_databricks():
+        _end_descendants()
+
+
+def _signal_group(group: int, number: int) -> None:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _adopt_orphans() -> None:
+    """Have the kernel give us what the project leaves behind, so that a daemon of its own session is found too.
+
+    Not inside Databricks' own process, which has other children than ours;
+    there the cluster ends with the run (prctl(2), PR_SET_CHILD_SUBREAPER).
+    """
+    if _on_databricks() or not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def _end_descendants() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    deadline = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < deadline:
+        children = _children(os.getpid())
+        if not children:
+            return
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            except (ProcessLookupError, ChildProcessError, PermissionError):
+                pass
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                # The command's name stands in brackets and may hold anything, so count from the last bracket.
+                if int(file.read().rpartition(")")[2].split()[1]) == parent:
+                    found.append(int(name))
+        except (OSError, IndexError, ValueError):
+            continue
+    return found
+
+
+def _write_result(path: str | None, ending: dict[str, Any]) -> None:
+    if not path:
+        return
+    part = path + ".part"
+    with open(part, "w", encoding="utf-8") as file:
+        json.dump(ending, file)
+    os.replace(part, path)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

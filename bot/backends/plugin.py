@@ -1,0 +1,131 @@
+"""The same backend for everybody: `mlflow run projects/X -b databricks-jobs --backend-config cluster.json`.
+
+MLflow finds it by the entry point group `mlflow.project_backend`
+(https://mlflow.org/docs/latest/ml/plugins). It signs in as databricks-sdk does
+(DATABRICKS_HOST, DATABRICKS_TOKEN, profiles, ...).
+"""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from mlflow import MlflowClient
+from mlflow.entities import RunStatus
+from mlflow.projects.backend.abstract_backend import AbstractBackend
+from mlflow.projects.submitted_run import SubmittedRun
+from mlflow.projects.utils import fetch_and_validate_project, get_or_create_run, load_project
+
+from bot.backends import cluster
+from bot.backends.databricks_jobs import DatabricksJobs
+from bot.backends.run import Backend, Submission
+from bot.errors import ProjectError
+from bot.services.databricks import Databricks
+from bot.settings import Workspace
+
+_ENDS = {
+    "succeeded": "FINISHED",
+    "failed": "FAILED",
+    "timed out": "FAILED",
+    "no cluster": "FAILED",
+    "cancelled": "KILLED",
+}
+
+
+class Submitted(SubmittedRun):
+    """A run on its way; `wait` closes the MLflow run with the true outcome."""
+
+    def __init__(self, backend: Backend, run: str, mlflow_run: str, client: MlflowClient) -> None:
+        super().__init__()
+        self._backend = backend
+        self._run = run
+        self._mlflow_run = mlflow_run
+        self._client = client
+
+    @property
+    def run_id(self) -> str:
+        """The MLflow run's id."""
+        return self._mlflow_run
+
+    def get_status(self) -> Any:
+        """The state of the run in MLflow's terms; once it has ended, the MLflow run is closed with it."""
+        seen = self._backend.look(self._run)
+        if seen.outcome is None:
+            return RunStatus.RUNNING
+        status = _ENDS[seen.outcome]
+        if self._client.get_run(self._mlflow_run).info.status != status:
+            ended = int((seen.ended or datetime.now(UTC)).timestamp() * 1000)
+            self._client.set_terminated(self._mlflow_run, status, ended)
+        return RunStatus.from_string(status)
+
+    def wait(self, every: float = 2.0, sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Look every so many seconds until the run has ended; True when it succeeded."""
+        while not RunStatus.is_terminated(status := self.get_status()):
+            sleep(every)
+        return bool(status == RunStatus.FINISHED)
+
+    def cancel(self) -> None:
+        """Stop the run and close the MLflow run."""
+        self._backend.cancel(self._run)
+        self._client.set_terminated(self._mlflow_run, "KILLED")
+
+
+class DatabricksJobsBackend(AbstractBackend):
+    """What MLflow calls."""
+
+    def run(
+        self,
+        project_uri: str,
+        entry_point: str,
+        params: dict[str, Any] | None,
+        version: str | None,
+        backend_config: dict[str, Any] | str | None,
+        tracking_uri: str,
+        experiment_id: str,
+    ) -> Submitted:
+        """Submit a project; the configuration is the cluster, or `{"new_cluster": ..., "timeout": seconds}`."""
+        host = os.environ.get("DATABRICKS_HOST", "")
+        if not host:
+            raise ProjectError("DATABRICKS_HOST is not set; the backend databricks-jobs runs projects there.")
+        folder = Path(fetch_and_validate_project(project_uri, version, entry_point, params or {}))
+        load_project(str(folder))
+        settings = dict(backend_config) if isinstance(backend_config, dict) else {}
+        mlflow_run = get_or_create_run(
+            None, project_uri, experiment_id, str(folder), version, entry_point, params or {}
+        ).info.run_id
+        backend = DatabricksJobs(Databricks(Workspace(host.rstrip("/"), ())))
+        submission = Submission(
+            token=uuid4().hex,
+            name=f"mlflow run {folder.name}",
+            folder=folder,
+            entry_point=entry_point,
+            parameters={key: str(value) for key, value in (params or {}).items()},
+            cluster=settings.get("new_cluster") or _cluster(settings) or cluster.cluster(folder),
+            timeout=float(settings.get("timeout") or 3600),
+            environment={
+                "MLFLOW_RUN_ID": mlflow_run,
+                "MLFLOW_EXPERIMENT_ID": experiment_id,
+                "MLFLOW_TRACKING_URI": tracking_uri,
+                "MLFLOW_REGISTRY_URI": os.environ.get("MLFLOW_REGISTRY_URI", tracking_uri),
+            },
+            tags={},
+        )
+        client = MlflowClient(tracking_uri)
+        run = backend.submit(submission)
+        client.set_tag(mlflow_run, "mlflow.databricks.shellJobRunID", run)
+        client.set_tag(mlflow_run, "mlflow.databricks.runURL", backend.look(run).page)
+        return Submitted(backend, run, mlflow_run, client)
+
+
+def _cluster(settings: dict[str, Any]) -> dict[str, Any]:
+    # MLflow adds keys of its own, in capitals, to the configuration it was given.
+    own = ("build_image", "docker_auth", "timeout", "libraries")
+    return {key: value for key, value in settings.items() if not key.isupper() and key not in own}
+
+
+def backend() -> DatabricksJobsBackend:
+    """What the entry point names."""
+    return DatabricksJobsBackend()

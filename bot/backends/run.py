@@ -1,0 +1,55 @@
+"""What every backend takes and gives: a submission, and how far its run is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.facts import Outcome
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A project folder to run once.
+
+    `token` makes a second submission the same run. `environment` is added to the
+    project's own: addresses and the MLflow run, never a secret. `timeout` is in
+    seconds. `cluster` is the machine in the terms of the Clusters API, where the
+    backend needs one.
+    """
+
+    token: str
+    name: str
+    folder: Path
+    entry_point: str
+    parameters: Mapping[str, str]
+    cluster: Mapping[str, Any]
+    timeout: float
+    environment: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last lines."""
+
+    outcome: Outcome | None
+    reason: str = ""
+    log: str = ""
+    page: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+
+
+class Backend(Protocol):
+    """Where MLflow projects run."""
+
+    def submit(self, submission: Submission) -> str:
+        """Start a run; gives its id here. Raises ProjectError when the project cannot be run as it stands."""
+
+    def look(self, run: str) -> Sight:
+        """Say how far a run is. Raises NotFound when nobody knows it any more."""
+
+    def cancel(self, run: str) -> None:
+        """Stop a run; one that has ended stays ended."""

@@ -1,0 +1,1 @@
+"""What `python -m bot` offers, one file per command that is more than a line."""

@@ -1,0 +1,101 @@
+"""`run`: a project of this checkout, run as a pull request would run it."""
+
+import getpass
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from git import Repo
+from rich.console import Console
+
+from bot import config
+from bot.backends import cluster
+from bot.backends.databricks_jobs import DatabricksJobs
+from bot.backends.local import Local
+from bot.backends.run import Backend, Sight, Submission
+from bot.errors import ConfigError
+from bot.services.databricks import Databricks
+from bot.settings import Workspace
+
+_ENDS = {"succeeded": "FINISHED", "cancelled": "KILLED"}
+
+
+def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | None, console: Console) -> bool:
+    """Run a project by name or path and wait for it; True when it succeeded. Raises ConfigError, ProjectError."""
+    wanted = config.parse(config.Mlops, (root / config.MLOPS_FILE).read_text(encoding="utf-8"), config.MLOPS_FILE)
+    found = next((one for one in wanted.projects if name.rstrip("/") in (one.path, one.name)), None)
+    if found is None:
+        raise ConfigError(
+            f"{config.MLOPS_FILE} names no project {name}; it names {', '.join(one.name for one in wanted.projects)}."
+        )
+    branch = Repo(root).active_branch.name.replace("/", "_")
+    chosen = backend_name or found.backend or wanted.backend
+    backend = _backend(chosen, root)
+    # Imported here: the other commands do without MLflow, which takes seconds.
+    from mlflow import MlflowClient
+
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'var' / 'mlflow.db'}"
+    registry = os.environ.get("MLFLOW_REGISTRY_URI") or tracking
+    (root / "var").mkdir(exist_ok=True)
+    client = MlflowClient(tracking, registry)
+    experiment_name = config.fill(wanted.experiment, user=getpass.getuser(), branch=branch)
+    experiment = client.get_experiment_by_name(experiment_name)
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
+    mlflow_run = client.create_run(experiment_id, run_name=found.name).info.run_id
+    submission = Submission(
+        token=uuid4().hex,
+        name=f"{found.name} by {getpass.getuser()}",
+        folder=root / found.path,
+        entry_point=found.entry_point,
+        parameters=_parameters(found, branch, given),
+        cluster={} if chosen == "local" else cluster.cluster(root / found.path, found.cluster),
+        timeout=found.timeout,
+        environment={
+            "MLFLOW_RUN_ID": mlflow_run,
+            "MLFLOW_EXPERIMENT_ID": experiment_id,
+            "MLFLOW_TRACKING_URI": tracking,
+            "MLFLOW_REGISTRY_URI": registry,
+        },
+        tags={},
+    )
+    seen = _wait(backend, backend.submit(submission), found.name, console)
+    client.set_terminated(mlflow_run, _ENDS.get(seen.outcome or "", "FAILED"), int(time.time() * 1000))
+    console.print(seen.log, markup=False, highlight=False)
+    if seen.outcome != "succeeded":
+        console.print(f"{found.name} {seen.outcome}: {seen.reason}", style="red", markup=False)
+        return False
+    metrics = client.get_run(mlflow_run).data.metrics
+    told = ", ".join(f"{key} {value:.4g}" for key, value in sorted(metrics.items()))
+    console.print(f"{found.name} succeeded: {told or 'no metrics'} (MLflow run {mlflow_run})", markup=False)
+    return True
+
+
+def _backend(name: str, root: Path) -> Backend:
+    if name == "local":
+        return Local(root / "var" / "runs")
+    host = os.environ.get("DATABRICKS_VALIDATION_HOST") or os.environ.get("DATABRICKS_HOST")
+    if not host:
+        raise ConfigError("DATABRICKS_HOST is not set. Set it, or run the project here with --backend local.")
+    return DatabricksJobs(Databricks(Workspace(host.rstrip("/"), ())))
+
+
+def _parameters(found: config.Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:
+    model = config.fill(found.model, branch=branch) if found.model else given.get("model_name", f"{branch}_model")
+    names = {"branch": branch, "model_name": model}
+    filled = {key: config.fill(str(value), **names) for key, value in found.parameters.items()} | dict(given)
+    open_ones = [key for key, value in filled.items() if value.startswith("{") and value.endswith("}")]
+    if open_ones:
+        raise ConfigError(f"{found.name} needs {', '.join(open_ones)}; give it as -P {open_ones[0]}=...")
+    return filled
+
+
+def _wait(backend: Backend, run: str, name: str, console: Console) -> Sight:
+    began = datetime.now(UTC)
+    with console.status(f"{name} is running") as status:
+        while (seen := backend.look(run)).outcome is None:
+            status.update(f"{name} is running, {(datetime.now(UTC) - began).seconds} s {seen.page}")
+            time.sleep(0.5)
+    return seen

@@ -1,0 +1,230 @@
+"""What a repository wants of Signalman: the shape of `config/mlops.yml`.
+
+Only shapes and their checks live here; nothing is read from disk or from the
+environment (that is `settings.py`). A mistake becomes one sentence that names
+file, key, what was found and what is allowed.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bot.errors import ConfigError
+
+MLOPS_FILE = "config/mlops.yml"
+
+T = TypeVar("T", bound=BaseModel)
+
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*$")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    found = _DURATION.match(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a time such as 90s, 30m or 2h")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _repository_path(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in value:
+        raise ValueError("must be a path inside the repository, such as projects/ExampleTrainingProject")
+    return str(path)
+
+
+def _workspace_path(value: str) -> str:
+    path = PurePosixPath(value)
+    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3 or path.parts[1] == "Workspace":
+        # The spelling /Workspace/Shared is a second name of /Shared and makes MLflow see two nodes
+        # (https://github.com/mlflow/mlflow/issues/11077).
+        raise ValueError("must be an absolute workspace path of at least two parts, such as /Shared/mlflow_hooks")
+    return str(path)
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+RepositoryPath = Annotated[str, BeforeValidator(_repository_path)]
+WorkspacePath = Annotated[str, BeforeValidator(_workspace_path)]
+
+
+class Shape(BaseModel):
+    """What all parts of a configuration have in common: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), populate_by_name=True)
+
+
+class BranchRule(Shape):
+    """Which source branches may be validated: their name becomes part of an experiment's path."""
+
+    forbidden: tuple[str, ...] = Field(("/", ":", "."), description="Characters a branch name may not contain.")
+    pattern: str | None = Field(None, description="A regular expression that the whole name must match.")
+    longest: int = Field(100, ge=8, le=200, description="The most characters a branch name may have.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"must be a regular expression ({error})") from None
+        return value
+
+
+class Metric(Shape):
+    """A metric that a run must log to pass."""
+
+    name: str = Field(description="As the run logs it.")
+    goal: Literal["lower", "higher"] = Field("lower", description="Which direction is better.")
+
+
+BackendName = Literal["databricks-jobs", "databricks", "local"]
+
+
+class Project(Shape):
+    """An MLflow project that pull requests run on toy data."""
+
+    path: RepositoryPath = Field(description="Its folder, which holds the MLproject file.")
+    entry_point: str = "main"
+    parameters: Mapping[str, str | int | float | bool] = Field(
+        default_factory=dict,
+        description="Texts may hold {branch}, {model_name} and {model_version} (of the training it comes after).",
+    )
+    after: tuple[RepositoryPath, ...] = Field((), description="Projects that must have succeeded before this one runs.")
+    model: str | None = Field(None, description="The model it registers, such as {branch}_model.")
+    metrics: tuple[Metric, ...] = Field((), description="What a run must log to pass; shown in the report.")
+    timeout: Seconds = Field(1800.0, description="A run that takes longer counts as failed.")
+    cluster: str = Field("cluster.json", description="The cluster file in the project's folder.")
+    backend: BackendName | None = Field(None, description="Where it runs, if not where the others do.")
+
+    @property
+    def name(self) -> str:
+        """The last part of its path: what people call it."""
+        return PurePosixPath(self.path).name
+
+
+class Folder(Shape):
+    """A folder of the repository that the workspace mirrors."""
+
+    from_: RepositoryPath = Field(alias="from", description="The folder in the repository ...")
+    to: WorkspacePath = Field(description="... and the folder in the production workspace that is kept equal to it.")
+
+
+class Schedule(Shape):
+    """When a job runs, in Databricks' own terms. Whether it is paused is yours after the job was created."""
+
+    cron: str = Field(description="A Quartz cron expression: seconds minutes hours day month weekday.")
+    timezone: str = "UTC"
+    paused: bool = Field(False, description="Only looked at when the job is created.")
+
+
+class Job(Shape):
+    """A scheduled scoring job and the model it follows."""
+
+    name: str
+    notebook: WorkspacePath
+    model: str = Field(description="The registered model it scores with; * stands for any characters.")
+    alias: str | None = Field("champion", description="The version with this alias serves ...")
+    stage: str | None = Field("Production", description="... or else the newest one in this stage.")
+    parameters: Mapping[str, str] = Field(default_factory=dict)
+    cluster: RepositoryPath | None = Field(None, description="A cluster file of the repository; none: serverless.")
+    schedule: Schedule | None = None
+    timeout: Seconds = 7200.0
+
+    @field_validator("model")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not re.fullmatch(r"[\w .*()+-]+", value):
+            raise ValueError("must be a model's name, in which * stands for any characters")
+        return value
+
+
+class Mlops(Shape):
+    """`config/mlops.yml`, always as it stands at the tip of the target branch."""
+
+    target: str = Field("main", description="Pull requests to other branches are ignored.")
+    branches: BranchRule = BranchRule()
+    experiment: WorkspacePath = Field("/Shared/{user}/{branch}_expr", description="May hold {user} and {branch}.")
+    backend: BackendName = Field("databricks-jobs", description="Where projects run.")
+    projects: tuple[Project, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    jobs: tuple[Job, ...] = ()
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        paths = [project.path for project in self.projects]
+        for path in paths:
+            if paths.count(path) > 1:
+                raise ValueError(f"projects names {path} twice")
+        for number, project in enumerate(self.projects):
+            for before in project.after:
+                if before not in paths[:number]:
+                    raise ValueError(
+                        f"projects[{number}].after names {before}, which is not a project further up; "
+                        f"it may be one of: {', '.join(paths[:number]) or 'none'}"
+                    )
+        names = [job.name for job in self.jobs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"jobs names {name} twice")
+        return self
+
+    def project(self, path: str) -> Project:
+        """The project of that path. Raises KeyError when the file does not name it."""
+        for project in self.projects:
+            if project.path == path:
+                return project
+        raise KeyError(path)
+
+
+def fill(template: str, **names: str) -> str:
+    """Put names into the `{placeholders}` of a template; one without a name is left as it stands."""
+    return re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], found[0]), template)
+
+
+def parse(shape: type[T], text: str, file: str) -> T:
+    """Read a configuration file's text. Raises ConfigError with one sentence per mistake."""
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.") from error
+    return check(shape, {} if loaded is None else loaded, file)
+
+
+def check(shape: type[T], loaded: Any, file: str) -> T:
+    """Validate what a configuration file holds. Raises ConfigError with one sentence per mistake."""
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{file} holds {_found(loaded)} at its top; it must hold keys and values.")
+    try:
+        return shape.model_validate(loaded)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentence(file, one) for one in error.errors())) from None
+
+
+def _sentence(file: str, error: Any) -> str:
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    where = f"{file}: {key}" if key else f"{file}:"
+    found = _found(error["input"])
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{where} is not a key that Signalman knows; remove it or correct its spelling."
+        case "missing":
+            return f"{where} is missing."
+        case "literal_error":
+            return f"{where} is {found}; it must be {error['ctx']['expected']}."
+        case "value_error":
+            told = str(error["ctx"]["error"])
+            return f"{where} is {found}; it {told}." if told.startswith("must") else f"{where} {told}."
+        case _:
+            message = error["msg"][0].lower() + error["msg"][1:]
+            return f"{where} is {found}; {message}."
+
+
+def _found(value: Any) -> str:
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"

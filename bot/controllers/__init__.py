@@ -1,0 +1,1 @@
+"""One file per kind of subject: gather what the world says, decide, perform."""

@@ -1,0 +1,43 @@
+"""Whom a pass may speak to: the one bundle of real services that passes are given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.backends.run import Backend
+from bot.services.azure_devops import AzureDevOps
+from bot.services.databricks import Databricks
+from bot.services.git import Mirror
+from bot.services.mlflow import Mlflow
+from bot.settings import Served
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A served repository: its pull requests and its content."""
+
+    served: Served
+    azure: AzureDevOps
+    mirror: Mirror
+
+
+@dataclass(frozen=True)
+class Place:
+    """A workspace with the tracking server and the registry that go with it."""
+
+    databricks: Databricks
+    runs: Mlflow
+    models: Mlflow
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC."""
+
+    repositories: Mapping[str, Repository]
+    validation: Place
+    production: Place
+    backends: Mapping[str, Backend]
+    run_environment: Mapping[str, str]
+    public_url: str
+    now: Callable[[], datetime]

@@ -1,0 +1,191 @@
+"""A pass over a pull request: what it is, what its runs say, and what is still missing."""
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pydantic import TypeAdapter
+
+from bot import config
+from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
+from bot.controllers import runs, target, thread
+from bot.controllers.neighbours import Neighbours, Repository
+from bot.errors import ConfigError, NotFound
+from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
+from bot.passes import Look, Outcome
+from bot.rules import branches, checks, rollout
+from bot.subjects import PullRequest
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a pull request's row keeps to save calls; all of it can be read again."""
+
+    head: PullRequestHead | None = None
+    config: config.Mlops | None = None
+    problem: str = ""
+    runs: tuple[ProjectRun, ...] = ()
+    branches: frozenset[str] = frozenset()
+    serving: ServingVersion | None = None
+    report: str = ""
+    thread_status: str = ""
+
+    @property
+    def known(self) -> PullRequestHead:
+        """The head, which every look has read before it decides. Raises LookupError before that."""
+        if self.head is None:
+            raise LookupError("the pull request was not read yet")
+        return self.head
+
+
+@dataclass
+class _Done:
+    """What a pass has changed so far."""
+
+    memory: Memory
+    performed: list[str] = field(default_factory=list)
+    look_again: float | None = None
+
+
+_MEMORY = TypeAdapter(Memory)
+
+
+def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
+    """Gather, decide, perform."""
+    repository = world.repositories[subject.repository]
+    memory = gather(subject, look, repository, world)
+    done = _Done(memory)
+    try:
+        for action in checks.plan(_facts(subject, memory), world.now()):
+            _perform(action, done, repository, world)
+    except NotFound as gone:
+        if gone.neighbour != "Git":
+            raise
+        # The branch moved on between the look and the run: look at what it is now.
+        return Outcome(look_again=1.0, memo={}, performed=(*done.performed, str(gone)))
+    return Outcome(
+        look_again=done.look_again,
+        memo=_MEMORY.dump_python(done.memory, mode="json", by_alias=True),
+        performed=tuple(done.performed),
+    )
+
+
+def gather(subject: PullRequest, look: Look, repository: Repository, world: Neighbours) -> Memory:
+    """Read what is needed and no more: without news, only the runs that are under way."""
+    memory = _MEMORY.validate_python(look.memo) if look.memo else Memory()
+    if look.news or memory.head is None:
+        memory = _read_again(subject, memory, repository, world)
+    looked = [runs.look(run, world) for run in memory.runs]
+    return replace(memory, runs=tuple(run for run in looked if _matters(run, memory.known)))
+
+
+def _read_again(subject: PullRequest, memory: Memory, repository: Repository, world: Neighbours) -> Memory:
+    azure = repository.azure
+    head = azure.pull_request(subject.number)
+    old = memory.head
+    same = old is not None and (old.iteration, old.commit) == (head.iteration, head.commit)
+    if not head.open or head.target != repository.served.target:
+        return replace(memory, head=head, runs=_all_runs(memory, head, repository, world))
+    if old is not None:
+        head = replace(head, thread=old.thread)
+    if same and old is not None:
+        head = replace(head, judged=old.judged, pending=old.pending, changed=old.changed)
+    else:
+        state = azure.verdict(head.number, head.iteration)
+        head = replace(
+            head,
+            judged=state not in (None, "pending", "notSet"),
+            pending=state == "pending",
+            changed=azure.changed(head.number, head.iteration),
+        )
+    memory = replace(memory, head=head)
+    if not same or memory.config is None:
+        memory = _configure(memory, repository)
+    if not head.judged and memory.config is not None:
+        memory = _surroundings(memory, head, memory.config, repository, world)
+    return replace(memory, runs=_all_runs(memory, head, repository, world))
+
+
+def _configure(memory: Memory, repository: Repository) -> Memory:
+    try:
+        return replace(memory, config=target.read(repository)[1], problem="")
+    except ConfigError as mistake:
+        return replace(memory, config=None, problem=str(mistake))
+
+
+def _surroundings(
+    memory: Memory, head: PullRequestHead, wanted: config.Mlops, repository: Repository, world: Neighbours
+) -> Memory:
+    if branches.judge(head.source, wanted.branches) is not None:
+        return replace(memory, branches=frozenset(repository.azure.branches()))
+    touched = checks.touched(wanted, head.changed, has_serving=True)
+    lonely = [p for p in touched if checks.wants_version(p) and not set(p.after) & {other.path for other in touched}]
+    if lonely and memory.serving is None:
+        models = world.validation.models
+        candidates = [found for job in wanted.jobs for found in models.promoted(job.model, job.alias, job.stage)]
+        return replace(memory, serving=rollout.serving(candidates))
+    return memory
+
+
+def _all_runs(
+    memory: Memory, head: PullRequestHead, repository: Repository, world: Neighbours
+) -> tuple[ProjectRun, ...]:
+    if memory.config is None or not (memory.runs or checks.touched(memory.config, head.changed, has_serving=True)):
+        return memory.runs
+    return tuple(runs.merge(memory.runs, runs.find(repository, world, head, memory.config)))
+
+
+def _matters(run: ProjectRun, head: PullRequestHead) -> bool:
+    return run.iteration == head.iteration or not run.closed
+
+
+def _facts(subject: PullRequest, memory: Memory) -> PullRequestFacts:
+    return PullRequestFacts(
+        repository=subject.repository,
+        head=memory.known,
+        config=memory.config,
+        problem=memory.problem,
+        runs=memory.runs,
+        branches=memory.branches,
+        serving=memory.serving,
+    )
+
+
+def _perform(action: Action, done: _Done, repository: Repository, world: Neighbours) -> None:
+    memory = done.memory
+    head = memory.known
+    match action:
+        case SetStatus(number, iteration, state, description):
+            repository.azure.set_status(number, iteration, state, description, world.public_url)
+            head = replace(head, pending=state == "pending", judged=state != "pending")
+            done.memory = replace(memory, head=head)
+            done.performed.append(f"status {state}: {description}")
+        case PutReport(number, body, status):
+            digest = hashlib.sha256(body.encode()).hexdigest()
+            if digest != memory.report or not head.thread:
+                head = replace(head, thread=thread.put_report(repository.azure, number, head.thread, body))
+                done.performed.append(f"report: {body.splitlines()[0]}")
+            if status is not None and status != memory.thread_status:
+                repository.azure.set_thread_status(number, head.thread, status)
+                memory = replace(memory, thread_status=status)
+            done.memory = replace(memory, head=head, report=digest)
+        case StartRun():
+            run = runs.start(action, repository, world)
+            done.memory = replace(memory, runs=_with(memory.runs, run))
+            done.performed.append(f"run of {action.project}: {run.cluster_run or run.reason}")
+        case CancelRun(run):
+            with contextlib.suppress(NotFound):  # Gone is as good as stopped.
+                world.backends[run.backend].cancel(run.cluster_run)
+            done.performed.append(f"cancelled the run of {run.project} for {run.commit[:7]}")
+        case CloseRun(run):
+            done.memory = replace(memory, runs=_with(memory.runs, runs.close(run, world)))
+            done.performed.append(f"closed the MLflow run of {run.project}: {run.outcome}")
+        case LookAgain(seconds):
+            done.look_again = seconds if done.look_again is None else min(done.look_again, seconds)
+        case _:
+            raise AssertionError(f"a pull request's pass does not know {action}")
+
+
+def _with(known: Sequence[ProjectRun], run: ProjectRun) -> tuple[ProjectRun, ...]:
+    return (*(other for other in known if other.token != run.token), run)

@@ -1,0 +1,194 @@
+"""Project runs, as passes meet them: found again in MLflow, looked at, started, closed.
+
+A run is an MLflow run that the bot creates and tags, and the run at a backend
+that works for it. Its tags are what is remembered: whoever loses the memo finds
+everything by them.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from bot.actions import StartRun
+from bot.backends import cluster
+from bot.backends.run import Submission
+from bot.config import Mlops, fill
+from bot.controllers.neighbours import Neighbours, Repository
+from bot.errors import NotFound, ProjectError
+from bot.facts import ProjectRun, PullRequestHead
+from bot.services.mlflow import RunEnd, RunRecord
+
+TOKEN, REPOSITORY, PULL_REQUEST = "signalman.token", "signalman.repository", "signalman.pull_request"
+COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
+PROJECT, MODEL = "signalman.project", "signalman.model"
+BACKEND, CLUSTER_RUN = "signalman.backend", "signalman.cluster_run"
+
+_ENDS: dict[str, RunEnd] = {"succeeded": "FINISHED", "cancelled": "KILLED"}
+
+
+def find(repository: Repository, world: Neighbours, head: PullRequestHead, config: Mlops) -> list[ProjectRun]:
+    """The bot's runs for this iteration of a pull request, and all that are not closed, by their tags."""
+    experiment = world.validation.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
+    if experiment is None:
+        return []
+    tags = {REPOSITORY: repository.served.key, PULL_REQUEST: str(head.number)}
+    return [
+        _read(run, world)
+        for run in world.validation.runs.runs(experiment, tags)
+        if TOKEN in run.tags
+        and (run.tags.get(ITERATION) == str(head.iteration) or run.status in ("RUNNING", "SCHEDULED"))
+    ]
+
+
+def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[ProjectRun]:
+    """What the memo knows of runs, and the runs it does not know."""
+    tokens = {run.token for run in known if run.cluster_run or run.over}
+    return [run for run in known if run.token in tokens] + [run for run in found if run.token not in tokens]
+
+
+def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
+    """How far a run is by now, with its results once it has ended."""
+    if run.over or not run.cluster_run:
+        return run
+    try:
+        sight = world.backends[run.backend].look(run.cluster_run)
+    except NotFound as gone:
+        return replace(run, outcome="no cluster", reason=str(gone), ended=world.now())
+    run = replace(run, run_page=sight.page or run.run_page, started=sight.started or run.started)
+    if sight.outcome is None:
+        return run
+    found = world.validation.runs.run(run.mlflow_run)
+    registered = world.validation.models.registered_by(run.mlflow_run)
+    # A version under another name than the one asked for is not the model of this pull request.
+    ours = registered if registered and registered[0] == run.model_name else None
+    return replace(
+        run,
+        outcome=sight.outcome,
+        reason=sight.reason,
+        log=sight.log,
+        ended=sight.ended or world.now(),
+        metrics=dict(found.metrics),
+        model_version=ours[1] if ours else "",
+        model_page=world.validation.models.model_page(*ours) if ours else "",
+    )
+
+
+def start(order: StartRun, repository: Repository, world: Neighbours) -> ProjectRun:
+    """Start a run, or find the one that this order started before.
+
+    A project that cannot be run as it stands is a run that failed. Raises
+    NotFound when the source branch has moved on.
+    """
+    run = ProjectRun(order.token, order.project, order.commit, order.iteration, order.backend)
+    repository.mirror.bring(order.source, order.commit)
+    with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
+        folder = Path(temporary) / PurePosixPath(order.project).name
+        try:
+            repository.mirror.export(order.commit, order.project, folder)
+        except NotFound:
+            return _refused(run, f"the pull request removes the folder {order.project}", world)
+        try:
+            machines = {} if order.backend == "local" else cluster.cluster(folder, order.cluster)
+            return _submit(order, run, folder, machines, repository, world)
+        except ProjectError as mistake:
+            return _refused(run, str(mistake), world)
+
+
+def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
+    """Let the MLflow run show the true outcome, whatever the project itself wrote there."""
+    if run.mlflow_run:
+        status = _ENDS.get(run.outcome or "", "FAILED")
+        world.validation.runs.end(run.mlflow_run, status, run.ended or world.now())
+    return replace(run, closed=True)
+
+
+def _submit(
+    order: StartRun,
+    run: ProjectRun,
+    folder: Path,
+    machines: dict[str, object],
+    repository: Repository,
+    world: Neighbours,
+) -> ProjectRun:
+    place = world.validation
+    if place.runs.workspace:
+        place.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
+    experiment = place.runs.make_experiment(order.experiment)
+    earlier = place.runs.runs(experiment, {TOKEN: order.token})
+    tags = {
+        TOKEN: order.token,
+        REPOSITORY: repository.served.key,
+        PULL_REQUEST: str(order.number),
+        COMMIT: order.commit,
+        ITERATION: str(order.iteration),
+        PROJECT: order.project,
+        MODEL: order.model,
+        BACKEND: order.backend,
+        "mlflow.source.type": "PROJECT",
+        "mlflow.source.name": f"{repository.served.url}#{order.project}",
+        "mlflow.source.git.commit": order.commit,
+        "mlflow.source.git.branch": order.source,
+        "mlflow.project.entryPoint": order.entry_point,
+        "mlflow.project.backend": order.backend,
+    }
+    name = f"{folder.name} !{order.number} {order.commit[:7]}"
+    mlflow_run = str(earlier[0].id) if earlier else place.runs.start(experiment, name, world.now(), tags)
+    submission = Submission(
+        token=order.token,
+        name=f"signalman {repository.served.key} !{order.number} {folder.name} {order.commit[:7]}",
+        folder=folder,
+        entry_point=order.entry_point,
+        parameters=order.parameters,
+        cluster=machines,
+        timeout=order.timeout,
+        environment={
+            **world.run_environment,
+            "MLFLOW_RUN_ID": mlflow_run,
+            "MLFLOW_EXPERIMENT_ID": experiment,
+        },
+        tags={
+            "signalman_repository": repository.served.key,
+            "signalman_pull_request": str(order.number),
+            "signalman_commit": order.commit,
+        },
+    )
+    run = replace(
+        run,
+        mlflow_run=mlflow_run,
+        experiment=experiment,
+        mlflow_page=place.runs.run_page(experiment, mlflow_run),
+        model_name=order.model,
+        started=world.now(),
+    )
+    try:
+        cluster_run = world.backends[order.backend].submit(submission)
+    except ProjectError as mistake:
+        return replace(_refused(run, str(mistake), world), closed=False)
+    place.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
+    return replace(run, cluster_run=cluster_run)
+
+
+def _refused(run: ProjectRun, reason: str, world: Neighbours) -> ProjectRun:
+    now = world.now()
+    return replace(run, outcome="failed", reason=reason, closed=True, started=run.started or now, ended=now)
+
+
+def _read(run: RunRecord, world: Neighbours) -> ProjectRun:
+    tags = run.tags
+    over = run.status in ("FAILED", "KILLED") and CLUSTER_RUN not in tags
+    return ProjectRun(
+        token=tags[TOKEN],
+        project=tags.get(PROJECT, ""),
+        commit=tags.get(COMMIT, ""),
+        iteration=int(tags.get(ITERATION, "0")),
+        backend=tags.get(BACKEND, "databricks-jobs"),
+        mlflow_run=run.id,
+        experiment=run.experiment,
+        mlflow_page=world.validation.runs.run_page(run.experiment, run.id),
+        model_name=tags.get(MODEL, ""),
+        cluster_run=tags.get(CLUSTER_RUN, ""),
+        outcome="cancelled" if over else None,
+        closed=over,
+        started=run.started,
+    )

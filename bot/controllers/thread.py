@@ -1,0 +1,37 @@
+"""The bot's one thread on a pull request: its report put, its replies added, each as often as one likes."""
+
+import logging
+
+from bot.errors import NotFound
+from bot.services.azure_devops import AzureDevOps
+
+log = logging.getLogger(__name__)
+
+
+def put_report(azure: AzureDevOps, number: int, known: int, body: str) -> int:
+    """Make the report read like this; gives its thread. `known` is the thread's id if it is, 0 if not."""
+    if known:
+        try:
+            azure.edit_report(number, known, body)
+        except NotFound:
+            log.info("the report on pull request %s is gone; it is written anew", number)
+        else:
+            return known
+    found = azure.thread(number)
+    if found is None:
+        return azure.open_thread(number, body, None)
+    if found.comments[0] != body:
+        azure.edit_report(number, found.id, body)
+    return found.id
+
+
+def reply(azure: AzureDevOps, number: int, body: str) -> None:
+    """Say something below the report unless it is said there; a pull request that is gone is told nothing."""
+    try:
+        found = azure.thread(number)
+        if found is None:
+            azure.open_thread(number, body, "closed")
+        elif body.strip() not in (comment.strip() for comment in found.comments):
+            azure.reply(number, found.id, body)
+    except NotFound:
+        log.warning("pull request %s cannot be told: Azure DevOps does not have it", number)

@@ -1,0 +1,195 @@
+"""What looking tells: facts about pull requests, runs, folders, jobs and models.
+
+Plain frozen data. A rule is given these and nothing else, not even the clock.
+Times are aware UTC datetimes; durations are seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from bot.config import Mlops, Project
+
+Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
+"""How a run ended. `no cluster`: the workspace's doing, not the project's."""
+
+
+@dataclass(frozen=True)
+class ProjectRun:
+    """One project run for one commit of a pull request.
+
+    `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its
+    id at the backend. `metrics`, `model_version` and `log` (its last lines) are
+    known once it has ended.
+    """
+
+    token: str
+    project: str
+    commit: str
+    iteration: int
+    backend: str
+    mlflow_run: str = ""
+    experiment: str = ""
+    cluster_run: str = ""
+    outcome: Outcome | None = None
+    closed: bool = False
+    reason: str = ""
+    log: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    model_name: str = ""
+    model_version: str = ""
+    run_page: str = ""
+    mlflow_page: str = ""
+    model_page: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, one way or another."""
+        return self.outcome is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, in seconds; None while it is under way."""
+        return (self.ended - self.started).total_seconds() if self.started and self.ended else None
+
+
+@dataclass(frozen=True)
+class BadName:
+    """Why a branch name cannot be used: the characters at fault and their positions, from 1, or a sentence."""
+
+    name: str
+    at_fault: tuple[tuple[str, int], ...] = ()
+    sentence: str = ""
+
+
+StepState = Literal["waits", "runs", "passed", "failed", "no cluster", "skipped"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One project of a pull request's plan and how far it is; `reason` says why it failed."""
+
+    project: Project
+    state: StepState
+    run: ProjectRun | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ServingVersion:
+    """The version of a registered model that was promoted, and how: `alias champion`, `stage Production`."""
+
+    name: str
+    version: str
+    run: str
+    promoted_by: str
+    updated: int
+    by_alias: bool
+
+
+@dataclass(frozen=True)
+class PullRequestHead:
+    """What the pull request is right now: its newest iteration, and what it touches.
+
+    `judged`: this iteration already carries a verdict. `pending`: it carries the
+    bot's `pending`. `thread`: the bot's report, 0 when there is none.
+    """
+
+    number: int
+    title: str
+    url: str
+    open: bool
+    fork: bool
+    source: str
+    target: str
+    author: str
+    commit: str
+    iteration: int
+    judged: bool = False
+    pending: bool = False
+    thread: int = 0
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PullRequestFacts:
+    """All a rule may know of a pull request. `problem` says why there is no usable `config`."""
+
+    repository: str
+    head: PullRequestHead
+    config: Mlops | None
+    problem: str = ""
+    runs: tuple[ProjectRun, ...] = ()
+    branches: frozenset[str] = frozenset()
+    serving: ServingVersion | None = None
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of the repository at a commit: `digest` is its Git object id; `notebook` whether it is one."""
+
+    path: str
+    digest: str
+    size: int
+    notebook: bool = False
+    link: bool = False
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the bot wrote into the workspace: the commit that is completely there, and path -> digest.
+
+    A path with an empty digest is owned but may be half written.
+    """
+
+    repository: str
+    commit: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it."""
+
+    id: int
+    name: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    bundle: bool = False
+
+
+@dataclass(frozen=True)
+class BranchFacts:
+    """All a rule may know of the target branch and of what the workspace holds of it."""
+
+    repository: str
+    target: str
+    tip: str
+    config: Mlops
+    files: tuple[SourceFile, ...]
+    manifest: Manifest
+    jobs: Mapping[str, JobFacts | None]
+    brought_by: int | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model version comes from: the commit that trained it, and the pull request (None: unknown)."""
+
+    repository: str
+    commit: str
+    pull_request: int | None
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """All a rule may know of one scoring job and the versions that could serve it."""
+
+    repository: str
+    job_name: str
+    job: JobFacts | None
+    candidates: tuple[ServingVersion, ...]
+    origin: Origin | None = None

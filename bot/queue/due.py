@@ -1,0 +1,43 @@
+"""Making subjects due, inside somebody's transaction."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Table, case, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.queue.schema import subjects
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that can say what happens on a conflict, in the database's own dialect."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def lock(connection: Connection, keys: Iterable[str]) -> None:
+    """Lock the rows that are there, in one order for everybody, so that no two transactions wait for each other."""
+    if connection.dialect.name == "postgresql":
+        wanted = select(subjects.c.key).where(subjects.c.key.in_(set(keys))).order_by(subjects.c.key)
+        connection.execute(wanted.with_for_update()).all()
+
+
+def make_due(connection: Connection, keys: Iterable[str], now: float) -> dict[str, int]:
+    """Make subjects due now and count a generation more; a row that waits already keeps its place."""
+    generations = {}
+    for key in sorted(set(keys)):
+        statement = (
+            insert(connection, subjects)
+            .values(key=key, due_at=now, generation=1, seen=0, attempts=0, memo="{}")
+            .on_conflict_do_update(
+                index_elements=[subjects.c.key],
+                set_={
+                    "generation": subjects.c.generation + 1,
+                    "due_at": case(
+                        (or_(subjects.c.due_at.is_(None), subjects.c.due_at > now), now), else_=subjects.c.due_at
+                    ),
+                },
+            )
+            .returning(subjects.c.generation)
+        )
+        generations[key] = int(connection.execute(statement).scalar_one())
+    return generations

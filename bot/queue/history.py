@@ -1,0 +1,102 @@
+"""What came in and what became of it, read back and, in time, forgotten."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, delete, func, or_, select
+
+from bot.queue.records import Counts, DeliveryRecord, PassRecord, SubjectRecord
+from bot.queue.schema import deliveries, passes, subjects
+from bot.subjects import parse
+
+
+def counts(connection: Connection, now: float) -> Counts:
+    """How much there is to do."""
+    free = or_(subjects.c.lease_until.is_(None), subjects.c.lease_until <= now)
+    row = connection.execute(
+        select(
+            func.count().filter(subjects.c.due_at <= now, free).label("due"),
+            func.count().filter(subjects.c.lease_until > now).label("leased"),
+            func.count().filter(subjects.c.last_error.is_not(None)).label("failing"),
+            func.min(subjects.c.due_at).filter(free).label("oldest"),
+        )
+    ).one()
+    return Counts(row.due, row.leased, row.failing, max(0.0, now - row.oldest) if row.oldest is not None else 0.0)
+
+
+def delivery(row: Row[Any]) -> DeliveryRecord:
+    """A delivery's row as a record."""
+    return DeliveryRecord(row.key, row.sender, row.event, parse(row.subject), row.generation, row.received_at)
+
+
+def pass_(row: Row[Any]) -> PassRecord:
+    """A pass's row as a record."""
+    return PassRecord(
+        row.id,
+        parse(row.subject),
+        row.generation,
+        row.worker,
+        row.started_at,
+        row.ended_at,
+        tuple(json.loads(row.performed)),
+        row.error,
+    )
+
+
+def subject(row: Row[Any]) -> SubjectRecord:
+    """A subject's row as a record."""
+    return SubjectRecord(
+        parse(row.key),
+        row.due_at,
+        row.generation,
+        row.seen,
+        row.lease_until,
+        row.attempts,
+        row.last_error,
+        row.last_passed_at,
+    )
+
+
+def latest_deliveries(limit: int) -> Select[Any]:
+    """The newest deliveries first."""
+    return select(deliveries).order_by(deliveries.c.received_at.desc()).limit(limit)
+
+
+def latest_passes(subject_key: str | None, limit: int) -> Select[Any]:
+    """The newest passes first, over one subject or over all."""
+    wanted = select(passes).order_by(passes.c.id.desc()).limit(limit)
+    return wanted if subject_key is None else wanted.where(passes.c.subject == subject_key)
+
+
+def latest_subjects(limit: int) -> Select[Any]:
+    """The subjects that fail first, then those that are due, then those looked at last."""
+    return (
+        select(subjects)
+        .order_by(
+            subjects.c.last_error.is_(None),
+            subjects.c.due_at.is_(None),
+            subjects.c.due_at,
+            subjects.c.last_passed_at.desc(),
+        )
+        .limit(limit)
+    )
+
+
+def prunable(before: float) -> list[tuple[Table, Column[Any], ColumnElement[bool]]]:
+    """What may go: old deliveries and passes, and subjects nobody spoke of since.
+
+    A subject's memo only saves calls, so a row that is not due can go with it.
+    """
+    idle = and_(subjects.c.due_at.is_(None), subjects.c.lease_token.is_(None), subjects.c.last_passed_at < before)
+    return [
+        (deliveries, deliveries.c.key, deliveries.c.received_at < before),
+        (passes, passes.c.id, passes.c.ended_at < before),
+        (subjects, subjects.c.key, idle),
+    ]
+
+
+def prune_page(connection: Connection, table: Table, identity: Column[Any], old: ColumnElement[bool], page: int) -> int:
+    """Delete one page of rows that may go; returns how many went."""
+    some = select(identity).where(old).limit(page)
+    # The condition is asked again of each row: a webhook may have made it due since the page was chosen.
+    return connection.execute(delete(table).where(identity.in_(some.scalar_subquery()), old)).rowcount

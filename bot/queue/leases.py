@@ -1,0 +1,127 @@
+"""Who has which subject, inside somebody's transaction.
+
+A lease is a token in the subject's row. Whoever writes an outcome shows the token;
+a worker that was stopped for longer than its lease finds another one there.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import Connection, Select, case, or_, select, update
+
+from bot.passes import Look
+from bot.queue.due import lock, make_due
+from bot.queue.records import Lease
+from bot.queue.schema import passes, subjects
+from bot.subjects import key, parse
+
+LONGEST_BACKOFF: Final = 300.0
+LONGEST_ERROR: Final = 2000
+
+
+def available(now: float, limit: int, ahead: float) -> Select[Any]:
+    """The subjects that are due and in no pass, longest waiting first."""
+    return (
+        select(subjects)
+        .where(
+            subjects.c.due_at <= now + ahead,
+            or_(subjects.c.lease_until.is_(None), subjects.c.lease_until <= now),
+        )
+        .order_by(subjects.c.due_at)
+        .limit(limit)
+    )
+
+
+def take(connection: Connection, limit: int, ahead: float, until: float, worker: str, now: float) -> list[Lease]:
+    """Lease up to `limit` subjects until that time."""
+    taken = []
+    for row in connection.execute(available(now, limit, ahead).with_for_update(skip_locked=True)).all():
+        token = uuid4().hex
+        connection.execute(
+            update(subjects).where(subjects.c.key == row.key).values(lease_token=token, lease_until=until)
+        )
+        look = Look(parse(row.key), json.loads(row.memo), news=row.generation > row.seen)
+        taken.append(Lease(look, token, row.generation, row.attempts, worker, now))
+    return taken
+
+
+def renew(connection: Connection, leases: Iterable[Lease], until: float) -> set[str]:
+    """Prolong the leases that are still in place, and return their tokens."""
+    ours = set()
+    for lease in sorted(leases, key=lambda lease: key(lease.subject)):
+        if connection.execute(_row(lease).values(lease_until=until)).rowcount:
+            ours.add(lease.token)
+    return ours
+
+
+def give_back(connection: Connection, leases: Iterable[Lease]) -> None:
+    """End leases without an outcome: whoever comes next takes the subjects at once."""
+    for lease in sorted(leases, key=lambda lease: key(lease.subject)):
+        connection.execute(_row(lease).values(lease_token=None, lease_until=None))
+
+
+def settle(
+    connection: Connection, lease: Lease, memo: str, look_again: float | None, wake: Iterable[str], now: float
+) -> bool:
+    """Write what a pass leaves behind. Returns False, and writes nothing, when the lease is another's by now."""
+    wake = list(wake)
+    lock(connection, [key(lease.subject), *wake])
+    again = None if look_again is None else now + max(0.0, look_again)
+    settled = connection.execute(
+        _row(lease).values(
+            memo=memo,
+            seen=lease.generation,
+            due_at=case((subjects.c.generation > lease.generation, now), else_=again),
+            attempts=0,
+            last_error=None,
+            last_passed_at=now,
+            lease_token=None,
+            lease_until=None,
+        )
+    )
+    if not settled.rowcount:
+        return False
+    make_due(connection, wake, now)
+    return True
+
+
+def fail(connection: Connection, lease: Lease, error: str, retry_after: float, now: float) -> bool:
+    """Write that a pass failed; the subject waits 2, 4, 8 … 300 seconds, and never less than it was asked to."""
+    wait = max(min(LONGEST_BACKOFF, 2.0 ** min(lease.attempts + 1, 16)), retry_after)
+    failed = connection.execute(
+        _row(lease).values(
+            due_at=now + wait,
+            attempts=subjects.c.attempts + 1,
+            last_error=error,
+            last_passed_at=now,
+            lease_token=None,
+            lease_until=None,
+        )
+    )
+    return bool(failed.rowcount)
+
+
+def remember(connection: Connection, lease: Lease, performed: tuple[str, ...], error: str | None, now: float) -> None:
+    """Add a pass to the history."""
+    connection.execute(
+        passes.insert().values(
+            subject=key(lease.subject),
+            generation=lease.generation,
+            worker=lease.worker,
+            started_at=lease.taken_at,
+            ended_at=now,
+            performed=json.dumps(performed),
+            error=error,
+        )
+    )
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL refuses to store, and not longer than a person reads."""
+    return text.encode(errors="replace").decode().replace("\0", "")[:LONGEST_ERROR]
+
+
+def _row(lease: Lease) -> Any:
+    return update(subjects).where(subjects.c.key == key(lease.subject), subjects.c.lease_token == lease.token)

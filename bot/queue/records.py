@@ -1,0 +1,80 @@
+"""What the queue hands out: leases to work on, and rows to look at.
+
+All times are seconds since 1970 in UTC.
+"""
+
+from dataclasses import dataclass
+
+from bot.passes import Look
+from bot.subjects import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to make one pass over a subject, until it runs out or is renewed.
+
+    `generation` counts how often somebody spoke of the subject before it was taken,
+    `attempts` the passes over it that have failed since the last good one.
+    """
+
+    look: Look
+    token: str
+    generation: int
+    attempts: int
+    worker: str
+    taken_at: float
+
+    @property
+    def subject(self) -> Subject:
+        """What the pass is over."""
+        return self.look.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is to do: subjects waiting for a worker, in a pass, failing; seconds the oldest has waited."""
+
+    due: int
+    leased: int
+    failing: int
+    oldest_due_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRecord:
+    """A subject's row. `due_at` is None when only news makes it due; `seen` is the generation last looked at."""
+
+    subject: Subject
+    due_at: float | None
+    generation: int
+    seen: int
+    lease_until: float | None
+    attempts: int
+    last_error: str | None
+    last_passed_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A webhook that was accepted. The pass over `subject` that saw `generation` has answered it."""
+
+    key: str
+    sender: str
+    event: str
+    subject: Subject
+    generation: int
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PassRecord:
+    """A pass that performed something or failed; the others leave no row."""
+
+    id: int
+    subject: Subject
+    generation: int
+    worker: str
+    started_at: float
+    ended_at: float
+    performed: tuple[str, ...]
+    error: str | None

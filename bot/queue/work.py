@@ -1,0 +1,169 @@
+"""The queue as the rest of the bot sees it: mark, take, settle, and look back."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import select, update
+
+from bot.passes import Outcome
+from bot.queue import history, leases
+from bot.queue.database import Database, QueueError
+from bot.queue.due import insert, make_due
+from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, SubjectRecord
+from bot.queue.schema import deliveries
+from bot.subjects import Delivery, Subject, key
+
+
+class Queue:
+    """The work queue in the database at `url`, which `migrate` has prepared.
+
+    May be shared by threads and made before a server forks. Every method raises
+    QueueError when the database fails; then it wrote nothing. `clock` gives seconds
+    since 1970; machines that share a database must agree on it within a lease.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._database = Database(url)
+        self._clock = clock
+
+    # ── the door
+
+    def mark(self, delivery: Delivery) -> bool:
+        """Record a webhook and make its subject due, durably. Returns False when it was here before."""
+        now, subject = self._clock(), key(delivery.subject)
+        with self._database.writing() as connection:
+            statement = insert(connection, deliveries).values(
+                key=delivery.key,
+                sender=delivery.sender,
+                event=delivery.event,
+                subject=subject,
+                generation=0,
+                received_at=now,
+            )
+            new = statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(deliveries.c.key)
+            if connection.execute(new).first() is None:
+                return False
+            generation = make_due(connection, [subject], now)[subject]
+            connection.execute(update(deliveries).where(deliveries.c.key == delivery.key).values(generation=generation))
+            return True
+
+    def wake(self, subjects: Iterable[Subject]) -> None:
+        """Make subjects due now without a webhook, as news."""
+        keys = sorted({key(subject) for subject in subjects})
+        for start in range(0, len(keys), 100):  # in pages, so that a large sweep does not hold up webhooks
+            with self._database.writing() as connection:
+                make_due(connection, keys[start : start + 100], self._clock())
+
+    def writable(self) -> bool:
+        """Tell whether a webhook could be stored just now."""
+        try:
+            with self._database.writing() as connection:
+                make_due(connection, ["probe"], self._clock())
+                connection.rollback()
+        except QueueError:
+            return False
+        return True
+
+    # ── the worker
+
+    def take(self, n: int, *, lease: float, worker: str, ahead: float = 0.0) -> list[Lease]:
+        """Lease up to `n` due subjects for `lease` seconds; each is in one pass at a time, on whichever machine.
+
+        `ahead` also takes those that become due within so many seconds.
+        """
+        now = self._clock()
+        if n < 1:
+            return []
+        # Look before taking: a poll that took the write lock each time would starve the webhooks.
+        with self._database.reading() as connection:
+            if connection.execute(leases.available(now, 1, ahead)).first() is None:
+                return []
+        with self._database.writing() as connection:
+            return leases.take(connection, n, ahead, now + lease, worker, now)
+
+    def renew(self, held: Iterable[Lease], seconds: float) -> set[str]:
+        """Prolong leases from now on; returns the tokens of those that are still ours."""
+        with self._database.writing() as connection:
+            return leases.renew(connection, held, self._clock() + seconds)
+
+    def settle(self, lease: Lease, outcome: Outcome) -> bool:
+        """Write what a pass left behind, and wake whom it woke.
+
+        The subject is due again after `look_again`, or at once when somebody spoke
+        of it meanwhile. Returns False when the lease is not ours any more; then
+        nothing was written. Raises TypeError for a memo that is not JSON.
+        """
+        memo, now = json.dumps(dict(outcome.memo)), self._clock()
+        with self._database.writing() as connection:
+            ours = leases.settle(
+                connection, lease, memo, outcome.look_again, [key(subject) for subject in outcome.wake], now
+            )
+            if ours and outcome.performed:
+                leases.remember(connection, lease, outcome.performed, None, now)
+            return ours
+
+    def fail(self, lease: Lease, error: str, *, retry_after: float | None = None) -> bool:
+        """Write why a pass failed and try again later: after 2, 4, 8 … 300 s, and not before `retry_after`.
+
+        The memo stays, and what was news stays news. Returns False when the lease is not ours any more.
+        """
+        now, error = self._clock(), leases.storable(error)
+        with self._database.writing() as connection:
+            ours = leases.fail(connection, lease, error, retry_after or 0.0, now)
+            if ours:
+                leases.remember(connection, lease, (), error, now)
+            return ours
+
+    def give_back(self, held: Iterable[Lease]) -> None:
+        """End leases without an outcome; their subjects are due at once."""
+        with self._database.writing() as connection:
+            leases.give_back(connection, held)
+
+    # ── looking back
+
+    def counts(self) -> Counts:
+        """How much there is to do."""
+        with self._database.reading() as connection:
+            return history.counts(connection, self._clock())
+
+    def subjects(self, limit: int = 50) -> list[SubjectRecord]:
+        """Subjects: failing ones first, then by when they are due."""
+        with self._database.reading() as connection:
+            return [history.subject(row) for row in connection.execute(history.latest_subjects(limit))]
+
+    def deliveries(self, limit: int = 50) -> list[DeliveryRecord]:
+        """The newest webhooks that were accepted."""
+        with self._database.reading() as connection:
+            return [history.delivery(row) for row in connection.execute(history.latest_deliveries(limit))]
+
+    def delivery(self, delivery_key: str) -> DeliveryRecord | None:
+        """One webhook, or None when it never came or was forgotten."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(deliveries).where(deliveries.c.key == delivery_key)).first()
+            return None if row is None else history.delivery(row)
+
+    def passes(self, subject_key: str | None = None, limit: int = 50) -> list[PassRecord]:
+        """The newest passes that performed something or failed, over one subject or over all."""
+        with self._database.reading() as connection:
+            rows = connection.execute(history.latest_passes(subject_key, limit))
+            return [history.pass_(row) for row in rows]
+
+    def prune(self, older_than: float, page: int = 500) -> int:
+        """Forget what is older than so many seconds, page by page; returns how many rows went.
+
+        A single delete of a long history would hold up webhooks (reference: 100,000 rows in one transaction).
+        """
+        before, gone = self._clock() - older_than, 0
+        for table, identity, old in history.prunable(before):
+            while True:
+                with self._database.writing() as connection:
+                    went = history.prune_page(connection, table, identity, old, page)
+                gone += went
+                if went < page:
+                    break
+        return gone
+
+    def close(self) -> None:
+        """Close this process's connections; the next call opens new ones."""
+        self._database.close()

@@ -1,0 +1,196 @@
+"""Which projects a pull request runs, what their results say, and what is missing until it is judged.
+
+A failed training run is a result, not an error. The sign that a commit is
+judged is its status, so the report is always written before it.
+"""
+
+import hashlib
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
+from bot.config import MLOPS_FILE, Mlops, Project, fill
+from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, Step
+from bot.rules import branches
+from bot.words import report, status
+
+
+def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
+    """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
+    head = pr.head
+    tidy = _tidy(pr.runs, head)
+    if not head.open or head.judged:
+        return tidy
+    if pr.config is None:
+        return [*tidy, *_verdict(head, report.bad_config(head, pr.problem), "error", status.bad_config())]
+    if head.target != pr.config.target:
+        return tidy
+    if head.fork:
+        return [*tidy, *_verdict(head, report.fork(head), "failed", status.fork())]
+    bad = None if head.source == pr.config.target else branches.judge(head.source, pr.config.branches)
+    if bad is not None:
+        free = branches.suggest(head.source, pr.config.branches, pr.branches)
+        return [*tidy, *_verdict(head, report.bad_branch(head, bad, free, pr.config), "failed", status.bad_branch())]
+    projects = touched(pr.config, head.changed, has_serving=pr.serving is not None)
+    if not projects:
+        told = [PutReport(head.number, report.nothing_to_run(head), "closed")] if head.thread else []
+        return [*tidy, *told, SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head))]
+    return [*tidy, *_onward(pr, pr.config, steps(pr, projects), now)]
+
+
+def touched(config: Mlops, changed: Collection[str], *, has_serving: bool) -> list[Project]:
+    """The projects whose folder changed, in the order of the configuration.
+
+    A change to the configuration itself runs all. A project that scores with
+    somebody's model brings that training along when no model serves yet: there
+    would be nothing to score with.
+    """
+    if MLOPS_FILE in changed:
+        return list(config.projects)
+    wanted = {p.path for p in config.projects if any(path.startswith(f"{p.path}/") for path in changed)}
+    if not has_serving:
+        for project in reversed(config.projects):
+            if project.path in wanted and wants_version(project):
+                wanted.update(project.after)
+    return [project for project in config.projects if project.path in wanted]
+
+
+def wants_version(project: Project) -> bool:
+    """Whether a project is run with a model version that something else registered."""
+    return any(isinstance(value, str) and "{model_version}" in value for value in project.parameters.values())
+
+
+def token(repository: str, head: PullRequestHead, project: str) -> str:
+    """The name of one project run: the same for the same commit, iteration and project, and no other.
+
+    The iteration is part of it, so a force-push back to an old commit is judged
+    anew. 32 characters; Databricks takes up to 64.
+    """
+    words = f"{repository}!{head.number}/{head.iteration}/{head.commit}/{project}"
+    return hashlib.sha256(words.encode()).hexdigest()[:32]
+
+
+def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
+    """How far each project of the plan is."""
+    found: list[Step] = []
+    for project in projects:
+        name = token(pr.repository, pr.head, project.path)
+        run = next((run for run in pr.runs if run.token == name and (run.cluster_run or run.over)), None)
+        before = [step for step in found if step.project.path in project.after]
+        if run is None:
+            failed = next((s for s in before if s.state in ("failed", "no cluster", "skipped")), None)
+            reason = f"{failed.project.name} did not succeed" if failed else ""
+            found.append(Step(project, "skipped" if failed else "waits", reason=reason))
+        elif not run.over:
+            found.append(Step(project, "runs", run))
+        elif run.outcome == "no cluster":
+            found.append(Step(project, "no cluster", run, run.reason))
+        else:
+            reason = fault(project, run)
+            found.append(Step(project, "failed" if reason else "passed", run, reason))
+    return found
+
+
+def fault(project: Project, run: ProjectRun) -> str:
+    """Why an ended run does not count as passed; empty when it does.
+
+    A run that ended without the metric it is judged by counts as failed: a model
+    nobody can measure must not pass for one that is good enough.
+    """
+    if run.outcome == "timed out":
+        return f"ran past its limit of {report.duration(project.timeout)}"
+    if run.outcome != "succeeded":
+        return run.reason or f"the run was {run.outcome}"
+    for metric in project.metrics:
+        if metric.name not in run.metrics:
+            return f"ended without logging the metric {metric.name}"
+        if not math.isfinite(run.metrics[metric.name]):
+            return f"logged {metric.name} as {run.metrics[metric.name]}"
+    if project.model is not None and not run.model_version:
+        return f"ended without registering the model {run.model_name}"
+    return ""
+
+
+def patience(run_ages: Sequence[float]) -> float:
+    """How many seconds to leave running runs alone; the longer they run, the longer."""
+    age = min(run_ages, default=0.0)
+    return 1.0 if age < 60 else 5.0 if age < 300 else 15.0
+
+
+def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
+    """What a project is run with, its placeholders filled."""
+    names = {"branch": pr.head.source, "model_name": "", "model_version": ""}
+    if project.model is not None:
+        names["model_name"] = fill(project.model, branch=pr.head.source)
+    if pr.serving is not None:
+        names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
+    for before in project.after:
+        name = token(pr.repository, pr.head, before)
+        for run in pr.runs:
+            if run.token == name and run.model_version:
+                names |= {"model_name": run.model_name, "model_version": run.model_version}
+    return {key: fill(str(value), **names) for key, value in project.parameters.items()}
+
+
+def _tidy(runs: Sequence[ProjectRun], head: PullRequestHead) -> list[Action]:
+    orders: list[Action] = []
+    for run in runs:
+        stale = not head.open or run.iteration != head.iteration
+        if not run.over and stale:
+            # One that never reached the cluster has nothing to stop there.
+            orders.append(CancelRun(run) if run.cluster_run else CloseRun(replace(run, outcome="cancelled")))
+        elif run.over and not run.closed:
+            orders.append(CloseRun(run))
+    if any(isinstance(order, CancelRun) for order in orders):
+        orders.append(LookAgain(1.0))
+    return orders
+
+
+def _verdict(head: PullRequestHead, body: str, state: str, description: str) -> list[Action]:
+    return [
+        PutReport(head.number, body, "active" if state in ("failed", "error") else "closed"),
+        SetStatus(head.number, head.iteration, state, description),  # type: ignore[arg-type]
+    ]
+
+
+def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime) -> list[Action]:
+    head = pr.head
+    if all(step.state not in ("waits", "runs") for step in now_at):
+        state = "succeeded" if all(step.state == "passed" for step in now_at) else "failed"
+        if state == "failed" and not any(step.state == "failed" for step in now_at):
+            state = "error"
+        return _verdict(head, report.ended(head, now_at), state, status.ended(now_at))
+    orders: list[Action] = []
+    if not head.pending:
+        orders.append(SetStatus(head.number, head.iteration, "pending", status.running(now_at)))
+    starts = [_start(pr, config, step.project) for step in now_at if step.state == "waits" and _may_start(step, now_at)]
+    if starts:
+        # The report comes with the next look, when the runs have pages to link to.
+        return [*orders, *starts, LookAgain(0.0)]
+    ages = [(now - step.run.started).total_seconds() for step in now_at if step.run and step.run.started]
+    return [*orders, PutReport(head.number, report.running(head, now_at), None), LookAgain(patience(ages))]
+
+
+def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
+    return all(other.state == "passed" for other in now_at if other.project.path in step.project.after)
+
+
+def _start(pr: PullRequestFacts, config: Mlops, project: Project) -> StartRun:
+    head = pr.head
+    return StartRun(
+        token=token(pr.repository, head, project.path),
+        project=project.path,
+        entry_point=project.entry_point,
+        commit=head.commit,
+        source=head.source,
+        number=head.number,
+        iteration=head.iteration,
+        backend=project.backend or config.backend,
+        cluster=project.cluster,
+        experiment=fill(config.experiment, user=head.author, branch=head.source),
+        model=fill(project.model, branch=head.source) if project.model else "",
+        parameters=parameters(pr, project),
+        timeout=project.timeout,
+    )

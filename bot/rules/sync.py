@@ -1,0 +1,122 @@
+"""What must change for the workspace to hold what the target branch holds.
+
+Writes come before removals and the manifest last, so that a job which starts in
+the middle finds an old notebook or a new one, never none, and a sync that was
+cut off is simply done again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from bot.actions import Action, CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
+from bot.config import Folder
+from bot.errors import ConfigError
+from bot.facts import BranchFacts, Manifest, SourceFile
+from bot.subjects import Model
+from bot.words import replies
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes; the workspace import refuses more (https://docs.databricks.com/api/workspace/workspace/import)."""
+
+_SKIPPED = ("__pycache__", ".ipynb_checkpoints", "mlruns")
+
+
+@dataclass(frozen=True)
+class Change:
+    """How the workspace differs from the branch: object paths."""
+
+    new: tuple[str, ...]
+    updated: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def plan(branch: BranchFacts) -> list[Action]:
+    """Make the workspace hold the branch's tip; nothing when it does already."""
+    orders: list[Action] = []
+    if branch.manifest.commit != branch.tip:
+        orders += _files(branch)
+    missing = [job for job in branch.config.jobs if branch.jobs.get(job.name) is None]
+    created = [CreateJob(job.name, branch.tip) for job in missing]
+    followed = [Wake(Model(model)) for model in dict.fromkeys(job.model for job in branch.config.jobs)]
+    if branch.manifest.commit == branch.tip:
+        return [*created, *followed]
+    told = _told(branch, [job.name for job in missing])
+    wanted = {path: source.digest for path, source in objects(branch.config.folders, branch.files).items()}
+    return [*orders, *created, *told, WriteManifest(Manifest(branch.repository, branch.tip, wanted)), *followed]
+
+
+def objects(folders: Sequence[Folder], files: Sequence[SourceFile]) -> dict[str, SourceFile]:
+    """Which workspace object each file of the mirrored folders becomes.
+
+    A notebook loses its extension, as the workspace import does it. Raises
+    ConfigError for a link, a file that is too large, and two files that would
+    become one object.
+    """
+    found: dict[str, SourceFile] = {}
+    for folder in folders:
+        for source in files:
+            if not source.path.startswith(f"{folder.from_}/"):
+                continue
+            inside = PurePosixPath(source.path).relative_to(folder.from_)
+            if any(part in _SKIPPED for part in inside.parts):
+                continue
+            _refuse(source)
+            target = PurePosixPath(folder.to) / (inside.with_suffix("") if source.notebook else inside)
+            other = found.get(str(target))
+            if other is not None:
+                raise ConfigError(
+                    f"{source.path} and {other.path} would both become {target} in the workspace; rename one of them."
+                )
+            found[str(target)] = source
+    return found
+
+
+def difference(wanted: Mapping[str, SourceFile], present: Mapping[str, str]) -> Change:
+    """Compare what the branch holds with what the manifest says is there."""
+    return Change(
+        new=tuple(path for path in wanted if not present.get(path)),
+        updated=tuple(path for path, source in wanted.items() if present.get(path) not in (None, "", source.digest)),
+        removed=tuple(path for path in present if path not in wanted),
+    )
+
+
+def _files(branch: BranchFacts) -> list[Action]:
+    wanted = objects(branch.config.folders, branch.files)
+    change = difference(wanted, branch.manifest.files)
+    orders: list[Action] = []
+    if any(path not in branch.manifest.files for path in change.new):
+        # Owned before it is written: a sync cut off here can still be taken back by the next commit.
+        claimed = {**branch.manifest.files, **dict.fromkeys(change.new, "")}
+        orders.append(WriteManifest(Manifest(branch.repository, branch.manifest.commit, claimed)))
+    # Modules and data before the notebooks that use them.
+    written = sorted((*change.new, *change.updated), key=lambda path: (wanted[path].notebook, path))
+    orders += [WriteObject(path, wanted[path], branch.tip) for path in written]
+    orders += [RemoveObject(path) for path in sorted(change.removed, reverse=True)]
+    return orders
+
+
+def _told(branch: BranchFacts, jobs: Sequence[str]) -> list[Action]:
+    if branch.brought_by is None:
+        return []
+    wanted = objects(branch.config.folders, branch.files)
+    change = difference(wanted, branch.manifest.files)
+    if not (change.new or change.updated or change.removed or jobs):
+        return []
+    counts = {
+        folder.to: tuple(
+            sum(path.startswith(f"{folder.to}/") for path in paths)
+            for paths in (change.updated, change.new, change.removed)
+        )
+        for folder in branch.config.folders
+    }
+    return [Reply(branch.brought_by, replies.merged(branch.tip, counts, jobs))]
+
+
+def _refuse(source: SourceFile) -> None:
+    if source.link:
+        raise ConfigError(f"{source.path} is a symbolic link; links are never followed. Replace it by the file itself.")
+    if source.size > LARGEST:
+        raise ConfigError(
+            f"{source.path} has {source.size / 1048576:.1f} MB; the workspace takes at most 10 MB per file."
+        )

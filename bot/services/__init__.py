@@ -1,0 +1,1 @@
+"""The neighbours, one file each: verbs in our words, typed in, typed out. No retries: the queue looks again."""

@@ -1,0 +1,178 @@
+"""The repository's content at a commit, from a bare mirror that is fetched and never checked out.
+
+Git runs without user and system configuration, without hooks, submodules,
+filters and prompts; the token travels in Git's environment, never in an
+argument, a file or an address.
+"""
+
+import base64
+import fcntl
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+from urllib.parse import quote
+
+from git import Blob, Git, GitCommandError, Repo, Tree
+
+from bot.errors import NotFound, ServiceError
+from bot.facts import SourceFile
+from bot.settings import Secrets, Served
+
+_TIMEOUT = 120.0
+_NOTEBOOK_HEADERS = {
+    ".py": b"# Databricks notebook source",
+    ".r": b"# Databricks notebook source",
+    ".sql": b"-- Databricks notebook source",
+    ".scala": b"// Databricks notebook source",
+}
+
+
+class Mirror:
+    """A bare mirror of one served repository, shared by the processes of one machine."""
+
+    def __init__(self, served: Served, tokens: Secrets, var: Path) -> None:
+        self._served = served
+        self._tokens = tokens
+        self._folder = var / "git" / quote(served.key, safe="")
+
+    def fetch(self, branch: str) -> str:
+        """Bring a branch's tip here; gives the commit it is at. Raises NotFound when there is no such branch."""
+        with self._alone():
+            self._fetch(branch)
+            return str(Git(self._folder).rev_parse("--verify", f"refs/heads/{branch}"))
+
+    def bring(self, branch: str, commit: str) -> None:
+        """Have a commit here that a branch is at. Raises NotFound when the branch has moved on."""
+        if not self._has(commit):
+            self.fetch(branch)
+        if not self._has(commit):
+            raise NotFound("Git", f"{branch} is no longer at {commit[:7]}; there is a newer commit.")
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file's content at a fetched commit; None when it is not there or is not a plain file."""
+        try:
+            found = self._tree(commit) / path
+        except KeyError:
+            return None
+        if not isinstance(found, Blob) or stat.S_ISLNK(found.mode):
+            return None
+        return cast(bytes, found.data_stream.read())
+
+    def files(self, commit: str, folders: tuple[str, ...]) -> tuple[SourceFile, ...]:
+        """Every file below some folders of a fetched commit; a folder that is not there has none."""
+        found: list[SourceFile] = []
+        for folder in folders:
+            try:
+                tree = self._tree(commit) / folder
+            except KeyError:
+                continue
+            if isinstance(tree, Tree):
+                found += [_source(item) for item in tree.traverse() if isinstance(item, Blob)]
+        return tuple(found)
+
+    def export(self, commit: str, folder: str, to: Path) -> None:
+        """Write a folder of a fetched commit to disk. Links stay links; who reads them decides.
+
+        Raises NotFound when the commit has no such folder.
+        """
+        try:
+            tree = self._tree(commit) / folder
+        except KeyError:
+            raise NotFound("Git", f"{commit[:7]} has no folder {folder}.") from None
+        for item in tree.traverse() if isinstance(tree, Tree) else ():
+            if not isinstance(item, Blob):
+                continue
+            target = to / Path(str(item.path)).relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if stat.S_ISLNK(item.mode):
+                target.symlink_to(item.data_stream.read().decode())
+            else:
+                target.write_bytes(item.data_stream.read())
+                target.chmod(0o755 if item.mode & 0o111 else 0o644)
+
+    def _tree(self, commit: str) -> Tree:
+        try:
+            return Repo(self._folder).commit(commit).tree
+        except (ValueError, OSError) as error:
+            raise NotFound("Git", f"The commit {commit[:7]} was not fetched.") from error
+
+    def _has(self, commit: str) -> bool:
+        if not (self._folder / "HEAD").exists():
+            return False
+        try:
+            Git(self._folder).cat_file("-e", f"{commit}^{{tree}}")
+        except GitCommandError:
+            return False
+        return True
+
+    def _fetch(self, branch: str) -> None:
+        git = Git(self._folder)
+        last: GitCommandError | None = None
+        for secret in self._tokens:
+            try:
+                git.fetch(
+                    "--depth=1",
+                    "--no-tags",
+                    "--no-recurse-submodules",
+                    "--no-write-fetch-head",
+                    "--force",
+                    "--end-of-options",
+                    self._served.url,
+                    f"refs/heads/{branch}:refs/heads/{branch}",
+                    env=_environment(self._served.organization_url, secret.get_secret_value()),
+                    kill_after_timeout=_TIMEOUT,
+                )
+                return
+            except GitCommandError as error:
+                last = error
+        told = " ".join(str(last.stderr if last else "").replace("stderr:", "").strip(" '\n").split())
+        if "couldn't find remote ref" in told:
+            raise NotFound("Git", f"{self._served.key} has no branch {branch} any more.")
+        raise ServiceError("Git", f"{self._served.url} could not be fetched: {told[:300]}") from last
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # Two shallow fetches at once fight over Git's own shallow.lock and one of them fails.
+        self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (self._folder / "HEAD").exists():
+                Repo.init(self._folder, bare=True, initial_branch="signalman-none")
+            yield
+
+
+def _source(item: Blob) -> SourceFile:
+    path = str(item.path)
+    header = _NOTEBOOK_HEADERS.get(Path(path).suffix.lower())
+    link = stat.S_ISLNK(item.mode)
+    notebook = path.endswith(".ipynb")
+    if header is not None and not link:
+        first = cast(bytes, item.data_stream.read(len(header) + 2)).split(b"\n")[0]
+        notebook = first.rstrip() == header
+    return SourceFile(path, item.hexsha, int(item.size), notebook=notebook, link=link)
+
+
+def _environment(organization_url: str, token: str) -> Mapping[str, str]:
+    header = base64.b64encode(f":{token}".encode()).decode()
+    entries = {
+        f"http.{organization_url}/.extraHeader": f"Authorization: Basic {header}",
+        "http.followRedirects": "false",
+        "credential.helper": "",
+        "core.hooksPath": os.devnull,
+        "core.fsmonitor": "false",
+        "protocol.allow": "never",
+        "protocol.http.allow": "always",
+        "protocol.https.allow": "always",
+        "transfer.fsckObjects": "true",
+    }
+    return {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_COUNT": str(len(entries)),
+        **{f"GIT_CONFIG_KEY_{number}": key for number, key in enumerate(entries)},
+        **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(entries.values())},
+    }

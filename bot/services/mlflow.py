@@ -1,0 +1,224 @@
+"""MLflow: experiments, runs and registered models, at explicit addresses.
+
+The process-global, fluent part of MLflow is not used: a worker speaks to more
+than one server and must not let two passes share an active run. A call that is
+not answered within seconds is given up; the queue looks again.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+from urllib.parse import quote
+
+# MLflow's own defaults keep a call to a dead server alive for four minutes (measured: 247 s).
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+from mlflow.entities import Run, RunStatus, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.rest_store import RestStore as RegistryStore
+from mlflow.store.tracking.rest_store import RestStore as TrackingStore
+from mlflow.utils.rest_utils import MlflowHostCreds
+
+from bot.errors import NotFound, ServiceError
+from bot.facts import ServingVersion
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """An MLflow run: `status` in MLflow's words, `metrics` the last value of each."""
+
+    id: str
+    experiment: str
+    status: str
+    started: datetime
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class Mlflow:
+    """A tracking server and registry at one address.
+
+    `sign_in` gives a bearer token for each call (None: no authentication);
+    `workspace` tells that the address is a Databricks workspace, whose pages and
+    experiment folders differ.
+    """
+
+    def __init__(self, address: str, *, sign_in: Callable[[], str | None], workspace: bool) -> None:
+        self._address = address.rstrip("/")
+        self.workspace = workspace
+
+        def credentials() -> MlflowHostCreds:
+            return MlflowHostCreds(
+                self._address,
+                token=sign_in() or os.environ.get("MLFLOW_TRACKING_TOKEN"),
+                username=None if workspace else os.environ.get("MLFLOW_TRACKING_USERNAME"),
+                password=None if workspace else os.environ.get("MLFLOW_TRACKING_PASSWORD"),
+            )
+
+        self._tracking = TrackingStore(credentials)
+        self._registry = RegistryStore(credentials)
+
+    # -- runs
+
+    def experiment(self, name: str) -> str | None:
+        """The id of an experiment; None when there is none of that name."""
+        with _sentences(f"show experiment {name}"):
+            try:
+                found = self._tracking.get_experiment_by_name(name)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+        return str(found.experiment_id) if found else None
+
+    def make_experiment(self, name: str) -> str:
+        """The id of an experiment, created when it is not there. On Databricks its parent folder must exist."""
+        found = self.experiment(name)
+        if found is not None:
+            return found
+        with _sentences(f"create experiment {name}"):
+            try:
+                return str(self._tracking.create_experiment(name))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+        return self.make_experiment(name)
+
+    def runs(self, experiment: str, tags: Mapping[str, str]) -> list[RunRecord]:
+        """All runs of an experiment that carry these tags, the newest first."""
+        wanted = " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in tags.items())
+        found: list[RunRecord] = []
+        token: str | None = None
+        with _sentences("search runs"):
+            while True:
+                page, token = self._tracking._search_runs(
+                    [experiment], wanted, ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time DESC"], token
+                )
+                found += [_record(run) for run in page]
+                if not token:
+                    return found
+
+    def start(self, experiment: str, name: str, started: datetime, tags: Mapping[str, str]) -> str:
+        """Create a run; gives its id."""
+        with _sentences("create a run"):
+            run = self._tracking.create_run(
+                experiment,
+                tags.get("mlflow.user", "signalman"),
+                int(started.timestamp() * 1000),
+                [RunTag(key, value) for key, value in tags.items()],
+                name,
+            )
+        return str(run.info.run_id)
+
+    def run(self, run: str) -> RunRecord:
+        """A run with its metrics and tags. Raises NotFound."""
+        with _sentences(f"show run {run}"):
+            return _record(self._tracking.get_run(run))
+
+    def tag(self, run: str, tags: Mapping[str, str]) -> None:
+        """Set tags on a run, one call for all of them."""
+        with _sentences(f"tag run {run}"):
+            self._tracking.log_batch(run, metrics=[], params=[], tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def end(self, run: str, status: RunEnd, ended: datetime) -> None:
+        """Let a run show how it really ended."""
+        with _sentences(f"close run {run}"):
+            self._tracking.update_run_info(run, RunStatus.from_string(status), int(ended.timestamp() * 1000), None)
+
+    # -- registered models
+
+    def registered_by(self, run: str) -> tuple[str, str] | None:
+        """Name and version of the newest model version that a run registered; None when it registered none."""
+        with _sentences(f"search the model versions of run {run}"):
+            found = self._registry.search_model_versions(f"run_id = '{_quoted(run)}'", 100)
+        newest = max(found, key=lambda one: int(one.version), default=None)
+        return (newest.name, str(newest.version)) if newest else None
+
+    def promoted(self, pattern: str, alias: str | None, stage: str | None) -> list[ServingVersion]:
+        """For each registered model of that name (`*` stands for any characters): the version promoted by
+        alias, or else the newest in the stage. All pages.
+        """
+        found: list[ServingVersion] = []
+        like = pattern.replace("*", "%")
+        wanted = f"name LIKE '{_quoted(like)}'" if "*" in pattern else f"name = '{_quoted(pattern)}'"
+        token: str | None = None
+        with _sentences(f"search the models {pattern}"):
+            while True:
+                page = self._registry.search_registered_models(wanted, 100, None, token)
+                for model in page:
+                    # An underscore means any character to LIKE; the pattern means itself.
+                    if fnmatchcase(model.name, pattern.replace("[", "[[]")):
+                        found += self._serving(model, alias, stage)
+                token = page.token
+                if not token:
+                    return found
+
+    def _serving(self, model: Any, alias: str | None, stage: str | None) -> Iterator[ServingVersion]:
+        version = (model.aliases or {}).get(alias) if alias else None
+        if version is not None:
+            one = self._registry.get_model_version(model.name, version)
+            yield _serving(one, f"alias {alias}", by_alias=True)
+            return
+        staged = [one for one in model.latest_versions or () if stage and one.current_stage == stage]
+        if staged:
+            yield _serving(max(staged, key=lambda one: int(one.version)), f"stage {stage}", by_alias=False)
+
+    # -- pages for people
+
+    def run_page(self, experiment: str, run: str) -> str:
+        """Where people look at a run."""
+        path = f"ml/experiments/{experiment}/runs/{run}" if self.workspace else f"#/experiments/{experiment}/runs/{run}"
+        return f"{self._address}/{path}"
+
+    def model_page(self, name: str, version: str) -> str:
+        """Where people look at a model version."""
+        named = quote(name, safe="")
+        path = f"ml/models/{named}/versions/{version}" if self.workspace else f"#/models/{named}/versions/{version}"
+        return f"{self._address}/{path}"
+
+
+def _record(run: Run) -> RunRecord:
+    return RunRecord(
+        id=run.info.run_id,
+        experiment=run.info.experiment_id,
+        status=run.info.status,
+        started=datetime.fromtimestamp((run.info.start_time or 0) / 1000, UTC),
+        metrics=dict(run.data.metrics),
+        tags=dict(run.data.tags),
+    )
+
+
+def _serving(version: Any, promoted_by: str, *, by_alias: bool) -> ServingVersion:
+    return ServingVersion(
+        name=version.name,
+        version=str(version.version),
+        run=str(version.run_id or ""),
+        promoted_by=promoted_by,
+        updated=int(version.last_updated_timestamp or version.creation_timestamp or 0),
+        by_alias=by_alias,
+    )
+
+
+def _quoted(text: str) -> str:
+    # MLflow's filters have no escape for a quote inside quotes; a text that holds one matches nothing.
+    return text.replace("'", "")
+
+
+@contextmanager
+def _sentences(what: str) -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        told = " ".join(str(error).split())[:300]
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+            raise NotFound("MLflow", f"MLflow could not {what}: {told}", status=404) from error
+        raise ServiceError("MLflow", f"MLflow could not {what}: {told}") from error

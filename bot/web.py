@@ -1,0 +1,171 @@
+"""The door: authenticate a webhook, read it, mark its subject due, answer.
+
+It holds every value it needs, reads no environment and calls nobody: neither
+Azure DevOps nor a registry. Azure DevOps disables a subscription that is answered
+410 or, for long enough, 500; so neither is ever said
+(https://learn.microsoft.com/azure/devops/service-hooks/troubleshoot).
+"""
+
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from bot import dashboard, subjects
+from bot.errors import RefusedHook
+from bot.logline import line
+from bot.metrics import Metrics
+from bot.queue import Queue, QueueError
+from bot.subjects import Delivery
+from bot.webhooks import Ignored, azure_devops, databricks, mlflow, proof
+from bot.webhooks.azure_devops import Served
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY = 1024 * 1024
+# 503 is what Azure DevOps sends again; it then follows its own times (reference: 1, 2, 4 … 60 s).
+RETRY_AFTER = "5"
+
+Reader = Callable[[Mapping[str, str], bytes], Delivery | Ignored]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Everything the web process needs.
+
+    Of each secret several values may be accepted at a time; a sender without any is
+    always refused. `dashboard_credentials` guard the dashboard and the metrics;
+    without any, whoever reaches the address may read them.
+    """
+
+    queue: Queue
+    served: tuple[Served, ...] = ()
+    azure_devops_credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    databricks_secrets: tuple[str, ...] = field(default=(), repr=False)
+    mlflow_secrets: tuple[str, ...] = field(default=(), repr=False)
+    dashboard_credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    clock: Callable[[], float] = time.time
+
+    def readers(self) -> dict[str, Reader]:
+        """Who may knock, and how what they bring is read."""
+        return {
+            "azure-devops": partial(azure_devops.read, credentials=self.azure_devops_credentials, served=self.served),
+            "databricks": partial(databricks.read, secrets=self.databricks_secrets),
+            "mlflow": lambda headers, body: mlflow.read(headers, body, secrets=self.mlflow_secrets, now=self.clock()),
+        }
+
+
+def create_app(door: Door) -> Flask:
+    """Make the web application (contract §5). It opens no connection until it is asked something."""
+    app = Flask("bot", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    metrics = Metrics(door.queue)
+
+    readers = door.readers()
+    for sender, read in readers.items():
+        view = partial(_receive, sender, read, door.queue)
+        app.add_url_rule(f"/webhooks/{sender}", sender, view, methods=["POST"])
+
+    @app.get("/healthz")
+    def alive() -> Response:
+        return _answer(200, status="alive")
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        return _answer(200, status="ready") if door.queue.writable() else _unavailable()
+
+    @app.get("/metrics")
+    def numbers() -> Response:
+        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    app.register_blueprint(dashboard.pages(door.queue, door.clock))
+
+    @app.before_request
+    def guard() -> Response | None:
+        if not door.dashboard_credentials or request.endpoint not in ("numbers", "dashboard.overview"):
+            return None
+        return None if proof.basic(dict(request.headers), door.dashboard_credentials) else _refused()
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        if request.endpoint in readers:
+            metrics.answered(request.endpoint, _named(response))
+        return response
+
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(QueueError, _no_queue)
+    app.register_error_handler(Exception, _unexpected)
+    app.after_request(_harden)
+    return app
+
+
+def _receive(sender: str, read: Reader, queue: Queue) -> Response:
+    body = request.get_data(cache=False)
+    try:
+        found = read(dict(request.headers), body)
+    except RefusedHook as refused:
+        log.warning(line("refused", sender=sender, reason=refused.reason))
+        return _refused() if refused.status == 401 else _answer(400, status="refused", reason=refused.reason)
+    if isinstance(found, Ignored):
+        log.info(line("ignored", sender=sender, reason=found.reason))
+        return _answer(200, status="ignored", reason=found.reason)
+    subject = subjects.key(found.subject)
+    fresh = queue.mark(found)
+    log.info(line("accepted" if fresh else "duplicate", sender=sender, subject=subject, delivery=found.key))
+    if fresh:
+        return _answer(202, status="accepted", delivery=found.key, subject=subject)
+    return _answer(200, status="duplicate", reason="This delivery was accepted before.")
+
+
+def _named(response: Response) -> str:
+    """An answer in one word, as the metrics count it."""
+    words = {202: "accepted", 400: "unreadable", 401: "unauthorized", 413: "too large", 503: "unavailable"}
+    return words.get(response.status_code) or str(json.loads(response.get_data())["status"])
+
+
+def _answer(code: int, **told: str) -> Response:
+    return Response(json.dumps(told), code, content_type="application/json")
+
+
+def _unavailable() -> Response:
+    response = _answer(503, status="unavailable", reason="The work queue cannot be reached; nothing was stored.")
+    response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def _refused() -> Response:
+    # Empty, and the same for a wrong name and a wrong password: who asks learns nothing. The log has the reason.
+    response = Response(b"", 401)
+    response.headers["WWW-Authenticate"] = 'Basic realm="signalman", charset="UTF-8"'
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    code = error.code or 503
+    return _unavailable() if code >= 500 else _answer(code, status="refused", reason=f"{error.name}.")
+
+
+def _no_queue(error: QueueError) -> Response:
+    log.error(line("unavailable", path=request.path, reason=str(error)))
+    return _unavailable()
+
+
+def _unexpected(error: Exception) -> Response:
+    # The places, not the message: it might quote the body.
+    places = "".join(traceback.format_tb(error.__traceback__))
+    log.error(line("unexpected", path=request.path, error=type(error).__name__, trace=places))
+    return _unavailable()
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,158 @@
+"""Service hooks of Azure DevOps: which pull request or branch somebody should look at.
+
+Service hooks are not signed; basic authentication is all there is
+(https://learn.microsoft.com/azure/devops/service-hooks/services/webhooks). So an
+event can at most make us look early, at a repository that is served anyway.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from bot.errors import RefusedHook
+from bot.subjects import Branch, Delivery, PullRequest, Subject
+from bot.webhooks import Ignored, proof
+from bot.webhooks.body import Part
+
+PULL_REQUEST_EVENTS = ("git.pullrequest.created", "git.pullrequest.updated", "git.pullrequest.merged")
+PUSH_EVENT = "git.push"
+COMMENT_EVENT = "ms.vss-code.git-pullrequest-comment-event"
+
+# What the portal's Test button sends: always the same ids and a repository of Microsoft's own example company.
+TEST_EVENTS = frozenset(
+    {
+        "af07be1b-f3ad-44c8-a7f1-c4835f2df06b",
+        "2ab4e3d3-b7a6-425e-92b1-5a9982c1269e",
+        "6872ee8c-b333-4eff-bfb9-0d5274943566",
+        "03c164c2-8912-4d5e-8009-3707d5f83734",
+    }
+)
+TEST_REPOSITORIES = frozenset({"4bc14d40-c903-45e2-872e-0462c7748079", "278d5cd2-584d-4b63-824a-2ba458937249"})
+TEST_ORGANIZATION = "dev.azure.com/fabrikam/"
+
+_NO_COMMIT = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A repository that we look after.
+
+    `key` is `organization/project/repository`, as subjects name it. Project and
+    repository are names or ids, in any case; `targets` are the branches whose
+    pushes matter, such as `main`.
+    """
+
+    key: str
+    organization_url: str
+    project: str
+    repository: str
+    targets: tuple[str, ...] = ("main",)
+
+
+def read(
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    credentials: Sequence[tuple[str, str]],
+    served: Sequence[Served],
+) -> Delivery | Ignored:
+    """Tell which subject a service hook speaks of.
+
+    `credentials` are the pairs of user name and password that are accepted.
+    Raises RefusedHook: 401 for others, 400 for a body that cannot be read.
+    """
+    if not proof.basic(headers, credentials):
+        raise RefusedHook(401, "The user name or password of the service hook is missing or wrong.")
+    event = Part.parse(body)
+    kind = event.text("eventType")
+    if kind not in (*PULL_REQUEST_EVENTS, PUSH_EVENT, COMMENT_EVENT):
+        return Ignored(f"{kind} is not an event that Signalman acts on.")
+    resource = event.part("resource")
+    if kind == COMMENT_EVENT and not resource.has("pullRequest"):
+        # In version 1.0 the resource is the comment alone; nothing in it names the pull request.
+        return Ignored(
+            "A comment event of resource version 1.0 does not name its pull request; "
+            "change the subscription to resource version 2.0."
+        )
+    about = resource.part("pullRequest") if kind == COMMENT_EVENT else resource
+    repository = about.part("repository")
+    if _is_test(event, repository):
+        return Ignored("This is a test event.")
+    ours = _find(event, repository, served)
+    if ours is None:
+        return Ignored("The repository is not one that Signalman serves.")
+    found = _branch(about, ours) if kind == PUSH_EVENT else PullRequest(ours.key, about.number("pullRequestId"))
+    return found if isinstance(found, Ignored) else Delivery(_key(event, kind), "azure-devops", kind, found)
+
+
+def _is_test(event: Part, repository: Part) -> bool:
+    return (
+        (event.has("id") and event.text("id").lower() in TEST_EVENTS)
+        or (repository.has("id") and repository.text("id").lower() in TEST_REPOSITORIES)
+        or (repository.has("url") and _address(repository.text("url")).startswith(TEST_ORGANIZATION))
+    )
+
+
+def _find(event: Part, repository: Part, served: Sequence[Served]) -> Served | None:
+    organization = _organization(event, repository)
+    project = _names(repository.part("project"))
+    names = _names(repository)
+    for one in served:
+        if (
+            _within(organization, one.organization_url)
+            and one.project.casefold() in project
+            and one.repository.casefold() in names
+        ):
+            return one
+    return None
+
+
+def _organization(event: Part, repository: Part) -> str:
+    """Where the event comes from, by its own account; samples in the documentation lack the first place."""
+    containers = event.part("resourceContainers") if event.has("resourceContainers") else None
+    if containers is not None and containers.has("collection"):
+        collection = containers.part("collection")
+        if collection.has("baseUrl"):
+            return _address(collection.text("baseUrl"))
+    return _address(repository.text("url"))
+
+
+def _names(part: Part) -> set[str]:
+    if not part.has("id"):
+        return {part.text("name").casefold()}
+    return {part.text(field).casefold() for field in ("id", "name") if part.has(field)}
+
+
+def _within(address: str, organization_url: str) -> bool:
+    organization = _address(organization_url)
+    return organization != "" and address.startswith(organization)
+
+
+def _address(url: str) -> str:
+    """One spelling for the many of an organisation's address: no scheme, no user, one closing slash."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or ""), parts.port
+    except ValueError:
+        return ""
+    path = unquote(parts.path).strip("/").casefold()
+    if host.endswith(".visualstudio.com"):
+        path = f"{host.removesuffix('.visualstudio.com')}/{path}".strip("/")
+        host = "dev.azure.com"
+    where = host if port in (None, 80, 443) else f"{host}:{port}"
+    return f"{where}/{path}/" if path else f"{where}/"
+
+
+def _branch(push: Part, ours: Served) -> Subject | Ignored:
+    targets = {f"refs/heads/{target.removeprefix('refs/heads/')}" for target in ours.targets}
+    moved = [(update.text("name"), update.text("newObjectId")) for update in push.parts("refUpdates")]
+    if any(name in targets and commit != _NO_COMMIT for name, commit in moved):
+        return Branch(ours.key)
+    return Ignored("The push moved no target branch.")
+
+
+def _key(event: Part, kind: str) -> str:
+    # The Test button and every second subscription repeat the event's id, a redelivery repeats the notification's.
+    if event.has("subscriptionId") and event.has("notificationId"):
+        return f"azure-{event.text('subscriptionId')}-{event.number('notificationId', largest=2**63 - 1)}"
+    return f"azure-{event.text('id')}-{kind}"

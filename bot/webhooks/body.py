@@ -1,0 +1,103 @@
+"""A body from outside, read field by field.
+
+Whatever bytes arrive, reading them raises RefusedHook(400) with the name of the
+field at fault, and nothing else. Only what is asked for is looked at.
+"""
+
+import json
+from typing import Any, Self
+
+from bot.errors import RefusedHook
+
+# One more byte of a name costs up to three in a subject's key, and PostgreSQL indexes at most 2704 bytes.
+LONGEST_TEXT = 800
+LARGEST_NUMBER = 2**31 - 1
+
+
+class Part:
+    """One JSON object of a body, which knows its own place there: `resource.repository`."""
+
+    def __init__(self, fields: dict[str, Any], place: str = "") -> None:
+        self._fields = fields
+        self._place = place
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a whole body, which must be one JSON object in UTF-8."""
+        try:
+            loaded = json.loads(body.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            # ValueError is also what a number of more than 4300 digits raises.
+            raise RefusedHook(400, "The body is not JSON in UTF-8 that can be read.") from None
+        if not isinstance(loaded, dict):
+            raise RefusedHook(400, f"The body must be a JSON object, and is {_kind(loaded)}.")
+        return cls(loaded)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the field is there and not null."""
+        return self._fields.get(name) is not None
+
+    def part(self, name: str) -> "Part":
+        """The object in that field."""
+        value = self._needed(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name, "an object", value)
+        return Part(value, self.place(name))
+
+    def parts(self, name: str) -> "list[Part]":
+        """The objects in the list in that field."""
+        value = self._needed(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list", value)
+        for number, one in enumerate(value):
+            if not isinstance(one, dict):
+                raise self._wrong(f"{name}[{number}]", "an object", one)
+        return [Part(one, self.place(f"{name}[{number}]")) for number, one in enumerate(value)]
+
+    def text(self, name: str) -> str:
+        """The text in that field: not empty, at most 800 bytes, no control characters."""
+        value = self._needed(name)
+        if not isinstance(value, str):
+            raise self._wrong(name, "a text", value)
+        try:
+            length = len(value.encode())
+        except UnicodeEncodeError:
+            raise RefusedHook(400, f"{self.place(name)} holds half a character.") from None
+        if not 0 < length <= LONGEST_TEXT:
+            raise RefusedHook(400, f"{self.place(name)} has {length} bytes; it must have 1 to {LONGEST_TEXT}.")
+        if any(ord(character) < 32 or ord(character) == 127 for character in value):
+            raise RefusedHook(400, f"{self.place(name)} holds a control character.")
+        return value
+
+    def number(self, name: str, largest: int = LARGEST_NUMBER) -> int:
+        """The whole number in that field, from 0 to `largest`."""
+        value = self._needed(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._wrong(name, "a whole number", value)
+        if not 0 <= value <= largest:
+            raise RefusedHook(400, f"{self.place(name)} is out of range; it must be 0 to {largest}.")
+        return value
+
+    def label(self, name: str) -> str:
+        """The text or whole number in that field, as text; empty where it is missing."""
+        if not self.has(name):
+            return ""
+        return str(self.number(name)) if isinstance(self._fields[name], int) else self.text(name)
+
+    def place(self, name: str) -> str:
+        """Where in the body the field stands, as error sentences call it."""
+        return f"{self._place}.{name}" if self._place else name
+
+    def _needed(self, name: str) -> Any:
+        value = self._fields.get(name)
+        if value is None:
+            raise RefusedHook(400, f"{self.place(name)} is missing.")
+        return value
+
+    def _wrong(self, name: str, wanted: str, value: Any) -> RefusedHook:
+        return RefusedHook(400, f"{self.place(name)} must be {wanted}, and is {_kind(value)}.")
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,48 @@
+"""Webhooks of an MLflow server's own registry: which model somebody should look at.
+
+A stage transition sends nothing there, so an alias is what promotes
+(https://mlflow.org/docs/latest/ml/webhooks).
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+
+from bot.errors import RefusedHook
+from bot.subjects import Delivery, Model
+from bot.webhooks import Ignored, proof
+from bot.webhooks.body import Part
+
+# A retry keeps the time of the first try, and MLflow gives up well within this.
+TOLERANCE = 300.0
+
+
+def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: float) -> Delivery | Ignored:
+    """Tell which model an MLflow webhook speaks of; `now` is in seconds since 1970.
+
+    Raises RefusedHook: 401 for its signature or a time more than 300 s away, 400 for its body.
+    """
+    delivery = proof.header(headers, "X-MLflow-Delivery-Id")
+    sent = proof.header(headers, "X-MLflow-Timestamp")
+    signature = proof.header(headers, "X-MLflow-Signature").encode(errors="replace")
+    message = f"{delivery}.{sent}.".encode(errors="replace") + body
+    if not proof.matches(signature, [b"v1," + base64.b64encode(proof.digest(secret, message)) for secret in secrets]):
+        raise RefusedHook(401, "X-MLflow-Signature is missing or was made with another secret.")
+    if not delivery or not re.fullmatch(r"[0-9]{1,12}", sent) or abs(int(sent) - now) > TOLERANCE:
+        raise RefusedHook(401, "X-MLflow-Timestamp is more than 300 seconds away; check the clocks of both servers.")
+    event = Part.parse(body)
+    kind = f"{event.text('entity')}.{event.text('action')}"
+    if kind not in ("model_version_alias.created", "model_version_alias.deleted"):
+        return Ignored(f"{kind} cannot change which version of a model serves.")
+    data = event.part("data")
+    name = data.text("name")
+    if name == "example_model" and data.has("alias") and data.text("alias") == "example_alias":
+        return Ignored("This is a test event.")  # MLflow's test call: mlflow/webhooks/types.py
+    return Delivery(_key(delivery), "mlflow", kind, Model(name))
+
+
+def _key(delivery: str) -> str:
+    if re.fullmatch(r"[\w-]{1,100}", delivery, re.ASCII):
+        return f"mlflow-{delivery}"
+    return f"mlflow-{hashlib.sha256(delivery.encode(errors='replace')).hexdigest()}"

@@ -1,0 +1,1 @@
+"""Everything the bot says to people: pure functions from facts to Markdown."""

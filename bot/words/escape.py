@@ -1,0 +1,73 @@
+"""Text from outside, made inert: what it says is shown, and nothing in it acts.
+
+In Azure DevOps a comment gives meaning to `#1`, `!1`, `@<id>`, `$x$`, HTML and
+Markdown (https://learn.microsoft.com/azure/devops/project/wiki/markdown-guidance),
+so outside text is only ever shown inside code.
+"""
+
+import html as entities
+import re
+import unicodedata
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+
+
+def visible(text: str) -> str:
+    """Drop terminal colours and characters that cannot be seen or that turn the line around; keep newlines and tabs."""
+    plain = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+
+
+def code(text: str, longest: int = 300) -> str:
+    """One line of outside text as inline code."""
+    line = " ".join(visible(text).split())
+    line = line if len(line) <= longest else line[: longest - 1] + "…"
+    if not line:
+        return ""
+    ticks = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
+    space = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{space}{line}{space}{ticks}"
+
+
+def cell(text: str, longest: int = 120) -> str:
+    """Outside text as inline code inside a table, where a bare pipe would end the cell."""
+    return code(text, longest).replace("|", "\\|")
+
+
+def fence(text: str, lines: int = 20, longest: int = 20_000) -> str:
+    """The last lines of outside text as a block of code, whose fence is longer than any inside it."""
+    kept = "\n".join(visible(text).rstrip("\n").split("\n")[-lines:])[-longest:]
+    ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", kept)), default=0) + 1)
+    return f"{ticks}text\n{kept}\n{ticks}"
+
+
+def html(text: str) -> str:
+    """Outside text inside an HTML tag, where Markdown is not read."""
+    return entities.escape(" ".join(visible(text).split()))
+
+
+def link(label: str, address: str) -> str:
+    """A link to an address of our own making; nothing when there is none or it is not http(s)."""
+    if not re.fullmatch(r"https?://[^\s<>()\"']+", address):
+        return ""
+    return f"[{label}]({address})"
+
+
+def duration(seconds: float | None) -> str:
+    """A time in the words of a report: `0.4 s`, `42 s`, `2m58s`, `1h02m`; empty when unknown."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s" if whole % 60 else f"{whole // 60}m"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes % 60 else f"{minutes // 60}h"
+
+
+def number(value: float) -> str:
+    """A metric as people read it: four significant digits, whole numbers whole."""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"

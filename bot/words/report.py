@@ -1,0 +1,70 @@
+"""The bot's one comment on a pull request, state by state. Its first line is the verdict and the commit."""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from bot.config import Mlops
+from bot.facts import BadName, PullRequestHead, Step
+from bot.words import escape
+from bot.words.template import render
+
+duration = escape.duration
+
+_PLAIN = re.compile(r"\w[\w./:-]*", re.ASCII)
+
+
+def running(head: PullRequestHead, steps: Sequence[Step]) -> str:
+    """What runs and what waits, without anything that changes by time alone."""
+    return render("running", head=head, steps=steps)
+
+
+def ended(head: PullRequestHead, steps: Sequence[Step]) -> str:
+    """The verdict over all steps: passed, or failed in the first that did."""
+    broken = next((step for step in steps if step.state == "failed"), None)
+    lost = next((step for step in steps if step.state == "no cluster"), None)
+    known = [step.run.seconds for step in steps if step.run and step.run.seconds is not None]
+    values = {"head": head, "steps": steps, "seconds": sum(known) if known else None}
+    if broken is not None:
+        return render("failed", broken=broken, **values)
+    if lost is not None:
+        return render("no_cluster", broken=lost, **values)
+    return render("passed", **values)
+
+
+def bad_branch(head: PullRequestHead, bad: BadName, free: str | None, config: Mlops) -> str:
+    """Why the branch's name cannot be used, which one could, and how to get there."""
+    by_character = groupby(sorted(bad.at_fault), key=lambda one: one[0])
+    at_fault = [(_shown(character), [position for _, position in found]) for character, found in by_character]
+    return render(
+        "bad_branch",
+        head=head,
+        bad=bad,
+        at_fault=sorted(at_fault, key=lambda one: one[1][0]),
+        free=free,
+        # Only a name that no shell reads anything into is offered for copying.
+        simple=bool(
+            re.fullmatch(r"\w[\w./:-]*", bad.name, re.ASCII) and re.fullmatch(r"[\w.-]+", free or "", re.ASCII)
+        ),
+        experiment=config.experiment,
+        target=config.target,
+    )
+
+
+def bad_config(head: PullRequestHead, problem: str) -> str:
+    """The target branch's configuration is not usable; it is nobody's fault on this pull request."""
+    return render("bad_config", head=head, problem=problem)
+
+
+def fork(head: PullRequestHead) -> str:
+    """The pull request comes from a fork."""
+    return render("fork", head=head)
+
+
+def nothing_to_run(head: PullRequestHead) -> str:
+    """An earlier commit touched a project, this one does not."""
+    return render("nothing_to_run", head=head)
+
+
+def _shown(character: str) -> str:
+    return escape.code(character) or f"U+{ord(character):04X}"

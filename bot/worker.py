@@ -1,0 +1,205 @@
+"""Takes due subjects, makes passes over them, keeps their leases alive, and sweeps.
+
+It knows nothing of what a pass does. Crash-only: a worker that is told to stop
+gives its leases back and is gone at once; one that is killed is replaced when its
+leases run out.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+
+from bot.errors import ServiceError, SignalmanError
+from bot.logline import line
+from bot.passes import Look, Outcome
+from bot.queue import Lease, Queue, QueueError
+from bot.subjects import Subject, key
+
+log = logging.getLogger(__name__)
+
+RETENTION = 30 * 86400.0
+# How soon something that failed beside the passes is tried again: a heartbeat, a sweep, the database itself.
+SOON = 5.0
+
+
+class Worker:
+    """Makes passes over due subjects, up to `passes` at a time.
+
+    `sweep` lists every subject there is; they are made due at start and every
+    `sweep_every` seconds. `lease` and `poll` are in seconds too. The name tells
+    workers apart in the history.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        pass_over: Callable[[Look], Outcome],
+        *,
+        sweep: Callable[[], Iterable[Subject]],
+        passes: int = 8,
+        lease: float = 30.0,
+        poll: float = 0.1,
+        sweep_every: float = 300.0,
+        retention: float = RETENTION,
+        clock: Callable[[], float] = time.monotonic,
+        name: str | None = None,
+    ) -> None:
+        self._queue = queue
+        self._pass_over = pass_over
+        self._list = sweep
+        self._passes = passes
+        self._lease = lease
+        self._poll = poll
+        self._sweep_every = sweep_every
+        self._retention = retention
+        self._clock = clock
+        self._name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self._held: dict[str, Lease] = {}
+        # A SimpleQueue may be written to by a signal handler while its reader waits; an Event may not.
+        self._nudges: SimpleQueue[str] = SimpleQueue()
+        self._stopping = False
+        self._never = threading.Event()
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then leave the process: this never returns. Call it in the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        threading.Thread(target=self._sweep_for_ever, name="sweep", daemon=True).start()
+        # Its threads live as long as the process: what a pass forks may be tied to the thread that forked it.
+        pool = ThreadPoolExecutor(self._passes, thread_name_prefix="pass")
+        self._say("started", passes=self._passes)
+        while not self._stopping:
+            pause = self._poll
+            try:
+                for lease in self._take(self._passes - len(self._held)):
+                    pool.submit(self._make, lease)
+            except QueueError as error:
+                log.error(line("queue", error=str(error)))
+                pause = SOON
+            self._wait(pause)
+        self._leave()
+
+    def step(self, *, ahead: float = 0.0) -> int:
+        """Make the passes that are due (or will be within `ahead` seconds) in this thread; returns how many."""
+        leases = self._take(self._passes, ahead)
+        for lease in leases:
+            self._make(lease)
+        return len(leases)
+
+    def settle(self, *, horizon: float = 0.0, deadline: float = 60.0, pause: float = 0.05) -> int:
+        """Make passes in this thread until nothing is due within `horizon` seconds; returns how many were made.
+
+        With a horizon, a subject that asked to be looked at again within it is looked at
+        at once, every `pause` seconds, while the world goes on in its own time. Raises
+        TimeoutError after `deadline` seconds, naming what was still due.
+        """
+        made, end = 0, self._clock() + deadline
+        while fresh := self.step(ahead=horizon):
+            made += fresh
+            if self._clock() > end:
+                due = ", ".join(key(row.subject) for row in self._queue.subjects() if row.due_at is not None)
+                raise TimeoutError(f"After {deadline:g} s and {made} passes there is still something due: {due}.")
+            if horizon:
+                self._never.wait(pause)
+        return made
+
+    def sweep(self) -> int:
+        """Make every subject due that the world has; returns how many. Raises what listing them raises."""
+        subjects = list(self._list())
+        self._queue.wake(subjects)
+        return len(subjects)
+
+    def _take(self, free: int, ahead: float = 0.0) -> list[Lease]:
+        leases = self._queue.take(free, lease=self._lease, worker=self._name, ahead=ahead)
+        self._held.update({lease.token: lease for lease in leases})
+        return leases
+
+    def _make(self, lease: Lease) -> None:
+        began = self._clock()
+        try:
+            self._conclude(lease, began)
+        except QueueError as error:  # the lease runs out and the subject is taken again
+            log.error(line("queue", subject=key(lease.subject), error=str(error)))
+        finally:
+            self._held.pop(lease.token, None)
+            self._nudges.put("free")
+
+    def _conclude(self, lease: Lease, began: float) -> None:
+        subject = key(lease.subject)
+        try:
+            outcome = self._pass_over(lease.look)
+            ours = self._queue.settle(lease, outcome)
+        except QueueError:
+            raise
+        except SignalmanError as error:
+            wait = error.retry_after if isinstance(error, ServiceError) else None
+            ours = self._queue.fail(lease, str(error), retry_after=wait)
+            log.warning(line("failed", subject=subject, attempts=lease.attempts + 1, error=str(error)))
+        except (Exception, SystemExit) as error:
+            told = f"{type(error).__name__}: {error}"
+            ours = self._queue.fail(lease, told)
+            log.exception(line("failed", subject=subject, attempts=lease.attempts + 1, error=told))
+        else:
+            if ours and outcome.performed:
+                self._say("pass", subject=subject, performed=outcome.performed, seconds=self._clock() - began)
+        if not ours:
+            log.warning(line("lease lost", subject=subject, note="another worker has it; nothing was written"))
+
+    def _beat(self) -> None:
+        while True:
+            self._never.wait(self._lease / 3)
+            held = list(self._held.values())
+            if not held:
+                continue
+            try:
+                self._queue.renew(held, self._lease)
+            except QueueError as error:
+                log.error(line("heartbeat", error=str(error)))
+
+    def _sweep_for_ever(self) -> None:
+        while True:
+            wait = self._sweep_every
+            try:
+                found = self.sweep()
+                forgotten = self._queue.prune(self._retention)
+                log.debug(line("sweep", subjects=found, forgotten=forgotten))
+            except SignalmanError as error:
+                log.warning(line("sweep failed", error=str(error)))
+                wait = min(SOON, wait)
+            except Exception as error:
+                told = f"{type(error).__name__}: {error}"
+                log.exception(line("sweep failed", error=told))
+                wait = min(SOON, wait)
+            self._never.wait(wait)
+
+    def _wait(self, seconds: float) -> None:
+        try:
+            self._nudges.get(timeout=seconds)
+            while True:
+                self._nudges.get_nowait()
+        except Empty:
+            pass
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+        self._nudges.put("stop")
+
+    def _leave(self) -> None:
+        held = list(self._held.values())
+        try:
+            self._queue.give_back(held)
+        except QueueError as error:  # then they run out
+            log.error(line("leaving", error=str(error)))
+        self._say("stopped", given_back=len(held))
+        logging.shutdown()
+        os._exit(0)
+
+    def _say(self, event: str, **told: object) -> None:
+        log.info(line(event, **told))
