@@ -69,7 +69,9 @@ def web() -> "Flask":
 
 
 def worker(settings: Settings) -> Worker:
-    """A worker with everything it needs."""
+    """A worker with everything it needs, imported now and not in its first pass."""
+    import bot.controllers.pull_request  # noqa: F401
+
     world = neighbours(settings)
     return Worker(
         Queue(settings.database_url),

@@ -24,8 +24,9 @@ from bot.subjects import Subject, key
 log = logging.getLogger(__name__)
 
 RETENTION = 30 * 86400.0
-# How soon something that failed beside the passes is tried again: a heartbeat, a sweep, the database itself.
-SOON = 5.0
+# How soon a sweep, and the database itself, are tried again when they failed.
+SWEEP_SOON = 5.0
+DATABASE_SOON = 1.0
 
 
 class Worker:
@@ -82,7 +83,7 @@ class Worker:
                     pool.submit(self._make, lease)
             except QueueError as error:
                 log.error(line("queue", error=str(error)))
-                pause = SOON
+                pause = DATABASE_SOON
             self._wait(pause)
         self._leave()
 
@@ -172,11 +173,11 @@ class Worker:
                 log.debug(line("sweep", subjects=found, forgotten=forgotten))
             except SignalmanError as error:
                 log.warning(line("sweep failed", error=str(error)))
-                wait = min(SOON, wait)
+                wait = min(SWEEP_SOON, wait)
             except Exception as error:
                 told = f"{type(error).__name__}: {error}"
                 log.exception(line("sweep failed", error=told))
-                wait = min(SOON, wait)
+                wait = min(SWEEP_SOON, wait)
             self._never.wait(wait)
 
     def _wait(self, seconds: float) -> None:

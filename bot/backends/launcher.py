@@ -233,9 +233,9 @@ def _environment(given: dict[str, object]) -> dict[str, str]:
         libraries = [place for place in sys.path if place.rstrip("/").endswith("site-packages")]
         environment["PYTHONPATH"] = os.pathsep.join([*libraries, environment.get("PYTHONPATH", "")]).strip(os.pathsep)
     environment.update({str(key): str(value) for key, value in given.items()})
-    if _on_databricks() and environment.get("MLFLOW_TRACKING_URI", "databricks").startswith("databricks"):
-        for key, value in _identity_of_the_run().items():
-            environment.setdefault(key, value)
+    on_the_workspace = environment.get("MLFLOW_TRACKING_URI", "databricks").startswith("databricks")
+    if _on_databricks() and on_the_workspace and "DATABRICKS_TOKEN" not in environment:
+        environment.update(_identity_of_the_run())
     return environment
 
 

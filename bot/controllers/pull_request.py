@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from bot import config
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
+from bot.config import Mlops
 from bot.controllers import runs, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError, NotFound
@@ -23,7 +23,7 @@ class Memory:
     """What a pull request's row keeps to save calls; all of it can be read again."""
 
     head: PullRequestHead | None = None
-    config: config.Mlops | None = None
+    config: Mlops | None = None
     problem: str = ""
     runs: tuple[ProjectRun, ...] = ()
     branches: frozenset[str] = frozenset()
@@ -115,7 +115,7 @@ def _configure(memory: Memory, repository: Repository) -> Memory:
 
 
 def _surroundings(
-    memory: Memory, head: PullRequestHead, wanted: config.Mlops, repository: Repository, world: Neighbours
+    memory: Memory, head: PullRequestHead, wanted: Mlops, repository: Repository, world: Neighbours
 ) -> Memory:
     if branches.judge(head.source, wanted.branches) is not None:
         return replace(memory, branches=frozenset(repository.azure.branches()))

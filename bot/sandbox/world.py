@@ -1,0 +1,130 @@
+"""Everything Signalman needs to be tried without an account, started and stopped together.
+
+Three neighbours on 127.0.0.1: a stand-in Azure DevOps with a real Git
+repository, a stand-in Databricks that really runs tasks, and a real MLflow
+server. What they do is theirs; this only puts them beside each other.
+"""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bot.sandbox.azure_devops import AzureDevOps
+from bot.sandbox.databricks import Databricks
+from bot.sandbox.mlflow_server import MlflowServer
+
+ORGANIZATION, PROJECT, REPOSITORY = "contoso", "ml", "models"
+WEBHOOK_USER = "azure-devops"
+
+
+def _word() -> str:
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Made-up secrets, new for every world."""
+
+    azure: str = field(default_factory=_word, repr=False)
+    azure_hooks: str = field(default_factory=_word, repr=False)
+    databricks: str = field(default_factory=_word, repr=False)
+    validation: str = field(default_factory=_word, repr=False)
+    person: str = field(default_factory=_word, repr=False)
+    databricks_hooks: str = field(default_factory=_word, repr=False)
+    mlflow_hooks: str = field(default_factory=_word, repr=False)
+
+
+class World:
+    """The neighbours below `root`, the repository being a copy of the folder `content`."""
+
+    def __init__(self, root: Path, content: Path, *, slots: int = 2) -> None:
+        self.root = root
+        self.keys = Keys()
+        self._content = content
+        self.mlflow = MlflowServer(root / "mlflow")
+        self.azure = AzureDevOps(
+            root / "azure",
+            organization=ORGANIZATION,
+            project=PROJECT,
+            repository=REPOSITORY,
+            bot_token=self.keys.azure,
+        )
+        self._slots = slots
+        self._databricks: Databricks | None = None
+
+    @property
+    def databricks(self) -> Databricks:
+        """The workspace; it exists once the world has started."""
+        if self._databricks is None:
+            raise RuntimeError("The world was not started.")
+        return self._databricks
+
+    def start(self, azure_port: int = 0, databricks_port: int = 0) -> Self:
+        """Start all three, side by side."""
+        with ThreadPoolExecutor(2) as pool:
+            starting = pool.submit(self.mlflow.start)
+            self.azure.start(azure_port)
+            self.azure.seed(self._content)
+            starting.result()
+        self._databricks = Databricks(
+            self.root / "databricks",
+            tokens={
+                self.keys.databricks: "signalman",
+                self.keys.validation: "signalman-validation",
+                self.keys.person: "ada@contoso.example",
+            },
+            mlflow_url=self.mlflow.url,
+            slots=self._slots,
+        )
+        self._databricks.start(databricks_port)
+        return self
+
+    def stop(self) -> None:
+        """Stop whatever runs."""
+        if self._databricks is not None:
+            self._databricks.stop()
+        self.azure.stop()
+        self.mlflow.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def environment(self, bot_url: str, var: Path, *, mlflow: str | None = None) -> dict[str, str]:
+        """What an operator would set for a bot at `bot_url`, as the contract lists it.
+
+        `mlflow` is the tracking server and registry, the real one unless it is
+        `databricks`.
+        """
+        return {
+            "PUBLIC_URL": bot_url,
+            "SIGNALMAN_VAR": str(var),
+            "DATABASE_URL": f"sqlite:///{var / 'signalman.db'}",
+            "AZURE_DEVOPS_ORG_URL": self.azure.organization_url,
+            "AZURE_DEVOPS_PROJECT": PROJECT,
+            "AZURE_DEVOPS_REPOSITORY": REPOSITORY,
+            "AZURE_DEVOPS_TOKEN": self.keys.azure,
+            "AZURE_DEVOPS_WEBHOOK_USERNAME": WEBHOOK_USER,
+            "AZURE_DEVOPS_WEBHOOK_PASSWORD": self.keys.azure_hooks,
+            "DATABRICKS_HOST": self.databricks.url,
+            "DATABRICKS_TOKEN": self.keys.databricks,
+            "DATABRICKS_VALIDATION_HOST": self.databricks.url,
+            "DATABRICKS_VALIDATION_TOKEN": self.keys.validation,
+            "DATABRICKS_WEBHOOK_SECRET": self.keys.databricks_hooks,
+            "MLFLOW_WEBHOOK_SECRET": self.keys.mlflow_hooks,
+            "MLFLOW_TRACKING_URI": mlflow or self.mlflow.url,
+            "MLFLOW_REGISTRY_URI": mlflow or self.mlflow.url,
+        }
+
+    def subscribe(self, bot_url: str) -> None:
+        """Point every webhook at the bot, as an administrator does once."""
+        self.azure.subscribe_bot(f"{bot_url}/webhooks/azure-devops", WEBHOOK_USER, self.keys.azure_hooks)
+        self.databricks.subscribe_bot(f"{bot_url}/webhooks/databricks", self.keys.databricks_hooks)
+        self.mlflow.subscribe(f"{bot_url}/webhooks/mlflow", self.keys.mlflow_hooks)
