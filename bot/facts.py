@@ -116,9 +116,12 @@ class PullRequestHead:
 
 @dataclass(frozen=True)
 class PullRequestFacts:
-    """All a rule may know of a pull request. `problem` says why there is no usable `config`."""
+    """All a rule may know of a pull request. `target` is the branch whose pull requests are judged; `problem`
+    says why there is no usable `config`.
+    """
 
     repository: str
+    target: str
     head: PullRequestHead
     config: Mlops | None
     problem: str = ""

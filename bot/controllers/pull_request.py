@@ -57,7 +57,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
     memory = gather(subject, look, repository, world)
     done = _Done(memory)
     try:
-        for action in checks.plan(_facts(subject, memory), world.now()):
+        for action in checks.plan(_facts(repository, memory), world.now()):
             _perform(action, done, repository, world)
     except NotFound as gone:
         if gone.neighbour != "Git":
@@ -140,9 +140,10 @@ def _matters(run: ProjectRun, head: PullRequestHead) -> bool:
     return run.iteration == head.iteration or not run.closed
 
 
-def _facts(subject: PullRequest, memory: Memory) -> PullRequestFacts:
+def _facts(repository: Repository, memory: Memory) -> PullRequestFacts:
     return PullRequestFacts(
-        repository=subject.repository,
+        repository=repository.served.key,
+        target=repository.served.target,
         head=memory.known,
         config=memory.config,
         problem=memory.problem,

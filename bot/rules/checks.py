@@ -21,12 +21,10 @@ def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
     tidy = _tidy(pr.runs, head)
-    if not head.open or head.judged:
+    if not head.open or head.judged or head.target != pr.target:
         return tidy
     if pr.config is None:
         return [*tidy, *_verdict(head, report.bad_config(head, pr.problem), "error", status.bad_config())]
-    if head.target != pr.config.target:
-        return tidy
     if head.fork:
         return [*tidy, *_verdict(head, report.fork(head), "failed", status.fork())]
     bad = None if head.source == pr.config.target else branches.judge(head.source, pr.config.branches)

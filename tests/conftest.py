@@ -1,0 +1,167 @@
+"""What tests of more than one folder share: the world, a bot in it, and its door."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from bot import app, settings, subjects
+from bot.passes import Outcome
+from bot.queue import Queue, migrate
+from bot.sandbox.world import World
+from bot.web import Door, create_app
+from bot.webhooks.azure_devops import Served
+
+CONTENT = Path(__file__).parent / "content"
+
+
+@dataclass
+class Bot:
+    """The bot in this process: a real door on a real port, and a worker that works when it is told to."""
+
+    world: World
+    settings: settings.Settings
+    queue: Queue
+    url: str
+
+    def __post_init__(self) -> None:
+        self.neighbours = app.neighbours(self.settings)
+        self.worker = app.worker(self.settings)
+
+    def settle(self, deadline: float = 60.0) -> None:
+        """Let every webhook arrive, and make passes until nothing is left to do."""
+        while True:
+            self.world.azure.drain(10)
+            self.world.databricks.drain(10)
+            if not self.worker.settle(horizon=60.0, deadline=deadline):
+                return
+
+    def settle_failing(self) -> None:
+        """Make passes over what is due now, some of which may fail and be put off."""
+        self.world.azure.drain(10)
+        while self.worker.step():
+            self.world.azure.drain(10)
+
+    def forget(self, pr: "PullRequest") -> None:
+        """Lose what the pull request's row remembers, as a restored database would."""
+        subject = subjects.PullRequest(self.settings.served[0].key, pr.number)
+        self.queue.wake([subject])
+        (lease,) = (one for one in self.queue.take(100, lease=60, worker="test") if one.subject == subject)
+        self.queue.settle(lease, Outcome(look_again=0.0))
+        self.queue.wake([subject])
+
+    def mlflow_runs(self, pr: "PullRequest") -> list[dict[str, Any]]:
+        """The MLflow runs that carry the pull request's number; metrics as a mapping."""
+        call = self.world.mlflow.call
+        every = call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1000})["experiments"]
+        wanted = {
+            "experiment_ids": [one["experiment_id"] for one in every],
+            "filter": f"tags.`signalman.pull_request` = '{pr.number}'",
+        }
+        runs: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", wanted).get("runs", [])
+        for run in runs:
+            run["data"]["metrics"] = {one["key"]: one["value"] for one in run["data"].get("metrics", ())}
+        return runs
+
+    def ends(self, pr: "PullRequest", *, every: bool = False) -> Any:
+        """How the pull request's MLflow runs ended."""
+        found = [run["info"]["status"] for run in self.mlflow_runs(pr)]
+        return found if every else set(found)
+
+    def sweep(self) -> None:
+        """Let the clock ask."""
+        self.worker.sweep()
+        self.settle()
+
+
+@dataclass
+class PullRequest:
+    """A pull request, as somebody sees it who looks at it."""
+
+    bot: Bot
+    number: int
+
+    @property
+    def statuses(self) -> list[dict[str, Any]]:
+        """All statuses of the bot's, the oldest first."""
+        found = self.bot.world.azure.statuses(self.number)
+        return sorted((one for one in found if one["context"]["genre"] == "signalman"), key=lambda one: one["id"])
+
+    @property
+    def status(self) -> str:
+        """The state that a branch policy would see."""
+        return str(self.statuses[-1]["state"]) if self.statuses else ""
+
+    @property
+    def threads(self) -> list[list[str]]:
+        """What the comments of the bot's threads say."""
+        return [
+            [str(comment.get("content")) for comment in thread["comments"]]
+            for thread in self.bot.world.azure.threads(self.number)
+            if "signalman.thread" in (thread.get("properties") or {})
+        ]
+
+    @property
+    def thread_status(self) -> str:
+        """Whether the bot's thread is open or resolved."""
+        (thread,) = (one for one in self.bot.world.azure.threads(self.number) if "signalman.thread" in one["properties"])
+        return str(thread.get("status"))
+
+    @property
+    def report(self) -> str:
+        """The bot's one comment. Fails when there is not exactly one thread."""
+        (thread,) = self.threads
+        return thread[0]
+
+    @property
+    def replies(self) -> list[str]:
+        """What was said below the report."""
+        (thread,) = self.threads
+        return thread[1:]
+
+
+def start_bot(world: World, var: Path, *, mlflow: str | None = None) -> tuple[Bot, Any]:
+    """A bot with a database of its own, and the server of its door."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = {**world.environment(url, var, mlflow=mlflow), "BOT_CONFIG": "config/bot.yml"}
+    found = settings.read(environment)
+    var.mkdir(parents=True, exist_ok=True)
+    migrate(found.database_url)
+    queue = Queue(found.database_url)
+    door = Door(
+        queue=queue,
+        served=tuple(
+            Served(one.key, one.organization_url, one.project, one.repository, (one.target,)) for one in found.served
+        ),
+        azure_devops_credentials=tuple((a.get_secret_value(), b.get_secret_value()) for a, b in found.azure_hooks),
+        databricks_secrets=tuple(one.get_secret_value() for one in found.databricks_hooks),
+        mlflow_secrets=tuple(one.get_secret_value() for one in found.mlflow_hooks),
+    )
+    server = make_server("127.0.0.1", port, create_app(door), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return Bot(world, found, queue, url), server
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The neighbours, one set for all stories."""
+    with World(tmp_path_factory.mktemp("world"), CONTENT, slots=4) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def bot(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    """A bot that hears of everything, one for all stories."""
+    found, server = start_bot(world, tmp_path_factory.mktemp("bot"))
+    world.subscribe(found.url)
+    found.sweep()
+    yield found
+    server.shutdown()
