@@ -36,9 +36,9 @@ def worker() -> None:
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards, and print where to look.")
 def testdrive(keep: bool) -> None:
     """Play the whole story on this machine, without any account, and verify it."""
-    from bot.sandbox import testdrive as story
+    from bot.sandbox.testdrive import main as play
 
-    sys.exit(story.main(keep=keep))
+    sys.exit(play(keep=keep))
 
 
 @main.command(epilog="Example: python -m bot check")

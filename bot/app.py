@@ -6,7 +6,7 @@ made, so that the web process starts quickly and stays small.
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from bot.controllers.neighbours import Neighbours, Place
+    from bot.web import Door
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 def prepare() -> Settings:
     """Read the settings, set up the log, have the database ready. Raises ConfigError."""
     settings = deployment.read()
-    logs.set_up(secret.get_secret_value() for secret in _secrets(settings))
+    logs.set_up(secret.get_secret_value() for secret in settings.secrets)
     settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(settings.database_url)
     if settings.shares_workspace:
@@ -45,26 +46,31 @@ def prepare() -> Settings:
 
 def web() -> "Flask":
     """The door, as gunicorn starts it: `gunicorn 'bot.app:web()'`."""
-    from bot.web import Door, create_app
-    from bot.webhooks.azure_devops import Served
+    from bot.web import create_app
 
     try:
         settings = prepare()
     except SignalmanError as error:
         raise SystemExit(f"Signalman cannot start.\n{error}") from None
-    return create_app(
-        Door(
-            queue=Queue(settings.database_url),
-            served=tuple(
-                Served(one.key, one.organization_url, one.project, one.repository, (one.target,))
-                for one in settings.served
-            ),
-            azure_devops_credentials=tuple(
-                (name.get_secret_value(), word.get_secret_value()) for name, word in settings.azure_hooks
-            ),
-            databricks_secrets=tuple(secret.get_secret_value() for secret in settings.databricks_hooks),
-            mlflow_secrets=tuple(secret.get_secret_value() for secret in settings.mlflow_hooks),
-        )
+    if not settings.dashboard:
+        log.warning("the dashboard is open to whoever reaches it; set DASHBOARD_USERNAME and DASHBOARD_PASSWORD")
+    return create_app(door(settings))
+
+
+def door(settings: Settings) -> "Door":
+    """What the web process needs of the settings."""
+    from bot.web import Door
+    from bot.webhooks.azure_devops import Served
+
+    return Door(
+        queue=Queue(settings.database_url),
+        served=tuple(
+            Served(one.key, one.organization_url, one.project, one.repository, (one.target,)) for one in settings.served
+        ),
+        azure_devops_credentials=_pairs(settings.azure_hooks),
+        databricks_secrets=tuple(secret.get_secret_value() for secret in settings.databricks_hooks),
+        mlflow_secrets=tuple(secret.get_secret_value() for secret in settings.mlflow_hooks),
+        dashboard_credentials=_pairs(settings.dashboard),
     )
 
 
@@ -157,7 +163,5 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
     return Place(databricks, runs=at(settings.tracking_uri), models=at(settings.registry_uri))
 
 
-def _secrets(settings: Settings) -> Iterable[SecretStr]:
-    yield from (*settings.azure_tokens, *settings.databricks_hooks, *settings.mlflow_hooks)
-    yield from (*settings.production.tokens, *settings.validation.tokens)
-    yield from (word for _, word in settings.azure_hooks)
+def _pairs(credentials: tuple[tuple[SecretStr, SecretStr], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.get_secret_value(), word.get_secret_value()) for name, word in credentials)

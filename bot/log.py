@@ -3,11 +3,13 @@
 import base64
 import json
 import logging
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 MASK = "********"
+_PLAIN = re.compile(r"[\w./%:@+-]+", re.ASCII)
 
 
 class _Lines(logging.Formatter):
@@ -49,3 +51,15 @@ def _forms(secret: str) -> list[str]:
     raw = secret.encode()
     encoded = [base64.b64encode(raw), base64.b64encode(b":" + raw)]
     return [secret, quote(secret, safe=""), *(form.decode().rstrip("=") for form in encoded)]
+
+
+def line(event: str, **told: object) -> str:
+    """Write an event with its values; whatever they hold, no control character of theirs gets through."""
+    return " ".join([event, *(f"{name}={_value(value)}" for name, value in told.items())])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)

@@ -94,12 +94,20 @@ class Settings:
     var: Path
     azure_tokens: Secrets
     azure_hooks: tuple[tuple[SecretStr, SecretStr], ...]
+    dashboard: tuple[tuple[SecretStr, SecretStr], ...]
     databricks_hooks: Secrets
     mlflow_hooks: Secrets
     production: Workspace
     validation: Workspace
     tracking_uri: str
     registry_uri: str
+
+    @property
+    def secrets(self) -> Secrets:
+        """Every secret there is, so that a log can keep them out."""
+        words = (word for _, word in (*self.azure_hooks, *self.dashboard))
+        workspaces = (*self.production.tokens, *self.validation.tokens)
+        return (*self.azure_tokens, *self.databricks_hooks, *self.mlflow_hooks, *workspaces, *words)
 
     @property
     def shares_workspace(self) -> bool:
@@ -148,11 +156,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,
         azure_tokens=_secrets(env, "AZURE_DEVOPS_TOKEN"),
-        azure_hooks=tuple(
-            (name, word)
-            for name in _secrets(env, "AZURE_DEVOPS_WEBHOOK_USERNAME")
-            for word in _secrets(env, "AZURE_DEVOPS_WEBHOOK_PASSWORD")
-        ),
+        azure_hooks=_credentials(env, "AZURE_DEVOPS_WEBHOOK"),
+        dashboard=_credentials(env, "DASHBOARD"),
         databricks_hooks=_hooks(env, deployment, "databricks"),
         mlflow_hooks=_hooks(env, deployment, "mlflow"),
         production=production,
@@ -211,6 +216,11 @@ def _text(environ: Mapping[str, str], name: str) -> str | None:
 
 def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
     return tuple(SecretStr(one.strip()) for one in (_text(environ, name) or "").split(",") if one.strip())
+
+
+def _credentials(environ: Mapping[str, str], name: str) -> tuple[tuple[SecretStr, SecretStr], ...]:
+    words = _secrets(environ, f"{name}_PASSWORD")
+    return tuple((user, word) for user in _secrets(environ, f"{name}_USERNAME") for word in words)
 
 
 def _hooks(environ: Mapping[str, str], deployment: Deployment, sender: str) -> Secrets:

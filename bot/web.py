@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from bot import dashboard, subjects
 from bot.errors import RefusedHook
-from bot.logline import line
+from bot.log import line
 from bot.metrics import Metrics
 from bot.queue import Queue, QueueError
 from bot.subjects import Delivery
@@ -124,8 +124,8 @@ def _receive(sender: str, read: Reader, queue: Queue) -> Response:
 
 
 def _body() -> bytes:
-    # Of a chunked body, which tells no length, werkzeug silently keeps what MAX_CONTENT_LENGTH allows:
-    # https://github.com/pallets/werkzeug/blob/3.1.3/src/werkzeug/wsgi.py (LimitedStream.readall)
+    # Of a chunked body, which tells no length, werkzeug silently keeps what MAX_CONTENT_LENGTH allows
+    # (werkzeug/wsgi.py, LimitedStream.readall); one byte more than we take tells that it was too long.
     if (request.content_length or 0) > LARGEST_BODY or len(body := request.get_data(cache=False)) > LARGEST_BODY:
         raise RequestEntityTooLarge
     return body

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
 from bot.errors import ServiceError, SignalmanError
-from bot.logline import line
+from bot.log import line
 from bot.passes import Look, Outcome
 from bot.queue import Lease, Queue, QueueError
 from bot.subjects import Subject, key

@@ -2,8 +2,9 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from bot import app, settings, subjects
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.sandbox.world import World
-from bot.web import Door, create_app
-from bot.webhooks.azure_devops import Served
+from bot.web import create_app
 
 CONTENT = Path(__file__).parent / "content"
 
@@ -28,6 +28,7 @@ class Bot:
     settings: settings.Settings
     queue: Queue
     url: str
+    heard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.neighbours = app.neighbours(self.settings)
@@ -73,6 +74,16 @@ class Bot:
         found = [run["info"]["status"] for run in self.mlflow_runs(pr)]
         return found if every else set(found)
 
+    def hear_of(self, model: str, version: int) -> None:
+        """Settle, once the MLflow server has told of an alias that was set on a version of a model."""
+        subject = subjects.Model(model)
+        deadline = time.monotonic() + 20
+        while not any(one.subject == subject and one.key not in self.heard for one in self.queue.deliveries()):
+            assert time.monotonic() < deadline, f"MLflow told nothing of {model} v{version}."
+            threading.Event().wait(0.02)
+        self.heard |= {one.key for one in self.queue.deliveries()}
+        self.settle()
+
     def sweep(self) -> None:
         """Let the clock ask."""
         self.worker.sweep()
@@ -109,7 +120,9 @@ class PullRequest:
     @property
     def thread_status(self) -> str:
         """Whether the bot's thread is open or resolved."""
-        (thread,) = (one for one in self.bot.world.azure.threads(self.number) if "signalman.thread" in one["properties"])
+        (thread,) = (
+            one for one in self.bot.world.azure.threads(self.number) if "signalman.thread" in one["properties"]
+        )
         return str(thread.get("status"))
 
     @property
@@ -136,16 +149,7 @@ def start_bot(world: World, var: Path, *, mlflow: str | None = None) -> tuple[Bo
     var.mkdir(parents=True, exist_ok=True)
     migrate(found.database_url)
     queue = Queue(found.database_url)
-    door = Door(
-        queue=queue,
-        served=tuple(
-            Served(one.key, one.organization_url, one.project, one.repository, (one.target,)) for one in found.served
-        ),
-        azure_devops_credentials=tuple((a.get_secret_value(), b.get_secret_value()) for a, b in found.azure_hooks),
-        databricks_secrets=tuple(one.get_secret_value() for one in found.databricks_hooks),
-        mlflow_secrets=tuple(one.get_secret_value() for one in found.mlflow_hooks),
-    )
-    server = make_server("127.0.0.1", port, create_app(door), threaded=True)
+    server = make_server("127.0.0.1", port, create_app(app.door(found)), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return Bot(world, found, queue, url), server
 

@@ -93,7 +93,7 @@ class _Story:
         first, *_ = self.report(number)
         tell.verify("The comment names the characters at fault, `/` and `.`.", "`/`" in first and "`.`" in first, first)
         tell.verify("It suggests a name that is free: feature_alpha_v2.", "`feature_alpha_v2`" in first, first)
-        tell.verify("Not one run was started.", not self.world.databricks.jobs_api.runs)
+        tell.verify("Not one run was started.", not self.world.databricks.runs())
         azure.abandon(number)
 
     def good_pull_request(self) -> None:
@@ -245,7 +245,7 @@ class _Story:
 
     def runs_ended(self, count: int) -> bool | None:
         ended = [
-            run for run in self.world.databricks.jobs_api.runs.values() if run.shown()["state"].get("result_state")
+            run for run in self.world.databricks.runs() if run["state"].get("result_state")
         ]
         return True if len(ended) >= count else None
 

@@ -1,6 +1,6 @@
 """REST: statuses, attachments, labels, properties and reviewers of a pull request."""
 
-from bot.sandbox.azure_devops import dates, discussion, discussion_shapes, lifecycle, shapes
+from bot.sandbox.azure_devops import dates, discussion, discussion_shapes, lifecycle, pull_request_shapes
 from bot.sandbox.azure_devops.api_pull_requests import ONE
 from bot.sandbox.azure_devops.bag import patched
 from bot.sandbox.azure_devops.calls import BYTES, JSON_PATCH, Answer, Call, Routes, listed
@@ -120,7 +120,9 @@ def _attachment(call: Call) -> Attachment:
 def labels(call: Call) -> Answer:
     """The labels of a pull request."""
     found = call.pull_request
-    return listed([shapes.label(call.world, found.number, name, key) for name, key in found.labels.items()])
+    return listed(
+        [pull_request_shapes.label(call.world, found.number, name, key) for name, key in found.labels.items()]
+    )
 
 
 @routes("POST", f"{ONE}/labels")
@@ -131,14 +133,14 @@ def add_label(call: Call) -> Answer:
         raise Refusal(400, "GitPullRequestLabelNameInvalid", "A label needs a name.")
     with call.world.lock:
         key = call.pull_request.labels.setdefault(name, guid("label", name))
-    return Answer(shapes.label(call.world, call.pull_request.number, name, key))
+    return Answer(pull_request_shapes.label(call.world, call.pull_request.number, name, key))
 
 
 @routes("GET", f"{ONE}/labels/{{labelIdOrName}}")
 def label(call: Call) -> Answer:
     """One label, by name or id."""
     name = _label(call)
-    return Answer(shapes.label(call.world, call.pull_request.number, name, call.pull_request.labels[name]))
+    return Answer(pull_request_shapes.label(call.world, call.pull_request.number, name, call.pull_request.labels[name]))
 
 
 @routes("DELETE", f"{ONE}/labels/{{labelIdOrName}}")
@@ -176,7 +178,7 @@ def change_properties(call: Call) -> Answer:
 def reviewers(call: Call) -> Answer:
     """Who was asked to look, with their votes."""
     found = call.pull_request
-    return listed([shapes.reviewer(call.world, each, found.number) for each in found.reviewers.values()])
+    return listed([pull_request_shapes.reviewer(call.world, each, found.number) for each in found.reviewers.values()])
 
 
 @routes("PUT", f"{ONE}/reviewers/{{reviewerId}}")
@@ -188,7 +190,7 @@ def vote(call: Call) -> Answer:
     if value and who != call.person:
         raise Refusal(403, "GitPullRequestReviewerPermission", f"Only {who.name} can vote as {who.name}.")
     reviewer = lifecycle.vote(call.world, found, who, value, required=body.get("isRequired"))
-    return Answer(shapes.reviewer(call.world, reviewer, found.number))
+    return Answer(pull_request_shapes.reviewer(call.world, reviewer, found.number))
 
 
 @routes("DELETE", f"{ONE}/reviewers/{{reviewerId}}")

@@ -6,10 +6,11 @@ from typing import Any
 
 from bot.sandbox.azure_devops import dates, hooks_subscriptions
 from bot.sandbox.azure_devops.calls import Answer, Call, Routes, listed
-from bot.sandbox.azure_devops.hooks_delivery import Sender, envelope
+from bot.sandbox.azure_devops.hooks_delivery import Sender
+from bot.sandbox.azure_devops.hooks_envelope import envelope
+from bot.sandbox.azure_devops.hooks_state import Subscription
 from bot.sandbox.azure_devops.hooks_test_events import test_event
 from bot.sandbox.azure_devops.refusal import Refusal, invalid
-from bot.sandbox.azure_devops.state import Subscription
 
 SUBSCRIPTION = "hooks/subscriptions/{subscriptionId}"
 

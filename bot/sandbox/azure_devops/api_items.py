@@ -7,7 +7,7 @@ from urllib.parse import quote
 from bot.sandbox.azure_devops import shapes
 from bot.sandbox.azure_devops.api_repositories import REPOSITORY, resolved
 from bot.sandbox.azure_devops.calls import Answer, Call, Routes, listed
-from bot.sandbox.azure_devops.plumbing import Entry
+from bot.sandbox.azure_devops.git_objects import Entry
 from bot.sandbox.azure_devops.refusal import Refusal
 
 routes = Routes()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from bot.sandbox.azure_devops import dates, lifecycle, shapes
+from bot.sandbox.azure_devops import dates, lifecycle, pull_request_shapes, shapes
 from bot.sandbox.azure_devops.api_repositories import REPOSITORY, change_type
 from bot.sandbox.azure_devops.calls import Answer, Call, Routes, listed
 from bot.sandbox.azure_devops.refusal import Refusal, invalid
@@ -19,14 +19,14 @@ SEEN = "searchCriteria."
 def create(call: Call) -> Answer:
     """Open a pull request; its merge is attempted afterwards, so it is answered as queued."""
     found = lifecycle.open_pull_request(call.world, call.person, call.object())
-    return Answer(shapes.linked_pull_request(call.world, found), status=201)
+    return Answer(pull_request_shapes.linked_pull_request(call.world, found), status=201)
 
 
 @routes("GET", "git/pullrequests/{pullRequestId}")
 @routes("GET", ONE)
 def get(call: Call) -> Answer:
     """One pull request."""
-    shape = shapes.linked_pull_request(call.world, call.pull_request)
+    shape = pull_request_shapes.linked_pull_request(call.world, call.pull_request)
     if call.asked_yes("includeCommits"):
         shape["commits"] = _commits(call, call.pull_request.iterations[-1])
     if call.asked_yes("includeWorkItemRefs"):
@@ -38,7 +38,7 @@ def get(call: Call) -> Answer:
 def update(call: Call) -> Answer:
     """Change a pull request. Completion is only accepted here; it is done a little later."""
     lifecycle.change(call.world, call.pull_request, call.person, call.object())
-    return Answer(shapes.linked_pull_request(call.world, call.pull_request))
+    return Answer(pull_request_shapes.linked_pull_request(call.world, call.pull_request))
 
 
 @routes("GET", "git/pullrequests", scope="project")
@@ -47,7 +47,7 @@ def search(call: Call) -> Answer:
     """Pull requests by the search criteria, newest first; active ones unless asked otherwise."""
     found = [each for each in reversed(call.world.pull_requests.values()) if _fits(call, each)]
     skip, top = call.asked_number("$skip", default=0), min(call.asked_number("$top", default=100), 1000)
-    return listed([shapes.listed_pull_request(call.world, each) for each in found[skip : skip + top]])
+    return listed([pull_request_shapes.listed_pull_request(call.world, each) for each in found[skip : skip + top]])
 
 
 def _fits(call: Call, found: PullRequest) -> bool:
@@ -95,7 +95,7 @@ def query(call: Call) -> Answer:
         for sha in each.get("items") or []:
             found = [one for one in call.world.pull_requests.values() if _holds(call, one, kind, sha)]
             if found:
-                answer[sha] = [shapes.listed_pull_request(call.world, one) for one in found]
+                answer[sha] = [pull_request_shapes.listed_pull_request(call.world, one) for one in found]
         results.append(answer)
     return Answer({"queries": body.get("queries") or [], "results": results})
 
@@ -117,7 +117,7 @@ def _holds(call: Call, found: PullRequest, kind: str, sha: str) -> bool:
 def iterations(call: Call) -> Answer:
     """Every push to the source branch, oldest first."""
     found = call.pull_request
-    shaped = [shapes.iteration(call.world, found.number, each) for each in found.iterations]
+    shaped = [pull_request_shapes.iteration(call.world, found.number, each) for each in found.iterations]
     if call.asked_yes("includeCommits"):
         for shape, each in zip(shaped, found.iterations, strict=True):
             shape["commits"] = _commits(call, each)
@@ -127,7 +127,11 @@ def iterations(call: Call) -> Answer:
 @routes("GET", f"{ONE}/iterations/{{iterationId}}")
 def iteration(call: Call) -> Answer:
     """One iteration."""
-    return Answer(shapes.iteration(call.world, call.pull_request.number, _iteration(call, call.number("iterationId"))))
+    return Answer(
+        pull_request_shapes.iteration(
+            call.world, call.pull_request.number, _iteration(call, call.number("iterationId"))
+        )
+    )
 
 
 @routes("GET", f"{ONE}/iterations/{{iterationId}}/changes")

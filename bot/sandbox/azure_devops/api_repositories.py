@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.sandbox.azure_devops import shapes
 from bot.sandbox.azure_devops.calls import Answer, Call, Routes, listed
-from bot.sandbox.azure_devops.plumbing import Change
+from bot.sandbox.azure_devops.git_objects import Change
 from bot.sandbox.azure_devops.refusal import Refusal, invalid
 from bot.sandbox.azure_devops.state import World
 

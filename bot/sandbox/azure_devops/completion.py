@@ -54,7 +54,7 @@ def _finish(world: World, found: PullRequest, who: Person, head: str) -> None:
         options = found.completion_options or {}
         target, source = world.git.commit_of(found.target), world.git.commit_of(found.source)
         if found.status != "active" or target is None:
-            return None
+            return
         if source != head:
             _call_off(world, found, "queued")
             return

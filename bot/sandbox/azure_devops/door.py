@@ -133,7 +133,8 @@ class Door:
         self._check_place(route, project[0] if project else None, path.get("repositoryId"))
         _check_content_type(request, route, raw)
         query = request.args.to_dict() | {"accept": request.headers.get("Accept", "")}
-        return route.handler(Call(self.world, who, path, query, raw))
+        with self.world.lock:
+            return route.handler(Call(self.world, who, path, query, raw))
 
     def _check_place(self, route: Route, project: str | None, repository: str | None) -> None:
         world = self.world

@@ -8,7 +8,6 @@ subscription is disabled.
 https://learn.microsoft.com/en-us/azure/devops/service-hooks/troubleshoot
 """
 
-import base64
 import heapq
 import http.client
 import itertools
@@ -16,13 +15,13 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.sandbox.azure_devops import dates, hooks_subscriptions
+from bot.sandbox.azure_devops import dates, hooks_envelope, hooks_subscriptions
 from bot.sandbox.azure_devops.happening import Happening
-from bot.sandbox.azure_devops.state import Attempt, Notification, Subscription, World
+from bot.sandbox.azure_devops.hooks_state import Attempt, Notification, Subscription
+from bot.sandbox.azure_devops.state import World
 
 TRANSIENT = {408, 502, 503, 504}
 RETRIES = (1, 2, 4, 8, 16, 32, 60, 60)
@@ -65,7 +64,7 @@ class Sender:
         with self.world.lock:
             for subscription in self.world.subscriptions.values():
                 if hooks_subscriptions.wants(subscription, happening):
-                    self.queue(subscription, envelope(self.world, subscription, happening, event_id))
+                    self.queue(subscription, hooks_envelope.envelope(self.world, subscription, happening, event_id))
 
     def queue(self, subscription: Subscription, event: dict[str, Any]) -> Notification | None:
         """Make a notification out of an event; None where the subscription is disabled."""
@@ -165,8 +164,8 @@ class Sender:
     def _send(self, subscription: Subscription, notification: Notification) -> Attempt:
         inputs, started, moment = subscription.consumer_inputs, time.monotonic(), dates.now()
         body = json.dumps(notification.event).encode()
-        headers = _headers(subscription)
-        shown = "\n".join(f"{name}: {MASKED.get(name, value)}" for name, value in headers.items())
+        headers = hooks_envelope.headers(subscription)
+        shown = "\n".join(f"{name}: {hooks_envelope.MASKED.get(name, value)}" for name, value in headers.items())
         notification.request = f"POST {inputs['url']}\n{shown}\n\n{json.dumps(notification.event, indent=2)}"
         url = urlsplit(inputs["url"])
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
@@ -182,62 +181,3 @@ class Sender:
             return Attempt(moment, time.monotonic() - started, None, f"{type(failure).__name__}: {failure}")
         finally:
             connection.close()
-
-
-MASKED = {"Authorization": "********"}
-
-
-def _headers(subscription: Subscription) -> dict[str, str]:
-    inputs = subscription.consumer_inputs
-    headers = {
-        "Content-Type": "application/json; charset=utf-8",
-        "User-Agent": "VSServices/19.255.0 (service=sps)",
-        "Request-Id": str(uuid.uuid4()),
-        "X-VSS-ActivityId": str(uuid.uuid4()),
-        "X-VSS-SubscriptionId": subscription.id,
-    }
-    for line in inputs.get("httpHeaders", "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip():
-            headers.setdefault(name.strip(), value.strip())
-    if inputs.get("basicAuthUsername") or inputs.get("basicAuthPassword"):
-        pair = f"{inputs.get('basicAuthUsername', '')}:{inputs.get('basicAuthPassword', '')}"
-        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-    return headers
-
-
-def envelope(world: World, subscription: Subscription, happening: Happening, event_id: str) -> dict[str, Any]:
-    """An event as this subscription asked for it: version, and how much of messages and resource."""
-    inputs = subscription.consumer_inputs
-    versions = happening.resources
-    resource = versions.get(subscription.resource_version) or versions["1.0"]
-    base = f"{world.organization_url}/"
-    return {
-        "id": event_id,
-        "eventType": happening.event_type,
-        "publisherId": "tfs",
-        "message": _messages(happening.message, inputs.get("messagesToSend")),
-        "detailedMessage": _messages(happening.detailed_message, inputs.get("detailedMessagesToSend")),
-        "resource": _resource(resource, inputs.get("resourceDetailsToSend")),
-        "resourceVersion": subscription.resource_version,
-        "resourceContainers": {
-            "collection": {"id": world.collection_id, "baseUrl": base},
-            "account": {"id": world.account_id, "baseUrl": base},
-            "project": {"id": world.project_id, "baseUrl": base},
-        },
-        "createdDate": dates.written(dates.now()),
-    }
-
-
-def _messages(messages: Mapping[str, str], wanted: str | None) -> dict[str, str] | None:
-    if wanted == "none":
-        return None
-    return {name: text for name, text in messages.items() if wanted in (None, "", "all", name)}
-
-
-def _resource(resource: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any] | None:
-    if wanted == "none":
-        return None
-    if wanted == "minimal":
-        return {name: resource[name] for name in ("pullRequestId", "pushId", "id", "url") if name in resource}
-    return resource

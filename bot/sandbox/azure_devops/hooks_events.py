@@ -7,7 +7,7 @@ in the subscription's filter, as with the real service.
 
 from typing import Any
 
-from bot.sandbox.azure_devops import discussion_shapes, shapes
+from bot.sandbox.azure_devops import discussion_shapes, pull_request_shapes, shapes
 from bot.sandbox.azure_devops.dates import written
 from bot.sandbox.azure_devops.happening import Happening
 from bot.sandbox.azure_devops.people import Person
@@ -60,7 +60,7 @@ def _tell_pull_request(
         detail["text"] += f"\r\n{found.description}\r\n"
         detail["html"] += f"<p>{found.description}</p>"
         detail["markdown"] += f"\r\n{found.description}\r\n"
-    resource = shapes.hooked_pull_request(world, found)
+    resource = pull_request_shapes.hooked_pull_request(world, found)
     world.tell(
         Happening(event_type, {"1.0": resource}, message, detail, _pull_request_filters(world, found) | (filters or {}))
     )
@@ -159,5 +159,8 @@ def commented(world: World, found: PullRequest, thread: Thread, comment: Comment
             "pullRequests": {"href": shapes.pull_request_url(world, found.number)},
         }
     }
-    resources = {"1.0": shape, "2.0": {"comment": shape, "pullRequest": shapes.hooked_pull_request(world, found)}}
+    resources = {
+        "1.0": shape,
+        "2.0": {"comment": shape, "pullRequest": pull_request_shapes.hooked_pull_request(world, found)},
+    }
     world.tell(Happening(COMMENTED, resources, message, detail, _pull_request_filters(world, found)))

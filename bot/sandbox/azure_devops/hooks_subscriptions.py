@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from bot.sandbox.azure_devops import dates, hooks_events
 from bot.sandbox.azure_devops.happening import Happening
+from bot.sandbox.azure_devops.hooks_state import Notification, Subscription
 from bot.sandbox.azure_devops.people import Person
 from bot.sandbox.azure_devops.refusal import Refusal
-from bot.sandbox.azure_devops.state import Notification, Subscription, World
+from bot.sandbox.azure_devops.state import World
 
 AREA = "Microsoft.VisualStudio.Services.ServiceHooks.WebApi"
 MASK = "********"

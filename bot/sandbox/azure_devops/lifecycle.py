@@ -107,7 +107,7 @@ def change(world: World, found: PullRequest, who: Person, wish: Mapping[str, Any
 def _set_status(world: World, found: PullRequest, who: Person, wish: Mapping[str, Any]) -> None:
     status = wish.get("status")
     if status is None or (status == found.status and status != "completed"):
-        return None
+        return
     if status == "completed":
         head = (wish.get("lastMergeSourceCommit") or {}).get("commitId")
         options = wish.get("completionOptions") or found.completion_options or {}

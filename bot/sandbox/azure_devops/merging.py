@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from bot.sandbox.azure_devops import dates, hooks_events, system_threads
+from bot.sandbox.azure_devops.git_objects import Signature
 from bot.sandbox.azure_devops.people import Person, guid
-from bot.sandbox.azure_devops.plumbing import Repository, Signature
+from bot.sandbox.azure_devops.plumbing import Repository
 from bot.sandbox.azure_devops.state import PullRequest, World
 
 STRATEGIES = ("noFastForward", "squash", "rebase", "rebaseMerge")

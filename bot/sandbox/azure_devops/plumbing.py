@@ -7,68 +7,25 @@ cut off from the configuration of whoever runs it.
 import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.sandbox.azure_devops.git_objects import (
+    COMMIT_FIELDS,
+    Change,
+    Commit,
+    Entry,
+    File,
+    Signature,
+    changes_of_records,
+    commit_of_record,
+    entry_of_record,
+)
+
 ZERO = "0" * 40
-_FIELDS = "%H%x1f%T%x1f%P%x1f%an%x1f%ae%x1f%at%x1f%cn%x1f%ce%x1f%ct%x1f%B"
 
 
 class GitError(Exception):
     """A git command did not succeed; the text is what git said."""
-
-
-@dataclass(frozen=True)
-class Signature:
-    """Who wrote or committed, and when."""
-
-    name: str
-    email: str
-    when: datetime
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A commit object, read."""
-
-    sha: str
-    tree: str
-    parents: tuple[str, ...]
-    author: Signature
-    committer: Signature
-    message: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference between two trees. `kind` is git's letter: A, D, M, R, T; paths have no leading slash."""
-
-    kind: str
-    path: str
-    old_path: str
-    old_id: str
-    new_id: str
-    is_tree: bool
-    edited: bool
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file or folder in a tree. `kind` is blob, tree or commit."""
-
-    mode: str
-    kind: str
-    object_id: str
-    path: str
-
-
-@dataclass(frozen=True)
-class File:
-    """A file to be committed; `mode` is git's."""
-
-    content: bytes
-    mode: str = "100644"
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -133,8 +90,8 @@ class Repository:
 
     def commits(self, *selection: str) -> list[Commit]:
         """The commits a `git log` selection names, newest first."""
-        output = self.run("log", "-z", f"--format={_FIELDS}", *selection, "--").decode(errors="replace")
-        return [_commit(record) for record in output.split("\0") if record]
+        output = self.run("log", "-z", f"--format={COMMIT_FIELDS}", *selection, "--").decode(errors="replace")
+        return [commit_of_record(record) for record in output.split("\0") if record]
 
     def commit(self, sha: str) -> Commit:
         """One commit by its sha."""
@@ -154,7 +111,7 @@ class Repository:
         """What differs between two commits, renames found; folders too when asked."""
         flags = ["-t"] if folders else []
         output = self.run("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", *flags, base, target)
-        return list(_changes(output.decode(errors="surrogateescape").split("\0")))
+        return list(changes_of_records(output.decode(errors="surrogateescape").split("\0")))
 
     def entry(self, commit: str, path: str) -> Entry | None:
         """The file or folder at a path (no leading slash; "" is the root), or None."""
@@ -169,7 +126,7 @@ class Repository:
         flags = ["-r", "-t"] if recursive else []
         done = self.attempt("--literal-pathspecs", "ls-tree", "-z", *flags, commit, *where)
         records = done.stdout.decode(errors="surrogateescape").split("\0")
-        entries = [_entry(record) for record in records if record]
+        entries = [entry_of_record(record) for record in records if record]
         return entries if literal else [entry for entry in entries if not path or entry.path.startswith(path + "/")]
 
     def blob(self, object_id: str) -> bytes | None:
@@ -232,28 +189,3 @@ def _setting(name: str, value: str) -> str:
     head, _, sub = section.partition(".")
     title = f'[{head} "{sub}"]' if sub else f"[{head}]"
     return f"{title}\n\t{key} = {value}"
-
-
-def _commit(record: str) -> Commit:
-    sha, tree, parents, an, ae, at, cn, ce, ct, message = record.split("\x1f", 9)
-    author = Signature(an, ae, datetime.fromtimestamp(int(at), UTC))
-    committer = Signature(cn, ce, datetime.fromtimestamp(int(ct), UTC))
-    return Commit(sha.strip(), tree, tuple(parents.split()), author, committer, message.rstrip("\n"))
-
-
-def _entry(record: str) -> Entry:
-    meta, path = record.split("\t", 1)
-    mode, kind, object_id = meta.split(" ")
-    return Entry(mode, kind, object_id, path)
-
-
-def _changes(parts: list[str]) -> Iterable[Change]:
-    position = 0
-    while position < len(parts) and parts[position].startswith(":"):
-        old_mode, new_mode, old_id, new_id, status = parts[position][1:].split(" ")
-        old_path = parts[position + 1]
-        renamed = status[0] in "RC"
-        path = parts[position + 2] if renamed else old_path
-        position += 3 if renamed else 2
-        is_tree = "040000" in (old_mode, new_mode)
-        yield Change(status[0], path, old_path, old_id, new_id, is_tree, edited=renamed and old_id != new_id)

@@ -166,5 +166,9 @@ class _Handler(WSGIRequestHandler):
 
     disable_nagle_algorithm = True
 
+    def connection_dropped(self, *_: Any) -> None:
+        """Cut the line, also when it was an answer lost on purpose that dropped it."""
+        self.close_connection = True
+
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: `AzureDevOps.calls` is the log."""

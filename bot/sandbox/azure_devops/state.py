@@ -1,4 +1,4 @@
-"""What the stand-in remembers: pull requests, discussions, checks, policies, subscriptions.
+"""What the stand-in remembers: pull requests, discussions, checks, policies, pushes.
 
 Plain data and the lock that guards it; no behaviour beyond looking things up.
 Lives in memory only: the git repository is all that survives a restart.
@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.sandbox.azure_devops.bag import Bag
 from bot.sandbox.azure_devops.happening import Happening
+from bot.sandbox.azure_devops.hooks_state import Subscription
 from bot.sandbox.azure_devops.jobs import Jobs
 from bot.sandbox.azure_devops.people import People, Person, guid
 from bot.sandbox.azure_devops.plumbing import Repository
@@ -159,51 +160,6 @@ class Policy:
     created: datetime
     revision: int = 1
     deleted: bool = False
-
-
-@dataclass
-class Attempt:
-    """One HTTP request made to deliver a notification; `status` is None when no answer came."""
-
-    at: datetime
-    seconds: float
-    status: int | None
-    answer: str
-
-
-@dataclass
-class Notification:
-    """An event on its way to one subscription."""
-
-    id: int
-    subscription: str
-    event: dict[str, Any]
-    created: datetime
-    modified: datetime
-    status: str = "queued"
-    result: str = "pending"
-    request: str = ""
-    error: str | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-
-
-@dataclass
-class Subscription:
-    """A service hook. `consumer_inputs` holds the secrets in clear; they leave masked."""
-
-    id: str
-    event_type: str
-    resource_version: str
-    publisher_inputs: dict[str, str]
-    consumer_inputs: dict[str, str]
-    author: Person
-    created: datetime
-    modified: datetime
-    modified_by: Person
-    status: str = "enabled"
-    probation_retries: int = 0
-    last_probation_retry: datetime | None = None
-    notifications: list[Notification] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ Each verb returns when the service's own merge jobs are done, so the next line
 sees the result; webhooks go out in the background (see `AzureDevOps.drain`).
 """
 
-import fnmatch
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +16,16 @@ from bot.sandbox.azure_devops import (
     lifecycle,
     merging,
     policies,
+    pull_request_shapes,
     pushes,
-    shapes,
 )
 from bot.sandbox.azure_devops.dates import now
+from bot.sandbox.azure_devops.git_objects import File
 from bot.sandbox.azure_devops.people import Person
-from bot.sandbox.azure_devops.plumbing import ZERO, File
+from bot.sandbox.azure_devops.plumbing import ZERO
 from bot.sandbox.azure_devops.refusal import Refusal
+from bot.sandbox.azure_devops.seeding import files_to_seed
 from bot.sandbox.azure_devops.state import Policy, RefUpdate, World
-
-NOT_SEEDED = (
-    ".git",
-    ".venv",
-    "venv",
-    "node_modules",
-    "__pycache__",
-    ".*_cache",
-    ".hypothesis",
-    "*.egg-info",
-    "*.pyc",
-    ".DS_Store",
-)
 
 
 class Verbs:
@@ -61,7 +48,7 @@ class Verbs:
                 raise ValueError(f"Branch {branch} has commits already; only an empty branch can be seeded.")
             who = self._who(author)
             sha = self.world.git.write_commit(
-                branch, _files(folder), f"First commit of {branch}", merging.signature(who), None
+                branch, files_to_seed(folder), f"First commit of {branch}", merging.signature(who), None
             )
             pushes.record(self.world, who, [RefUpdate(f"refs/heads/{branch}", ZERO, sha)])
         self.world.jobs.settle()
@@ -267,7 +254,7 @@ class Verbs:
     def pull_request(self, number: int) -> dict[str, Any]:
         """A pull request as REST answers it."""
         with self.world.lock:
-            return shapes.linked_pull_request(self.world, self.world.pull_request(number))
+            return pull_request_shapes.linked_pull_request(self.world, self.world.pull_request(number))
 
     def statuses(self, number: int) -> list[dict[str, Any]]:
         """The statuses posted on a pull request as REST answers them, oldest first."""
@@ -288,23 +275,3 @@ class Verbs:
         with self.world.lock:
             found = self.world.subscriptions[subscription]
             return [hooks_subscriptions.notification_shape(found, each, details=True) for each in found.notifications]
-
-
-def _files(folder: Path) -> Iterator[tuple[str, File]]:
-    for place, folders, names in os.walk(folder):
-        top = Path(place) == folder
-        folders[:] = sorted(name for name in folders if not _skipped(name) and not (top and name == "var"))
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
-        for name in sorted(names + links):
-            path = Path(place) / name
-            if _skipped(name):
-                continue
-            inside = path.relative_to(folder).as_posix()
-            if path.is_symlink():
-                yield inside, File(os.readlink(path).encode(), "120000")
-            else:
-                yield inside, File(path.read_bytes(), "100755" if os.access(path, os.X_OK) else "100644")
-
-
-def _skipped(name: str) -> bool:
-    return any(fnmatch.fnmatch(name, pattern) for pattern in NOT_SEEDED)

@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.sandbox import leash
 from bot.sandbox.databricks.orders import Cannot, environment_for, order_for
-from bot.sandbox.databricks.runs import SEEN_OUTSIDE, Run, State, TaskRun
+from bot.sandbox.databricks.runs import WORKLOAD_FAILED, Run, State, TaskRun
 from bot.sandbox.databricks.tree import Tree
 from bot.sandbox.databricks.wire import Refusal, now
 
@@ -172,8 +172,9 @@ class Executor:
         try:
             with self.changed:
                 task.process, task.started = process, now()
-                task.setup = int(self.cluster_start_seconds * 1000)
-                task.started -= task.setup
+                if run.state.life_cycle == "PENDING":  # The first task is the one that waited for the cluster.
+                    task.setup = int(self.cluster_start_seconds * 1000)
+                    task.started -= task.setup
                 task.state = State("RUNNING", message="In run")
                 if not run.cancelled:
                     self._set(run, State("RUNNING", message="In run"))
@@ -198,7 +199,7 @@ class Executor:
         else:
             task.outcome = {"error": f"Fatal error: The Python process ended with code {code} and without a word."}
         if "error" in task.outcome:
-            return State("TERMINATED", "FAILED", SEEN_OUTSIDE["FAILED"], "RUN_EXECUTION_ERROR", "CLIENT_ERROR")
+            return State("TERMINATED", "FAILED", WORKLOAD_FAILED, "RUN_EXECUTION_ERROR", "CLIENT_ERROR")
         return State("TERMINATED", "SUCCESS")
 
     def _start(self, run: Run, task: TaskRun, token: str) -> leash.Leashed:

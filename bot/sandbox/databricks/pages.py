@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.sandbox.databricks import quartz
 from bot.sandbox.databricks.jobs import JobsApi
+from bot.sandbox.databricks.runs_api import RunsApi
 from bot.sandbox.databricks.tree import Tree
 from bot.sandbox.databricks.webhooks import Webhooks
 from bot.sandbox.databricks.wire import Answer, Call, Refusal
@@ -24,9 +25,10 @@ SAFE = {"Content-Security-Policy": "default-src 'none'; style-src 'self'", "X-Co
 class Pages:
     """Answers every path that is not an API's."""
 
-    def __init__(self, tree: Tree, jobs: JobsApi, webhooks: Webhooks, mlflow_url: str | None) -> None:
+    def __init__(self, tree: Tree, jobs: JobsApi, runs: RunsApi, webhooks: Webhooks, mlflow_url: str | None) -> None:
         self._tree = tree
         self._jobs = jobs
+        self._runs = runs
         self._webhooks = webhooks
         self._mlflow_url = mlflow_url
         self._templates = Environment(
@@ -46,7 +48,7 @@ class Pages:
             "": self._home,
             "workspace": self._workspace,
             "jobs": self._job_or_run,
-            "runs": self._runs,
+            "runs": self._all_runs,
             "webhooks": self._deliveries,
             "ml": self._mlflow,
         }
@@ -65,7 +67,7 @@ class Pages:
         info = self._tree.info(path)
         crumbs = [(part, "/".join(rest.split("/")[: depth + 1])) for depth, part in enumerate(rest.split("/")) if part]
         if info["object_type"] == "DIRECTORY":
-            children = [self._tree.info(child) for child in self._tree.children(path) if self._tree.find(child)]
+            children = self._tree.listing(path)
             children.sort(key=lambda child: (child["object_type"] != "DIRECTORY", child["path"]))
             return self._page("folder.html", path=path, crumbs=crumbs, children=children)
         content = self._tree.read(path)
@@ -83,16 +85,16 @@ class Pages:
         if len(parts) > 1:
             raise KeyError(rest)
         job = self._jobs.jobs[int(parts[0])]
-        runs = [run.shown() for run in self._jobs.runs.values() if run.job_id == job.job_id]
+        runs = [run.shown() for run in self._runs.runs.values() if run.job_id == job.job_id]
         return self._page("job.html", job=job.shown(), next_run=self._next(job.settings), runs=runs[::-1][:LISTED])
 
-    def _runs(self, _: str) -> Answer:
-        runs = [run.shown() for run in self._jobs.runs.values()]
+    def _all_runs(self, _: str) -> Answer:
+        runs = [run.shown() for run in self._runs.runs.values()]
         return self._page("runs.html", runs=runs[::-1][:LISTED])
 
     def _run(self, run_id: int) -> Answer:
-        run = self._jobs.runs[run_id]
-        with self._jobs.executor.changed:
+        run = self._runs.runs[run_id]
+        with self._runs.executor.changed:
             shown = run.shown()
             tasks = [(run.shown_task(task), dict(task.outcome), task.log, task.cluster) for task in run.tasks]
         rows = []
@@ -103,7 +105,7 @@ class Pages:
 
     def _deliveries(self, _: str) -> Answer:
         hooks = [hook.shown() for hook in self._webhooks.hooks.values()]
-        return self._page("webhooks.html", hooks=hooks, deliveries=self._webhooks.deliveries[::-1][:LISTED])
+        return self._page("webhooks.html", hooks=hooks, deliveries=self._webhooks.post.deliveries[::-1][:LISTED])
 
     def _mlflow(self, rest: str) -> Answer:
         """Addresses of runs and models, as MLflow's client prints them for a workspace, lead to MLflow's own pages."""
@@ -112,7 +114,7 @@ class Pages:
         return _moved(f"{self._mlflow_url}/#/{quote(rest)}")
 
     def _last_run(self, job_id: int) -> dict[str, Any] | None:
-        runs = [run for run in self._jobs.runs.values() if run.job_id == job_id]
+        runs = [run for run in self._runs.runs.values() if run.job_id == job_id]
         return runs[-1].shown() if runs else None
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Answer:

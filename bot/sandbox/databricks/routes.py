@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.sandbox.databricks.jobs import JobsApi
+from bot.sandbox.databricks.runs_api import RunsApi
 from bot.sandbox.databricks.wire import Call, Handler
 from bot.sandbox.databricks.workspace import WorkspaceApi
 
@@ -41,7 +42,7 @@ class Identity:
         }
 
 
-def table(workspace: WorkspaceApi, jobs: JobsApi, identity: Identity) -> dict[tuple[str, str], Handler]:
+def table(workspace: WorkspaceApi, jobs: JobsApi, runs: RunsApi, identity: Identity) -> dict[tuple[str, str], Handler]:
     """All handlers by method and path."""
     found: dict[tuple[str, str], Handler] = {
         ("GET", "/.well-known/databricks-config"): identity.host_metadata,
@@ -63,13 +64,13 @@ def table(workspace: WorkspaceApi, jobs: JobsApi, identity: Identity) -> dict[tu
             ("POST", f"{below}/update"): jobs.update,
             ("POST", f"{below}/reset"): jobs.reset,
             ("POST", f"{below}/delete"): jobs.delete,
-            ("POST", f"{below}/run-now"): jobs.run_now,
-            ("POST", f"{below}/runs/submit"): jobs.submit,
-            ("GET", f"{below}/runs/get"): jobs.get_run,
-            ("GET", f"{below}/runs/get-output"): jobs.get_output,
-            ("GET", f"{below}/runs/list"): jobs.list_runs,
-            ("POST", f"{below}/runs/cancel"): jobs.cancel,
-            ("POST", f"{below}/runs/cancel-all"): jobs.cancel_all,
-            ("POST", f"{below}/runs/delete"): jobs.delete_run,
+            ("POST", f"{below}/run-now"): runs.run_now,
+            ("POST", f"{below}/runs/submit"): runs.submit,
+            ("GET", f"{below}/runs/get"): runs.get_run,
+            ("GET", f"{below}/runs/get-output"): runs.get_output,
+            ("GET", f"{below}/runs/list"): runs.list_runs,
+            ("POST", f"{below}/runs/cancel"): runs.cancel,
+            ("POST", f"{below}/runs/cancel-all"): runs.cancel_all,
+            ("POST", f"{below}/runs/delete"): runs.delete_run,
         }
     return found

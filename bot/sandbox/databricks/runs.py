@@ -13,7 +13,7 @@ from bot.sandbox.databricks.wire import now
 from bot.sandbox.leash import Leashed
 
 FINAL = {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
-SEEN_OUTSIDE = {"FAILED": "Workload failed, see run output for details"}
+WORKLOAD_FAILED = "Workload failed, see run output for details"
 
 
 @dataclass

@@ -24,12 +24,18 @@ from bot.sandbox.databricks.mlflow_proxy import MlflowProxy
 from bot.sandbox.databricks.pages import Pages
 from bot.sandbox.databricks.registry import Registry, no_such_endpoint
 from bot.sandbox.databricks.routes import WORKSPACE_ID, Identity, table
+from bot.sandbox.databricks.runs_api import RunsApi
 from bot.sandbox.databricks.tree import Tree
 from bot.sandbox.databricks.webhooks import Webhooks
 from bot.sandbox.databricks.wire import Answer, Call, Exchange, Handler, Refusal
 from bot.sandbox.databricks.workspace import WorkspaceApi
 
 SUBSCRIBED = ("MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_CREATED")
+FAULTS = {
+    403: ("PERMISSION_DENIED", "User does not have the required permissions."),
+    429: ("REQUEST_LIMIT_EXCEEDED", "Current request rate exceeds the limit of this endpoint."),
+    503: ("TEMPORARILY_UNAVAILABLE", "The service at this path is temporarily unavailable."),
+}
 Observer = Callable[[Exchange], None]
 
 
@@ -74,12 +80,13 @@ class Databricks:
             environment=task_environment or {},
             url=lambda: self.url,
         )
-        self.jobs_api = JobsApi(self.executor, root / "runs", lambda: self.url, WORKSPACE_ID)
+        self.jobs_api = JobsApi()
+        self.runs_api = RunsApi(self.jobs_api, self.executor, root / "runs", lambda: self.url, WORKSPACE_ID)
         self.webhooks = Webhooks(self._run_job_of_webhook)
         self._proxy = MlflowProxy(mlflow_url) if mlflow_url else None
         self.registry = Registry(self._proxy, self.tree_on_disk, self.webhooks) if self._proxy else None
-        self._pages = Pages(self.tree_on_disk, self.jobs_api, self.webhooks, mlflow_url)
-        self._routes = table(WorkspaceApi(self.tree_on_disk), self.jobs_api, Identity(lambda: self.url))
+        self._pages = Pages(self.tree_on_disk, self.jobs_api, self.runs_api, self.webhooks, mlflow_url)
+        self._routes = table(WorkspaceApi(self.tree_on_disk), self.jobs_api, self.runs_api, Identity(lambda: self.url))
 
     @property
     def url(self) -> str:
@@ -97,8 +104,8 @@ class Databricks:
         """End all tasks and answer no more. The files stay."""
         if self._listener is None:
             return
-        self.executor.stop(list(self.jobs_api.runs.values()))
-        self.webhooks.stop()
+        self.executor.stop(list(self.runs_api.runs.values()))
+        self.webhooks.post.stop()
         self._listener.close()
         if self._proxy:
             self._proxy.close()
@@ -128,19 +135,19 @@ class Databricks:
     def run_now(self, job_id: int, **job_parameters: str) -> int:
         """Press "Run now" of a job; gives the id of the run."""
         asked = {"job_id": job_id, "job_parameters": job_parameters}
-        run_id: int = self.jobs_api.run_now(self._own_call("POST", "/api/2.2/jobs/run-now", asked))["run_id"]
+        run_id: int = self.runs_api.run_now(self._own_call("POST", "/api/2.2/jobs/run-now", asked))["run_id"]
         return run_id
 
     def wait(self, run_id: int, timeout: float = 120) -> dict[str, Any]:
         """Wait for the end of a run and give it as runs/get shows it; `TimeoutError` after `timeout` seconds."""
-        run = self.jobs_api.runs[run_id]
+        run = self.runs_api.runs[run_id]
         if not self.executor.wait(run, timeout):
             raise TimeoutError(f"Run {run_id} ({run.name}) is still {run.state.life_cycle} after {timeout:.0f} s.")
         return run.shown()
 
     def output(self, run_id: int) -> str:
         """Everything the tasks of a run have written so far."""
-        logs = [task.log for task in self.jobs_api.runs[run_id].tasks]
+        logs = [task.log for task in self.runs_api.runs[run_id].tasks]
         return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -149,7 +156,7 @@ class Databricks:
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs as runs/get shows them, oldest first."""
-        return [run.shown() for run in self.jobs_api.runs.values()]
+        return [run.shown() for run in self.runs_api.runs.values()]
 
     def tree(self, path: str = "/") -> dict[str, bytes]:
         """Path and content of every notebook and file below a directory."""
@@ -165,10 +172,12 @@ class Databricks:
         """Wait until every registry event is delivered; False after `timeout` seconds."""
         return self.webhooks.drain(timeout)
 
-    def fail_next(self, method: str, path: str, status: int = 503, *, times: int = 1) -> None:
-        """Answer the next calls of `path` (as far as it begins so) with an error, instead of doing what they ask."""
-        code = {429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE"}.get(status, "INTERNAL_ERROR")
-        refusal = Refusal(status, code, "The service at this path is temporarily unavailable.")
+    def fail_next(
+        self, method: str, path: str, status: int = 503, *, times: int = 1, retry_after: int | None = None
+    ) -> None:
+        """Answer the next calls whose path begins with `path` with an error, instead of doing what they ask."""
+        code, message = FAULTS.get(status, ("INTERNAL_ERROR", "An internal error occurred."))
+        refusal = Refusal(status, code, message, {} if retry_after is None else {"Retry-After": str(retry_after)})
         with self._lock:
             self._faults += [(method, path, refusal)] * times
 
@@ -230,4 +239,4 @@ class Databricks:
 
     def _run_job_of_webhook(self, job_id: int, event: dict[str, Any]) -> None:
         asked = {"job_id": job_id, "notebook_params": {"event_message": json.dumps(event)}}
-        self.jobs_api.run_now(self._own_call("POST", "/api/2.1/jobs/run-now", asked))
+        self.runs_api.run_now(self._own_call("POST", "/api/2.1/jobs/run-now", asked))

@@ -117,6 +117,14 @@ class Tree:
         path = normal(path)
         return [f"{path.rstrip('/')}/{name}" for name in sorted(os.listdir(self.on_disk(path)))]
 
+    def listing(self, path: str) -> list[dict[str, object]]:
+        """What is directly in a directory, described; an object that is no directory lists itself."""
+        with self._lock:
+            info = self.info(path)
+            if info["object_type"] != "DIRECTORY":
+                return [info]
+            return [self.info(child) for child in self.children(path)]
+
     def read(self, path: str) -> bytes:
         """The content of a notebook (source) or a file."""
         return self.on_disk(path).read_bytes()

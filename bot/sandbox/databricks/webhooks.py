@@ -1,23 +1,15 @@
-"""Registry webhooks: who subscribed to what, and the signed deliveries.
+"""Registry webhooks: who subscribed to what. How events reach them is in `deliveries.py`.
 
-A delivery is made once, in the background, in order; nothing is tried again,
-because the documents promise nothing else.
 https://docs.databricks.com/aws/en/mlflow/model-registry-webhooks
 """
 
-import hashlib
-import hmac
-import http.client
-import json
-import queue
 import secrets
-import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from bot.sandbox.databricks.deliveries import Letter, Post
 from bot.sandbox.databricks.wire import Call, Refusal, missing, now
 
 EVENTS = {"MODEL_VERSION_CREATED", "MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_TRANSITIONED_TO_STAGING",
@@ -63,28 +55,12 @@ class Webhook:
         return found
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One attempt: what was sent, and the status that came back (None when nobody answered)."""
-
-    webhook_id: str
-    url: str
-    body: dict[str, Any]
-    status: int | None
-    answer: str
-
-
 class Webhooks:
-    """Answers `/api/2.0/mlflow/registry-webhooks/…` and delivers events. `deliveries` holds all attempts."""
+    """Answers `/api/2.0/mlflow/registry-webhooks/…` and has events delivered."""
 
     def __init__(self, run_job: Callable[[int, dict[str, Any]], None]) -> None:
         self.hooks: dict[str, Webhook] = {}
-        self.deliveries: list[Delivery] = []
-        self._run_job = run_job
-        self._due: queue.SimpleQueue[tuple[Webhook, dict[str, Any]] | None] = queue.SimpleQueue()
-        self._open = 0
-        self._settled = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self.post = Post(run_job)
 
     def create(self, call: Call) -> dict[str, Any]:
         """`create`: for one model, or for all when `model_name` is left out."""
@@ -150,7 +126,7 @@ class Webhooks:
         hook = self._hook(asked)
         event = asked.get("event") or hook.events[0]
         sample = {"model_name": hook.model_name or "test_model", "version": "1", "text": "A test of this webhook."}
-        delivery = self._deliver(hook, _payload(hook, event, sample))
+        delivery = self.post.deliver(_letter(hook, event, sample))
         return {"status_code": delivery.status or 502, "body": delivery.answer}
 
     def fire(self, events: tuple[str, ...], model: str, **fields: Any) -> None:
@@ -160,49 +136,11 @@ class Webhooks:
                 continue
             for event in events:
                 if event in hook.events:
-                    self._enqueue(hook, _payload(hook, event, {"model_name": model, **fields}))
+                    self.post.send(_letter(hook, event, {"model_name": model, **fields}))
 
     def drain(self, timeout: float) -> bool:
         """Wait until everything is delivered; False after `timeout` seconds."""
-        with self._settled:
-            return self._settled.wait_for(lambda: self._open == 0, timeout)
-
-    def stop(self) -> None:
-        """Deliver nothing more."""
-        if self._thread:
-            self._due.put(None)
-            self._thread.join(15)
-            self._thread = None
-
-    def _enqueue(self, hook: Webhook, body: dict[str, Any]) -> None:
-        with self._settled:
-            self._open += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._deliver_all, daemon=True, name="registry webhooks")
-                self._thread.start()
-        self._due.put((hook, body))
-
-    def _deliver_all(self) -> None:
-        while (due := self._due.get()) is not None:
-            self._deliver(*due)
-            with self._settled:
-                self._open -= 1
-                self._settled.notify_all()
-
-    def _deliver(self, hook: Webhook, body: dict[str, Any]) -> Delivery:
-        if hook.job:
-            url = f"job {hook.job['job_id']}"
-            try:
-                self._run_job(int(hook.job["job_id"]), body)
-                status, answer = 200, "OK"
-            except Refusal as refusal:
-                status, answer = refusal.status, refusal.message
-            delivery = Delivery(hook.id, url, body, status, answer)
-        else:
-            spec = hook.http or {}
-            delivery = Delivery(hook.id, spec["url"], body, *_post(spec, json.dumps(body).encode()))
-        self.deliveries.append(delivery)
-        return delivery
+        return self.post.drain(timeout)
 
     def _hook(self, asked: dict[str, Any]) -> Webhook:
         if not asked.get("id"):
@@ -221,34 +159,9 @@ class Webhooks:
         return list(dict.fromkeys(asked))
 
 
-def _payload(hook: Webhook, event: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"event": event, "webhook_id": hook.id, "event_timestamp": now(), **fields}
-
-
-def _post(spec: dict[str, Any], body: bytes) -> tuple[int | None, str]:
-    headers = {"Content-Type": "application/json", "User-Agent": "Databricks/1.0"}
-    if spec.get("secret"):
-        headers["X-Databricks-Signature"] = hmac.new(spec["secret"].encode(), body, hashlib.sha256).hexdigest()
-    if spec.get("authorization"):
-        headers["Authorization"] = spec["authorization"]
-    parts = urlsplit(spec["url"])
-    host = parts.hostname or ""
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        if spec.get("enable_ssl_verification") is False:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, parts.port, timeout=10, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, parts.port, timeout=10)
-    try:
-        connection.request("POST", parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
-        response = connection.getresponse()
-        return response.status, response.read(2000).decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
-        return None, str(error)
-    finally:
-        connection.close()
+def _letter(hook: Webhook, event: str, fields: dict[str, Any]) -> Letter:
+    body = {"event": event, "webhook_id": hook.id, "event_timestamp": now(), **fields}
+    return Letter(hook.id, hook.http, hook.job, body)
 
 
 def _check_url(spec: dict[str, Any] | None) -> None:

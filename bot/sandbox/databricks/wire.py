@@ -62,16 +62,19 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
     `code` is left out of the body when it is None, as some older endpoints do.
     """
 
-    def __init__(self, status: int, code: str | int | None, message: str) -> None:
+    def __init__(
+        self, status: int, code: str | int | None, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = headers or {}
 
     def answer(self) -> Answer:
         """The refusal as it is sent."""
         body: dict[str, Any] = {} if self.code is None else {"error_code": self.code}
-        return Answer(json.dumps({**body, "message": self.message}).encode(), self.status)
+        return Answer(json.dumps({**body, "message": self.message}).encode(), self.status, self.headers)
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,7 @@ class WorkspaceApi:
 
     def list(self, call: Call) -> dict[str, Any]:
         """The objects in a directory, or the object itself; an empty directory has no `objects` at all."""
-        path = self._path(call.asked())
-        info = self.tree.info(path)
-        if info["object_type"] != "DIRECTORY":
-            return {"objects": [info]}
-        found = [self.tree.info(child) for child in self.tree.children(path) if self.tree.find(child)]
+        found = self.tree.listing(self._path(call.asked()))
         return {"objects": found} if found else {}
 
     def make_directories(self, call: Call) -> dict[str, Any]:

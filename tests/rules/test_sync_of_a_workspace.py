@@ -1,0 +1,262 @@
+"""What must change for the workspace to hold what the branch holds, wherever it was cut off before."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from workspace_in_memory import WorkspaceInMemory
+
+from bot.actions import CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
+from bot.config import Folder, Job, Mlops
+from bot.facts import BranchFacts, Manifest, SourceFile
+from bot.rules import sync
+from bot.subjects import Model
+
+REPOSITORY = "contoso/ml/wine"
+CONFIG = Mlops(
+    folders=(
+        Folder.model_validate({"from": "mlflow_hooks", "to": "/Shared/mlflow_hooks"}),
+        Folder.model_validate({"from": "projects", "to": "/Shared/projects"}),
+    ),
+    jobs=(Job(name="nightly", notebook="/Shared/mlflow_hooks/score", model="*_model"),),
+)
+BY_HAND = {"/Shared/mlflow_hooks/by_hand": "somebody's", "/Shared/elsewhere/x": "somebody's"}
+
+Tree = tuple[SourceFile, ...]
+
+PATHS = (
+    "mlflow_hooks/score.py",
+    "mlflow_hooks/train.py",
+    "mlflow_hooks/lib/columns.csv",
+    "projects/wine/train.py",
+    "projects/wine/MLproject",
+    "projects/readme.md",
+    "README.md",
+)
+
+
+def file(path: str, digest: str = "1") -> SourceFile:
+    """A file of the branch; the Python files of mlflow_hooks are notebooks."""
+    return SourceFile(path, f"{path}@{digest}", 100, notebook=path.startswith("mlflow_hooks/") and path.endswith(".py"))
+
+
+TREES = st.dictionaries(st.sampled_from(PATHS), st.sampled_from("123"), max_size=7).map(
+    lambda held: tuple(file(path, digest) for path, digest in held.items())
+)
+
+
+def facts(world: WorkspaceInMemory, tree: Tree, tip: str, brought_by: int | None = 42) -> BranchFacts:
+    """What looking tells of a branch with these files and of this workspace."""
+    jobs = {job.name: world.jobs.get(job.name) for job in CONFIG.jobs}
+    return BranchFacts(REPOSITORY, "main", tip, CONFIG, tree, world.manifest, jobs, brought_by)
+
+
+def synced(world: WorkspaceInMemory, tree: Tree, tip: str) -> WorkspaceInMemory:
+    """The workspace after a whole pass."""
+    return world.after(sync.plan(facts(world, tree, tip)))
+
+
+def held(tree: Tree) -> dict[str, str]:
+    """What the workspace has to hold of a branch, beside what is not the bot's."""
+    return BY_HAND | {path: source.digest for path, source in sync.objects(CONFIG.folders, tree).items()}
+
+
+EMPTY = WorkspaceInMemory(objects=dict(BY_HAND))
+
+
+# -- a whole pass
+
+
+def test_a_merge_writes_modules_and_data_first_then_notebooks_then_says_so_then_signs() -> None:
+    world = synced(EMPTY, (file("mlflow_hooks/score.py"), file("projects/readme.md")), "c1")
+
+    orders = sync.plan(facts(world, (file("mlflow_hooks/score.py", "2"), file("projects/wine/train.py")), "c2"))
+
+    whole = [order for order in orders if not isinstance(order, WriteManifest) or order.manifest.commit == "c2"]
+    assert [type(order).__name__ for order in whole] == [
+        "WriteObject",
+        "WriteObject",
+        "RemoveObject",
+        "Reply",
+        "WriteManifest",
+        "Wake",
+    ]
+    assert [order.path for order in orders if isinstance(order, WriteObject | RemoveObject)] == [
+        "/Shared/projects/wine/train.py",
+        "/Shared/mlflow_hooks/score",
+        "/Shared/projects/readme.md",
+    ]
+
+
+def test_only_what_changed_is_written() -> None:
+    tree = (file("mlflow_hooks/score.py"), file("mlflow_hooks/train.py"))
+    world = synced(EMPTY, tree, "c1")
+
+    orders = sync.plan(facts(world, (file("mlflow_hooks/score.py"), file("mlflow_hooks/train.py", "2")), "c2"))
+
+    assert [order.path for order in orders if isinstance(order, WriteObject)] == ["/Shared/mlflow_hooks/train"]
+
+
+def test_a_workspace_that_holds_the_tip_is_left_alone_and_its_models_are_looked_at() -> None:
+    world = synced(EMPTY, (file("mlflow_hooks/score.py"),), "c1")
+
+    assert sync.plan(facts(world, (), "c1")) == [Wake(Model("*_model"))]
+
+
+def test_a_job_that_is_not_there_is_created_though_the_files_are() -> None:
+    world = replace(synced(EMPTY, (file("mlflow_hooks/score.py"),), "c1"), jobs={})
+
+    assert sync.plan(facts(world, (), "c1")) == [CreateJob("nightly", "c1"), Wake(Model("*_model"))]
+
+
+def test_the_pull_request_is_told_what_its_merge_did() -> None:
+    world = synced(EMPTY, (file("mlflow_hooks/score.py"), file("projects/readme.md")), "c1")
+
+    after = synced(world, (file("mlflow_hooks/score.py", "2"), file("projects/wine/train.py")), "d4e5f6a7")
+
+    assert after.told[-1] == (
+        "🔁 Merged as `d4e5f6a`: `/Shared/mlflow_hooks` 1 updated, 0 new, 0 removed; "
+        "`/Shared/projects` 0 updated, 1 new, 1 removed.\n"
+    )
+
+
+def test_a_merge_that_changes_nothing_in_the_workspace_is_not_spoken_of() -> None:
+    tree = (file("mlflow_hooks/score.py"), file("README.md"))
+    world = synced(EMPTY, tree, "c1")
+
+    orders = sync.plan(facts(world, (file("mlflow_hooks/score.py"), file("README.md", "2")), "c2"))
+
+    assert [order for order in orders if isinstance(order, Reply | WriteObject | RemoveObject)] == []
+    assert WriteManifest(Manifest(REPOSITORY, "c2", world.manifest.files)) in orders
+
+
+def test_a_push_that_no_pull_request_brought_is_told_to_nobody() -> None:
+    orders = sync.plan(facts(EMPTY, (file("mlflow_hooks/score.py"),), "c1", brought_by=None))
+
+    assert [order for order in orders if isinstance(order, Reply)] == []
+
+
+# -- always
+
+
+@given(TREES, TREES)
+def test_a_whole_pass_leaves_what_the_branch_holds_and_what_is_not_the_bots(before: Tree, after: Tree) -> None:
+    world = synced(synced(EMPTY, before, "c1"), after, "c2")
+
+    assert world.objects == held(after)
+    assert world.manifest == Manifest(REPOSITORY, "c2", {k: v for k, v in held(after).items() if k not in BY_HAND})
+
+
+@given(TREES, TREES)
+def test_a_notebook_that_git_had_and_still_has_is_never_missing(before: Tree, after: Tree) -> None:
+    world = synced(EMPTY, before, "c1")
+    orders = sync.plan(facts(world, after, "c2"))
+
+    for done in range(len(orders) + 1):
+        halfway = world.after(orders[:done])
+        assert held(before).keys() & held(after).keys() <= halfway.objects.keys()
+
+
+@given(TREES, TREES, st.lists(st.integers(0, 20), max_size=4))
+def test_a_sync_cut_off_anywhere_and_done_again_ends_in_the_same_world(
+    before: Tree, after: Tree, cuts: list[int]
+) -> None:
+    start = synced(EMPTY, before, "c1")
+    world = start
+    for cut in cuts:
+        world = world.after(sync.plan(facts(world, after, "c2"))[:cut])
+
+    assert synced(world, after, "c2") == synced(start, after, "c2")
+
+
+@given(TREES, TREES, TREES, st.integers(0, 20))
+def test_only_what_the_bot_wrote_is_ever_removed(before: Tree, after: Tree, last: Tree, cut: int) -> None:
+    world = synced(EMPTY, before, "c1")
+    world = world.after(sync.plan(facts(world, after, "c2"))[:cut])
+    written = {*held(before), *held(after)} - BY_HAND.keys()
+
+    removed = {order.path for order in sync.plan(facts(world, last, "c3")) if isinstance(order, RemoveObject)}
+
+    assert removed <= written
+    assert removed <= world.manifest.files.keys()
+
+
+@given(TREES, TREES)
+def test_the_commit_is_noted_last_and_then_nothing_is_left_to_do(before: Tree, after: Tree) -> None:
+    world = synced(EMPTY, before, "c1")
+    orders = [order for order in sync.plan(facts(world, after, "c2")) if not isinstance(order, Wake)]
+
+    assert [place for place, order in enumerate(orders) if names(order, "c2")] == [len(orders) - 1]
+    assert sync.plan(facts(world.after(orders), after, "c2")) == [Wake(Model("*_model"))]
+
+
+@given(TREES, TREES, st.integers(0, 20))
+def test_what_is_written_is_owned_before_it_is_there(before: Tree, after: Tree, cut: int) -> None:
+    world = synced(EMPTY, before, "c1")
+
+    halfway = world.after(sync.plan(facts(world, after, "c2"))[:cut])
+
+    assert halfway.objects.keys() - BY_HAND.keys() <= halfway.manifest.files.keys()
+
+
+WAS_REVERTED = "a sync cut off between a write and the manifest, and then reverted, believes the old manifest"
+
+
+@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
+@given(TREES, TREES, TREES, st.integers(0, 20))
+@example((file("mlflow_hooks/score.py", "1"),), (file("mlflow_hooks/score.py", "2"),), (), 1)
+def test_a_sync_cut_off_and_followed_by_another_commit_ends_with_that_commit(
+    before: Tree, after: Tree, last: Tree, cut: int
+) -> None:
+    world = synced(EMPTY, before, "c1")
+    world = world.after(sync.plan(facts(world, after, "c2"))[:cut])
+
+    for tree in (last, before):
+        assert synced(world, tree, "c3").objects == held(tree)
+
+
+@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
+def test_a_merge_that_is_reverted_while_it_is_synced_leaves_nothing_of_itself() -> None:
+    old, new = (file("mlflow_hooks/score.py", "1"),), (file("mlflow_hooks/score.py", "2"),)
+    world = synced(EMPTY, old, "c1")
+    cut_off = world.after(up_to(WriteObject, sync.plan(facts(world, new, "c2"))))
+
+    assert synced(cut_off, old, "c3").objects == held(old)
+
+
+@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
+def test_a_notebook_whose_removal_is_reverted_while_it_is_synced_comes_back() -> None:
+    old = (file("mlflow_hooks/score.py"),)
+    world = synced(EMPTY, old, "c1")
+    cut_off = world.after(up_to(RemoveObject, sync.plan(facts(world, (), "c2"))))
+
+    assert synced(cut_off, old, "c3").objects == held(old)
+
+
+@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
+def test_a_target_branch_that_is_set_back_while_it_is_synced_is_synced_back() -> None:
+    old, new = (file("mlflow_hooks/score.py", "1"),), (file("mlflow_hooks/score.py", "2"),)
+    world = synced(EMPTY, old, "c1")
+    cut_off = world.after(up_to(WriteObject, sync.plan(facts(world, new, "c2"))))
+
+    assert synced(cut_off, old, "c1").objects == held(old)
+
+
+@pytest.mark.xfail(strict=True, reason="a folder cannot be written where a notebook of that name still is")
+def test_a_notebook_may_become_a_folder() -> None:
+    world = synced(EMPTY, (file("mlflow_hooks/score.py"),), "c1")
+    tree = (SourceFile("mlflow_hooks/score/daily.py", "1", 100, notebook=True),)
+
+    assert synced(world, tree, "c2").objects == held(tree)
+
+
+def names(order: object, commit: str) -> bool:
+    """Whether an order notes that a commit is completely there."""
+    return isinstance(order, WriteManifest) and order.manifest.commit == commit
+
+
+def up_to(kind: type, orders: Sequence[object]) -> list[object]:
+    """The orders up to the first of a kind, with it."""
+    return list(orders[: next(place for place, order in enumerate(orders) if isinstance(order, kind)) + 1])
