@@ -132,7 +132,9 @@ class Job(Shape):
     alias: str | None = Field("champion", description="The version with this alias serves ...")
     stage: str | None = Field("Production", description="... or else the newest one in this stage.")
     parameters: Mapping[str, str] = Field(default_factory=dict)
-    cluster: RepositoryPath | None = Field(None, description="A cluster file of the repository; none: serverless.")
+    project: RepositoryPath | None = Field(
+        None, description="The MLflow project it runs: its cluster file and libraries are the job's. None: serverless."
+    )
     schedule: Schedule | None = None
     timeout: Seconds = 7200.0
 

@@ -94,8 +94,9 @@ def _check_inside(where: str, key: str, value: dict[str, object]) -> None:
 
 
 def _check_size(where: str, content: dict[str, Any], most_workers: int | None) -> None:
-    asked = content.get("autoscale", {}).get("max_workers", content.get("num_workers", 0))
-    if not isinstance(asked, int) or asked < 0:
-        raise ProjectError(f"{where}: the number of workers must be a whole number from 0; found {asked!r}.")
-    if most_workers is not None and asked > most_workers:
-        raise ProjectError(f"{where} asks for {asked} workers; this deployment allows a project {most_workers}.")
+    sizes = [*content.get("autoscale", {}).values(), content.get("num_workers", 0)]
+    for asked in sizes:
+        if not isinstance(asked, int) or asked < 0:
+            raise ProjectError(f"{where}: the number of workers must be a whole number from 0; found {asked!r}.")
+        if most_workers is not None and asked > most_workers:
+            raise ProjectError(f"{where} asks for {asked} workers; this deployment allows a project {most_workers}.")

@@ -40,7 +40,7 @@ LONGEST_REASON = 500
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
-class RunFailed(Exception):  # noqa: N818 - people read this name on the run's page
+class RunFailed(Exception):
     """The project did not do what it should; the text is one sentence for people."""
 
 
@@ -73,11 +73,12 @@ class Output:
         with self._lock:
             lines = [line for line in self._last if line.strip()]
         starts = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-        if starts:
-            for at in range(starts[-1] + 1, len(lines)):
-                # A traceback further up was reported and survived; what the program said last is then the reason.
-                if not lines[at].startswith((" ", "\t")) and len(lines) - at <= 10:
+        for at in range(starts[-1] + 1, len(lines)) if starts else ():
+            if not lines[at].startswith((" ", "\t")):
+                # A traceback further up was reported and survived; what was said last is then the reason.
+                if len(lines) - at <= 10:
                     return lines[at]
+                break
         return lines[-1].strip() if lines else ""
 
     def close(self) -> None:

@@ -39,9 +39,10 @@ def mistakes(root: Path) -> Iterator[str]:
             yield f"{config.MLOPS_FILE}: projects[{number}]: {error}"
     for number, job in enumerate(wanted.jobs):
         try:
-            if job.cluster is not None:
-                cluster.parse((root / job.cluster).read_text(encoding="utf-8"), job.cluster)
-        except (OSError, ProjectError) as error:
+            if job.project is not None:
+                project.read(root / job.project)
+                cluster.cluster(root / job.project)
+        except ProjectError as error:
             yield f"{config.MLOPS_FILE}: jobs[{number}]: {error}"
     try:
         sync.objects(wanted.folders, tuple(_files(root, wanted)))

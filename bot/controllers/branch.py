@@ -1,13 +1,15 @@
 """A pass over a target branch: what it holds, what the workspace holds of it, and what is still missing."""
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bot import config
 from bot.actions import Action, CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
-from bot.backends import cluster
+from bot.backends import cluster, project
 from bot.controllers import target, thread
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError
@@ -137,18 +139,20 @@ def job_settings(job: config.Job, repository: str, commit: str, source: Reposito
         "notebook_task": {"notebook_path": job.notebook, "source": "WORKSPACE"},
         "timeout_seconds": round(job.timeout),
     }
-    if job.cluster is not None:
-        content = source.mirror.read(commit, job.cluster)
-        if content is None:
-            raise ConfigError(f"{config.MLOPS_FILE}: jobs names {job.cluster}, which is not on {source.served.target}.")
-        task["new_cluster"] = cluster.parse(content.decode("utf-8", "replace"), job.cluster)
+    own = dict(job.parameters)
+    if job.project is not None:
+        own.setdefault("project", PurePosixPath(job.project).name)
+        with tempfile.TemporaryDirectory(prefix="signalman-") as folder:
+            source.mirror.export(commit, job.project, Path(folder))
+            task["libraries"] = list(project.read(Path(folder)).libraries)
+            task["new_cluster"] = cluster.cluster(Path(folder))
     settings: dict[str, Any] = {
         "name": job.name,
         "tasks": [task],
         "max_concurrent_runs": 1,
         "parameters": [
             {"name": name, "default": value}
-            for name, value in {**job.parameters, "model_name": "", "model_version": ""}.items()
+            for name, value in {**own, "model_name": "", "model_version": ""}.items()
         ],
         "tags": {OWNER: repository},
     }

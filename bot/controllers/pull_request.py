@@ -28,6 +28,7 @@ class Memory:
     runs: tuple[ProjectRun, ...] = ()
     branches: frozenset[str] = frozenset()
     serving: ServingVersion | None = None
+    status: str = ""
     report: str = ""
     thread_status: str = ""
 
@@ -63,7 +64,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
         if gone.neighbour != "Git":
             raise
         # The branch moved on between the look and the run: look at what it is now.
-        return Outcome(look_again=1.0, memo={}, performed=(*done.performed, str(gone)))
+        return Outcome(look_again=5.0, memo={}, performed=(*done.performed, str(gone)))
     return Outcome(
         look_again=done.look_again,
         memo=_MEMORY.dump_python(done.memory, mode="json", by_alias=True),
@@ -74,7 +75,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
 def gather(subject: PullRequest, look: Look, repository: Repository, world: Neighbours) -> Memory:
     """Read what is needed and no more: without news, only the runs that are under way."""
     memory = _MEMORY.validate_python(look.memo) if look.memo else Memory()
-    if look.news or memory.head is None:
+    if look.news or memory.head is None or not memory.head.iteration:
         memory = _read_again(subject, memory, repository, world)
     looked = [runs.look(run, world) for run in memory.runs]
     return replace(memory, runs=tuple(run for run in looked if _matters(run, memory.known)))
@@ -85,7 +86,7 @@ def _read_again(subject: PullRequest, memory: Memory, repository: Repository, wo
     head = azure.pull_request(subject.number)
     old = memory.head
     same = old is not None and (old.iteration, old.commit) == (head.iteration, head.commit)
-    if not head.open or head.target != repository.served.target:
+    if not (head.open and head.iteration) or head.target != repository.served.target:
         return replace(memory, head=head, runs=_all_runs(memory, head, repository, world))
     if old is not None:
         head = replace(head, thread=old.thread)
@@ -95,7 +96,7 @@ def _read_again(subject: PullRequest, memory: Memory, repository: Repository, wo
         state = azure.verdict(head.number, head.iteration)
         head = replace(
             head,
-            judged=state not in (None, "pending", "notSet"),
+            judged=_final(state),
             pending=state == "pending",
             changed=azure.changed(head.number, head.iteration),
         )
@@ -136,6 +137,11 @@ def _all_runs(
     return tuple(runs.merge(memory.runs, runs.find(repository, world, head, memory.config)))
 
 
+def _final(state: str | None) -> bool:
+    # An error is nobody's verdict on the change: it is looked at again when somebody asks.
+    return state in ("succeeded", "failed", "notApplicable")
+
+
 def _matters(run: ProjectRun, head: PullRequestHead) -> bool:
     return run.iteration == head.iteration or not run.closed
 
@@ -158,10 +164,12 @@ def _perform(action: Action, done: _Done, repository: Repository, world: Neighbo
     head = memory.known
     match action:
         case SetStatus(number, iteration, state, description):
-            repository.azure.set_status(number, iteration, state, description, world.public_url)
-            head = replace(head, pending=state == "pending", judged=state != "pending")
-            done.memory = replace(memory, head=head)
-            done.performed.append(f"status {state}: {description}")
+            told = f"{iteration} {state} {description}"
+            if told != memory.status:
+                repository.azure.set_status(number, iteration, state, description, world.public_url)
+                done.performed.append(f"status {state}: {description}")
+            head = replace(head, pending=state == "pending", judged=_final(state))
+            done.memory = replace(memory, head=head, status=told)
         case PutReport(number, body, status):
             digest = hashlib.sha256(body.encode()).hexdigest()
             if digest != memory.report or not head.thread:

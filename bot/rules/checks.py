@@ -23,6 +23,9 @@ def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
     tidy = _tidy(pr.runs, head)
     if not head.open or head.judged or head.target != pr.target:
         return tidy
+    if not head.iteration:
+        # Just opened: Azure DevOps has not made its first iteration yet, and a status needs one.
+        return [*tidy, LookAgain(1.0)]
     if pr.config is None:
         return [*tidy, *_verdict(head, report.bad_config(head, pr.problem), "error", status.bad_config())]
     if head.fork:

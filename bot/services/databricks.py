@@ -25,7 +25,9 @@ from bot.settings import Workspace
 T = TypeVar("T")
 
 HTTP_TIMEOUT = 30.0
-RETRY_TIMEOUT = 4
+# The SDK also repeats calls that create something and have no token (it waits a second before it does), so that
+# a lost answer could mean two jobs. Within this time it makes one attempt; the queue looks again.
+RETRY_TIMEOUT = 1
 
 # Ended by the workspace, not by the project: worth another try, and nobody's fault on the pull request
 # (https://docs.databricks.com/api/workspace/jobs/getrun, termination_details.code).
@@ -287,6 +289,8 @@ class Databricks:
 
 
 def _sentence(error: Exception, what: str, host: str) -> Exception:
+    if isinstance(error, TimeoutError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # what the SDK would have tried again
     told = " ".join(str(error).split())[:300]
     match error:
         case ServiceError():

@@ -38,7 +38,7 @@ def test_a_version_that_reaches_production_is_what_the_job_scores_with(bot: Bot)
     assert points_at(bot) == ("promoted_by_stage_model", "1")
     assert (tags["signalman_model"], tags["signalman_version"]) == ("promoted_by_stage_model", "1")
     assert tags["signalman_commit"] == bot.world.azure.tip("promoted_by_stage")
-    assert {one["name"] for one in job(bot)["parameters"]} == {"data", "model_name", "model_version"}
+    assert {one["name"] for one in job(bot)["parameters"]} == {"data", "project", "model_name", "model_version"}
     (told,) = pr.replies
     assert "`promoted_by_stage_model` **v1**" in told
     assert "job `nightly`" in told

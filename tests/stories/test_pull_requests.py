@@ -217,8 +217,12 @@ def test_a_broken_configuration_is_nobodys_fault_on_the_pull_request(bot: Bot) -
     bot.world.azure.push("main", {"config/mlops.yml": good}, "Mend it", base="main")
     bot.settle_failing()
 
-    assert pr.status == "error"
-    assert "colour is not a key that Signalman knows" in pr.report
+    told, report = pr.status, pr.report
+    bot.sweep()
+
+    assert told == "error"
+    assert "colour is not a key that Signalman knows" in report
+    assert [one["state"] for one in pr.statuses] == ["error", "pending", "succeeded"]
 
 
 def test_a_memo_that_is_lost_doubles_nothing(bot: Bot) -> None:

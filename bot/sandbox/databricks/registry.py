@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 
 from bot.sandbox.databricks.mlflow_proxy import MlflowProxy
+from bot.sandbox.databricks.model_files import ModelFiles
 from bot.sandbox.databricks.tree import Tree, normal
 from bot.sandbox.databricks.webhooks import Webhooks
 from bot.sandbox.databricks.wire import Answer, Call, Handler, Refusal, missing, now
@@ -23,7 +24,7 @@ UNKNOWN_HERE = ("registered-models/alias", "webhooks", "unity-catalog/")
 class Registry:
     """Answers everything below `/api/2.0/mlflow/`."""
 
-    def __init__(self, mlflow: MlflowProxy, tree: Tree, webhooks: Webhooks) -> None:
+    def __init__(self, mlflow: MlflowProxy, files: ModelFiles, tree: Tree, webhooks: Webhooks) -> None:
         self.mlflow = mlflow
         self.webhooks = webhooks
         self.comments: dict[str, dict[str, Any]] = {}
@@ -36,6 +37,8 @@ class Registry:
             ("POST", "model-versions/set-tag"): self.set_version_tag,
             ("POST", "model-versions/transition-stage"): self.transition_stage,
             ("POST", "databricks/model-versions/transition-stage"): self.transition_stage,
+            ("GET", "model-versions/list-artifacts"): files.list,
+            ("GET", "model-versions/get-signed-download-uri"): files.sign,
             ("GET", "databricks/registered-models/get"): self.get_model,
             ("GET", "experiments/list"): self.list_experiments,
             ("GET", "registered-models/list"): self.list_models,

@@ -1,0 +1,37 @@
+"""Whether the stories are held against Microsoft's documents at all, and each verb of the bot's among them."""
+
+import pytest
+
+from tests.conftest import Bot
+from tests.openapi import MISSING, Watch
+from tests.stories.test_pull_requests import in_mode, opened
+
+VERBS = {
+    "Iterations_List",
+    "Pull Request Iteration Changes_Get",
+    "Pull Request Query_Get",
+    "Pull Request Statuses_Create",
+    "Pull Request Statuses_List",
+    "Pull Request Thread Comments_Create",
+    "Pull Request Thread Comments_Update",
+    "Pull Request Threads_Create",
+    "Pull Request Threads_List",
+    "Pull Request Threads_Update",
+    "Pull Requests_Get Pull Request",
+    "Pull Requests_Get Pull Requests",
+    "Refs_List",
+}
+
+
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_every_call_the_bot_makes_is_validated(bot: Bot, watch: Watch | None) -> None:
+    opened(bot, "badly/watched", in_mode(bot, "fine"))
+    pr = opened(bot, "watched", in_mode(bot, "fine"))
+    bot.settle()
+    bot.world.azure.complete(pr.number)
+    bot.settle()
+    bot.sweep()
+
+    assert watch is not None
+    assert {name.replace("Pull Request Iterations_List", "Iterations_List") for name in watch.operations} >= VERBS
+    assert watch.problems == []
