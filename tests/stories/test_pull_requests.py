@@ -214,10 +214,9 @@ def test_a_broken_configuration_is_nobodys_fault_on_the_pull_request(bot: Bot) -
 
     pr = opened(bot, "innocent", in_mode(bot, "fine"))
     bot.settle_failing()
+    told, report = pr.status, pr.report
     bot.world.azure.push("main", {"config/mlops.yml": good}, "Mend it", base="main")
     bot.settle_failing()
-
-    told, report = pr.status, pr.report
     bot.sweep()
 
     assert told == "error"
