@@ -33,17 +33,21 @@ class Change:
 
 def plan(branch: BranchFacts) -> list[Action]:
     """Make the workspace hold the branch's tip; nothing when it does already."""
-    orders: list[Action] = []
-    if branch.manifest.commit != branch.tip:
-        orders += _files(branch)
-    missing = [job for job in branch.config.jobs if branch.jobs.get(job.name) is None]
-    created = [CreateJob(job.name, branch.tip) for job in missing]
+    missing = [job.name for job in branch.config.jobs if branch.jobs.get(job.name) is None]
+    created = [CreateJob(job, branch.tip) for job in missing]
     followed = [Wake(Model(model)) for model in dict.fromkeys(job.model for job in branch.config.jobs)]
     if branch.manifest.commit == branch.tip:
         return [*created, *followed]
-    told = _told(branch, [job.name for job in missing])
-    wanted = {path: source.digest for path, source in objects(branch.config.folders, branch.files).items()}
-    return [*orders, *created, *told, WriteManifest(Manifest(branch.repository, branch.tip, wanted)), *followed]
+    wanted = objects(branch.config.folders, branch.files)
+    change = difference(wanted, branch.manifest.files)
+    done = Manifest(branch.repository, branch.tip, {path: source.digest for path, source in wanted.items()})
+    return [
+        *_files(branch, wanted, change),
+        *created,
+        *_told(branch, change, missing),
+        WriteManifest(done),
+        *followed,
+    ]
 
 
 def objects(folders: Sequence[Folder], files: Sequence[SourceFile]) -> dict[str, SourceFile]:
@@ -81,9 +85,7 @@ def difference(wanted: Mapping[str, SourceFile], present: Mapping[str, str]) -> 
     )
 
 
-def _files(branch: BranchFacts) -> list[Action]:
-    wanted = objects(branch.config.folders, branch.files)
-    change = difference(wanted, branch.manifest.files)
+def _files(branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change) -> list[Action]:
     orders: list[Action] = []
     if any(path not in branch.manifest.files for path in change.new):
         # Owned before it is written: a sync cut off here can still be taken back by the next commit.
@@ -96,20 +98,15 @@ def _files(branch: BranchFacts) -> list[Action]:
     return orders
 
 
-def _told(branch: BranchFacts, jobs: Sequence[str]) -> list[Action]:
-    if branch.brought_by is None:
+def _told(branch: BranchFacts, change: Change, jobs: Sequence[str]) -> list[Action]:
+    counts: dict[str, tuple[int, ...]] = {}
+    for folder in branch.config.folders:
+        kinds = (change.updated, change.new, change.removed)
+        found = tuple(sum(path.startswith(f"{folder.to}/") for path in paths) for paths in kinds)
+        if any(found):
+            counts[folder.to] = found
+    if branch.brought_by is None or not (counts or jobs):
         return []
-    wanted = objects(branch.config.folders, branch.files)
-    change = difference(wanted, branch.manifest.files)
-    if not (change.new or change.updated or change.removed or jobs):
-        return []
-    counts = {
-        folder.to: tuple(
-            sum(path.startswith(f"{folder.to}/") for path in paths)
-            for paths in (change.updated, change.new, change.removed)
-        )
-        for folder in branch.config.folders
-    }
     return [Reply(branch.brought_by, replies.merged(branch.tip, counts, jobs))]
 
 
