@@ -18,15 +18,20 @@ from bot.errors import ProjectError, ServiceError
 from bot.services.databricks import Databricks
 
 _LONGEST_SUBMIT = 180.0
+_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 # Runs in a process of its own: reads what to submit from its standard input, says the Databricks run's id.
 _SUBMIT = """
 import json, sys
-import mlflow.projects
+from mlflow import MlflowClient
+from mlflow.projects.databricks import run_databricks
 order = json.load(sys.stdin)
-run = mlflow.projects.run(
-    order["folder"], entry_point=order["entry_point"], parameters=order["parameters"], backend="databricks",
-    backend_config=order["cluster"], experiment_id=order["experiment"], run_id=order["run"], synchronous=False)
+# Not `mlflow.projects.run`, which gives every submission of this backend an MLflow run of its own
+# (mlflow/projects/__init__.py, `_run`). The cluster installs the project's libraries: no second environment there.
+run = run_databricks(
+    remote_run=MlflowClient().get_run(order["run"]), uri=order["name"], entry_point=order["entry_point"],
+    work_dir=order["folder"], parameters=order["parameters"], experiment_id=order["experiment"],
+    cluster_spec=order["cluster"], env_manager="local")
 print(json.dumps({"run": run._databricks_run_id}))
 """
 
@@ -44,6 +49,7 @@ class DatabricksMlflow:
         found = project.read(submission.folder)
         project.command(found, submission.entry_point, submission.parameters)
         order = {
+            "name": submission.name,
             "folder": str(submission.folder),
             "entry_point": submission.entry_point,
             "parameters": dict(submission.parameters),
@@ -59,6 +65,7 @@ class DatabricksMlflow:
                 "HOME": str(submission.folder),
                 "DATABRICKS_HOST": self._databricks.host,
                 "DATABRICKS_TOKEN": self._databricks.bearer(),
+                **{name: os.environ[name] for name in _CREDENTIALS if name in os.environ},
                 "MLFLOW_TRACKING_URI": self._tracking_uri,
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
                 "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -45,7 +45,9 @@ def test_a_key_stays_what_it_was_in_the_database(subject: Subject, key: str) -> 
     assert subjects.key(subject) == key
 
 
-@given(st.one_of(st.text(), st.sampled_from(["", "pull-request/a", "pull-request/a/b", "branch/a/b", "job/a", "model"])))
+@given(
+    st.one_of(st.text(), st.sampled_from(["", "pull-request/a", "pull-request/a/b", "branch/a/b", "job/a", "model"]))
+)
 def test_what_is_no_key_is_refused(text: str) -> None:
     try:
         found = subjects.parse(text)

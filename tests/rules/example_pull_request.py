@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.actions import Action
+from bot.actions import Action, SetStatus, StartRun
 from bot.config import Metric, Mlops, Project
 from bot.facts import Outcome, ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
 from bot.rules import checks
@@ -40,7 +40,7 @@ HEAD = PullRequestHead(
     iteration=3,
     changed=("projects/train/train.py", "projects/score/score.py"),
 )
-PR = PullRequestFacts("contoso/ml/wine", HEAD, CONFIG)
+PR = PullRequestFacts("contoso/ml/wine", "main", HEAD, CONFIG)
 SERVING = ServingVersion("wine_model", "7", "0ldrun", "alias champion", 1, by_alias=True)
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -81,3 +81,13 @@ def changing(*paths: str) -> PullRequestFacts:
 def kinds(orders: list[Action]) -> list[str]:
     """The names of orders, in their order."""
     return [type(order).__name__ for order in orders]
+
+
+def started(orders: list[Action]) -> list[StartRun]:
+    """The runs among orders."""
+    return [order for order in orders if isinstance(order, StartRun)]
+
+
+def statuses(orders: list[Action]) -> list[tuple[str, str]]:
+    """State and description of the statuses among orders."""
+    return [(order.state, order.description) for order in orders if isinstance(order, SetStatus)]

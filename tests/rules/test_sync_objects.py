@@ -95,7 +95,9 @@ def test_a_file_outside_the_mirrored_folders_is_never_refused() -> None:
     assert sync.objects([HOOKS], [file("data/huge.bin", size=99 * MEGABYTE), file("link", link=True)]) == {}
 
 
-@pytest.mark.xfail(strict=True, reason="a notebook score.py and a folder score/ are planned, and Databricks refuses them")
+@pytest.mark.xfail(
+    strict=True, reason="a notebook score.py and a folder score/ are planned, and Databricks refuses them"
+)
 def test_a_notebook_and_a_folder_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="/Shared/hooks/score"):
         sync.objects([HOOKS], [file("mlflow_hooks/score.py", notebook=True), file("mlflow_hooks/score/lib.py")])

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from workspace_in_memory import WorkspaceInMemory
 
-from bot.actions import CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
+from bot.actions import Action, CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
 from bot.config import Folder, Job, Mlops
 from bot.facts import BranchFacts, Manifest, SourceFile
 from bot.rules import sync
@@ -257,6 +257,6 @@ def names(order: object, commit: str) -> bool:
     return isinstance(order, WriteManifest) and order.manifest.commit == commit
 
 
-def up_to(kind: type, orders: Sequence[object]) -> list[object]:
+def up_to(kind: type, orders: Sequence[Action]) -> list[Action]:
     """The orders up to the first of a kind, with it."""
     return list(orders[: next(place for place, order in enumerate(orders) if isinstance(order, kind)) + 1])

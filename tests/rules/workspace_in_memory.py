@@ -12,7 +12,7 @@ class WorkspaceInMemory:
     """Paths and the digests of what lies there, the manifest, the jobs, and what people were told."""
 
     objects: dict[str, str] = field(default_factory=dict)
-    manifest: Manifest = Manifest("contoso/ml/wine")
+    manifest: Manifest = field(default_factory=lambda: Manifest("contoso/ml/wine"))
     jobs: dict[str, JobFacts] = field(default_factory=dict)
     told: tuple[str, ...] = ()
 

@@ -98,7 +98,10 @@ def bad_branch(name: str, rule: BranchRule | None = None, taken: tuple[str, ...]
 CRASHED = failed("KeyError: \"['alcohol'] not in index\"", log=LOG)
 NO_METRIC = failed("ended without logging the metric rmse", metrics={"mae": 46.5})
 TIMED_OUT = failed("ran past its limit of 30m", 1800, outcome="timed out", log="epoch 811 of 1000\n")
-LOST = [Step(TRAIN, "no cluster", run_of(TRAIN, 660, outcome="no cluster"), "the region has no such machines left"), SCORE_SKIPPED]
+LOST = [
+    Step(TRAIN, "no cluster", run_of(TRAIN, 660, outcome="no cluster"), "the region has no such machines left"),
+    SCORE_SKIPPED,
+]
 RUNS = [Step(TRAIN, "runs", run_of(TRAIN)), SCORE_WAITS]
 
 REPORTS: Mapping[str, Callable[[], str]] = {
@@ -112,10 +115,20 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "failed_metric_missing": lambda: report.ended(HEAD, NO_METRIC),
     "failed_timed_out": lambda: report.ended(HEAD, TIMED_OUT),
     "failed_twice": lambda: report.ended(
-        HEAD, [*failed("exit code 3", log="no space left\n")[:1], Step(SCORE, "failed", run_of(SCORE, 3, outcome="failed", log=LOG), "exit code 1")]
+        HEAD,
+        [
+            *failed("exit code 3", log="no space left\n")[:1],
+            Step(SCORE, "failed", run_of(SCORE, 3, outcome="failed", log=LOG), "exit code 1"),
+        ],
     ),
     "failed_second": lambda: report.ended(
-        HEAD, [TRAINED, Step(SCORE, "failed", run_of(SCORE, 31, outcome="failed", log="ValueError: no such column\n"), "exit code 1")]
+        HEAD,
+        [
+            TRAINED,
+            Step(
+                SCORE, "failed", run_of(SCORE, 31, outcome="failed", log="ValueError: no such column\n"), "exit code 1"
+            ),
+        ],
     ),
     "no_cluster": lambda: report.ended(HEAD, LOST),
     "bad_branch": lambda: bad_branch("feature/wine.v2"),

@@ -134,7 +134,10 @@ def test_no_terminal_colour_no_null_and_nothing_that_turns_a_line_around_is_post
 @many
 @given(OUTSIDE, st.sampled_from(["failed", "no cluster", "passed"]))
 def test_a_status_line_is_one_line_of_at_most_eighty_characters(outside: Outside, state: str) -> None:
-    lines = [status.ended(steps(outside, state)[: 1 if state == "passed" else 2]), status.running(steps(outside, state))]
+    lines = [
+        status.ended(steps(outside, state)[: 1 if state == "passed" else 2]),
+        status.running(steps(outside, state)),
+    ]
 
     for line in lines:
         assert 0 < len(line) <= 80
@@ -166,12 +169,16 @@ def test_the_pattern_of_the_branch_rule_is_shown_as_it_is_written() -> None:
 
 @pytest.mark.xfail(strict=True, reason="the version before is read from the job's tags, which anybody may write")
 def test_the_version_a_job_had_before_is_shown_as_code_only() -> None:
-    seen = rendered(replies.promoted(ServingVersion("m", "17", "r", "alias champion", 1, by_alias=True), "j", ("m", "@ж #1")))
+    seen = rendered(
+        replies.promoted(ServingVersion("m", "17", "r", "alias champion", 1, by_alias=True), "j", ("m", "@ж #1"))
+    )
 
     assert MARK not in live(seen)
 
 
-@pytest.mark.xfail(strict=True, reason="the name above a log is HTML text, in which Azure DevOps may still read #1 and @a")
+@pytest.mark.xfail(
+    strict=True, reason="the name above a log is HTML text, in which Azure DevOps may still read #1 and @a"
+)
 def test_the_name_above_a_log_is_shown_as_code() -> None:
     outside = Outside("#1 $x$ @жж", "r", "log", "rmse", "m", "b", "c")
 
@@ -208,14 +215,24 @@ LONGEST = 150_000
         ),
         pytest.param(
             failing(3, 0, log="`" * 100_000),
-            marks=pytest.mark.xfail(strict=True, reason="a fence around a log of backticks is twice as long as the log"),
+            marks=pytest.mark.xfail(
+                strict=True, reason="a fence around a log of backticks is twice as long as the log"
+            ),
         ),
         pytest.param(
             failing(2, 1000, name="m" * 200),
             marks=pytest.mark.xfail(strict=True, reason="two projects with 1,000 long metrics (MLflow takes 250)"),
         ),
     ],
-    ids=["long log", "log of backticks", "log of lines", "six logs", "nine logs", "three logs of backticks", "long metrics"],
+    ids=[
+        "long log",
+        "log of backticks",
+        "log of lines",
+        "six logs",
+        "nine logs",
+        "three logs of backticks",
+        "long metrics",
+    ],
 )
 def test_a_report_is_short_enough_to_be_posted(steps: list[Step]) -> None:
     assert len(report.ended(HEAD, steps)) <= LONGEST

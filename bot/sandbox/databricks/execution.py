@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.sandbox import leash
+from bot.sandbox.databricks.dbfs import Dbfs
 from bot.sandbox.databricks.orders import Cannot, environment_for, order_for
 from bot.sandbox.databricks.runs import WORKLOAD_FAILED, Run, State, TaskRun
 from bot.sandbox.databricks.tree import Tree
@@ -30,6 +31,7 @@ class Executor:
     def __init__(
         self,
         tree: Tree,
+        dbfs: Dbfs,
         tokens: dict[str, str],
         *,
         python: str,
@@ -42,6 +44,7 @@ class Executor:
         self.changed = threading.Condition()
         self.cluster_start_seconds = cluster_start_seconds
         self._tree = tree
+        self._dbfs = dbfs
         self._tokens = tokens
         self._python = python
         self._home = home
@@ -203,8 +206,8 @@ class Executor:
         return State("TERMINATED", "SUCCESS")
 
     def _start(self, run: Run, task: TaskRun, token: str) -> leash.Leashed:
-        program, order = order_for(run, task, self._tree)
         task.folder.mkdir(parents=True, exist_ok=True)
+        directory, order = order_for(run, task, self._tree, self._dbfs)
         order_file = task.folder / "order.json"
         order_file.write_text(json.dumps(order))
         environment = environment_for(
@@ -216,7 +219,7 @@ class Executor:
             [str(PROGRAM), str(order_file)],
             python=self._python,
             environment=environment,
-            directory=program.parent,
+            directory=directory,
             log=task.log,
         )
 

@@ -19,11 +19,11 @@ MAGIC = re.compile(r"^# MAGIC ?", re.MULTILINE)
 HEADER = "# Databricks notebook source"
 
 
-class InputWidgetNotDefined(Exception):  # noqa: N818 - the name notebooks see
+class InputWidgetNotDefined(Exception):
     """A widget was read that neither the notebook nor the run defines."""
 
 
-class UnsupportedMagic(Exception):  # noqa: N818 - as its neighbour
+class UnsupportedMagic(Exception):
     """A cell is in a language that this machine cannot run."""
 
 

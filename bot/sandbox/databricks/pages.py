@@ -96,7 +96,10 @@ class Pages:
         run = self._runs.runs[run_id]
         with self._runs.executor.changed:
             shown = run.shown()
-            tasks = [(run.shown_task(task), dict(task.outcome), task.log, task.cluster) for task in run.tasks]
+            tasks = [
+                ({**run.shown_task(task), **task.spec}, dict(task.outcome), task.log, task.cluster)
+                for task in run.tasks
+            ]
         rows = []
         for task, outcome, log, cluster in tasks:
             text = log.read_bytes() if log.exists() else b""

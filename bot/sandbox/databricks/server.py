@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bot.sandbox.databricks.dbfs import UPLOADS, Dbfs
 from bot.sandbox.databricks.execution import Executor
 from bot.sandbox.databricks.jobs import JobsApi
 from bot.sandbox.databricks.listener import Listener, readable
@@ -28,7 +29,7 @@ from bot.sandbox.databricks.routes import WORKSPACE_ID, Identity, table
 from bot.sandbox.databricks.runs_api import RunsApi
 from bot.sandbox.databricks.tree import Tree
 from bot.sandbox.databricks.webhooks import Webhooks
-from bot.sandbox.databricks.wire import Answer, Call, Exchange, Handler, Refusal
+from bot.sandbox.databricks.wire import KEPT, Answer, Call, Exchange, Handler, Refusal
 from bot.sandbox.databricks.workspace import WorkspaceApi
 
 SUBSCRIBED = ("MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_CREATED")
@@ -37,6 +38,7 @@ FAULTS = {
     429: ("REQUEST_LIMIT_EXCEEDED", "Current request rate exceeds the limit of this endpoint."),
     503: ("TEMPORARILY_UNAVAILABLE", "The service at this path is temporarily unavailable."),
 }
+ASKED_WITH_TOKEN = ("/api/", UPLOADS)
 Observer = Callable[[Exchange], None]
 
 
@@ -46,7 +48,9 @@ class Databricks:
     `tokens` says whose each token is; everybody is an administrator. `slots` is
     how many runs can be carried out at once, `cluster_start_seconds` how long
     each waits for its cluster, `latency` how long every API call takes at least,
-    `task_environment` what tasks see besides what a cluster shows them.
+    `task_environment` what tasks see besides what a cluster shows them. With
+    `dbfs_root` it is an older workspace, which MLflow's own `databricks` backend
+    needs: DBFS has a root, and tasks may be shell commands.
     `calls` holds the last 10,000 exchanges; `observers` are called with each.
     """
 
@@ -61,6 +65,7 @@ class Databricks:
         cluster_start_seconds: float = 0.0,
         latency: float = 0.0,
         task_environment: Mapping[str, str] | None = None,
+        dbfs_root: bool = False,
     ) -> None:
         root = root.resolve()
         self.latency = latency
@@ -71,8 +76,10 @@ class Databricks:
         self._lock = threading.Lock()
         self._listener: Listener | None = None
         self.tree_on_disk = Tree(root, set(tokens.values()))
+        self.dbfs = Dbfs(root, enabled=dbfs_root)
         self.executor = Executor(
             self.tree_on_disk,
+            self.dbfs,
             self._tokens,
             python=python,
             home=root / "home",
@@ -144,6 +151,15 @@ class Databricks:
         run_id: int = self.runs_api.run_now(self._own_call("POST", "/api/2.2/jobs/run-now", asked))["run_id"]
         return run_id
 
+    def pause(self, job_id: int, paused: bool = True) -> None:
+        """Do what a person does who pauses or resumes a job's schedule on its page."""
+        schedule = self.jobs_api.jobs[job_id].settings.get("schedule")
+        if not schedule:
+            raise ValueError(f"Job {job_id} has no schedule that could be paused.")
+        changed = {**schedule, "pause_status": "PAUSED" if paused else "UNPAUSED"}
+        asked = {"job_id": job_id, "new_settings": {"schedule": changed}}
+        self.jobs_api.update(self._own_call("POST", "/api/2.2/jobs/update", asked))
+
     def wait(self, run_id: int, timeout: float = 120) -> dict[str, Any]:
         """Wait for the end of a run and give it as runs/get shows it; `TimeoutError` after `timeout` seconds."""
         run = self.runs_api.runs[run_id]
@@ -191,7 +207,7 @@ class Databricks:
         begun = time.monotonic()
         if self.model_files and call.path.startswith(SIGNED):
             return self.model_files.fetch(call)
-        if not call.path.startswith(("/api/", "/.well-known/", "/oidc/")):
+        if not call.path.startswith((*ASKED_WITH_TOKEN, "/.well-known/", "/oidc/")):
             return self._pages.answer(call)
         if self.latency:
             time.sleep(self.latency)
@@ -207,6 +223,8 @@ class Databricks:
         exchange = Exchange(
             call.method, call.path, call.query, call.user, request, answer.status,
             readable(answer.body, answer.content_type), time.monotonic() - begun,
+            (call.body or b"".join(call.uploads.values()))[:KEPT],
+            answer.body[:KEPT] if isinstance(answer.body, bytes) else b"",
         )  # fmt: skip
         self.calls.append(exchange)
         for observer in self.observers:
@@ -214,7 +232,7 @@ class Databricks:
         return answer
 
     def _authenticated(self, call: Call) -> Call:
-        if not call.path.startswith("/api/"):
+        if not call.path.startswith(ASKED_WITH_TOKEN):
             return call
         kind, _, token = call.headers.get("Authorization", "").partition(" ")
         if kind != "Bearer" or not token:
@@ -233,10 +251,10 @@ class Databricks:
     def _handler(self, call: Call) -> Handler:
         if call.path.startswith(("/api/2.0/mlflow/", "/api/3.0/mlflow/")) and self.registry:
             return self.registry.answer
-        if call.path.startswith("/api/2.0/dbfs/"):
-            # As in new workspaces; it keeps everyone from relying on the DBFS root.
-            raise Refusal(403, "PERMISSION_DENIED", "Public DBFS root is disabled in this workspace.")
-        handler = self._routes.get((call.method, call.path))
+        if call.path.startswith(("/api/2.0/dbfs/", UPLOADS)):
+            handler = self.dbfs.handler(call)
+        else:
+            handler = self._routes.get((call.method, call.path))
         if handler is None:
             raise no_such_endpoint(call)
         return handler

@@ -1,4 +1,4 @@
-"""The program that a task's process runs: a Python file or a notebook, and a note of how it ended.
+"""The program that a task's process runs: a Python file, a notebook or a command, and a note of how it ended.
 
 It is started by path, with the path of an order (JSON) as its argument, and
 imports nothing of this repository but its neighbour `notebook.py`.
@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import runpy
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -20,13 +21,18 @@ HERE = Path(__file__).resolve().parent
 def main(order_file: str) -> None:
     """Carry out the order and write its outcome, then end with 0 or 1."""
     order: dict[str, Any] = json.loads(Path(order_file).read_text())
-    program = Path(order["program"])
-    sys.path.insert(0, str(program.parent))
     outcome: dict[str, str] = {}
     try:
-        if order["kind"] == "notebook":
+        if order["kind"] == "command":
+            code = subprocess.run(order["command"], env={**os.environ, **order["variables"]}, check=False).returncode
+            if code:
+                said = f"The command failed with exit code {code}."
+                outcome |= {"error": said, "error_trace": said}
+        elif order["kind"] == "notebook":
+            program = _beside_its_neighbours(order)
             outcome["result"] = _notebook().run(program, order["parameters"], Path(order["tree"]))
         else:
+            program = _beside_its_neighbours(order)
             sys.argv = [str(program), *order["arguments"]]
             runpy.run_path(str(program), run_name="__main__")
     except SystemExit as end:
@@ -42,6 +48,12 @@ def main(order_file: str) -> None:
     os.replace(written, order["outcome"])
     if "error" in outcome:
         sys.exit(1)
+
+
+def _beside_its_neighbours(order: dict[str, Any]) -> Path:
+    program = Path(order["program"])
+    sys.path.insert(0, str(program.parent))
+    return program
 
 
 def _notebook() -> Any:

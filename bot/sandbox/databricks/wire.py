@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 JSON = "application/json; charset=utf-8"
+KEPT = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Answer:
 Handler = Callable[[Call], dict[str, Any] | Answer]
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
+class Refusal(Exception):
     """An error as Databricks answers it: `{"error_code": …, "message": …}`.
 
     `code` is left out of the body when it is None, as some older endpoints do.
@@ -79,7 +80,12 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
 @dataclass(frozen=True)
 class Exchange:
-    """One call and what was answered. Bodies are JSON values where they were JSON, else None."""
+    """One call and what was answered.
+
+    `request` and `response` are JSON values where they were JSON, else None;
+    `sent` and `answered` are the bodies as they were, a form's files joined;
+    of bodies larger than `KEPT` only the beginning.
+    """
 
     method: str
     path: str
@@ -89,6 +95,8 @@ class Exchange:
     status: int
     response: Any
     seconds: float
+    sent: bytes = b""
+    answered: bytes = b""
     at: float = field(default_factory=time.time)
 
 
