@@ -5,10 +5,11 @@ environment (that is `settings.py`). A mistake becomes one sentence that names
 file, key, what was found and what is allowed.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -19,12 +20,14 @@ MLOPS_FILE = "config/mlops.yml"
 
 T = TypeVar("T", bound=BaseModel)
 
+_PATH = "must be a path inside the repository, such as projects/ExampleTrainingProject"
+_OBJECT = "must be an absolute workspace path of at least two parts, such as /Shared/mlflow_hooks"
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*$")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
 def _seconds(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     found = _DURATION.match(value) if isinstance(value, str) else None
     if found is None:
@@ -32,31 +35,39 @@ def _seconds(value: Any) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _repository_path(value: str) -> str:
-    path = PurePosixPath(value)
+def _repository_path(value: Any) -> str:
+    path = PurePosixPath(value if isinstance(value, str) else "/")
     if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in value:
-        raise ValueError("must be a path inside the repository, such as projects/ExampleTrainingProject")
+        raise ValueError(_PATH)
     return str(path)
 
 
-def _workspace_path(value: str) -> str:
-    path = PurePosixPath(value)
-    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3 or path.parts[1] == "Workspace":
-        # The spelling /Workspace/Shared is a second name of /Shared and makes MLflow see two nodes
-        # (https://github.com/mlflow/mlflow/issues/11077).
-        raise ValueError("must be an absolute workspace path of at least two parts, such as /Shared/mlflow_hooks")
+def _workspace_path(value: Any) -> str:
+    path = PurePosixPath(value if isinstance(value, str) else "")
+    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
+        raise ValueError(_OBJECT)
+    if path.parts[1] == "Workspace":
+        # A second name of the same node, which makes MLflow see two (https://github.com/mlflow/mlflow/issues/11077).
+        raise ValueError("must be written without /Workspace in front, such as /Shared/mlflow_hooks")
     return str(path)
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, str | int | float | bool):
+        raise ValueError("must be a text, a number, true or false")
+    return value
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 RepositoryPath = Annotated[str, BeforeValidator(_repository_path)]
 WorkspacePath = Annotated[str, BeforeValidator(_workspace_path)]
+Value = Annotated[str | int | float | bool, BeforeValidator(_plain)]
 
 
 class Shape(BaseModel):
     """What all parts of a configuration have in common: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class BranchRule(Shape):
@@ -65,6 +76,13 @@ class BranchRule(Shape):
     forbidden: tuple[str, ...] = Field(("/", ":", "."), description="Characters a branch name may not contain.")
     pattern: str | None = Field(None, description="A regular expression that the whole name must match.")
     longest: int = Field(100, ge=8, le=200, description="The most characters a branch name may have.")
+
+    @field_validator("forbidden")
+    @classmethod
+    def _single(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(one) != 1 for one in value):
+            raise ValueError("must be a list of single characters")
+        return value
 
     @field_validator("pattern")
     @classmethod
@@ -91,7 +109,7 @@ class Project(Shape):
 
     path: RepositoryPath = Field(description="Its folder, which holds the MLproject file.")
     entry_point: str = "main"
-    parameters: Mapping[str, str | int | float | bool] = Field(
+    parameters: Mapping[str, Value] = Field(
         default_factory=dict,
         description="Texts may hold {branch}, {model_name} and {model_version} (of the training it comes after).",
     )
@@ -138,6 +156,12 @@ class Job(Shape):
     schedule: Schedule | None = None
     timeout: Seconds = 7200.0
 
+    @model_validator(mode="after")
+    def _follows_something(self) -> Self:
+        if self.alias is None and self.stage is None:
+            raise ValueError(f"says of job {self.name} neither an alias nor a stage that its model is promoted by")
+        return self
+
     @field_validator("model")
     @classmethod
     def _plain(cls, value: str) -> str:
@@ -149,7 +173,7 @@ class Job(Shape):
 class Mlops(Shape):
     """`config/mlops.yml`, always as it stands at the tip of the target branch."""
 
-    target: str = Field("main", description="Pull requests to other branches are ignored.")
+    target: str = Field("main", min_length=1, description="Pull requests to other branches are ignored.")
     branches: BranchRule = BranchRule()
     experiment: WorkspacePath = Field("/Shared/{user}/{branch}_expr", description="May hold {user} and {branch}.")
     backend: BackendName = Field("databricks-jobs", description="Where projects run.")
@@ -191,11 +215,16 @@ def fill(template: str, **names: str) -> str:
 
 def parse(shape: type[T], text: str, file: str) -> T:
     """Read a configuration file's text. Raises ConfigError with one sentence per mistake."""
+    return check(shape, load(text, file), file)
+
+
+def load(text: str, file: str) -> Any:
+    """Read YAML, in which a key that is there twice is a mistake. An empty file holds no keys. Raises ConfigError."""
     try:
-        loaded = yaml.safe_load(text)
+        loaded = _NoKeyTwice(text).get_single_data()
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.") from error
-    return check(shape, {} if loaded is None else loaded, file)
+    return {} if loaded is None else loaded
 
 
 def check(shape: type[T], loaded: Any, file: str) -> T:
@@ -205,20 +234,81 @@ def check(shape: type[T], loaded: Any, file: str) -> T:
     try:
         return shape.model_validate(loaded)
     except ValidationError as error:
-        raise ConfigError("\n".join(_sentence(file, one) for one in error.errors())) from None
+        told = error.errors()
+        places = [one["loc"] for one in told]
+        # A list of which the only entry is wrong is not also too short.
+        told = [one for one in told if one["type"] != "too_short" or not any(_inside(one["loc"], p) for p in places)]
+        raise ConfigError("\n".join(_sentence(shape, file, one) for one in told)) from None
 
 
-def _sentence(file: str, error: Any) -> str:
+def _inside(outer: tuple[Any, ...], place: tuple[Any, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
+
+
+class _NoKeyTwice(yaml.SafeLoader):
+    """YAML as it is safe to load, in which a key that is there twice is a mistake and not the last one's word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _known(shape: type[BaseModel], place: tuple[Any, ...]) -> str:
+    """The keys that may stand at a place."""
+    found: Any = shape
+    for part in place:
+        if isinstance(part, str):
+            fields = {field.alias or name: field for name, field in found.model_fields.items()}
+            found = next(one for one in _models(fields[part].annotation))
+    return ", ".join(field.alias or name for name, field in found.model_fields.items())
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+_WANTED = {
+    "tuple_type": "a list",
+    "string_type": "a text",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "dict_type": "keys and values",
+    "mapping_type": "keys and values",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_too_short": "longer than nothing",
+}
+
+
+def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     where = f"{file}: {key}" if key else f"{file}:"
     found = _found(error["input"])
     match error["type"]:
         case "extra_forbidden":
-            return f"{where} is not a key that Signalman knows; remove it or correct its spelling."
+            known = _known(shape, error["loc"][:-1])
+            return f"{where} is not a key that Signalman knows; remove it or correct its spelling. It may be: {known}."
         case "missing":
             return f"{where} is missing."
         case "literal_error":
             return f"{where} is {found}; it must be {error['ctx']['expected']}."
+        case kind if kind in _WANTED:
+            return f"{where} is {found}; it must be {_WANTED[kind]}."
+        case "greater_than":
+            return f"{where} is {found}; it must be more than {error['ctx']['gt']:g}."
+        case "greater_than_equal":
+            return f"{where} is {found}; it must be at least {error['ctx']['ge']:g}."
+        case "less_than_equal":
+            return f"{where} is {found}; it must be at most {error['ctx']['le']:g}."
         case "value_error":
             told = str(error["ctx"]["error"])
             return f"{where} is {found}; it {told}." if told.startswith("must") else f"{where} {told}."

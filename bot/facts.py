@@ -58,11 +58,14 @@ class ProjectRun:
 
 @dataclass(frozen=True)
 class BadName:
-    """Why a branch name cannot be used: the characters at fault and their positions, from 1, or a sentence."""
+    """Why a branch name cannot be used: the characters at fault and their positions, from 1, or a sentence, which
+    may end in the pattern that the name does not match.
+    """
 
     name: str
     at_fault: tuple[tuple[str, int], ...] = ()
     sentence: str = ""
+    pattern: str = ""
 
 
 StepState = Literal["waits", "runs", "passed", "failed", "no cluster", "skipped"]
@@ -145,7 +148,8 @@ class SourceFile:
 class Manifest:
     """What the bot wrote into the workspace: the commit that is completely there, and path -> digest.
 
-    A path with an empty digest is owned but may be half written.
+    A path with an empty digest is owned and was never there before; a digest that ends in `?` is being replaced
+    or removed, so what lies there is not known.
     """
 
     repository: str

@@ -45,12 +45,18 @@ def set_up(secrets: Iterable[str], level: int = logging.INFO) -> None:
 
 
 def _forms(secret: str) -> list[str]:
-    # A secret also travels in the encodings that headers and addresses give it.
+    # A secret also travels in the encodings that headers, addresses and quotes give it.
     if len(secret) < 4:
         return []
-    raw = secret.encode()
-    encoded = [base64.b64encode(raw), base64.b64encode(b":" + raw)]
-    return [secret, quote(secret, safe=""), *(form.decode().rstrip("=") for form in encoded)]
+    plain = [secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]]
+    return plain + [_base64(secret.encode(), offset) for offset in range(3)]
+
+
+def _base64(raw: bytes, offset: int) -> str:
+    # What comes before it, such as a user's name, decides at which of three offsets a text is encoded;
+    # the characters at its edges belong to its neighbours too and are left out.
+    encoded = base64.b64encode(b"\0" * offset + raw).decode()
+    return encoded[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
 
 
 def line(event: str, **told: object) -> str:

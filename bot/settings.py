@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-import yaml
 from pydantic import Field, SecretStr
 
 from bot import config
@@ -25,7 +24,8 @@ _WHERE = {
     "AZURE_DEVOPS_ORG_URL": "the address of your organisation, such as https://dev.azure.com/contoso",
     "AZURE_DEVOPS_PROJECT": "the Azure DevOps project that holds the repository",
     "AZURE_DEVOPS_REPOSITORY": "the name of the repository to serve",
-    "AZURE_DEVOPS_TOKEN": "Azure DevOps, User settings, Personal access tokens: Code (read & write) and Code (status)",
+    "AZURE_DEVOPS_TOKEN": "a token of the bot's own user, from Azure DevOps > User settings > "
+    "Personal access tokens: Code (read & write) and Code (status)",
     "AZURE_DEVOPS_WEBHOOK_USERNAME": "any name; the service hooks must present the same",
     "AZURE_DEVOPS_WEBHOOK_PASSWORD": "a long random text; the service hooks must present the same",
     "DATABRICKS_HOST": "the address of the production workspace, such as https://adb-123.4.azuredatabricks.net",
@@ -89,7 +89,7 @@ class Settings:
 
     served: tuple[Served, ...]
     limits: Limits
-    database_url: str
+    database: SecretStr
     public_url: str
     var: Path
     azure_tokens: Secrets
@@ -101,13 +101,26 @@ class Settings:
     validation: Workspace
     tracking_uri: str
     registry_uri: str
+    mlflow_sign_in: Secrets
+
+    @property
+    def database_url(self) -> str:
+        """The work queue's database; its address may hold a password."""
+        return self.database.get_secret_value()
 
     @property
     def secrets(self) -> Secrets:
         """Every secret there is, so that a log can keep them out."""
         words = (word for _, word in (*self.azure_hooks, *self.dashboard))
         workspaces = (*self.production.tokens, *self.validation.tokens)
-        return (*self.azure_tokens, *self.databricks_hooks, *self.mlflow_hooks, *workspaces, *words)
+        return (
+            *self.azure_tokens,
+            *self.databricks_hooks,
+            *self.mlflow_hooks,
+            *self.mlflow_sign_in,
+            *workspaces,
+            *words,
+        )
 
     @property
     def shares_workspace(self) -> bool:
@@ -122,13 +135,21 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     file = env.get("BOT_CONFIG") or "config/bot.yml"
-    deployment = deployed(Path(file), lambda name: _named(name, env, file))
-    wanted = ["AZURE_DEVOPS_ORG_URL", "AZURE_DEVOPS_TOKEN", "DATABRICKS_HOST"]
-    wanted += ["AZURE_DEVOPS_WEBHOOK_USERNAME", "AZURE_DEVOPS_WEBHOOK_PASSWORD"]
-    wanted += [f"{sender.upper()}_WEBHOOK_SECRET" for sender in deployment.registry_webhooks]
-    missing = [name for name in wanted if not _text(env, name)]
+    named: list[str] = []
+
+    def value_of(name: str) -> str:
+        named.append(name)
+        return _text(env, name) or f"<{name}>"
+
+    deployment = deployed(Path(file), value_of)
+    wanted = ["AZURE_DEVOPS_ORG_URL", *named, "DATABRICKS_HOST"]
+    secret = ["AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_WEBHOOK_USERNAME", "AZURE_DEVOPS_WEBHOOK_PASSWORD"]
+    secret += [f"{sender.upper()}_WEBHOOK_SECRET" for sender in deployment.registry_webhooks]
+    missing = [name for name in wanted if not _text(env, name)] + [name for name in secret if not _secrets(env, name)]
     if missing:
-        raise ConfigError("\n".join(f"{name} is not set. It is {_WHERE[name]}." for name in missing))
+        order = [*_WHERE, *named]
+        missing = sorted(dict.fromkeys(missing), key=order.index)
+        raise ConfigError("\n".join(_asked(name, file if name in named else "") for name in missing))
 
     organization = _address(env, "AZURE_DEVOPS_ORG_URL")
     production = Workspace(_address(env, "DATABRICKS_HOST"), _secrets(env, "DATABRICKS_TOKEN"))
@@ -152,7 +173,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             for one in deployment.repositories
         ),
         limits=deployment.limits,
-        database_url=_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}",
+        database=SecretStr(_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}"),
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,
         azure_tokens=_secrets(env, "AZURE_DEVOPS_TOKEN"),
@@ -164,6 +185,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         validation=validation,
         tracking_uri=tracking,
         registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", "databricks" if tracking == "databricks" else tracking),
+        mlflow_sign_in=(*_secrets(env, "MLFLOW_TRACKING_TOKEN"), *_secrets(env, "MLFLOW_TRACKING_PASSWORD")),
     )
 
 
@@ -174,13 +196,9 @@ def deployed(file: Path, value_of: Callable[[str], str]) -> Deployment:
     """
     try:
         text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read ({error.strerror}). Set BOT_CONFIG to where it is.") from error
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.") from error
-    return config.check(Deployment, _filled({} if loaded is None else loaded, value_of), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read ({_why(error)}). Set BOT_CONFIG to where it is.") from error
+    return config.check(Deployment, _filled(config.load(text, str(file)), value_of), str(file))
 
 
 def _filled(value: Any, value_of: Callable[[str], str]) -> Any:
@@ -195,13 +213,6 @@ def _filled(value: Any, value_of: Callable[[str], str]) -> Any:
             return value
 
 
-def _named(name: str, environ: Mapping[str, str], file: str) -> str:
-    found = _text(environ, name)
-    if not found:
-        raise ConfigError(f"{name} is not set, and {file} refers to it. It is {_WHERE.get(name, 'yours to set')}.")
-    return found
-
-
 def _text(environ: Mapping[str, str], name: str) -> str | None:
     if environ.get(name):
         return environ[name]
@@ -210,8 +221,8 @@ def _text(environ: Mapping[str, str], name: str) -> str | None:
         return None
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{name}_FILE is {path}, which cannot be read ({error.strerror}).") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name}_FILE is {path}, which cannot be read ({_why(error)}).") from error
 
 
 def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
@@ -227,18 +238,45 @@ def _hooks(environ: Mapping[str, str], deployment: Deployment, sender: str) -> S
     return _secrets(environ, f"{sender.upper()}_WEBHOOK_SECRET") if sender in deployment.registry_webhooks else ()
 
 
+def _asked(name: str, file: str) -> str:
+    refers = f", and {file} refers to it" if file else ""
+    return f"{name} is not set{refers}. It is {_WHERE.get(name, 'yours to set')}."
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+
+
 def _address(environ: Mapping[str, str], name: str) -> str:
     value = (_text(environ, name) or "").strip().rstrip("/")
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise ConfigError(f'{name} is "{parts.scheme}://{parts.hostname or ""}…"; it must be an http(s) address.')
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if _checked(value, name, "an http(s) address").startswith("http://") and not _is_here(value):
         raise ConfigError(f"{name} is an http address; a token is only sent over https, except to this machine.")
     return value
 
 
 def _mlflow(environ: Mapping[str, str], name: str, default: str) -> str:
     value = (_text(environ, name) or default).strip().rstrip("/")
-    if value != "databricks" and urlsplit(value).scheme not in ("http", "https"):
-        raise ConfigError(f'{name} is "{value}"; it must be "databricks" or the http(s) address of an MLflow server.')
+    return (
+        value
+        if value == "databricks"
+        else _checked(value, name, '"databricks" or the http(s) address of an MLflow server')
+    )
+
+
+def _is_here(address: str) -> bool:
+    return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def _checked(value: str, name: str, wanted: str) -> str:
+    """An http(s) address as it stands. Never tells what is before an @ in it."""
+    shown = re.sub(r"(//|^)[^/]*@", r"\1…@", value)
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(f'{name} is "{shown}"; it must be {wanted}.')
+    if "@" in parts.netloc:
+        raise ConfigError(f'{name} is "{shown}"; leave out what is before the @, a sign-in has variables of its own.')
     return value

@@ -1,15 +1,16 @@
 """MLflow's own `databricks` backend, for runtimes before 13 ML that still run it.
 
-MLflow submits from a process of its own, because its project API is global to a
-process; looking and cancelling go through the Jobs API, because MLflow shows
-skipped runs as running for ever. It has no idempotency token, so an answer that
-is lost may start a run twice; `databricks-jobs` does not have that fault.
+MLflow packs, uploads and submits in a process of its own, because it is global
+to a process; looking and cancelling go through the Jobs API, because MLflow
+shows skipped runs as running for ever. What MLflow leaves out of a submission
+is added to it: the token that makes a second one the same run, and the limit.
 """
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
 
 from bot.backends import project
 from bot.backends.databricks_jobs import DatabricksJobs
@@ -18,21 +19,21 @@ from bot.errors import ProjectError, ServiceError
 from bot.services.databricks import Databricks
 
 _LONGEST_SUBMIT = 180.0
-_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+_PASSED_ON = ("MLFLOW_REGISTRY_URI",)
 
 # Runs in a process of its own: reads what to submit from its standard input, says the Databricks run's id.
+# Not `mlflow.projects.run`: it gives every submission of this backend an MLflow run of its own
+# (mlflow/projects/__init__.py, `_run`), and no token. The cluster installs the project's libraries by itself, so
+# the project needs no second environment there.
 _SUBMIT = """
 import json, sys
-from mlflow import MlflowClient
-from mlflow.projects.databricks import run_databricks
+from mlflow.projects.databricks import DatabricksJobRunner
 order = json.load(sys.stdin)
-# Not `mlflow.projects.run`, which gives every submission of this backend an MLflow run of its own
-# (mlflow/projects/__init__.py, `_run`). The cluster installs the project's libraries: no second environment there.
-run = run_databricks(
-    remote_run=MlflowClient().get_run(order["run"]), uri=order["name"], entry_point=order["entry_point"],
-    work_dir=order["folder"], parameters=order["parameters"], experiment_id=order["experiment"],
-    cluster_spec=order["cluster"], env_manager="local")
-print(json.dumps({"run": run._databricks_run_id}))
+class Runner(DatabricksJobRunner):
+    def _jobs_runs_submit(self, req_body):
+        req_body["shell_command_task"]["env_vars"].update(order["environment"])
+        return super()._jobs_runs_submit({**req_body, **order["more"]})
+print(json.dumps({"run": Runner("databricks").run_databricks(**order["run"], env_manager="local")}))
 """
 
 
@@ -48,38 +49,33 @@ class DatabricksMlflow:
         """Let MLflow upload and submit the project."""
         found = project.read(submission.folder)
         project.command(found, submission.entry_point, submission.parameters)
+        machines = dict(submission.cluster)
+        machines["custom_tags"] = {**(machines.get("custom_tags") or {}), **submission.tags}
         order = {
-            "name": submission.name,
-            "folder": str(submission.folder),
-            "entry_point": submission.entry_point,
-            "parameters": dict(submission.parameters),
-            "cluster": {"new_cluster": dict(submission.cluster), "libraries": list(found.libraries)},
-            "experiment": submission.environment["MLFLOW_EXPERIMENT_ID"],
-            "run": submission.environment["MLFLOW_RUN_ID"],
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", _SUBMIT],
-            input=json.dumps(order),
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "HOME": str(submission.folder),
-                "DATABRICKS_HOST": self._databricks.host,
-                "DATABRICKS_TOKEN": self._databricks.bearer(),
-                **{name: os.environ[name] for name in _CREDENTIALS if name in os.environ},
-                "MLFLOW_TRACKING_URI": self._tracking_uri,
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-                "MLFLOW_DISABLE_TELEMETRY": "true",
+            "run": {
+                "uri": submission.name,
+                "work_dir": str(submission.folder),
+                "entry_point": submission.entry_point,
+                "parameters": dict(submission.parameters),
+                "experiment_id": submission.environment["MLFLOW_EXPERIMENT_ID"],
+                "run_id": submission.environment["MLFLOW_RUN_ID"],
+                "cluster_spec": {"new_cluster": machines, "libraries": list(found.libraries)},
             },
-            capture_output=True,
-            text=True,
-            timeout=_LONGEST_SUBMIT,
-            check=False,
-        )
+            "environment": {name: value for name, value in submission.environment.items() if name in _PASSED_ON},
+            "more": {
+                "run_name": submission.name,
+                "idempotency_token": submission.token,
+                "timeout_seconds": round(submission.timeout),
+            },
+        }
+        try:
+            done = self._submit(json.dumps(order))
+        except subprocess.TimeoutExpired:
+            raise ServiceError("Databricks", "MLflow did not submit the project in time. I will try again.") from None
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
-            kind = ProjectError if "ExecutionException" in last else None
-            if kind is not None:
-                raise kind(last)
+            if "ExecutionException" in last:
+                raise ProjectError(last)
             raise ServiceError("Databricks", f"MLflow could not submit the project: {last}")
         return str(json.loads(done.stdout.strip().splitlines()[-1])["run"])
 
@@ -90,3 +86,25 @@ class DatabricksMlflow:
     def cancel(self, run: str) -> None:
         """Stop the run on Databricks."""
         self._jobs.cancel(run)
+
+    def _submit(self, order: str) -> subprocess.CompletedProcess[str]:
+        # An empty home and -I: nothing that a pull request wrote may be imported by a process that has the token.
+        with tempfile.TemporaryDirectory(prefix="signalman-") as home:
+            return subprocess.run(
+                [sys.executable, "-I", "-c", _SUBMIT],
+                input=order,
+                cwd=home,
+                env={
+                    "PATH": os.environ.get("PATH", os.defpath),
+                    "HOME": home,
+                    "DATABRICKS_HOST": self._databricks.host,
+                    "DATABRICKS_TOKEN": self._databricks.bearer(),
+                    "MLFLOW_TRACKING_URI": self._tracking_uri,
+                    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+                    "MLFLOW_DISABLE_TELEMETRY": "true",
+                },
+                capture_output=True,
+                text=True,
+                timeout=_LONGEST_SUBMIT,
+                check=False,
+            )

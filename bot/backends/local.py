@@ -78,9 +78,12 @@ class Local:
         log = _tail(home / "output.log")
         if result is None and alive:
             return Sight(None, log=log, started=started)
+        ended = datetime.now(UTC) if result is None else _changed(home / "result.json")
+        stopped = result is None or result["exit_code"] != 0 or result["reason"]
+        if stopped and (home / "cancelled").exists():
+            return Sight("cancelled", "the run was cancelled", log, started=started, ended=ended)
         if result is None:
-            return Sight("no cluster", "the run's process disappeared", log, started=started, ended=datetime.now(UTC))
-        ended = datetime.fromtimestamp((home / "result.json").stat().st_mtime, UTC)
+            return Sight("no cluster", "the run's process disappeared", log, started=started, ended=ended)
         if result["timed_out"]:
             return Sight("timed out", str(result["reason"]), log, started=started, ended=ended)
         if result["exit_code"] == 0 and not result["reason"]:
@@ -91,6 +94,7 @@ class Local:
         """Ask the launcher to end the project and everything it started."""
         process = _read(self._folder / run / "process.json")
         if process is not None and _alive(process):
+            (self._folder / run / "cancelled").touch()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process["pid"], signal.SIGTERM)
 
@@ -98,6 +102,10 @@ class Local:
 def _environment(home: Path) -> Mapping[str, str]:
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {**kept, "HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def _changed(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
 
 def _read(file: Path) -> dict[str, Any] | None:

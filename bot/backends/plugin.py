@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import click
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus
+from mlflow.exceptions import ExecutionException
 from mlflow.projects.backend.abstract_backend import AbstractBackend
 from mlflow.projects.submitted_run import SubmittedRun
 from mlflow.projects.utils import fetch_and_validate_project, get_or_create_run, load_project
@@ -22,7 +24,7 @@ from mlflow.projects.utils import fetch_and_validate_project, get_or_create_run,
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.run import Backend, Submission
-from bot.errors import ProjectError
+from bot.errors import ProjectError, SignalmanError
 from bot.services.databricks import Databricks
 from bot.settings import Workspace
 

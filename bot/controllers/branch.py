@@ -151,8 +151,7 @@ def job_settings(job: config.Job, repository: str, commit: str, source: Reposito
         "tasks": [task],
         "max_concurrent_runs": 1,
         "parameters": [
-            {"name": name, "default": value}
-            for name, value in {**own, "model_name": "", "model_version": ""}.items()
+            {"name": name, "default": value} for name, value in {**own, "model_name": "", "model_version": ""}.items()
         ],
         "tags": {OWNER: repository},
     }

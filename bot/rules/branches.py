@@ -11,6 +11,13 @@ from collections.abc import Collection
 from bot.config import BranchRule
 from bot.facts import BadName
 
+# https://git-scm.com/docs/git-check-ref-format, and no branch may be called HEAD or begin with a dash.
+_GIT_TAKES = re.compile(
+    r"(?!HEAD$|@$|-)(?!.*(?:\.\.|@\{|//))(?:(?!\.)[^\x00-\x20\x7f~^:?*\[\\/]+(?<!\.lock)(?:/(?=.)|$))+(?<!\.)"
+)
+
+_NOT_GIT = "~^:?*[\\@{"
+
 
 def judge(name: str, rule: BranchRule) -> BadName | None:
     """Say what is wrong with a source branch's name; None when it may be used."""
@@ -24,7 +31,7 @@ def judge(name: str, rule: BranchRule) -> BadName | None:
     if len(name) > rule.longest:
         return BadName(name, sentence=f"It has {len(name)} characters; {rule.longest} are allowed.")
     if rule.pattern is not None and not re.fullmatch(rule.pattern, name):
-        return BadName(name, sentence=f"It does not match the pattern {rule.pattern}.")
+        return BadName(name, sentence="It does not match the pattern", pattern=rule.pattern)
     return None
 
 
@@ -34,15 +41,31 @@ def suggest(name: str, rule: BranchRule, taken: Collection[str]) -> str | None:
     Azure DevOps compares branch names by case, a Windows clone does not, so a
     name that differs from a taken one in case only is taken.
     """
-    plain = "".join("_" if c in rule.forbidden or _unseen(c) or c.isspace() else c for c in name)
-    plain = re.sub(r"_{2,}", "_", plain).strip("_-") or "branch"
+    bad = {*rule.forbidden, *_NOT_GIT}
+    plain = "".join("_" if c in bad or _unseen(c) or c.isspace() else c for c in name)
+    plain = re.sub(r"_{2,}", "_", plain).strip("_-/") or "branch"
     lowered = {one.casefold() for one in taken}
+    # A branch `a/b` is a file in a folder `a` to Git, so there can be no branch `a` beside it.
+    folders = {parent for one in lowered for parent in _parents(one)}
     for number in range(1, 1000):
         suffix = "" if number == 1 else f"_{number}"
-        candidate = plain[: rule.longest - len(suffix)] + suffix
-        if candidate.casefold() not in lowered and judge(candidate, rule) is None:
+        candidate = _tidy(plain[: rule.longest - len(suffix)]) + suffix
+        folded = candidate.casefold()
+        free = folded not in lowered | folders and not lowered & set(_parents(folded))
+        if free and _GIT_TAKES.fullmatch(candidate) and judge(candidate, rule) is None:
             return candidate
     return None
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def _tidy(name: str) -> str:
+    while (shorter := name.rstrip("./").removesuffix(".lock")) != name:
+        name = shorter
+    return name
 
 
 def _unseen(character: str) -> bool:

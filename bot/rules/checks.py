@@ -103,7 +103,7 @@ def fault(project: Project, run: ProjectRun) -> str:
     if run.outcome == "timed out":
         return f"ran past its limit of {report.duration(project.timeout)}"
     if run.outcome != "succeeded":
-        return run.reason or f"the run was {run.outcome}"
+        return run.reason or ("the run was cancelled" if run.outcome == "cancelled" else "the run gave no reason")
     for metric in project.metrics:
         if metric.name not in run.metrics:
             return f"ended without logging the metric {metric.name}"
@@ -170,7 +170,8 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     if starts:
         # The report comes with the next look, when the runs have pages to link to.
         return [*orders, *starts, LookAgain(0.0)]
-    ages = [(now - step.run.started).total_seconds() for step in now_at if step.run and step.run.started]
+    running = [step.run for step in now_at if step.run and step.state == "runs"]
+    ages = [(now - run.started).total_seconds() for run in running if run.started]
     return [*orders, PutReport(head.number, report.running(head, now_at), None), LookAgain(patience(ages))]
 
 

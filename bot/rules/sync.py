@@ -73,6 +73,13 @@ def objects(folders: Sequence[Folder], files: Sequence[SourceFile]) -> dict[str,
                     f"{source.path} and {other.path} would both become {target} in the workspace; rename one of them."
                 )
             found[str(target)] = source
+    for path, source in found.items():
+        for above in map(str, PurePosixPath(path).parents):
+            if above in found:
+                raise ConfigError(
+                    f"{found[above].path} would become {above} in the workspace, where the folder of {source.path} "
+                    "has to be; rename one of them."
+                )
     return found
 
 
@@ -87,15 +94,35 @@ def difference(wanted: Mapping[str, SourceFile], present: Mapping[str, str]) -> 
 
 def _files(branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change) -> list[Action]:
     orders: list[Action] = []
-    if any(path not in branch.manifest.files for path in change.new):
-        # Owned before it is written: a sync cut off here can still be taken back by the next commit.
-        claimed = {**branch.manifest.files, **dict.fromkeys(change.new, "")}
-        orders.append(WriteManifest(Manifest(branch.repository, branch.manifest.commit, claimed)))
+    held = branch.manifest.files
+    doubted = {path: f"{held[path].rstrip('?')}?" for path in (*change.updated, *change.removed)}
+    claimed = {**held, **dict.fromkeys(change.new, ""), **doubted}
+    if claimed != held:
+        # What is about to change is owned and doubted before it changes: whatever commit comes next, a sync
+        # that was cut off is then seen for what it is.
+        orders.append(WriteManifest(Manifest(branch.repository, "", claimed)))
+    early = _in_the_way(change.removed, wanted)
+    orders += [RemoveObject(path) for path in early]
     # Modules and data before the notebooks that use them.
     written = sorted((*change.new, *change.updated), key=lambda path: (wanted[path].notebook, path))
     orders += [WriteObject(path, wanted[path], branch.tip) for path in written]
-    orders += [RemoveObject(path) for path in sorted(change.removed, reverse=True)]
+    orders += [RemoveObject(path) for path in sorted(change.removed, reverse=True) if path not in early]
     return orders
+
+
+def _in_the_way(removed: Sequence[str], wanted: Mapping[str, SourceFile]) -> list[str]:
+    """What has to go before anything is written: a notebook that becomes a folder, or a folder, emptied, that
+    becomes a notebook. Neither could stay anyway.
+    """
+    found: set[str] = set()
+    for path in removed:
+        below = [one for one in wanted if one.startswith(f"{path}/")]
+        above = [one for one in wanted if path.startswith(f"{one}/")]
+        if below or above:
+            found.add(path)
+        for one in above:
+            found |= {str(folder) for folder in PurePosixPath(path).parents if f"{folder}/".startswith(f"{one}/")}
+    return sorted(found, reverse=True)
 
 
 def _told(branch: BranchFacts, change: Change, jobs: Sequence[str]) -> list[Action]:
@@ -115,5 +142,5 @@ def _refuse(source: SourceFile) -> None:
         raise ConfigError(f"{source.path} is a symbolic link; links are never followed. Replace it by the file itself.")
     if source.size > LARGEST:
         raise ConfigError(
-            f"{source.path} has {source.size / 1048576:.1f} MB; the workspace takes at most 10 MB per file."
+            f"{source.path} has {source.size:,} bytes; the workspace takes at most {LARGEST:,} (10 MB) per file."
         )

@@ -244,9 +244,7 @@ class _Story:
         return found if len(found) >= count else None
 
     def runs_ended(self, count: int) -> bool | None:
-        ended = [
-            run for run in self.world.databricks.runs() if run["state"].get("result_state")
-        ]
+        ended = [run for run in self.world.databricks.runs() if run["state"].get("result_state")]
         return True if len(ended) >= count else None
 
     def ended(self, run: int) -> Mapping[str, Any] | None:

@@ -9,7 +9,7 @@ import html as entities
 import re
 import unicodedata
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
 
 def visible(text: str) -> str:
@@ -37,6 +37,8 @@ def cell(text: str, longest: int = 120) -> str:
 def fence(text: str, lines: int = 20, longest: int = 20_000) -> str:
     """The last lines of outside text as a block of code, whose fence is longer than any inside it."""
     kept = "\n".join(visible(text).rstrip("\n").split("\n")[-lines:])[-longest:]
+    # A fence has to be longer than any inside it; nobody reads more backticks than these.
+    kept = re.sub(r"`{40,}", "`" * 40, kept)
     ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", kept)), default=0) + 1)
     return f"{ticks}text\n{kept}\n{ticks}"
 
@@ -48,7 +50,7 @@ def html(text: str) -> str:
 
 def link(label: str, address: str) -> str:
     """A link to an address of our own making; nothing when there is none or it is not http(s)."""
-    if not re.fullmatch(r"https?://[^\s<>()\"']+", address):
+    if not re.fullmatch(r"https?://[^\s<>()|\"']+", address):
         return ""
     return f"[{label}]({address})"
 
@@ -57,8 +59,9 @@ def duration(seconds: float | None) -> str:
     """A time in the words of a report: `0.4 s`, `42 s`, `2m58s`, `1h02m`; empty when unknown."""
     if seconds is None:
         return ""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
+    if seconds < 9.95:
+        # The clocks of two machines may differ: a time is never shown as less than none.
+        return f"{max(seconds, 0.0):.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -69,5 +72,6 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """A metric as people read it: four significant digits, whole numbers whole."""
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+    """A metric as people read it: four significant digits, and from a thousand on whole numbers."""
+    whole = (float(value).is_integer() or abs(value) >= 1000) and abs(value) < 1e15
+    return f"{value + 0.0:.0f}" if whole else f"{value:.4g}"

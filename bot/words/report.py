@@ -4,12 +4,16 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from bot.config import Mlops
+from bot.config import Metric, Mlops
 from bot.facts import BadName, PullRequestHead, Step
 from bot.words import escape
 from bot.words.template import render
 
 duration = escape.duration
+
+MOST_METRICS = 100
+LOG_BUDGET = 60_000
+"""Characters, shared among the projects that failed: a comment has room for 150,000."""
 
 _PLAIN = re.compile(r"\w[\w./:-]*", re.ASCII)
 
@@ -23,8 +27,16 @@ def ended(head: PullRequestHead, steps: Sequence[Step]) -> str:
     """The verdict over all steps: passed, or failed in the first that did."""
     broken = next((step for step in steps if step.state == "failed"), None)
     lost = next((step for step in steps if step.state == "no cluster"), None)
-    known = [step.run.seconds for step in steps if step.run and step.run.seconds is not None]
-    values = {"head": head, "steps": steps, "seconds": sum(known) if known else None}
+    metrics = _metrics(steps)
+    failed = sum(step.state == "failed" for step in steps)
+    values = {
+        "head": head,
+        "steps": steps,
+        "seconds": _seconds(steps),
+        "metrics": metrics[:MOST_METRICS],
+        "more_metrics": len(metrics[MOST_METRICS:]),
+        "log_budget": LOG_BUDGET // max(1, failed),
+    }
     if broken is not None:
         return render("failed", broken=broken, **values)
     if lost is not None:
@@ -64,6 +76,24 @@ def fork(head: PullRequestHead) -> str:
 def nothing_to_run(head: PullRequestHead) -> str:
     """An earlier commit touched a project, this one does not."""
     return render("nothing_to_run", head=head)
+
+
+def _seconds(steps: Sequence[Step]) -> float | None:
+    """From the first start to the last end; steps may overlap."""
+    runs = [step.run for step in steps if step.run]
+    starts = [run.started for run in runs if run.started and run.ended]
+    ends = [run.ended for run in runs if run.started and run.ended]
+    return (max(ends) - min(starts)).total_seconds() if starts and ends else None
+
+
+def _metrics(steps: Sequence[Step]) -> list[tuple[str, Metric, float | None]]:
+    """A row for each metric of each project that logged any; one that crashed before has nothing to show."""
+    return [
+        (step.project.name, metric, step.run.metrics.get(metric.name))
+        for step in steps
+        if step.run and any(metric.name in step.run.metrics for metric in step.project.metrics)
+        for metric in step.project.metrics
+    ]
 
 
 def _shown(character: str) -> str:

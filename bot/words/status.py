@@ -18,7 +18,8 @@ def ended(steps: Sequence[Step]) -> str:
     for state in ("failed", "no cluster"):
         for step in steps:
             if step.state == state:
-                return _line(f"{step.project.name} failed: {step.reason or 'no cluster'}")
+                what = "failed" if state == "failed" else "could not be run"
+                return _line(f"{step.project.name} {what}: {step.reason or 'there was no cluster'}")
     numbers = [
         f"{metric.name} {escape.number(step.run.metrics[metric.name])}"
         for step in steps

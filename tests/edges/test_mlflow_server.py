@@ -58,7 +58,9 @@ def test_an_alias_is_told_to_a_receiver_on_this_machine_signed(server: MlflowSer
         threading.Thread(target=inbox.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         server.subscribe(f"http://127.0.0.1:{inbox.server_port}/webhooks/mlflow", "s3", ["model_version_alias.created"])
         server.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": "tide_model"})
-        server.call("POST", "/api/2.0/mlflow/model-versions/create", {"name": "tide_model", "source": "s3://models/tide"})
+        server.call(
+            "POST", "/api/2.0/mlflow/model-versions/create", {"name": "tide_model", "source": "s3://models/tide"}
+        )
         alias = {"name": "tide_model", "alias": "champion", "version": "1"}
         server.call("POST", "/api/2.0/mlflow/registered-models/alias", alias)
         assert arrived.wait(15)

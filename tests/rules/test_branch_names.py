@@ -132,9 +132,6 @@ def test_git_takes_what_the_rule_of_the_seed_suggests(name: str) -> None:
     assert git_takes(found) or found in ("@", "HEAD")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what is left of a name may be @ or HEAD, or end in a dot or in .lock, which git refuses"
-)
 @given(NAMES.filter(git_takes), RULES)
 @example("abcdefg.hij/k", BranchRule(forbidden=("/",), longest=8))
 @example("HEAD/_", RULE)
@@ -145,9 +142,6 @@ def test_git_takes_what_any_rule_suggests(name: str, rule: BranchRule) -> None:
     assert found is None or git_takes(found)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a suggestion may be the folder of a branch that is there: wine_v2 and wine_v2/x"
-)
 @given(st.sets(NAMES, max_size=3))
 @example({"wine_v2/old"})
 def test_a_branch_of_the_suggested_name_can_be_made_beside_all_others(taken: set[str]) -> None:

@@ -27,7 +27,7 @@ def test_all_passed_may_merge() -> None:
 
     assert state == "succeeded"
     assert description == "passed · rmse 0.71 · rows 1000"
-    assert first == "### ✅ ML validation passed — `a1b2c3d` · 10m"
+    assert first == "### ✅ ML validation passed — `a1b2c3d` · 5m"
 
 
 def test_a_failed_training_skips_scoring_and_fails() -> None:
@@ -119,6 +119,5 @@ def test_a_failed_verdict_leaves_the_thread_open_and_a_good_one_closes_it() -> N
     assert (good.thread_status, bad.thread_status) == ("closed", "active")
 
 
-@pytest.mark.xfail(strict=True, reason='a run without a reason reads "the run was failed"')
 def test_a_failed_run_without_a_reason_is_spoken_of_in_proper_words() -> None:
     assert checks.fault(TRAIN, run_of(TRAIN, "failed")) != "the run was failed"

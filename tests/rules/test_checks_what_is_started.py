@@ -192,9 +192,6 @@ def test_the_longer_a_run_takes_the_less_often_it_is_looked_at(ages: list[float]
     assert checks.patience(ages) == seconds
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the age of a run that has ended counts too, so the others are polled every second"
-)
 def test_only_runs_under_way_decide_how_soon_to_look_again() -> None:
     old = run_of(TRAIN, started=NOW - timedelta(hours=1))
     quick = run_of(ALONE, "succeeded", started=NOW - timedelta(seconds=30))

@@ -120,7 +120,7 @@ def test_going_back_to_an_older_version_is_told_with_the_one_before() -> None:
 
     assert isinstance(told, Reply)
     assert "**v12**" in told.body
-    assert "was `wine_model` v17" in told.body
+    assert "was `wine_model` `v17`" in told.body
 
 
 def test_a_job_that_somebody_pointed_elsewhere_is_pointed_back_without_a_word() -> None:

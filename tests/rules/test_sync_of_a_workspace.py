@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from workspace_in_memory import WorkspaceInMemory
@@ -204,7 +203,6 @@ def test_what_is_written_is_owned_before_it_is_there(before: Tree, after: Tree, 
 WAS_REVERTED = "a sync cut off between a write and the manifest, and then reverted, believes the old manifest"
 
 
-@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
 @given(TREES, TREES, TREES, st.integers(0, 20))
 @example((file("mlflow_hooks/score.py", "1"),), (file("mlflow_hooks/score.py", "2"),), (), 1)
 def test_a_sync_cut_off_and_followed_by_another_commit_ends_with_that_commit(
@@ -217,7 +215,6 @@ def test_a_sync_cut_off_and_followed_by_another_commit_ends_with_that_commit(
         assert synced(world, tree, "c3").objects == held(tree)
 
 
-@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
 def test_a_merge_that_is_reverted_while_it_is_synced_leaves_nothing_of_itself() -> None:
     old, new = (file("mlflow_hooks/score.py", "1"),), (file("mlflow_hooks/score.py", "2"),)
     world = synced(EMPTY, old, "c1")
@@ -226,7 +223,6 @@ def test_a_merge_that_is_reverted_while_it_is_synced_leaves_nothing_of_itself() 
     assert synced(cut_off, old, "c3").objects == held(old)
 
 
-@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
 def test_a_notebook_whose_removal_is_reverted_while_it_is_synced_comes_back() -> None:
     old = (file("mlflow_hooks/score.py"),)
     world = synced(EMPTY, old, "c1")
@@ -235,7 +231,6 @@ def test_a_notebook_whose_removal_is_reverted_while_it_is_synced_comes_back() ->
     assert synced(cut_off, old, "c3").objects == held(old)
 
 
-@pytest.mark.xfail(strict=True, reason=WAS_REVERTED)
 def test_a_target_branch_that_is_set_back_while_it_is_synced_is_synced_back() -> None:
     old, new = (file("mlflow_hooks/score.py", "1"),), (file("mlflow_hooks/score.py", "2"),)
     world = synced(EMPTY, old, "c1")
@@ -244,7 +239,6 @@ def test_a_target_branch_that_is_set_back_while_it_is_synced_is_synced_back() ->
     assert synced(cut_off, old, "c1").objects == held(old)
 
 
-@pytest.mark.xfail(strict=True, reason="a folder cannot be written where a notebook of that name still is")
 def test_a_notebook_may_become_a_folder() -> None:
     world = synced(EMPTY, (file("mlflow_hooks/score.py"),), "c1")
     tree = (SourceFile("mlflow_hooks/score/daily.py", "1", 100, notebook=True),)

@@ -47,7 +47,6 @@ def test_a_text_ends_in_one_newline_and_no_line_in_spaces(name: str) -> None:
     assert not re.search(r"[ \t]+$", text, re.MULTILINE)
 
 
-@pytest.mark.xfail(strict=True, reason="the macro's first newline is kept above the table of metrics")
 def test_no_report_has_a_gap_of_two_lines() -> None:
     assert [name for name, text in TEXTS.items() if "\n\n\n" in text()] == []
 
@@ -82,19 +81,16 @@ def test_a_status_line_has_at_most_eighty_characters(line: str) -> None:
 # -- what reads badly today
 
 
-@pytest.mark.xfail(strict=True, reason='the status says "failed" where the report says "could not be run"')
 def test_status_and_report_speak_of_a_missing_cluster_in_the_same_words() -> None:
     assert "could not be run" in STATUS_LINES["no cluster"]()
 
 
-@pytest.mark.xfail(strict=True, reason="a run that somebody stopped is blamed on the project")
 def test_a_run_that_was_cancelled_is_not_called_the_projects_failure() -> None:
     text = report.ended(HEAD, failed("the run was cancelled", outcome="cancelled"))
 
     assert "It is the project that failed" not in text
 
 
-@pytest.mark.xfail(strict=True, reason='reads "None of the 1 changed files", "None of the 0 changed files"')
 @pytest.mark.parametrize("changed", [(), ("README.md",)])
 def test_one_file_or_none_is_spoken_of_in_proper_words(changed: tuple[str, ...]) -> None:
     text = report.nothing_to_run(replace(HEAD, changed=changed))
@@ -102,6 +98,5 @@ def test_one_file_or_none_is_spoken_of_in_proper_words(changed: tuple[str, ...])
     assert not re.search(r"None of the [01] changed files", text)
 
 
-@pytest.mark.xfail(strict=True, reason='a crash lists every metric as "not logged", between the log and the steps')
 def test_a_project_that_crashed_before_logging_anything_has_no_table_of_metrics() -> None:
     assert "not logged" not in REPORTS["failed"]()

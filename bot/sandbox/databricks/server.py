@@ -72,7 +72,7 @@ class Databricks:
         self.calls: deque[Exchange] = deque(maxlen=10_000)
         self.observers: list[Observer] = []
         self._tokens = dict(tokens)
-        self._faults: list[tuple[str, str, Refusal]] = []
+        self._faults: list[tuple[str, str, Refusal, bool]] = []
         self._lock = threading.Lock()
         self._listener: Listener | None = None
         self.tree_on_disk = Tree(root, set(tokens.values()))
@@ -195,13 +195,23 @@ class Databricks:
         return self.webhooks.drain(timeout)
 
     def fail_next(
-        self, method: str, path: str, status: int = 503, *, times: int = 1, retry_after: int | None = None
+        self,
+        method: str,
+        path: str,
+        status: int = 503,
+        *,
+        times: int = 1,
+        retry_after: int | None = None,
+        lose_answer: bool = False,
     ) -> None:
-        """Answer the next calls whose path begins with `path` with an error, instead of doing what they ask."""
+        """Answer the next calls whose path begins with `path` with an error, instead of doing what they ask.
+
+        With `lose_answer` what they ask is done, and only the answer is lost on its way.
+        """
         code, message = FAULTS.get(status, ("INTERNAL_ERROR", "An internal error occurred."))
         refusal = Refusal(status, code, message, {} if retry_after is None else {"Retry-After": str(retry_after)})
         with self._lock:
-            self._faults += [(method, path, refusal)] * times
+            self._faults += [(method, path, refusal, lose_answer)] * times
 
     def _answer(self, call: Call) -> Answer:
         begun = time.monotonic()
@@ -213,7 +223,12 @@ class Databricks:
             time.sleep(self.latency)
         try:
             call = self._authenticated(call)
+            fault, lose_answer = self._fault(call) if call.user else (None, False)
+            if fault and not lose_answer:
+                raise fault
             found = self._handler(call)(call)
+            if fault:
+                raise fault
             answer = found if isinstance(found, Answer) else Answer(json.dumps(found).encode())
         except Refusal as refusal:
             answer = refusal.answer()
@@ -240,13 +255,15 @@ class Databricks:
         user = self._tokens.get(token)
         if user is None:
             raise Refusal(403, 403, "Invalid access token.")
-        call = Call(**{**vars(call), "user": user})
+        return Call(**{**vars(call), "user": user})
+
+    def _fault(self, call: Call) -> tuple[Refusal | None, bool]:
         with self._lock:
             for fault in self._faults:
                 if call.method == fault[0] and call.path.startswith(fault[1]):
                     self._faults.remove(fault)
-                    raise fault[2]
-        return call
+                    return fault[2:]
+        return None, False
 
     def _handler(self, call: Call) -> Handler:
         if call.path.startswith(("/api/2.0/mlflow/", "/api/3.0/mlflow/")) and self.registry:
