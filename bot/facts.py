@@ -111,6 +111,7 @@ class PullRequestHead:
     author: str
     commit: str
     iteration: int
+    merged: bool = False
     judged: bool = False
     pending: bool = False
     thread: int = 0
@@ -120,7 +121,7 @@ class PullRequestHead:
 @dataclass(frozen=True)
 class PullRequestFacts:
     """All a rule may know of a pull request. `target` is the branch whose pull requests are judged; `problem`
-    says why there is no usable `config`.
+    says why there is no usable `config`; `was_open`: it was so when it was last looked at.
     """
 
     repository: str
@@ -131,6 +132,7 @@ class PullRequestFacts:
     runs: tuple[ProjectRun, ...] = ()
     branches: frozenset[str] = frozenset()
     serving: ServingVersion | None = None
+    was_open: bool = False
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ class Local:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        # From here on it is looked at by its number alone, from any process; Popen would warn of a child left behind.
+        process.returncode = 0
         started = {"pid": process.pid, "born": _born(process.pid), "started": datetime.now(UTC).isoformat()}
         written = home / "process.json.new"
         written.write_text(json.dumps(started), encoding="utf-8")

@@ -69,6 +69,16 @@ class Submitted(SubmittedRun):
             sleep(every)
         return bool(status == RunStatus.FINISHED)
 
+    def wait_or_fail(self) -> None:
+        """Wait; ProjectError with the reason when the run did not succeed. An interruption cancels it."""
+        try:
+            if not self.wait():
+                seen = self._backend.look(self._run)
+                raise ProjectError(f"The run did not succeed ({seen.outcome}): {seen.reason or '?'} See {seen.page}")
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+
     def cancel(self) -> None:
         """Stop the run and close the MLflow run."""
         self._backend.cancel(self._run)
@@ -88,13 +98,38 @@ class DatabricksJobsBackend(AbstractBackend):
         tracking_uri: str,
         experiment_id: str,
     ) -> Submitted:
-        """Submit a project; the configuration is the cluster, or `{"new_cluster": ..., "timeout": seconds}`."""
+        """Submit a project; the configuration is the cluster, or `{"new_cluster": ..., "timeout": seconds}`.
+
+        Under `mlflow run` it also waits, because the command itself waits for MLflow's own backends only. Raises
+        ExecutionException, which the command shows as a sentence, with exit code 1.
+        """
+        try:
+            submitted = self._submit(
+                project_uri, entry_point, params, version, backend_config, tracking_uri, experiment_id
+            )
+            if click.get_current_context(silent=True) is not None:
+                submitted.wait_or_fail()
+        except SignalmanError as error:
+            raise ExecutionException(str(error)) from error
+        return submitted
+
+    def _submit(
+        self,
+        project_uri: str,
+        entry_point: str,
+        params: dict[str, Any] | None,
+        version: str | None,
+        backend_config: dict[str, Any] | str | None,
+        tracking_uri: str,
+        experiment_id: str,
+    ) -> Submitted:
         host = os.environ.get("DATABRICKS_HOST", "")
         if not host:
             raise ProjectError("DATABRICKS_HOST is not set; the backend databricks-jobs runs projects there.")
         folder = Path(fetch_and_validate_project(project_uri, version, entry_point, params or {}))
         load_project(str(folder))
         settings = dict(backend_config) if isinstance(backend_config, dict) else {}
+        machines = settings.get("new_cluster") or _cluster(settings) or cluster.cluster(folder)
         mlflow_run = get_or_create_run(
             None, project_uri, experiment_id, str(folder), version, entry_point, params or {}
         ).info.run_id
@@ -105,7 +140,7 @@ class DatabricksJobsBackend(AbstractBackend):
             folder=folder,
             entry_point=entry_point,
             parameters={key: str(value) for key, value in (params or {}).items()},
-            cluster=settings.get("new_cluster") or _cluster(settings) or cluster.cluster(folder),
+            cluster=machines,
             timeout=float(settings.get("timeout") or 3600),
             environment={
                 "MLFLOW_RUN_ID": mlflow_run,
@@ -116,7 +151,11 @@ class DatabricksJobsBackend(AbstractBackend):
             tags={},
         )
         client = MlflowClient(tracking_uri)
-        run = backend.submit(submission)
+        try:
+            run = backend.submit(submission)
+        except BaseException:
+            client.set_terminated(mlflow_run, "FAILED")
+            raise
         client.set_tag(mlflow_run, "mlflow.databricks.shellJobRunID", run)
         client.set_tag(mlflow_run, "mlflow.databricks.runURL", backend.look(run).page)
         return Submitted(backend, run, mlflow_run, client)

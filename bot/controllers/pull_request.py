@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
+from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake
 from bot.config import Mlops
 from bot.controllers import runs, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
@@ -15,7 +15,7 @@ from bot.errors import ConfigError, NotFound
 from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
 from bot.passes import Look, Outcome
 from bot.rules import branches, checks, rollout
-from bot.subjects import PullRequest
+from bot.subjects import PullRequest, Subject
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Memory:
     runs: tuple[ProjectRun, ...] = ()
     branches: frozenset[str] = frozenset()
     serving: ServingVersion | None = None
+    was_open: bool = False
     status: str = ""
     report: str = ""
     thread_status: str = ""
@@ -46,6 +47,7 @@ class _Done:
 
     memory: Memory
     performed: list[str] = field(default_factory=list)
+    wake: list[Subject] = field(default_factory=list)
     look_again: float | None = None
 
 
@@ -69,6 +71,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
         look_again=done.look_again,
         memo=_MEMORY.dump_python(done.memory, mode="json", by_alias=True),
         performed=tuple(done.performed),
+        wake=tuple(done.wake),
     )
 
 
@@ -85,6 +88,7 @@ def _read_again(subject: PullRequest, memory: Memory, repository: Repository, wo
     azure = repository.azure
     head = azure.pull_request(subject.number)
     old = memory.head
+    memory = replace(memory, was_open=old is not None and old.open)
     same = old is not None and (old.iteration, old.commit) == (head.iteration, head.commit)
     if not (head.open and head.iteration) or head.target != repository.served.target:
         return replace(memory, head=head, runs=_all_runs(memory, head, repository, world))
@@ -156,6 +160,7 @@ def _facts(repository: Repository, memory: Memory) -> PullRequestFacts:
         runs=memory.runs,
         branches=memory.branches,
         serving=memory.serving,
+        was_open=memory.was_open,
     )
 
 
@@ -192,6 +197,8 @@ def _perform(action: Action, done: _Done, repository: Repository, world: Neighbo
             done.performed.append(f"closed the MLflow run of {run.project}: {run.outcome}")
         case LookAgain(seconds):
             done.look_again = seconds if done.look_again is None else min(done.look_again, seconds)
+        case Wake(subject):
+            done.wake.append(subject)
         case _:
             raise AssertionError(f"a pull request's pass does not know {action}")
 

@@ -10,10 +10,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
+from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake
 from bot.config import MLOPS_FILE, Mlops, Project, fill
 from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, Step
 from bot.rules import branches
+from bot.subjects import Branch
 from bot.words import report, status
 
 
@@ -21,6 +22,9 @@ def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
     tidy = _tidy(pr.runs, head)
+    if head.merged and pr.was_open and head.target == pr.target:
+        # The push that it is may be told late or not at all.
+        tidy.append(Wake(Branch(pr.repository)))
     if not head.open or head.judged or head.target != pr.target:
         return tidy
     if not head.iteration:

@@ -80,6 +80,7 @@ class AzureDevOps:
             author=_slug(str(author.get("uniqueName") or author.get("displayName") or "")),
             commit=str(commit),
             iteration=int(newest["id"]) if newest else 0,
+            merged=body["status"] == "completed",
         )
 
     def changed(self, number: int, iteration: int) -> tuple[str, ...]:

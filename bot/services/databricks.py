@@ -1,11 +1,13 @@
 """Databricks: the workspace tree, jobs and their runs, through databricks-sdk.
 
 One verb of ours is one call of theirs, under a short time limit. A submit
-carries an idempotency token, so that the SDK's own repetition of a call whose
-answer was lost does not start a second run.
+carries an idempotency token, so that asking again after an answer was lost does
+not start a second run.
 """
 
 import base64
+import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from typing import Any, TypeVar
 
 import requests
 from databricks.sdk import WorkspaceClient, errors
+from databricks.sdk.clock import Clock
 from databricks.sdk.config import Config
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import compute, jobs, workspace
@@ -25,8 +28,8 @@ from bot.settings import Workspace
 T = TypeVar("T")
 
 HTTP_TIMEOUT = 30.0
-# The SDK also repeats calls that create something and have no token (it waits a second before it does), so that
-# a lost answer could mean two jobs. Within this time it makes one attempt; the queue looks again.
+# One attempt for each call, and the queue looks again: the SDK would also repeat calls that create something and
+# have no token, so that a lost answer could mean two jobs.
 RETRY_TIMEOUT = 1
 
 # Ended by the workspace, not by the project: worth another try, and nobody's fault on the pull request
@@ -68,6 +71,16 @@ class Output:
     error: str
     log: str
     result: str = ""
+
+
+class _NoWaiting(Clock):
+    """Gives a call up where the SDK would wait before another attempt, for as long as the server likes it to wait."""
+
+    def time(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        raise TimeoutError(f"Not waiting {seconds:.0f} s.") from sys.exception()
 
 
 class Databricks:
@@ -260,11 +273,11 @@ class Databricks:
         for _ in range(max(1, len(self._access.tokens))):
             try:
                 return call(self._client())
-            except errors.Unauthenticated as error:
-                failed: Exception = error
-                self._token = (self._token + 1) % max(1, len(self._access.tokens))
             except Exception as error:
-                raise _sentence(error, what, self.host) from error
+                if not _signed_out(error):
+                    raise _sentence(error, what, self.host) from error
+                failed = error
+                self._token = (self._token + 1) % max(1, len(self._access.tokens))
         raise ServiceError(
             "Databricks",
             f"{self.host} does not accept the bot's token: make a new one for its service principal and set "
@@ -281,11 +294,18 @@ class Databricks:
                 auth_type="pat" if tokens else None,
                 http_timeout_seconds=HTTP_TIMEOUT,
                 retry_timeout_seconds=RETRY_TIMEOUT,
+                clock=_NoWaiting(),
                 product="signalman",
                 product_version="0.1.0",
             )
             self._clients[self._token] = WorkspaceClient(config=config)
         return self._clients[self._token]
+
+
+def _signed_out(error: Exception) -> bool:
+    # Databricks answers a token that is unknown or has expired with 403, like a permission that is lacking.
+    refused = isinstance(error, errors.PermissionDenied) and "access token" in str(error).lower()
+    return refused or isinstance(error, errors.Unauthenticated)
 
 
 def _sentence(error: Exception, what: str, host: str) -> Exception:

@@ -1,7 +1,5 @@
 """A merge from outside: complete the pull request, read the workspace."""
 
-import json
-
 from tests.conftest import Bot
 from tests.stories.test_pull_requests import opened
 
@@ -34,7 +32,7 @@ def test_only_what_changed_is_written_and_before_anything_is_removed(bot: Bot) -
     bot.settle()
 
     calls = [call.path for call in bot.world.databricks.calls if call.method == "POST" and "/workspace/" in call.path]
-    written = [json.loads(c.request_body)["path"] for c in bot.world.databricks.calls if c.path.endswith("/import")]
+    written = [c.request["path"] for c in bot.world.databricks.calls if c.path.endswith("/import")]
     assert [path for path in written if ".signalman" not in path] == [f"{HOOKS}/many_0.py"]
     assert calls.index("/api/2.0/workspace/import") < calls.index("/api/2.0/workspace/delete")
     tree = bot.world.databricks.tree(HOOKS)
@@ -87,3 +85,13 @@ def test_a_second_look_finds_nothing_to_do(bot: Bot) -> None:
     bot.sweep()
 
     assert {call.method for call in bot.world.databricks.calls} <= {"GET"}
+
+
+def test_a_merge_is_synced_even_if_no_push_is_told(bot: Bot) -> None:
+    pr = opened(bot, "push_untold", {"mlflow_hooks/untold.py": NOTEBOOK.format("untold")})
+    bot.settle()
+    with bot.world.azure.silent("git.push"):
+        bot.world.azure.complete(pr.number)
+        bot.settle()
+
+    assert f"{HOOKS}/untold" in bot.world.databricks.tree(HOOKS)

@@ -11,7 +11,7 @@ FRAMEWORK = "Microsoft.TeamFoundation.Framework.Server"
 WEB_API = "Microsoft.VisualStudio.Services.WebApi"
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
+class Refusal(Exception):
     """A call the stand-in does not carry out: HTTP status, the vendor's `typeKey`, and a sentence."""
 
     def __init__(self, status: int, type_key: str, message: str, *, area: str = GIT, event_id: int = 3000) -> None:

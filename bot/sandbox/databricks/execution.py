@@ -55,6 +55,7 @@ class Executor:
         self._active: dict[int, list[Run]] = {}
         self._environment = environment
         self._url = url
+        self.broken_clusters: list[State] = []
         self._stopped = False
         self._threads: set[threading.Thread] = set()
 
@@ -141,6 +142,9 @@ class Executor:
         if self.cluster_start_seconds:
             with self.changed:
                 self.changed.wait_for(lambda: run.cancelled, self.cluster_start_seconds)
+        with self.changed:
+            if self.broken_clusters and not run.cancelled:
+                return self.broken_clusters.pop(0)
         left = list(run.tasks)
         results: dict[str, str] = {}
         while left:

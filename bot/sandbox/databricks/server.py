@@ -26,6 +26,7 @@ from bot.sandbox.databricks.model_files import SIGNED, ModelFiles
 from bot.sandbox.databricks.pages import Pages
 from bot.sandbox.databricks.registry import Registry, no_such_endpoint
 from bot.sandbox.databricks.routes import WORKSPACE_ID, Identity, table
+from bot.sandbox.databricks.runs import State
 from bot.sandbox.databricks.runs_api import RunsApi
 from bot.sandbox.databricks.tree import Tree
 from bot.sandbox.databricks.webhooks import Webhooks
@@ -212,6 +213,11 @@ class Databricks:
         refusal = Refusal(status, code, message, {} if retry_after is None else {"Retry-After": str(retry_after)})
         with self._lock:
             self._faults += [(method, path, refusal, lose_answer)] * times
+
+    def fail_next_cluster(self, code: str = "CLOUD_FAILURE", message: str = "The cloud has no such machine.") -> None:
+        """Let the cluster of the next run that starts not come up; `code` is that of its termination details."""
+        state = State("INTERNAL_ERROR", "FAILED", f"Cluster was terminated. {message}", code, "CLOUD_FAILURE")
+        self.executor.broken_clusters.append(state)
 
     def _answer(self, call: Call) -> Answer:
         begun = time.monotonic()
