@@ -63,7 +63,7 @@ class StartRun:
 
 @dataclass(frozen=True)
 class CancelRun:
-    """Stop a run that nobody waits for any more."""
+    """Stop a run that nobody waits for any more; one without a `cluster_run` is first found by its token."""
 
     run: ProjectRun
 

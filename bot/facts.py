@@ -68,17 +68,22 @@ class BadName:
     pattern: str = ""
 
 
-StepState = Literal["waits", "runs", "passed", "failed", "no cluster", "skipped"]
+StepState = Literal["waits", "runs", "again", "passed", "failed", "no cluster", "skipped"]
+"""`again`: the workspace failed it, not the project, and it will be tried once more."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One project of a pull request's plan and how far it is; `reason` says why it failed."""
+    """One project of a pull request's plan and how far it is.
+
+    `reason` says why it failed; `attempt` is the number of its newest run, or of the first that is to come.
+    """
 
     project: Project
     state: StepState
     run: ProjectRun | None = None
     reason: str = ""
+    attempt: int = 1
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.sandbox.world import World
 from bot.web import create_app
+from bot.worker import Worker
 
 CONTENT = Path(__file__).parent / "content"
 
@@ -29,10 +31,14 @@ class Bot:
     queue: Queue
     url: str
     heard: set[str] = field(default_factory=set)
+    ahead: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        self.neighbours = app.neighbours(self.settings)
-        self.worker = app.worker(self.settings)
+        world = replace(app.neighbours(self.settings), now=lambda: datetime.now(UTC) + self.ahead)
+        self.neighbours = world
+        self.worker = Worker(
+            self.queue, lambda look: app.pass_over(look, world), sweep=lambda: app.everything(world), lease=60.0
+        )
 
     def settle(self, deadline: float = 60.0) -> None:
         """Let every webhook arrive, and make passes until nothing is left to do."""

@@ -24,7 +24,6 @@ class DatabricksJobs:
 
     def __init__(self, databricks: Databricks) -> None:
         self._databricks = databricks
-        self._uploaded: set[str] = set()
 
     def submit(self, submission: Submission) -> str:
         """Upload what is not there yet and submit one run under the submission's token."""
@@ -73,8 +72,6 @@ class DatabricksJobs:
 
     def _upload(self, name: str, content: bytes) -> str:
         path = str(PurePosixPath(CODE) / name)
-        if path not in self._uploaded:
-            if not self._databricks.exists(path):
-                self._databricks.write(path, content)
-            self._uploaded.add(path)
+        if not self._databricks.exists(path):
+            self._databricks.write(path, content)
         return path

@@ -1,6 +1,5 @@
 """A pass over a pull request: what it is, what its runs say, and what is still missing."""
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +8,7 @@ from pydantic import TypeAdapter
 
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake
 from bot.config import Mlops
-from bot.controllers import runs, target, thread
+from bot.controllers import runs, stopping, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError, NotFound
 from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
@@ -89,8 +88,13 @@ def _read_again(subject: PullRequest, memory: Memory, repository: Repository, wo
     head = azure.pull_request(subject.number)
     old = memory.head
     memory = replace(memory, was_open=old is not None and old.open)
-    same = old is not None and (old.iteration, old.commit) == (head.iteration, head.commit)
-    if not (head.open and head.iteration) or head.target != repository.served.target:
+    # What was read while it was closed is no more than that.
+    same = old is not None and old.open and (old.iteration, old.commit) == (head.iteration, head.commit)
+    if head.target != repository.served.target:
+        return replace(memory, head=head, runs=_all_runs(memory, head, repository, world))
+    if not (head.open and head.iteration):
+        if memory.config is None and not head.open:
+            memory = _configure(memory, repository)
         return replace(memory, head=head, runs=_all_runs(memory, head, repository, world))
     if old is not None:
         head = replace(head, thread=old.thread)
@@ -136,7 +140,11 @@ def _surroundings(
 def _all_runs(
     memory: Memory, head: PullRequestHead, repository: Repository, world: Neighbours
 ) -> tuple[ProjectRun, ...]:
-    if memory.config is None or not (memory.runs or checks.touched(memory.config, head.changed, has_serving=True)):
+    if memory.config is None:
+        return memory.runs
+    # An earlier iteration may have run what this one does not touch, and a pass over it may have been cut off.
+    first = head.open and head.iteration <= 1
+    if first and not memory.runs and not checks.touched(memory.config, head.changed, has_serving=True):
         return memory.runs
     return tuple(runs.merge(memory.runs, runs.find(repository, world, head, memory.config)))
 
@@ -144,6 +152,14 @@ def _all_runs(
 def _final(state: str | None) -> bool:
     # An error is nobody's verdict on the change: it is looked at again when somebody asks.
     return state in ("succeeded", "failed", "notApplicable")
+
+
+def _given(number: int, iteration: int, state: str, repository: Repository) -> bool:
+    """Whether a verdict would be one too many: a pass that was cut off gave it, or another worker."""
+    if state == "pending":
+        return False
+    found = repository.azure.verdict(number, iteration)
+    return found == state or _final(found)
 
 
 def _matters(run: ProjectRun, head: PullRequestHead) -> bool:
@@ -170,7 +186,7 @@ def _perform(action: Action, done: _Done, repository: Repository, world: Neighbo
     match action:
         case SetStatus(number, iteration, state, description):
             told = f"{iteration} {state} {description}"
-            if told != memory.status:
+            if told != memory.status and not _given(number, iteration, state, repository):
                 repository.azure.set_status(number, iteration, state, description, world.public_url)
                 done.performed.append(f"status {state}: {description}")
             head = replace(head, pending=state == "pending", judged=_final(state))
@@ -189,8 +205,8 @@ def _perform(action: Action, done: _Done, repository: Repository, world: Neighbo
             done.memory = replace(memory, runs=_with(memory.runs, run))
             done.performed.append(f"run of {action.project}: {run.cluster_run or run.reason}")
         case CancelRun(run):
-            with contextlib.suppress(NotFound):  # Gone is as good as stopped.
-                world.backends[run.backend].cancel(run.cluster_run)
+            stopped = stopping.stop(run, memory.config, repository, world)
+            done.memory = replace(memory, runs=_with(memory.runs, stopped))
             done.performed.append(f"cancelled the run of {run.project} for {run.commit[:7]}")
         case CloseRun(run):
             done.memory = replace(memory, runs=_with(memory.runs, runs.close(run, world)))

@@ -28,7 +28,7 @@ _ENDS: dict[str, RunEnd] = {"succeeded": "FINISHED", "cancelled": "KILLED"}
 
 
 def find(repository: Repository, world: Neighbours, head: PullRequestHead, config: Mlops) -> list[ProjectRun]:
-    """The bot's runs for this iteration of a pull request, and all that are not closed, by their tags."""
+    """The bot's runs for this iteration of an open pull request, and all that are not closed, by their tags."""
     experiment = world.validation.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
     if experiment is None:
         return []
@@ -37,7 +37,9 @@ def find(repository: Repository, world: Neighbours, head: PullRequestHead, confi
         _read(run, world)
         for run in world.validation.runs.runs(experiment, tags)
         if TOKEN in run.tags
-        and (run.tags.get(ITERATION) == str(head.iteration) or run.status in ("RUNNING", "SCHEDULED"))
+        and (
+            (head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in ("RUNNING", "SCHEDULED")
+        )
     ]
 
 
@@ -103,6 +105,11 @@ def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
     return replace(run, closed=True)
 
 
+def note(mlflow_run: str, cluster_run: str, world: Neighbours) -> None:
+    """Write down where a run is, so that whoever loses the memo finds it."""
+    world.validation.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
+
+
 def _submit(
     order: StartRun,
     run: ProjectRun,
@@ -165,7 +172,7 @@ def _submit(
         cluster_run = world.backends[order.backend].submit(submission)
     except ProjectError as mistake:
         return replace(_refused(run, str(mistake), world), closed=False)
-    place.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
+    note(mlflow_run, cluster_run, world)
     return replace(run, cluster_run=cluster_run)
 
 

@@ -11,11 +11,6 @@ from collections.abc import Collection
 from bot.config import BranchRule
 from bot.facts import BadName
 
-# https://git-scm.com/docs/git-check-ref-format, and no branch may be called HEAD or begin with a dash.
-_GIT_TAKES = re.compile(
-    r"(?!HEAD$|@$|-)(?!.*(?:\.\.|@\{|//))(?:(?!\.)[^\x00-\x20\x7f~^:?*\[\\/]+(?<!\.lock)(?:/(?=.)|$))+(?<!\.)"
-)
-
 _NOT_GIT = "~^:?*[\\@{"
 
 
@@ -52,7 +47,7 @@ def suggest(name: str, rule: BranchRule, taken: Collection[str]) -> str | None:
         candidate = _tidy(plain[: rule.longest - len(suffix)]) + suffix
         folded = candidate.casefold()
         free = folded not in lowered | folders and not lowered & set(_parents(folded))
-        if free and _GIT_TAKES.fullmatch(candidate) and judge(candidate, rule) is None:
+        if free and _git_takes(candidate) and judge(candidate, rule) is None:
             return candidate
     return None
 
@@ -60,6 +55,13 @@ def suggest(name: str, rule: BranchRule, taken: Collection[str]) -> str | None:
 def _parents(name: str) -> list[str]:
     parts = name.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def _git_takes(name: str) -> bool:
+    # https://git-scm.com/docs/git-check-ref-format; and no branch may be called HEAD or begin with a dash.
+    parts = name.split("/")
+    odd = name in ("HEAD", "@") or name.startswith("-") or ".." in name or name.endswith(".")
+    return not odd and all(part and part[0] != "." and not part.endswith(".lock") for part in parts)
 
 
 def _tidy(name: str) -> str:

@@ -17,6 +17,9 @@ from bot.rules import branches
 from bot.subjects import Branch
 from bot.words import report, status
 
+PAUSES = (30.0, 120.0)
+"""Seconds before a run that the workspace failed is tried again, and once more. A failing script is not."""
+
 
 def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
@@ -67,13 +70,13 @@ def wants_version(project: Project) -> bool:
     return any(isinstance(value, str) and "{model_version}" in value for value in project.parameters.values())
 
 
-def token(repository: str, head: PullRequestHead, project: str) -> str:
-    """The name of one project run: the same for the same commit, iteration and project, and no other.
+def token(repository: str, head: PullRequestHead, project: str, attempt: int = 1) -> str:
+    """The name of one project run: the same for the same commit, iteration, project and attempt, and no other.
 
     The iteration is part of it, so a force-push back to an old commit is judged
     anew. 32 characters; Databricks takes up to 64.
     """
-    words = f"{repository}!{head.number}/{head.iteration}/{head.commit}/{project}"
+    words = f"{repository}!{head.number}/{head.iteration}/{head.commit}/{project}/{attempt}"
     return hashlib.sha256(words.encode()).hexdigest()[:32]
 
 
@@ -81,20 +84,30 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
     """How far each project of the plan is."""
     found: list[Step] = []
     for project in projects:
-        name = token(pr.repository, pr.head, project.path)
-        run = next((run for run in pr.runs if run.token == name and (run.cluster_run or run.over)), None)
+        run, attempt = newest(pr, project.path)
         before = [step for step in found if step.project.path in project.after]
         if run is None:
             failed = next((s for s in before if s.state in ("failed", "no cluster", "skipped")), None)
             reason = f"{failed.project.name} did not succeed" if failed else ""
             found.append(Step(project, "skipped" if failed else "waits", reason=reason))
         elif not run.over:
-            found.append(Step(project, "runs", run))
+            found.append(Step(project, "runs", run, attempt=attempt))
         elif run.outcome == "no cluster":
-            found.append(Step(project, "no cluster", run, run.reason))
+            found.append(Step(project, "again" if attempt <= len(PAUSES) else "no cluster", run, run.reason, attempt))
         else:
             reason = fault(project, run)
-            found.append(Step(project, "failed" if reason else "passed", run, reason))
+            found.append(Step(project, "failed" if reason else "passed", run, reason, attempt))
+    return found
+
+
+def newest(pr: PullRequestFacts, project: str) -> tuple[ProjectRun | None, int]:
+    """The newest run of a project for this iteration, and the number of its attempt; None and 1 before the first."""
+    found: tuple[ProjectRun | None, int] = (None, 1)
+    for attempt in range(1, len(PAUSES) + 2):
+        name = token(pr.repository, pr.head, project, attempt)
+        for run in pr.runs:
+            if run.token == name and (run.cluster_run or run.over):
+                found = (run, attempt)
     return found
 
 
@@ -132,10 +145,9 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
     if pr.serving is not None:
         names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
     for before in project.after:
-        name = token(pr.repository, pr.head, before)
-        for run in pr.runs:
-            if run.token == name and run.model_version:
-                names |= {"model_name": run.model_name, "model_version": run.model_version}
+        run, _ = newest(pr, before)
+        if run is not None and run.model_version:
+            names |= {"model_name": run.model_name, "model_version": run.model_version}
     return {key: fill(str(value), **names) for key, value in project.parameters.items()}
 
 
@@ -144,8 +156,7 @@ def _tidy(runs: Sequence[ProjectRun], head: PullRequestHead) -> list[Action]:
     for run in runs:
         stale = not head.open or run.iteration != head.iteration
         if not run.over and stale:
-            # One that never reached the cluster has nothing to stop there.
-            orders.append(CancelRun(run) if run.cluster_run else CloseRun(replace(run, outcome="cancelled")))
+            orders.append(CancelRun(run))
         elif run.over and not run.closed:
             orders.append(CloseRun(run))
     if any(isinstance(order, CancelRun) for order in orders):
@@ -162,7 +173,7 @@ def _verdict(head: PullRequestHead, body: str, state: str, description: str) -> 
 
 def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime) -> list[Action]:
     head = pr.head
-    if all(step.state not in ("waits", "runs") for step in now_at):
+    if all(step.state not in ("waits", "runs", "again") for step in now_at):
         state = "succeeded" if all(step.state == "passed" for step in now_at) else "failed"
         if state == "failed" and not any(step.state == "failed" for step in now_at):
             state = "error"
@@ -170,23 +181,32 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     orders: list[Action] = []
     if not head.pending:
         orders.append(SetStatus(head.number, head.iteration, "pending", status.running(now_at)))
-    starts = [_start(pr, config, step.project) for step in now_at if step.state == "waits" and _may_start(step, now_at)]
+    starts = [_start(pr, config, step, 1) for step in now_at if step.state == "waits" and _may_start(step, now_at)]
+    pauses = {step.project.path: _pause(step, now) for step in now_at if step.state == "again"}
+    starts += [_start(pr, config, step, step.attempt + 1) for step in now_at if pauses.get(step.project.path, 1.0) <= 0]
     if starts:
         # The report comes with the next look, when the runs have pages to link to.
         return [*orders, *starts, LookAgain(0.0)]
     running = [step.run for step in now_at if step.run and step.state == "runs"]
     ages = [(now - run.started).total_seconds() for run in running if run.started]
-    return [*orders, PutReport(head.number, report.running(head, now_at), None), LookAgain(patience(ages))]
+    soon = [*([patience(ages)] if running else []), *pauses.values()]
+    return [*orders, PutReport(head.number, report.running(head, now_at), None), LookAgain(min(soon, default=1.0))]
+
+
+def _pause(step: Step, now: datetime) -> float:
+    """The seconds until a step that the workspace failed is tried again."""
+    ended = step.run.ended if step.run else None
+    return PAUSES[step.attempt - 1] - (now - ended).total_seconds() if ended else 0.0
 
 
 def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
     return all(other.state == "passed" for other in now_at if other.project.path in step.project.after)
 
 
-def _start(pr: PullRequestFacts, config: Mlops, project: Project) -> StartRun:
-    head = pr.head
+def _start(pr: PullRequestFacts, config: Mlops, step: Step, attempt: int) -> StartRun:
+    head, project = pr.head, step.project
     return StartRun(
-        token=token(pr.repository, head, project.path),
+        token=token(pr.repository, head, project.path, attempt),
         project=project.path,
         entry_point=project.entry_point,
         commit=head.commit,

@@ -6,6 +6,7 @@ without following redirects.
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -46,6 +47,7 @@ class AzureDevOps:
         self._served = served
         self._tokens = tokens
         self._token = 0
+        self._rest_until = 0.0
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update(
@@ -232,11 +234,17 @@ class AzureDevOps:
         project, repository = quote(served.project, safe=""), quote(served.repository, safe="")
         url = f"{served.organization_url}/{project}/_apis/git/repositories/{repository}/{path}"
         parameters = "&".join(f"{quote(k, safe='$.')}={quote(str(v), safe='')}" for k, v in query.items())
+        rest = self._rest_until - time.monotonic()
+        if rest > 0:
+            raise ServiceError("Azure DevOps", f"Azure DevOps asked for a pause of {rest:.0f} s.", retry_after=rest)
         for _ in self._tokens:
             response = self._once(method, f"{url}?api-version=7.1{'&' if parameters else ''}{parameters}", body)
             if not _signed_out(response):
                 break
             self._token = (self._token + 1) % len(self._tokens)
+        # Asked for also where the call was carried out: the next one would be held back, and then refused
+        # (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits).
+        self._rest_until = time.monotonic() + (_retry_after(response) or 0.0)
         _raise(response, method, path)
         return response
 

@@ -54,10 +54,10 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-def run_of(project: Project, outcome: Outcome | None = None, **known: Any) -> ProjectRun:
+def run_of(project: Project, outcome: Outcome | None = None, *, attempt: int = 1, **known: Any) -> ProjectRun:
     """A run of the newest iteration: under way, or ended so. One that succeeded did all it should."""
     facts = ProjectRun(
-        token=checks.token(PR.repository, HEAD, project.path),
+        token=checks.token(PR.repository, HEAD, project.path, attempt),
         project=project.path,
         commit=HEAD.commit,
         iteration=HEAD.iteration,

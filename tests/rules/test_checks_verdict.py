@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from example_pull_request import ALONE, HEAD, NOW, PR, SCORE, TRAIN, changing, kinds, run_of
@@ -62,8 +63,13 @@ def test_a_project_that_stands_alone_is_not_skipped_with_the_others() -> None:
     assert not [order for order in orders if isinstance(order, SetStatus) and order.state != "pending"]
 
 
+def lost(project: Project, **known: Any) -> list[ProjectRun]:
+    """As many runs of a project as are tried, none of which got a cluster."""
+    return [run_of(project, "no cluster", attempt=number + 1, **known) for number in range(len(checks.PAUSES) + 1)]
+
+
 def test_what_the_workspace_could_not_do_is_an_error_and_not_a_failure() -> None:
-    state, _, first = verdict(run_of(TRAIN, "no cluster", reason="no capacity in westeurope"))
+    state, _, first = verdict(*lost(TRAIN, reason="no capacity in westeurope"))
 
     assert state == "error"
     assert first == "### ⚠️ `train` could not be run: `no capacity in westeurope` — `a1b2c3d`"
@@ -71,7 +77,7 @@ def test_what_the_workspace_could_not_do_is_an_error_and_not_a_failure() -> None
 
 def test_a_failure_weighs_more_than_a_missing_cluster() -> None:
     state, _, _ = verdict(
-        run_of(TRAIN, "no cluster"),
+        *lost(TRAIN),
         run_of(ALONE, "failed"),
         changed=("projects/train/x", "projects/alone/x"),
     )

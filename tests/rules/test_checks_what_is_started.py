@@ -209,3 +209,28 @@ def test_what_is_said_of_running_work_does_not_change_by_time_alone() -> None:
     )
 
     assert early == late != []
+
+
+def test_a_run_that_got_no_cluster_is_tried_again_after_a_pause_under_another_token() -> None:
+    no_cluster = run_of(TRAIN, "no cluster", ended=NOW)
+    pr = replace(changing("projects/train/x"), runs=(no_cluster,))
+
+    at_once = checks.plan(pr, NOW)
+    later = started(checks.plan(pr, NOW + timedelta(seconds=checks.PAUSES[0])))
+
+    assert LookAgain(checks.PAUSES[0]) in at_once
+    assert not started(at_once)
+    assert [order.project for order in later] == [TRAIN.path]
+    assert later[0].token != no_cluster.token
+
+
+def test_what_follows_a_run_that_is_tried_again_waits_for_it() -> None:
+    pr = replace(PR, runs=(run_of(TRAIN, "no cluster", ended=NOW), run_of(TRAIN, attempt=2)))
+
+    assert [step.state for step in checks.steps(pr, (TRAIN, SCORE))] == ["runs", "waits"]
+
+
+def test_a_failing_script_is_not_tried_again() -> None:
+    pr = replace(changing("projects/train/x"), runs=(run_of(TRAIN, "failed"),))
+
+    assert not started(checks.plan(pr, NOW + timedelta(hours=1)))

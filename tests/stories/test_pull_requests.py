@@ -1,5 +1,6 @@
 """A pull request from outside: push, let the bot work, read what it says."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -238,3 +239,17 @@ def test_a_memo_that_is_lost_doubles_nothing(bot: Bot) -> None:
     assert len(bot.mlflow_runs(pr)) == 1
     assert len(pr.threads) == 1
     assert pr.replies == []
+
+
+def test_a_cluster_that_does_not_start_is_tried_again_and_blamed_on_nobody(bot: Bot) -> None:
+    bot.world.databricks.fail_next_cluster()
+
+    pr = opened(bot, "no_cluster", in_mode(bot, "fine"))
+    bot.world.azure.drain(10)
+    while not (pr.threads and "tried again" in pr.report):
+        bot.worker.step(ahead=60)
+    bot.ahead += timedelta(minutes=1)
+    bot.settle()
+
+    assert pr.status == "succeeded"
+    assert sorted(bot.ends(pr, every=True)) == ["FAILED", "FINISHED"]
