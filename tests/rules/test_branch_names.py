@@ -157,3 +157,10 @@ def test_a_name_at_fault_is_said_to_be_so_in_characters_or_in_a_sentence(name: s
 
     assert bad is None or bool(bad.at_fault) != bool(bad.sentence)
     assert bad is None or all(name[position - 1] == character for character, position in bad.at_fault)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a/" * 2500, "a." * 2500, "..lock" * 800, "@{" * 2500])
+def test_a_name_of_any_length_is_answered_at_once(name: str) -> None:
+    found = branches.suggest(name, RULE, {name})
+
+    assert found is None or (len(found) <= RULE.longest and branches.judge(found, RULE) is None)
