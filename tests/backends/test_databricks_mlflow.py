@@ -1,5 +1,6 @@
 """MLflow's own backend `databricks`, end to end: on a workspace as they were when it still worked."""
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,11 +58,13 @@ def prepared(workspace: Workspace, folder: Path, **more: Any) -> Submission:
 
 
 def test_a_project_runs_under_the_run_that_the_bot_created(workspace: Workspace, backend: DatabricksMlflow) -> None:
-    asked = prepared(workspace, QUICK, parameters={"model_name": "own backend model"}, token="a good one")
+    asked = prepared(
+        workspace, QUICK, parameters={"model_name": "own backend model"}, token="a good one", timeout=180.0
+    )
 
     run = backend.submit(asked)
     again = backend.submit(asked)
-    seen = ended(backend, run, 60)
+    seen = ended(backend, run, 180)
 
     assert run == again
     assert (seen.outcome, seen.reason) == ("succeeded", "")
@@ -73,9 +76,9 @@ def test_a_project_runs_under_the_run_that_the_bot_created(workspace: Workspace,
 
 
 def test_a_project_that_fails_is_seen_with_its_log(workspace: Workspace, backend: DatabricksMlflow) -> None:
-    asked = prepared(workspace, QUICK, parameters={"mode": "exits"}, token="a bad one")
+    asked = prepared(workspace, QUICK, parameters={"mode": "exits"}, token="a bad one", timeout=180.0)
 
-    seen = ended(backend, backend.submit(asked), 60)
+    seen = ended(backend, backend.submit(asked), 180)
 
     assert seen.outcome == "failed"
     assert "exit code" in seen.reason
@@ -108,7 +111,7 @@ def test_nothing_of_the_project_is_run_where_the_token_is(
 ) -> None:
     witness = tmp_path / "witness"
     folder = project(tmp_path / "project", **{"main.py": MAIN})
-    site = folder / ".local" / "lib" / f"python3.{__import__('sys').version_info.minor}" / "site-packages"
+    site = folder / ".local" / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
     site.mkdir(parents=True)
     for name in ("usercustomize.py", "sitecustomize.py", "mlflow.py"):
         (site / name).write_text(SPY.format(witness=str(witness)))

@@ -1,0 +1,216 @@
+"""The mirror of a served repository, fetched from the stand-in by Git itself."""
+
+import base64
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from scripted_server import Asked, Said, nobody, scripted, silent
+
+from bot.errors import NotFound, ServiceError
+from bot.sandbox.azure_devops import AzureDevOps as StandIn
+from bot.services import git
+from bot.services.git import Mirror
+from bot.settings import Served
+
+PROJECT, REPOSITORY = "ml team", "our models"
+TOKEN = "pat-very-secret-4711"
+NOTEBOOK = "# Databricks notebook source\nprint(1)\n"
+
+
+@pytest.fixture
+def azure(tmp_path: Path) -> Iterator[StandIn]:
+    content = tmp_path / "content"
+    (content / "projects" / "a b").mkdir(parents=True)
+    (content / "projects" / "a b" / "MLproject").write_text("name: a b\n")
+    (content / "projects" / "a b" / "run.sh").write_text("#!/bin/sh\n")
+    (content / "hooks").mkdir()
+    (content / "hooks" / "score.py").write_text(NOTEBOOK)
+    (content / "hooks" / "settings.py").write_text("DATA = 1\n")
+    stand_in = StandIn(tmp_path / "azure", project=PROJECT, repository=REPOSITORY, bot_token=TOKEN)
+    with stand_in as started:
+        started.seed(content)
+        yield started
+
+
+@pytest.fixture
+def mirror(azure: StandIn, tmp_path: Path) -> Mirror:
+    return at(azure.organization_url, tmp_path / "var")
+
+
+def at(organization_url: str, var: Path, *tokens: str) -> Mirror:
+    served = Served(f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main")
+    return Mirror(served, tuple(SecretStr(one) for one in tokens or (TOKEN,)), var)
+
+
+def linked(azure: StandIn, folder: Path) -> str:
+    """A branch with links and a program, pushed by Git as people do; gives its commit."""
+    clone = folder / "clone"
+    header = base64.b64encode(f":{TOKEN}".encode()).decode()
+    sign_in = ["-c", f"http.extraHeader=Authorization: Basic {header}", "-c", "user.name=Ada", "-c", "user.email=a@b.c"]
+
+    def run(*words: str, at: Path = clone) -> str:
+        done = subprocess.run(["git", *sign_in, *words], cwd=at, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    run("clone", "--quiet", azure.clone_url, str(clone), at=folder)
+    run("checkout", "--quiet", "-b", "linked")
+    (clone / "projects" / "a b" / "out").symlink_to("/etc/passwd")
+    (clone / "projects" / "a b" / "up").symlink_to("../../hooks")
+    (clone / "projects" / "a b" / "run.sh").chmod(0o755)
+    run("add", "-A")
+    run("commit", "--quiet", "-m", "Link")
+    run("push", "--quiet", "origin", "linked")
+    return run("rev-parse", "HEAD")
+
+
+def test_a_branch_is_fetched_and_its_files_read(azure: StandIn, mirror: Mirror) -> None:
+    commit = mirror.fetch("main")
+
+    assert commit == azure.tip("main")
+    assert mirror.read(commit, "projects/a b/MLproject") == b"name: a b\n"
+    assert mirror.read(commit, "projects/none") is None
+    assert mirror.read(commit, "projects") is None
+
+
+def test_files_are_listed_with_what_kind_they_are(mirror: Mirror) -> None:
+    found = {file.path: file for file in mirror.files(mirror.fetch("main"), ("hooks", "nothing here"))}
+
+    assert set(found) == {"hooks/score.py", "hooks/settings.py"}
+    assert (found["hooks/score.py"].notebook, found["hooks/settings.py"].notebook) == (True, False)
+    assert found["hooks/score.py"].size == len(NOTEBOOK)
+
+
+def test_a_branch_that_has_moved_is_fetched_where_it_is_now(azure: StandIn, mirror: Mirror) -> None:
+    first = azure.push("change", {"new.txt": "one"}, "One")
+    mirror.bring("change", first)
+    azure.push("change", {"new.txt": "two"}, "Two")
+    second = azure.push("change", {"new.txt": "rewritten"}, "Rewritten", force=True)
+
+    fetched = mirror.fetch("change")
+
+    assert fetched == second
+    assert mirror.read(second, "new.txt") == b"rewritten"
+    assert mirror.read(first, "new.txt") == b"one"
+
+
+def test_a_commit_that_the_branch_has_left_is_said_to_be_gone(azure: StandIn, mirror: Mirror) -> None:
+    lost = azure.push("change", {"new.txt": "one"}, "One")
+    azure.push("change", {"new.txt": "two"}, "Two", force=True)
+
+    with pytest.raises(NotFound, match="is no longer at"):
+        mirror.bring("change", lost)
+
+
+def test_a_branch_that_is_not_there_is_not_found(mirror: Mirror) -> None:
+    with pytest.raises(NotFound, match="has no branch"):
+        mirror.fetch("never_was")
+
+
+@pytest.mark.parametrize("branch", ["feature/a b", "--upload-pack=touch pwned", "-q", "main:refs/heads/other", "a..b"])
+def test_a_branch_name_is_never_an_option_nor_a_place_to_write(mirror: Mirror, tmp_path: Path, branch: str) -> None:
+    mirror.fetch("main")
+
+    with pytest.raises(ServiceError):
+        mirror.fetch(branch)
+
+    assert not list(tmp_path.rglob("pwned"))
+    with pytest.raises(ServiceError):
+        mirror.fetch("other")
+
+
+def test_a_folder_is_exported_with_its_programs_and_links_that_are_not_followed(
+    azure: StandIn, mirror: Mirror, tmp_path: Path
+) -> None:
+    commit = linked(azure, tmp_path)
+    mirror.bring("linked", commit)
+
+    mirror.export(commit, "projects/a b", tmp_path / "exported")
+
+    exported = tmp_path / "exported"
+    assert (exported / "MLproject").read_text() == "name: a b\n"
+    assert os.access(exported / "run.sh", os.X_OK)
+    assert not os.access(exported / "MLproject", os.X_OK)
+    assert os.readlink(exported / "out") == "/etc/passwd"
+    assert mirror.read(commit, "projects/a b/out") is None
+    assert {file.path.rsplit("/", 1)[1]: file.link for file in mirror.files(commit, ("projects",))} == {
+        "MLproject": False,
+        "run.sh": False,
+        "out": True,
+        "up": True,
+    }
+
+
+def test_a_folder_that_the_commit_does_not_have_is_not_found(mirror: Mirror, tmp_path: Path) -> None:
+    commit = mirror.fetch("main")
+
+    with pytest.raises(NotFound):
+        mirror.export(commit, "projects/none", tmp_path / "exported")
+    with pytest.raises(NotFound):
+        mirror.files("f" * 40, ("projects",))
+
+
+def test_the_token_is_in_no_argument_and_in_no_file(
+    azure: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.which("git")
+    watching = tmp_path / "bin" / "git"
+    watching.parent.mkdir()
+    watching.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{tmp_path}/argv"\nexec "{real}" "$@"\n')
+    watching.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{watching.parent}{os.pathsep}{os.environ['PATH']}")
+    mirror = at(azure.organization_url, tmp_path / "var", "pat-expired-4711", TOKEN)
+
+    mirror.fetch("main")
+    with pytest.raises(ServiceError) as refused:
+        mirror.fetch("never_was")
+
+    secrets = [TOKEN, "pat-expired-4711"]
+    secrets += [base64.b64encode(f":{one}".encode()).decode() for one in secrets]
+    written = [path.read_bytes() for path in (tmp_path / "var").rglob("*") if path.is_file()]
+    argv = (tmp_path / "argv").read_text()
+    assert "fetch" in argv
+    assert written
+    for secret in secrets:
+        assert secret not in argv
+        assert secret not in str(refused.value)
+        assert not any(secret.encode() in content for content in written)
+
+
+def test_the_second_token_is_used_when_the_first_has_expired(azure: StandIn, tmp_path: Path) -> None:
+    mirror = at(azure.organization_url, tmp_path / "var", "pat-expired", TOKEN)
+
+    assert mirror.fetch("main") == azure.tip("main")
+
+
+def test_tokens_that_are_all_refused_are_told(azure: StandIn, tmp_path: Path) -> None:
+    mirror = at(azure.organization_url, tmp_path / "var", "pat-expired")
+
+    with pytest.raises(ServiceError, match="could not be fetched") as refused:
+        mirror.fetch("main")
+
+    assert not isinstance(refused.value, NotFound)
+    assert "pat-expired" not in str(refused.value)
+
+
+def test_git_follows_no_redirect(azure: StandIn, tmp_path: Path) -> None:
+    def astray(asked: Asked) -> Said:
+        return Said("moved", 302, {"Location": azure.url + asked.path})
+
+    with scripted(astray) as front, pytest.raises(ServiceError):
+        at(f"{front.url}/contoso", tmp_path / "var").fetch("main")
+
+
+def test_a_git_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "_TIMEOUT", 1.0)
+    with silent() as mute:
+        for address in (mute, nobody()):
+            begun = time.monotonic()
+            with pytest.raises(ServiceError):
+                at(f"{address}/contoso", tmp_path / "var").fetch("main")
+            assert time.monotonic() - begun < 10
