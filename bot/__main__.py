@@ -1,14 +1,16 @@
 """The commands of `python -m bot`. Each exits with 1 and one clear sentence when it fails."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from bot.errors import SignalmanError
+
+if TYPE_CHECKING:
+    from bot.queue import Queue
 
 
 class _Sentences(click.Group):
@@ -98,45 +100,47 @@ def sync(dry_run: bool) -> None:
             print(f"  {branch.described(order)}")
 
 
-@main.group(invoke_without_command=True, epilog="Example: python -m bot events show azure-3aa7673b-12")
-@click.option("-n", "limit", default=20, show_default=True, help="How many, the newest first.")
+@main.group(invoke_without_command=True, epilog="Example: python -m bot events --failed")
+@click.option("-n", "limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--failed", is_flag=True, help="Only what is in trouble now.")
 @click.pass_context
-def events(ctx: click.Context, limit: int) -> None:
-    """List deliveries, and what became of them."""
-    if ctx.invoked_subcommand is not None:
-        return
-    from bot import app, subjects
-    from bot.queue import Queue
+def events(ctx: click.Context, limit: int, failed: bool) -> None:
+    """List the deliveries that were accepted, newest first, and what became of them."""
+    if ctx.invoked_subcommand is None:
+        from bot.commands import events as telling
 
-    queue = Queue(app.prepare().database_url)
-    seen = {one.subject: one for one in queue.subjects(1000)}
-    table = Table("received", "sender", "event", "subject", "looked at", "key")
-    for one in queue.deliveries(limit):
-        row = seen.get(one.subject)
-        looked = "not yet" if row is None or row.seen < one.generation else row.last_error or "yes"
-        table.add_row(_time(one.received_at), one.sender, one.event, subjects.key(one.subject), looked, one.key)
-    Console().print(table)
+        for line in telling.listed(_queue(), limit, failed=failed):
+            click.echo(line)
 
 
 @events.command(epilog="Example: python -m bot events show azure-3aa7673b-12")
 @click.argument("key")
 def show(key: str) -> None:
-    """Tell what the passes over a delivery's subject did."""
-    from bot import app, subjects
+    """Tell each pass and each action that a delivery led to; KEY may also be a subject."""
+    from bot.commands import events as telling
+
+    for line in telling.shown(_queue(), key):
+        click.echo(line)
+
+
+@main.command(epilog="Example: python -m bot replay azure-3aa7673b-12")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--all-open", "unanswered", is_flag=True, help="Everything that waits for an answer, or fails.")
+def replay(keys: tuple[str, ...], unanswered: bool) -> None:
+    """Look again, now, at what a delivery spoke of; KEY may also be a subject. Workers may run meanwhile."""
+    from bot.commands import events as telling
+
+    if not keys and not unanswered:
+        raise click.UsageError("Name a delivery or a subject, or say --all-open.")
+    for line in telling.replay(_queue(), keys, unanswered=unanswered):
+        click.echo(line)
+
+
+def _queue() -> "Queue":
+    from bot import app
     from bot.queue import Queue
 
-    queue = Queue(app.prepare().database_url)
-    found = queue.delivery(key)
-    if found is None:
-        raise click.ClickException(f"No delivery {key} is known; `python -m bot events` lists them.")
-    subject = subjects.key(found.subject)
-    print(f"{found.event} from {found.sender}, received {_time(found.received_at)}: {subject}")
-    for one in queue.passes(subject):
-        print(f"{_time(one.started_at)}  {one.error or '; '.join(one.performed)}")
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Queue(app.prepare().database_url)
 
 
 if __name__ == "__main__":

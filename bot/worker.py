@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 RETENTION = 30 * 86400.0
 # How soon a sweep, and the database itself, are tried again when they failed.
 SWEEP_SOON = 5.0
+# A webhook that comes during a large sweep would otherwise wait for the whole of it.
+SWEPT_PER_SECOND = 20.0
 DATABASE_SOON = 1.0
 
 
@@ -114,7 +116,7 @@ class Worker:
     def sweep(self) -> int:
         """Make every subject due that the world has; returns how many. Raises what listing them raises."""
         subjects = list(self._list())
-        self._queue.wake(subjects)
+        self._queue.wake(subjects, per_second=SWEPT_PER_SECOND)
         return len(subjects)
 
     def _take(self, free: int, ahead: float = 0.0) -> list[Lease]:

@@ -153,7 +153,7 @@ def job_settings(job: config.Job, repository: str, commit: str, source: Reposito
         "parameters": [
             {"name": name, "default": value} for name, value in {**own, "model_name": "", "model_version": ""}.items()
         ],
-        "tags": {OWNER: repository},
+        "tags": {OWNER: repository, sync.CREATED: commit},
     }
     if job.schedule is not None:
         settings["schedule"] = {

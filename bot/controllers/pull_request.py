@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
@@ -15,6 +16,12 @@ from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, ServingVers
 from bot.passes import Look, Outcome
 from bot.rules import branches, checks, rollout
 from bot.subjects import PullRequest, Subject
+
+BELIEVED = timedelta(minutes=5)
+"""How long what was read of a pull request is believed while its runs go on and nobody speaks of it.
+
+That somebody closed it may be told to nobody, and a sweep lists only what is open.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class Memory:
     status: str = ""
     report: str = ""
     thread_status: str = ""
+    read: datetime | None = None
 
     @property
     def known(self) -> PullRequestHead:
@@ -77,8 +85,10 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
 def gather(subject: PullRequest, look: Look, repository: Repository, world: Neighbours) -> Memory:
     """Read what is needed and no more: without news, only the runs that are under way."""
     memory = _MEMORY.validate_python(look.memo) if look.memo else Memory()
-    if look.news or memory.head is None or not memory.head.iteration:
-        memory = _read_again(subject, memory, repository, world)
+    now = world.now()
+    believed = memory.read is not None and now - memory.read < BELIEVED
+    if look.news or not believed or memory.head is None or not memory.head.iteration:
+        memory = replace(_read_again(subject, memory, repository, world), read=now)
     looked = [runs.look(run, world) for run in memory.runs]
     return replace(memory, runs=tuple(run for run in looked if _matters(run, memory.known)))
 

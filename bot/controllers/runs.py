@@ -37,9 +37,7 @@ def find(repository: Repository, world: Neighbours, head: PullRequestHead, confi
         _read(run, world)
         for run in world.validation.runs.runs(experiment, tags)
         if TOKEN in run.tags
-        and (
-            (head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in ("RUNNING", "SCHEDULED")
-        )
+        and ((head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in ("RUNNING", "SCHEDULED"))
     ]
 
 

@@ -39,10 +39,11 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
     is what runs until it is stopped, and not a project that nobody waits for.
     """
     named = {project.path: project.cluster for project in config.projects} if config else {}
+    file = named.get(run.project, "cluster.json")
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
         folder = Path(temporary) / PurePosixPath(run.project).name
         try:
-            machines = {} if run.backend == "local" else _machines(run, folder, repository, named.get(run.project, "cluster.json"))
+            machines = {} if run.backend == "local" else _machines(run, folder, file, repository)
             (folder / "nothing").mkdir(parents=True)
             (folder / "nothing" / "MLproject").write_text(_NOTHING, encoding="utf-8")
             found = world.backends[run.backend].submit(
@@ -64,7 +65,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
     return replace(run, cluster_run=found)
 
 
-def _machines(run: ProjectRun, folder: Path, repository: Repository, file: str) -> dict[str, object]:
+def _machines(run: ProjectRun, folder: Path, file: str, repository: Repository) -> dict[str, object]:
     try:
         repository.mirror.export(run.commit, run.project, folder)
     except NotFound:

@@ -4,7 +4,9 @@ It knows transactions, not what they are about.
 """
 
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +21,15 @@ from bot.errors import ConfigError, SignalmanError
 
 # How long a webhook may wait for its turn to write before it is answered 503 and sent again.
 PATIENCE = 5.0
+# How long a process that stands still in a transaction may keep rows from everybody else (PostgreSQL).
+STANDSTILL = 10.0
 
 
 class QueueError(SignalmanError):
     """The work queue's database could not do what it was asked; nothing was written."""
+
+
+_WAIT = f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that is durable once it is left. Raises QueueError; then nothing was written."""
+    def writing(self, *, lasting: bool = True) -> Iterator[Connection]:
+        """A transaction that is durable once it is left. Raises QueueError; then nothing was written.
+
+        One that need not be `lasting` does not wait for the disk. It survives every end of this
+        process, but may be missing after the machine or the server broke down at that moment.
+        """
         opened = self._opened()
         # SQLite lets one write at a time, and who waits for it in the database waits unfairly.
         if self.kind == "sqlite" and not opened.turn.acquire(timeout=PATIENCE):
@@ -65,8 +76,10 @@ class Database:
             with (
                 _failing_as("written"),
                 opened.engine.connect() as connection,
-                connection.execution_options(signalman_writes=True).begin(),
+                connection.execution_options(signalman_writes=True, signalman_lasting=lasting).begin(),
             ):
+                if self.kind == "postgresql" and not lasting:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
                 yield connection
         finally:
             if self.kind == "sqlite":
@@ -103,13 +116,11 @@ def parse(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return create_engine(
-            url,
-            hide_parameters=True,
-            pool_pre_ping=True,
-            pool_timeout=PATIENCE,
-            connect_args={"connect_timeout": int(PATIENCE), "application_name": "signalman"},
+        engine = create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_timeout=PATIENCE, connect_args=_NETWORK
         )
+        event.listen(engine, "connect", _limit)
+        return engine
     _make_file(Path(str(url.database)))
     engine = create_engine(url, hide_parameters=True, pool_timeout=PATIENCE, connect_args={"timeout": PATIENCE})
     event.listen(engine, "connect", _prepare)
@@ -125,26 +136,65 @@ def _make_file(path: Path) -> None:
         raise QueueError(f"The work queue's file {path} cannot be opened: {error.strerror}.") from error
 
 
+# A server that is cut off answers nothing, not even with an error: TCP alone would wait a quarter of an hour.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_NETWORK: dict[str, str | int] = {
+    "application_name": "signalman",
+    "connect_timeout": int(PATIENCE),
+    "keepalives_idle": int(PATIENCE),
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": int(PATIENCE * 1000),
+}
+
+
+def _limit(connection: Any, _record: Any) -> None:
+    limits = {"lock_timeout": PATIENCE, "idle_in_transaction_session_timeout": STANDSTILL}
+    with connection.cursor() as cursor:
+        for name, seconds in limits.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds * 1000:.0f}"))
+    connection.commit()
+
+
 def _prepare(connection: Any, _record: Any) -> None:
     # The driver's own BEGIN comes too late and without IMMEDIATE; `_begin` does it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+    cursor.execute(_WAIT)
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("signalman_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+    options = connection.get_execution_options()
+    if not options.get("signalman_writes", False):
+        connection.exec_driver_sql("BEGIN DEFERRED")
+        return
+    # Left to itself SQLite asks for the lock ever less often, down to ten times a second, and whoever
+    # writes without a pause starves the others (https://www.sqlite.org/src/file/src/main.c, busy handler).
+    driver = connection.connection
+    end = time.monotonic() + PATIENCE
+    driver.execute("PRAGMA busy_timeout = 4")
+    # The log is written in order: the next transaction that does wait for the disk waits for this one too.
+    driver.execute(f"PRAGMA synchronous = {'FULL' if options['signalman_lasting'] else 'NORMAL'}")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+    finally:
+        driver.execute(_WAIT)
 
 
 @contextmanager
 def _failing_as(what: str) -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
         told = (str(cause).splitlines() or [""])[0]
         raise QueueError(

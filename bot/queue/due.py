@@ -22,7 +22,7 @@ def lock(connection: Connection, keys: Iterable[str]) -> None:
 
 
 def make_due(connection: Connection, keys: Iterable[str], now: float) -> dict[str, int]:
-    """Make subjects due now and count a generation more; a row that waits already keeps its place."""
+    """Make subjects due at that time and count a generation more; a row that is due sooner keeps its place."""
     generations = {}
     for key in sorted(set(keys)):
         statement = (

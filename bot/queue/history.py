@@ -7,7 +7,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, an
 
 from bot.queue.records import Counts, DeliveryRecord, PassRecord, SubjectRecord
 from bot.queue.schema import deliveries, passes, subjects
-from bot.subjects import parse
+from bot.subjects import key, parse
 
 
 def counts(connection: Connection, now: float) -> Counts:
@@ -25,8 +25,18 @@ def counts(connection: Connection, now: float) -> Counts:
 
 
 def delivery(row: Row[Any]) -> DeliveryRecord:
-    """A delivery's row as a record."""
-    return DeliveryRecord(row.key, row.sender, row.event, parse(row.subject), row.generation, row.received_at)
+    """A delivery's row, with what its subject's row has seen, as a record."""
+    return DeliveryRecord(
+        row.key,
+        row.sender,
+        row.event,
+        parse(row.subject),
+        row.generation,
+        row.received_at,
+        row.answered_at,
+        row.answered_by,
+        waiting=row.seen is not None and row.seen < row.generation,
+    )
 
 
 def pass_(row: Row[Any]) -> PassRecord:
@@ -59,7 +69,50 @@ def subject(row: Row[Any]) -> SubjectRecord:
 
 def latest_deliveries(limit: int) -> Select[Any]:
     """The newest deliveries first."""
-    return select(deliveries).order_by(deliveries.c.received_at.desc()).limit(limit)
+    return _deliveries().order_by(deliveries.c.received_at.desc()).limit(limit)
+
+
+def failing_deliveries(limit: int) -> Select[Any]:
+    """Of each subject that fails, the deliveries that wait for a good pass, or else the newest; newest first."""
+    others = deliveries.alias()
+    newest = select(func.max(others.c.generation)).where(others.c.subject == deliveries.c.subject).scalar_subquery()
+    return (
+        _deliveries()
+        .where(
+            subjects.c.last_error.is_not(None),
+            or_(deliveries.c.generation > subjects.c.seen, deliveries.c.generation == newest),
+        )
+        .order_by(deliveries.c.received_at.desc())
+        .limit(limit)
+    )
+
+
+def one_delivery(delivery_key: str) -> Select[Any]:
+    """A delivery by its key."""
+    return _deliveries().where(deliveries.c.key == delivery_key)
+
+
+def passes_for(found: DeliveryRecord, limit: int) -> Select[Any]:
+    """The passes since this delivery and before the first that had a later one to answer, newest first."""
+    wanted = latest_passes(key(found.subject), limit).where(passes.c.generation >= found.generation)
+    if found.waiting:
+        return wanted
+    # Deliveries that came in a burst were answered by one pass, and what follows it belongs to all of them.
+    later = select(func.min(deliveries.c.generation)).where(
+        deliveries.c.subject == key(found.subject), deliveries.c.generation > (found.answered_by or found.generation)
+    )
+    return wanted.where(passes.c.generation < func.coalesce(later.scalar_subquery(), passes.c.generation + 1))
+
+
+def one_subject(subject_key: str) -> Select[Any]:
+    """A subject by its key."""
+    return select(subjects).where(subjects.c.key == subject_key)
+
+
+def unanswered() -> Select[Any]:
+    """The subjects that somebody spoke of since their last good pass, and those whose last pass failed."""
+    waits = or_(subjects.c.generation > subjects.c.seen, subjects.c.last_error.is_not(None))
+    return select(subjects.c.key).where(waits).order_by(subjects.c.key)
 
 
 def latest_passes(subject_key: str | None, limit: int) -> Select[Any]:
@@ -95,8 +148,12 @@ def prunable(before: float) -> list[tuple[Table, Column[Any], ColumnElement[bool
     ]
 
 
+def _deliveries() -> Select[Any]:
+    return select(deliveries, subjects.c.seen).outerjoin(subjects, subjects.c.key == deliveries.c.subject)
+
+
 def prune_page(connection: Connection, table: Table, identity: Column[Any], old: ColumnElement[bool], page: int) -> int:
     """Delete one page of rows that may go; returns how many went."""
-    some = select(identity).where(old).limit(page)
+    some = select(identity).where(old).limit(page).with_for_update(skip_locked=True)
     # The condition is asked again of each row: a webhook may have made it due since the page was chosen.
     return connection.execute(delete(table).where(identity.in_(some.scalar_subquery()), old)).rowcount

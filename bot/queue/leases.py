@@ -9,41 +9,60 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, case, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, or_, select, update
 
 from bot.passes import Look
 from bot.queue.due import lock, make_due
 from bot.queue.records import Lease
-from bot.queue.schema import passes, subjects
+from bot.queue.schema import deliveries, passes, subjects
 from bot.subjects import key, parse
 
-LONGEST_BACKOFF: Final = 300.0
+# A neighbour that is back after an outage of any length is asked again this soon.
+LONGEST_BACKOFF: Final = 32.0
 LONGEST_ERROR: Final = 2000
 
 
-def available(now: float, limit: int, ahead: float) -> Select[Any]:
-    """The subjects that are due and in no pass, longest waiting first."""
-    return (
-        select(subjects)
-        .where(
-            subjects.c.due_at <= now + ahead,
-            or_(subjects.c.lease_until.is_(None), subjects.c.lease_until <= now),
-        )
-        .order_by(subjects.c.due_at)
-        .limit(limit)
+def available(now: float, limit: int, ahead: float, *, news: bool | None = None) -> Select[Any]:
+    """The subjects that are due and in no pass, longest waiting first: with news, without, or all of them."""
+    wanted = select(subjects).where(
+        subjects.c.due_at <= now + ahead,
+        or_(subjects.c.lease_until.is_(None), subjects.c.lease_until <= now),
     )
+    if news is not None:
+        wanted = wanted.where(
+            subjects.c.generation > subjects.c.seen if news else subjects.c.generation <= subjects.c.seen
+        )
+    return wanted.order_by(subjects.c.due_at).limit(limit)
 
 
 def take(connection: Connection, limit: int, ahead: float, until: float, worker: str, now: float) -> list[Lease]:
-    """Lease up to `limit` subjects until that time."""
-    taken = []
-    for row in connection.execute(available(now, limit, ahead).with_for_update(skip_locked=True)).all():
-        token = uuid4().hex
-        connection.execute(
-            update(subjects).where(subjects.c.key == row.key).values(lease_token=token, lease_until=until)
+    """Lease up to `limit` subjects until that time.
+
+    Those with news come first: however many runs are being watched, a new event does not wait for them.
+    """
+    rows: list[Row[Any]] = []
+    for news in (True, False):
+        if len(rows) < limit:
+            wanted = available(now, limit - len(rows), ahead, news=news)
+            rows += connection.execute(wanted.with_for_update(skip_locked=True)).all()
+    taken = [
+        Lease(
+            Look(parse(row.key), json.loads(row.memo), news=row.generation > row.seen),
+            uuid4().hex,
+            row.generation,
+            row.seen,
+            row.attempts,
+            worker,
+            now,
         )
-        look = Look(parse(row.key), json.loads(row.memo), news=row.generation > row.seen)
-        taken.append(Lease(look, token, row.generation, row.attempts, worker, now))
+        for row in rows
+    ]
+    if taken:
+        leased = update(subjects).where(subjects.c.key == bindparam("taken"))
+        connection.execute(
+            leased.values(lease_token=bindparam("token"), lease_until=until),
+            [{"taken": key(lease.subject), "token": lease.token} for lease in taken],
+        )
     return taken
 
 
@@ -67,7 +86,8 @@ def settle(
 ) -> bool:
     """Write what a pass leaves behind. Returns False, and writes nothing, when the lease is another's by now."""
     wake = list(wake)
-    lock(connection, [key(lease.subject), *wake])
+    if wake:
+        lock(connection, [key(lease.subject), *wake])
     again = None if look_again is None else now + max(0.0, look_again)
     settled = connection.execute(
         _row(lease).values(
@@ -83,16 +103,25 @@ def settle(
     )
     if not settled.rowcount:
         return False
+    if lease.generation > lease.seen:
+        answered = update(deliveries).where(
+            deliveries.c.subject == key(lease.subject),
+            deliveries.c.generation.between(lease.seen + 1, lease.generation),
+        )
+        connection.execute(answered.values(answered_at=now, answered_by=lease.generation))
     make_due(connection, wake, now)
     return True
 
 
 def fail(connection: Connection, lease: Lease, error: str, retry_after: float, now: float) -> bool:
-    """Write that a pass failed; the subject waits 2, 4, 8 … 300 seconds, and never less than it was asked to."""
+    """Write that a pass failed; the subject waits 2, 4, 8, 16, 32, 32 … seconds, and never less than it was asked to.
+
+    As always, news ends the wait; so there is none when somebody spoke of the subject during the pass.
+    """
     wait = max(min(LONGEST_BACKOFF, 2.0 ** min(lease.attempts + 1, 16)), retry_after)
     failed = connection.execute(
         _row(lease).values(
-            due_at=now + wait,
+            due_at=case((subjects.c.generation > lease.generation, now), else_=now + wait),
             attempts=subjects.c.attempts + 1,
             last_error=error,
             last_passed_at=now,

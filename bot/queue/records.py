@@ -14,12 +14,14 @@ class Lease:
     """The right to make one pass over a subject, until it runs out or is renewed.
 
     `generation` counts how often somebody spoke of the subject before it was taken,
-    `attempts` the passes over it that have failed since the last good one.
+    `seen` how often before the last good pass, `attempts` the passes over it that
+    have failed since.
     """
 
     look: Look
     token: str
     generation: int
+    seen: int
     attempts: int
     worker: str
     taken_at: float
@@ -56,7 +58,12 @@ class SubjectRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRecord:
-    """A webhook that was accepted. The pass over `subject` that saw `generation` has answered it."""
+    """A webhook that was accepted.
+
+    The first good pass over `subject` that saw `generation` answered it: at `answered_at`,
+    when `answered_by` was the newest generation. Both are None while it is `waiting` for
+    that pass, and for what an older Signalman answered.
+    """
 
     key: str
     sender: str
@@ -64,6 +71,9 @@ class DeliveryRecord:
     subject: Subject
     generation: int
     received_at: float
+    answered_at: float | None
+    answered_by: int | None
+    waiting: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,10 @@ deliveries = Table(
     Column("subject", Text, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("received_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("answered_by", Integer),
     Index("deliveries_received_at", "received_at"),
+    Index("deliveries_subject", "subject", "generation"),
 )
 
 passes = Table(

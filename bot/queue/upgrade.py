@@ -25,6 +25,8 @@ def migrate(url: str) -> None:
     try:
         with database.writing() as connection:
             if database.kind == "postgresql":
+                # Whoever comes second waits for as long as the upgrade takes.
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from bot.passes import Outcome
 from bot.queue import history, leases
@@ -12,7 +12,9 @@ from bot.queue.database import Database, QueueError
 from bot.queue.due import insert, make_due
 from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, SubjectRecord
 from bot.queue.schema import deliveries
-from bot.subjects import Delivery, Subject, key
+from bot.subjects import Delivery, Subject, key, parse
+
+PAGE = 20
 
 
 class Queue:
@@ -48,12 +50,17 @@ class Queue:
             connection.execute(update(deliveries).where(deliveries.c.key == delivery.key).values(generation=generation))
             return True
 
-    def wake(self, subjects: Iterable[Subject]) -> None:
-        """Make subjects due now without a webhook, as news."""
-        keys = sorted({key(subject) for subject in subjects})
-        for start in range(0, len(keys), 100):  # in pages, so that a large sweep does not hold up webhooks
+    def wake(self, subjects: Iterable[Subject], *, per_second: float = 0.0) -> None:
+        """Make subjects due without a webhook, as news: now, or the next ones later so that so many are due a second.
+
+        They are written page by page: a long list does not hold up webhooks, neither here nor in the worker.
+        """
+        keys = list(dict.fromkeys(key(subject) for subject in subjects))
+        for start in range(0, len(keys), PAGE):
             with self._database.writing() as connection:
-                make_due(connection, keys[start : start + 100], self._clock())
+                make_due(
+                    connection, keys[start : start + PAGE], self._clock() + (start / per_second if per_second else 0)
+                )
 
     def writable(self) -> bool:
         """Tell whether a webhook could be stored just now."""
@@ -79,7 +86,8 @@ class Queue:
         with self._database.reading() as connection:
             if connection.execute(leases.available(now, 1, ahead)).first() is None:
                 return []
-        with self._database.writing() as connection:
+        # A machine that breaks down takes its SQLite's workers with it: there a lease need not outlast them.
+        with self._database.writing(lasting=self._database.kind != "sqlite") as connection:
             return leases.take(connection, n, ahead, now + lease, worker, now)
 
     def renew(self, held: Iterable[Lease], seconds: float) -> set[str]:
@@ -95,7 +103,9 @@ class Queue:
         nothing was written. Raises TypeError for a memo that is not JSON.
         """
         memo, now = json.dumps(dict(outcome.memo)), self._clock()
-        with self._database.writing() as connection:
+        # A look that changed nothing may be lost: then it is made again.
+        lasting = bool(lease.look.news or outcome.performed or outcome.wake)
+        with self._database.writing(lasting=lasting) as connection:
             ours = leases.settle(
                 connection, lease, memo, outcome.look_again, [key(subject) for subject in outcome.wake], now
             )
@@ -104,7 +114,7 @@ class Queue:
             return ours
 
     def fail(self, lease: Lease, error: str, *, retry_after: float | None = None) -> bool:
-        """Write why a pass failed and try again later: after 2, 4, 8 … 300 s, and not before `retry_after`.
+        """Write why a pass failed and try again later: after 2, 4, 8 … 32 s, and not before `retry_after`.
 
         The memo stays, and what was news stays news. Returns False when the lease is not ours any more.
         """
@@ -132,16 +142,36 @@ class Queue:
         with self._database.reading() as connection:
             return [history.subject(row) for row in connection.execute(history.latest_subjects(limit))]
 
-    def deliveries(self, limit: int = 50) -> list[DeliveryRecord]:
-        """The newest webhooks that were accepted."""
+    def subject(self, subject: Subject) -> SubjectRecord | None:
+        """One subject, or None when nobody spoke of it or it was forgotten."""
         with self._database.reading() as connection:
-            return [history.delivery(row) for row in connection.execute(history.latest_deliveries(limit))]
+            row = connection.execute(history.one_subject(key(subject))).first()
+            return None if row is None else history.subject(row)
+
+    def unanswered(self) -> list[Subject]:
+        """The subjects that somebody spoke of since their last good pass, and those whose last pass failed."""
+        with self._database.reading() as connection:
+            return [parse(found) for found in connection.execute(history.unanswered()).scalars()]
+
+    def deliveries(self, limit: int = 50, *, failing: bool = False) -> list[DeliveryRecord]:
+        """The newest webhooks that were accepted.
+
+        With `failing`, only of subjects whose last pass failed: those that wait for a good one, or else the newest.
+        """
+        wanted = history.failing_deliveries(limit) if failing else history.latest_deliveries(limit)
+        with self._database.reading() as connection:
+            return [history.delivery(row) for row in connection.execute(wanted)]
 
     def delivery(self, delivery_key: str) -> DeliveryRecord | None:
         """One webhook, or None when it never came or was forgotten."""
         with self._database.reading() as connection:
-            row = connection.execute(select(deliveries).where(deliveries.c.key == delivery_key)).first()
+            row = connection.execute(history.one_delivery(delivery_key)).first()
             return None if row is None else history.delivery(row)
+
+    def passes_for(self, delivery: DeliveryRecord, limit: int = 50) -> list[PassRecord]:
+        """The newest passes between this webhook and the next that performed something or failed."""
+        with self._database.reading() as connection:
+            return [history.pass_(row) for row in connection.execute(history.passes_for(delivery, limit))]
 
     def passes(self, subject_key: str | None = None, limit: int = 50) -> list[PassRecord]:
         """The newest passes that performed something or failed, over one subject or over all."""
@@ -152,16 +182,19 @@ class Queue:
     def prune(self, older_than: float, page: int = 500) -> int:
         """Forget what is older than so many seconds, page by page; returns how many rows went.
 
-        A single delete of a long history would hold up webhooks (reference: 100,000 rows in one transaction).
+        A single delete of a long history would hold up webhooks (reference: 100,000 rows in one transaction);
+        so would page after page without a rest, therefore it rests for as long as the last one took.
         """
         before, gone = self._clock() - older_than, 0
         for table, identity, old in history.prunable(before):
             while True:
+                began = time.monotonic()
                 with self._database.writing() as connection:
                     went = history.prune_page(connection, table, identity, old, page)
                 gone += went
                 if went < page:
                     break
+                time.sleep(min(1.0, time.monotonic() - began))
         return gone
 
     def close(self) -> None:

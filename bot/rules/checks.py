@@ -7,7 +7,6 @@ judged is its status, so the report is always written before it.
 import hashlib
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake

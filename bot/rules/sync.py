@@ -12,12 +12,15 @@ from pathlib import PurePosixPath
 from bot.actions import Action, CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
 from bot.config import Folder
 from bot.errors import ConfigError
-from bot.facts import BranchFacts, Manifest, SourceFile
+from bot.facts import BranchFacts, JobFacts, Manifest, SourceFile
 from bot.subjects import Model
 from bot.words import replies
 
 LARGEST = 10 * 1024 * 1024
 """Bytes; the workspace import refuses more (https://docs.databricks.com/api/workspace/workspace/import)."""
+
+CREATED = "signalman_created"
+"""The tag of a job that names the commit which brought it."""
 
 _SKIPPED = ("__pycache__", ".ipynb_checkpoints", "mlruns")
 
@@ -41,10 +44,11 @@ def plan(branch: BranchFacts) -> list[Action]:
     wanted = objects(branch.config.folders, branch.files)
     change = difference(wanted, branch.manifest.files)
     done = Manifest(branch.repository, branch.tip, {path: source.digest for path, source in wanted.items()})
+    brought = [job.name for job in branch.config.jobs if _brought(branch.jobs.get(job.name), branch.tip)]
     return [
         *_files(branch, wanted, change),
         *created,
-        *_told(branch, change, missing),
+        *_told(branch, change, brought),
         WriteManifest(done),
         *followed,
     ]
@@ -123,6 +127,11 @@ def _in_the_way(removed: Sequence[str], wanted: Mapping[str, SourceFile]) -> lis
         for one in above:
             found |= {str(folder) for folder in PurePosixPath(path).parents if f"{folder}/".startswith(f"{one}/")}
     return sorted(found, reverse=True)
+
+
+def _brought(job: JobFacts | None, tip: str) -> bool:
+    # Also one that is there: a sync that was cut off after it tells the same when it is done again.
+    return job is None or job.tags.get(CREATED) == tip
 
 
 def _told(branch: BranchFacts, change: Change, jobs: Sequence[str]) -> list[Action]:

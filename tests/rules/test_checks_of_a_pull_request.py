@@ -137,12 +137,12 @@ def test_the_runs_of_a_closed_pull_request_are_cancelled() -> None:
     assert orders == [CancelRun(run), LookAgain(1.0)]
 
 
-def test_a_superseded_run_that_never_reached_a_cluster_is_closed_in_mlflow_only() -> None:
+def test_a_superseded_run_is_stopped_even_if_nobody_noted_where_it_is() -> None:
     lost = replace(OLD_RUN, cluster_run="")
 
     orders = checks.plan(replace(PR, head=replace(HEAD, judged=True), runs=(lost,)), NOW)
 
-    assert orders == [CloseRun(replace(lost, outcome="cancelled"))]
+    assert orders == [CancelRun(lost), LookAgain(1.0)]
 
 
 def test_the_newest_iterations_run_is_not_cancelled() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.actions import Action, CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
 from bot.facts import JobFacts, Manifest
+from bot.rules import sync
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,11 @@ class WorkspaceInMemory:
                 return replace(self, objects={key: held for key, held in self.objects.items() if key != path})
             case WriteManifest(manifest):
                 return replace(self, manifest=manifest)
-            case CreateJob(name):
+            case CreateJob(name, commit):
                 assert name not in self.jobs, f"job {name} is created twice"
-                return replace(self, jobs={**self.jobs, name: JobFacts(len(self.jobs) + 1, name)})
+                return replace(
+                    self, jobs={**self.jobs, name: JobFacts(len(self.jobs) + 1, name, tags={sync.CREATED: commit})}
+                )
             case Reply(_, body):
                 return self if body in self.told else replace(self, told=(*self.told, body))
             case Wake():

@@ -1,0 +1,43 @@
+"""A world of its own, because here the target branch, the jobs and the models are changed a hundred times."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bot.sandbox.world import World
+from tests.conftest import CONTENT
+from tests.controllers.scene import QUICK, Scene
+from tests.controllers.tellings import Tellings
+
+SIDE_BY_SIDE = "test_a_pull_request_ends_the_same_wherever_a_pass_is_cut_off"
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The neighbours of the bots that are killed."""
+    with World(tmp_path_factory.mktemp("cut_world"), CONTENT, slots=8) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def tellings(
+    request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Tellings]:
+    """Stories, of which those about pull requests are told side by side; the others share the target branch."""
+    found = Tellings(world, tmp_path_factory.mktemp)
+    found.tell(first_of_all)
+    for item in request.session.items:
+        if getattr(item, "originalname", "") == SIDE_BY_SIDE and isinstance(item, pytest.Function):
+            found.foresee(item.callspec.params["story"])
+            found.foresee(**item.callspec.params)
+    yield found
+    found.close()
+
+
+def first_of_all(scene: Scene) -> dict[str, object]:
+    """Have the launcher uploaded, which the first run of all does."""
+    scene.open(scene.trains("exits"))
+    scene.bot.hear_of(scene.number)
+    scene.bot.work()
+    scene.let_end(QUICK)
+    return {}

@@ -1,0 +1,111 @@
+"""The bot without a process: it makes passes where the test stands, and dies there when the knife falls."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot import app, settings
+from bot.controllers.neighbours import Neighbours
+from bot.errors import SignalmanError
+from bot.queue import Lease, Queue, migrate
+from bot.sandbox.world import World
+from bot.subjects import Branch, Model, PullRequest, Subject
+from tests.controllers.knife import Killed, Knife, within_reach
+
+_ONE_AT_A_TIME = threading.Lock()  # Alembic is made for one upgrade in a process.
+
+SOON = 60.0
+"""Who asked to be looked at again within so many seconds is looked at at once."""
+
+
+@dataclass
+class KillableBot:
+    """A bot with a queue of its own. Nobody tells it anything but `hear`, so that each test has its own."""
+
+    world: World
+    folder: Path
+    knife: Knife = field(default_factory=Knife)
+    deaths: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        environment = self.world.environment("http://127.0.0.1:1", self.folder)
+        self.settings = settings.read({**environment, "BOT_CONFIG": "config/bot.yml"})
+        self.repository = self.settings.served[0].key
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _ONE_AT_A_TIME:
+            migrate(self.settings.database_url)
+        self.queue = Queue(self.settings.database_url)
+        self.neighbours = self._born()
+
+    def hear(self, *subjects: Subject) -> None:
+        """Somebody spoke of these."""
+        self.queue.wake(subjects)
+
+    def hear_of(self, number: int) -> None:
+        """Somebody spoke of a pull request."""
+        self.hear(PullRequest(self.repository, number))
+
+    def hear_of_branch(self) -> None:
+        """Somebody pushed to the target branch."""
+        self.hear(Branch(self.repository))
+
+    def hear_of_model(self, name: str) -> None:
+        """Somebody promoted a version."""
+        self.hear(Model(name))
+
+    def work(self, deadline: float = 30.0) -> None:
+        """Make passes until nothing is due, or all that is due can only wait. A killed bot is started again."""
+        end = time.monotonic() + deadline
+        while not self.work_until_killed(end - time.monotonic()):
+            pass
+
+    def work_until_killed(self, deadline: float = 30.0) -> bool:
+        """The same, but a killed bot stays dead; tells whether it came to the end."""
+        end, waiting = time.monotonic() + deadline, set[Subject]()
+        while leases := self.queue.take(1, lease=SOON, worker="test", ahead=SOON):
+            (lease,) = leases
+            assert time.monotonic() < end, f"{lease.subject} is still due; {self.errors}"
+            try:
+                idle = self._pass(lease)
+            except Killed:
+                self.queue.give_back([lease])  # What a lease that ran out comes to.
+                self.neighbours = self._born()
+                self.deaths += 1
+                return False
+            waiting = waiting | {lease.subject} if idle else set()
+            if idle and not lease.look.news and self._due() <= waiting:
+                return True
+        return True
+
+    def step(self) -> None:
+        """Make one pass, if something is due."""
+        for lease in self.queue.take(1, lease=SOON, worker="test"):
+            self._pass(lease)
+
+    def finish(self, deadline: float = 30.0) -> None:
+        """Make passes until nothing is due at all."""
+        end = time.monotonic() + deadline
+        while self._due():
+            self.work(end - time.monotonic())
+            if self._due():
+                threading.Event().wait(0.01)  # for a run that is about to end
+
+    def _pass(self, lease: Lease) -> bool:
+        """One pass, settled as the worker does it; tells whether it found that it can only wait."""
+        self.knife.a_pass_begins()
+        try:
+            outcome = app.pass_over(lease.look, self.neighbours)
+        except SignalmanError as error:
+            self.errors.append(str(error))
+            self.queue.fail(lease, str(error))
+            return False
+        self.queue.settle(lease, outcome)
+        return bool(outcome.look_again) and not outcome.performed
+
+    def _due(self) -> set[Subject]:
+        return {row.subject for row in self.queue.subjects(100) if row.due_at is not None}
+
+    def _born(self) -> Neighbours:
+        return within_reach(app.neighbours(self.settings), self.knife)

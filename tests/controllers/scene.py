@@ -1,0 +1,117 @@
+"""Where a story takes place: a killable bot, a branch of its own, and projects that wait for a sign to end."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox.world import World
+from tests.conftest import CONTENT
+from tests.controllers.killable_bot import KillableBot
+
+QUICK, SCORING = "projects/quick", "projects/quick_scoring"
+NOTEBOOK = "# Databricks notebook source\nprint({!r})\n"
+PATIENT = """
+import pathlib
+while not pathlib.Path({gate!r}).exists():
+    time.sleep(0.005)
+"""
+
+
+@dataclass
+class Scene:
+    """One telling of a story; `name` is in the names of all that it makes."""
+
+    bot: KillableBot
+    name: str
+    number: int = 0
+    commits: list[str] = field(default_factory=list)
+    _gates: int = 0
+
+    @property
+    def world(self) -> World:
+        """The neighbours."""
+        return self.bot.world
+
+    def trains(self, mode: str) -> dict[str, str]:
+        """A change to the training: it behaves in that way, once the gate is open."""
+        return {f"{QUICK}/train.py": self._patient(f"{QUICK}/train.py", "mode = given.mode", f'mode = "{mode}"')}
+
+    def scores(self) -> dict[str, str]:
+        """A change to the scoring: it waits for the gate."""
+        return {f"{SCORING}/score.py": self._patient(f"{SCORING}/score.py", "import mlflow_rest", "import time")}
+
+    def _patient(self, path: str, line: str, instead: str) -> str:
+        text = (CONTENT / path).read_text()  # not as it is on main by now
+        more = "import mlflow_rest" if line.startswith("import") else ""
+        return text.replace(line, f"{instead}\n{more}{PATIENT.format(gate=str(self._gate(path)))}")
+
+    def _gate(self, path: str) -> Path:
+        return self.bot.folder / f"{path.replace('/', '_')} {len(self.commits)}"
+
+    def push(self, changes: dict[str, Any], branch: str = "") -> None:
+        """Push to the story's branch."""
+        self.commits.append(self.world.azure.push(branch or self.name, changes, f"Change {self.name}"))
+
+    def open(self, changes: dict[str, Any], branch: str = "") -> None:
+        """Push, and open a pull request."""
+        self.push(changes, branch)
+        self.number = self.world.azure.open_pull_request(branch or self.name, title=f"Change {self.name}")
+
+    def with_a_job_of_its_own(self) -> str:
+        """The configuration with one job, which no other story has and which follows this story's model."""
+        text = self.world.azure.read("config/mlops.yml").decode()
+        text = re.sub(r"- name: nightly\w*", f"- name: nightly_{self.name}", text)
+        return re.sub(r"    model: .*", f'    model: "{self.name}_model"', text)
+
+    def registered(self) -> None:
+        """A run of the pull request's newest commit has registered a version of the story's model."""
+        call = self.world.mlflow.call
+        tags = {
+            "signalman.repository": self.bot.repository,
+            "signalman.pull_request": str(self.number),
+            "signalman.commit": self.commits[0],
+        }
+        body = {"experiment_id": "0", "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        run = call("POST", "/api/2.0/mlflow/runs/create", body)["run"]["info"]
+        model = f"{self.name}_model"
+        if not self.versions(model):
+            call("POST", "/api/2.0/mlflow/registered-models/create", {"name": model})
+        version = {"name": model, "source": run["artifact_uri"], "run_id": run["run_id"]}
+        call("POST", "/api/2.0/mlflow/model-versions/create", version)
+
+    def let_end(self, project: str) -> None:
+        """Open the gate of a project that runs for the newest commit, and wait until its run is over."""
+        commit = len(self.commits) - 1
+        for file in ("train.py", "score.py"):
+            (self.bot.folder / f"{project.replace('/', '_')}_{file} {commit}").touch()
+        for run in self.cluster_runs():
+            if run["run_name"].split()[3:] == [project.split("/")[-1], self.commits[-1][:7]]:
+                self.world.databricks.wait(run["run_id"])
+
+    def cluster_runs(self) -> list[dict[str, Any]]:
+        """The runs on Databricks that were made for the pull request's commits."""
+        found = self.world.databricks.runs()
+        return [run for run in found if any(commit[:7] in run["run_name"] for commit in self.commits)]
+
+    def mlflow_runs(self) -> list[dict[str, Any]]:
+        """The MLflow runs that carry the pull request's number."""
+        call = self.world.mlflow.call
+        found = call(
+            "POST",
+            "/api/2.0/mlflow/experiments/search",
+            {"max_results": 100, "filter": f"name LIKE '%{self.name}%'"},
+        ).get("experiments", [])
+        wanted = {
+            "experiment_ids": [one["experiment_id"] for one in found],
+            "filter": f"tags.`signalman.pull_request` = '{self.number}'",
+        }
+        if not found:
+            return []
+        runs: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", wanted).get("runs", [])
+        return runs
+
+    def versions(self, model: str) -> int:
+        """How many versions a model has."""
+        path = f"/api/2.0/mlflow/model-versions/search?filter=name%3D'{model}'"
+        return len(self.world.mlflow.call("GET", path).get("model_versions", ()))

@@ -1,0 +1,71 @@
+"""A merge whose passes are cut off, wherever one may be: the same workspace, one job, one reply."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.controllers import branch
+from tests.controllers import people_see
+from tests.controllers.cuts import changes, everywhere
+from tests.controllers.knife import Side
+from tests.controllers.scene import NOTEBOOK, Scene
+from tests.controllers.tellings import Tellings
+
+HOOKS = "/Shared/mlflow_hooks"
+CHANGES = (
+    "write 1, write 2, write 3, remove 1, create_job 1, open_thread 1, write 4",
+)  # fmt: skip
+
+
+def merged(scene: Scene) -> dict[str, Any]:
+    hooks = f"mlflow_hooks/{scene.name}"
+    scene.push({f"{hooks}_stays.py": NOTEBOOK.format(1), f"{hooks}_changes.py": NOTEBOOK.format(1)}, "main")
+    scene.push({f"{hooks}_goes.txt": "1"}, "main")
+    scene.bot.knife.rest()
+    scene.bot.hear_of_branch()
+    scene.bot.finish()
+    scene.commits.clear()
+
+    config = scene.with_a_job_of_its_own()
+    scene.open(
+        {f"{hooks}_changes.py": NOTEBOOK.format(2), f"{hooks}_goes.txt": None, f"{hooks}_comes.py": NOTEBOOK.format(1)}
+        | {"config/mlops.yml": config}
+    )
+    scene.commits.append(scene.world.azure.complete(scene.number))
+    scene.bot.knife.cut_from_here()
+    scene.bot.hear_of_branch()
+    scene.bot.finish()
+    return {
+        "threads": people_see.threads(scene),
+        "workspace": people_see.workspace(scene, HOOKS),
+        "jobs": people_see.jobs(scene),
+        "manifest": manifest(scene),
+    }
+
+
+def manifest(scene: Scene) -> dict[str, Any]:
+    """What the workspace is said to hold of the story's files, and whether of the newest commit."""
+    content = scene.bot.neighbours.production.databricks.read(branch.manifest_path(scene.bot.repository))
+    found = json.loads(content or b"{}")
+    files = {people_see.masked(path, scene): digest for path, digest in found["files"].items() if scene.name in path}
+    return {"commit": people_see.masked(found["commit"], scene), "files": files}
+
+
+def test_the_changes_that_are_cut_are_all_that_a_merge_makes(tellings: Tellings) -> None:
+    told = tellings.of(merged)
+
+    assert changes(told.scene.bot.knife.passes) == list(CHANGES)
+    assert set(told.seen["workspace"]) == {f"{HOOKS}/(name)_{which}" for which in ("stays", "changes", "comes")}
+    assert told.seen["manifest"]["commit"] == "(commit 2)"
+    assert len(told.seen["jobs"]) == 1
+    assert told.scene.bot.errors == []
+
+
+@pytest.mark.parametrize(("side", "cut"), everywhere(CHANGES))
+def test_a_merge_ends_the_same_wherever_a_pass_is_cut_off(tellings: Tellings, side: Side, cut: str) -> None:
+    whole, told = tellings.of(merged), tellings.of(merged, side, cut)
+
+    assert told.scene.bot.deaths == 1
+    assert told.seen == whole.seen
+    assert told.scene.bot.errors == []

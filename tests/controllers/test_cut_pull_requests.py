@@ -1,0 +1,109 @@
+"""Pull requests whose passes are cut off, wherever one may be: the same end, and nothing twice."""
+
+from typing import Any
+
+import pytest
+
+from tests.controllers import people_see
+from tests.controllers.cuts import changes, everywhere
+from tests.controllers.knife import Side
+from tests.controllers.scene import QUICK, SCORING, Scene
+from tests.controllers.tellings import Story, Tellings
+
+
+def badly_named(scene: Scene) -> dict[str, Any]:
+    scene.open({"README.md": scene.name}, f"bad/{scene.name}")
+    scene.bot.hear_of(scene.number)
+    scene.bot.finish()
+    return people_see.pull_request(scene)
+
+
+def trained_and_scored(scene: Scene) -> dict[str, Any]:
+    scene.open(scene.trains("fine") | scene.scores())
+    scene.bot.hear_of(scene.number)
+    scene.bot.work()
+    scene.let_end(QUICK)
+    scene.bot.work()
+    scene.let_end(SCORING)
+    scene.bot.finish()
+    return people_see.pull_request(scene)
+
+
+def failing(scene: Scene) -> dict[str, Any]:
+    scene.open(scene.trains("raises"))
+    scene.bot.hear_of(scene.number)
+    scene.bot.work()
+    scene.let_end(QUICK)
+    scene.bot.finish()
+    return people_see.pull_request(scene)
+
+
+def superseded(scene: Scene) -> dict[str, Any]:
+    scene.open(scene.trains("for ever"))
+    scene.bot.hear_of(scene.number)
+    scene.bot.work_until_killed()
+    scene.push(scene.trains("fine"))
+    scene.bot.hear_of(scene.number)
+    scene.bot.work()
+    scene.let_end(QUICK)
+    scene.bot.finish()
+    assert people_see.unfinished(scene, 1) == []
+    return people_see.pull_request(scene)
+
+
+def abandoned(scene: Scene) -> dict[str, Any]:
+    scene.open(scene.trains("for ever"))
+    scene.bot.hear_of(scene.number)
+    scene.bot.work_until_killed()
+    scene.world.azure.abandon(scene.number)
+    scene.bot.hear_of(scene.number)
+    scene.bot.finish()
+    assert people_see.unfinished(scene, 1) == []
+    return {"versions": scene.versions(f"{scene.name}_model")}
+
+
+STARTS = "set_status 1, make_experiment 1, start 1, write 1, submit 1, tag 1"
+CHANGES: dict[Story, tuple[str, ...]] = {
+    badly_named: ("open_thread 1, set_thread_status 1, set_status 1",),
+    trained_and_scored: (
+        STARTS,
+        "open_thread 1",
+        "end 1, make_experiment 2, start 2, write 2, submit 2, tag 2",
+        "edit_report 1",
+        "end 2, edit_report 2, set_thread_status 1, set_status 2",
+    ),
+    failing: (STARTS, "open_thread 1", "end 1, edit_report 1, set_thread_status 1, set_status 2"),
+    superseded: (
+        STARTS,
+        "open_thread 1",
+        "cancel 1, set_status 2, make_experiment 2, start 2, write 2, submit 2, tag 2",
+        "end 1, edit_report 1",
+        "end 2, edit_report 2, set_thread_status 1, set_status 3",
+    ),
+    abandoned: (STARTS, "open_thread 1", "cancel 1", "end 1"),
+}
+CASES = [
+    pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")
+    for story, passes in CHANGES.items()
+    # A run that will fail is started like one that will not, and told of like it.
+    for place in everywhere(passes[2:] if story is failing else passes)
+]
+
+
+@pytest.mark.parametrize("story", CHANGES, ids=lambda story: story.__name__)
+def test_the_changes_that_are_cut_are_all_that_a_story_makes(tellings: Tellings, story: Story) -> None:
+    told = tellings.of(story)
+
+    assert changes(told.scene.bot.knife.passes) == list(CHANGES[story])
+    assert told.scene.bot.errors == []
+
+
+@pytest.mark.parametrize(("story", "side", "cut"), CASES)
+def test_a_pull_request_ends_the_same_wherever_a_pass_is_cut_off(
+    tellings: Tellings, story: Story, side: Side, cut: str
+) -> None:
+    whole, told = tellings.of(story), tellings.of(story, side, cut)
+
+    assert told.scene.bot.deaths == 1
+    assert told.seen == whole.seen
+    assert told.scene.bot.errors == []
