@@ -3,14 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 
-.PHONY: testdrive test run check fmt lint lock schema clean
+.PHONY: testdrive test run check fmt lint lock schema clean bench-intake bench-waiting
 
 testdrive: $(MARK)  ## play the whole story on this machine; KEEP=1 leaves it running
 	$(BIN)/python -m bot testdrive $(if $(KEEP),--keep)
 
-test: $(MARK)  ## everything CI checks, but the test drive
+test: $(MARK)  ## everything CI checks, but the test drive; on PostgreSQL too where SIGNALMAN_TEST_POSTGRESQL names one
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest
+
+test-cuts: $(MARK)  ## passes cut off before and after everything they change; minutes
+	$(BIN)/python -m pytest tests/controllers
 
 run: $(MARK)  ## the web and worker processes, with the environment of .env
 	$(BIN)/honcho start
@@ -23,6 +26,12 @@ fmt: $(MARK)
 
 schema: $(MARK)  ## the JSON Schemas that editors use
 	$(BIN)/python -m bot check --write-schemas
+
+bench-intake: $(MARK)  ## how fast webhooks are stored, with and without a long history
+	$(BIN)/python bench/intake.py
+
+bench-waiting: $(MARK)  ## what 5,000 waiting subjects cost a worker; SECONDS=0.1 makes each pass take as long
+	$(BIN)/python bench/waiting.py $(SECONDS)
 
 lock:  ## compile requirements*.in into full pins
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.txt

@@ -9,7 +9,7 @@ import time
 
 from bot import app, settings
 from bot.passes import Look, Outcome
-from bot.queue import Queue
+from bot.queue import Queue, migrate
 from bot.subjects import PullRequest
 from bot.worker import Worker
 
@@ -34,6 +34,7 @@ def main(url: str, folder: str, seconds: str) -> None:
     import bot.controllers.pull_request  # noqa: F401 (what `app.worker` imports)
 
     found = settings.read({**ENVIRONMENT, "SIGNALMAN_VAR": folder, "DATABASE_URL": url})
+    migrate(url)
     world = app.neighbours(found)
 
     def pass_over(look: Look) -> Outcome:

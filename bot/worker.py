@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 RETENTION = 30 * 86400.0
 # How soon a sweep, and the database itself, are tried again when they failed.
 SWEEP_SOON = 5.0
-# A webhook that comes during a large sweep would otherwise wait for the whole of it.
-SWEPT_PER_SECOND = 20.0
+# A webhook that comes during a large sweep does not wait for the whole of it: it goes on by so many a second.
+SWEPT_PER_SECOND = 20
 DATABASE_SOON = 1.0
 
 
@@ -113,10 +113,16 @@ class Worker:
                 self._never.wait(pause)
         return made
 
-    def sweep(self) -> int:
-        """Make every subject due that the world has; returns how many. Raises what listing them raises."""
+    def sweep(self, *, pause: float = 0.0) -> int:
+        """Make every subject due that the world has; returns how many. Raises what listing them raises.
+
+        With a pause, a few of them at a time, so many seconds apart.
+        """
         subjects = list(self._list())
-        self._queue.wake(subjects, per_second=SWEPT_PER_SECOND)
+        for start in range(0, len(subjects), SWEPT_PER_SECOND):
+            if start and pause:
+                self._never.wait(pause)
+            self._queue.wake(subjects[start : start + SWEPT_PER_SECOND])
         return len(subjects)
 
     def _take(self, free: int, ahead: float = 0.0) -> list[Lease]:
@@ -168,18 +174,19 @@ class Worker:
 
     def _sweep_for_ever(self) -> None:
         while True:
-            wait = self._sweep_every
+            began = self._clock()
             try:
-                found = self.sweep()
+                found = self.sweep(pause=1.0)
                 forgotten = self._queue.prune(self._retention)
                 log.debug(line("sweep", subjects=found, forgotten=forgotten))
+                wait = max(0.0, self._sweep_every - (self._clock() - began))
             except SignalmanError as error:
                 log.warning(line("sweep failed", error=str(error)))
-                wait = min(SWEEP_SOON, wait)
+                wait = min(SWEEP_SOON, self._sweep_every)
             except Exception as error:
                 told = f"{type(error).__name__}: {error}"
                 log.exception(line("sweep failed", error=told))
-                wait = min(SWEEP_SOON, wait)
+                wait = min(SWEEP_SOON, self._sweep_every)
             self._never.wait(wait)
 
     def _wait(self, seconds: float) -> None:

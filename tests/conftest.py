@@ -90,6 +90,20 @@ class Bot:
         self.heard |= {one.key for one in self.queue.deliveries()}
         self.settle()
 
+    def retire_all(self) -> None:
+        """Let no version of any model serve, whatever other stories promoted."""
+        call = self.world.mlflow.call
+        for model in call("GET", "/api/2.0/mlflow/registered-models/search?max_results=1000").get(
+            "registered_models", ()
+        ):
+            for alias in model.get("aliases", ()):
+                body = {"name": model["name"], "alias": alias["alias"]}
+                call("DELETE", "/api/2.0/mlflow/registered-models/alias", body)
+            for version in model.get("latest_versions", ()):
+                if version["current_stage"] == "Production":
+                    self.world.databricks.transition(model["name"], version["version"], "Archived")
+        self.settle()
+
     def sweep(self) -> None:
         """Let the clock ask."""
         self.worker.sweep()

@@ -112,7 +112,8 @@ def _became_of(queue: Queue, one: DeliveryRecord, row: SubjectRecord | None, *, 
 
 def _trouble(row: SubjectRecord) -> str:
     when = "next try now" if row.due_at is None else f"next try {_in(row.due_at)}"
-    return _inert(f"failed {row.attempts} times, {when}: {row.last_error}")
+    often = "once" if row.attempts == 1 else f"{row.attempts} times"
+    return _inert(f"failed {often}, {when}: {row.last_error}")
 
 
 def _state(row: SubjectRecord | None) -> str:

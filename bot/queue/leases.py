@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, or_, select, update
+from sqlalchemy import Connection, Double, Row, Select, bindparam, case, or_, select, update
 
 from bot.passes import Look
 from bot.queue.due import lock, make_due
@@ -20,6 +20,25 @@ from bot.subjects import key, parse
 # A neighbour that is back after an outage of any length is asked again this soon.
 LONGEST_BACKOFF: Final = 32.0
 LONGEST_ERROR: Final = 2000
+
+# Written once, because to compose it takes as long as to execute it.
+_SETTLED = (
+    update(subjects)
+    .where(subjects.c.key == bindparam("of"), subjects.c.lease_token == bindparam("under"))
+    .values(
+        memo=bindparam("left"),
+        seen=bindparam("known"),
+        due_at=case(
+            (subjects.c.generation > bindparam("known"), bindparam("now", type_=Double)),
+            else_=bindparam("again", type_=Double),
+        ),
+        attempts=0,
+        last_error=None,
+        last_passed_at=bindparam("now", type_=Double),
+        lease_token=None,
+        lease_until=None,
+    )
+)
 
 
 def available(now: float, limit: int, ahead: float, *, news: bool | None = None) -> Select[Any]:
@@ -88,18 +107,16 @@ def settle(
     wake = list(wake)
     if wake:
         lock(connection, [key(lease.subject), *wake])
-    again = None if look_again is None else now + max(0.0, look_again)
     settled = connection.execute(
-        _row(lease).values(
-            memo=memo,
-            seen=lease.generation,
-            due_at=case((subjects.c.generation > lease.generation, now), else_=again),
-            attempts=0,
-            last_error=None,
-            last_passed_at=now,
-            lease_token=None,
-            lease_until=None,
-        )
+        _SETTLED,
+        {
+            "of": key(lease.subject),
+            "under": lease.token,
+            "left": memo,
+            "known": lease.generation,
+            "again": None if look_again is None else now + max(0.0, look_again),
+            "now": now,
+        },
     )
     if not settled.rowcount:
         return False

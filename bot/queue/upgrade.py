@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from bot.queue.database import Database, QueueError
 
+_STEPS = Path(__file__).parent.parent / "migrations"
 _LOCK = 0x51C7A1  # any number that nobody else on the server uses for the same purpose
 
 
@@ -15,13 +16,31 @@ def migrate(url: str) -> None:
     Any number of processes may do so at once: one does it, the others wait.
     Raises ConfigError for the address, QueueError when it cannot be done.
     """
-    from alembic import command  # here, because a web process that only serves needs none of it
+    database = Database(url)
+    try:
+        if not _newest(database):
+            _upgrade(database)
+    finally:
+        database.close()
+
+
+def _newest(database: Database) -> bool:
+    try:
+        with database.reading() as connection:
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    except QueueError:  # it has no tables yet; or it cannot be reached, which is said when they are made
+        return False
+    return found == [max(file.name.split("_")[0] for file in _STEPS.glob("versions/[0-9]*.py"))]
+
+
+def _upgrade(database: Database) -> None:
+    # Here, because a process that finds everything in place saves the 9 MB.
+    from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
-    database = Database(url)
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
     try:
         with database.writing() as connection:
             if database.kind == "postgresql":
@@ -34,5 +53,3 @@ def migrate(url: str) -> None:
         raise QueueError(
             f"The work queue's database cannot be upgraded ({error}); it was probably written by a newer Signalman."
         ) from error
-    finally:
-        database.close()

@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Callable, Iterable
+from uuid import uuid4
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from bot.passes import Outcome
 from bot.queue import history, leases
@@ -14,8 +15,6 @@ from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, Subject
 from bot.queue.schema import deliveries
 from bot.subjects import Delivery, Subject, key, parse
 
-PAGE = 20
-
 
 class Queue:
     """The work queue in the database at `url`, which `migrate` has prepared.
@@ -23,6 +22,9 @@ class Queue:
     May be shared by threads and made before a server forks. Every method raises
     QueueError when the database fails; then it wrote nothing. `clock` gives seconds
     since 1970; machines that share a database must agree on it within a lease.
+
+    What a sender was told is stored waits for the disk. An outcome does not: should the
+    machine break down at that very moment, the pass is made again, which changes nothing.
     """
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -50,24 +52,21 @@ class Queue:
             connection.execute(update(deliveries).where(deliveries.c.key == delivery.key).values(generation=generation))
             return True
 
-    def wake(self, subjects: Iterable[Subject], *, per_second: float = 0.0) -> None:
-        """Make subjects due without a webhook, as news: now, or the next ones later so that so many are due a second.
-
-        They are written page by page: a long list does not hold up webhooks, neither here nor in the worker.
-        """
-        keys = list(dict.fromkeys(key(subject) for subject in subjects))
-        for start in range(0, len(keys), PAGE):
-            with self._database.writing() as connection:
-                make_due(
-                    connection, keys[start : start + PAGE], self._clock() + (start / per_second if per_second else 0)
-                )
+    def wake(self, subjects: Iterable[Subject]) -> None:
+        """Make subjects due now without a webhook, as news."""
+        keys = sorted({key(subject) for subject in subjects})
+        for start in range(0, len(keys), 100):  # in pages, so that a long list does not hold up webhooks
+            with self._database.writing(lasting=False) as connection:
+                make_due(connection, keys[start : start + 100], self._clock())
 
     def writable(self) -> bool:
-        """Tell whether a webhook could be stored just now."""
+        """Tell whether a webhook could be stored just now; it leaves nothing."""
+        probe = {"key": f"probe-{uuid4().hex}", "sender": "", "event": "", "subject": "", "received_at": 0.0}
         try:
-            with self._database.writing() as connection:
-                make_due(connection, ["probe"], self._clock())
-                connection.rollback()
+            # What is rolled back is never written, and would not notice a full disk.
+            with self._database.writing(lasting=False) as connection:
+                connection.execute(deliveries.insert().values(generation=0, **probe))
+                connection.execute(delete(deliveries).where(deliveries.c.key == probe["key"]))
         except QueueError:
             return False
         return True
@@ -86,13 +85,13 @@ class Queue:
         with self._database.reading() as connection:
             if connection.execute(leases.available(now, 1, ahead)).first() is None:
                 return []
-        # A machine that breaks down takes its SQLite's workers with it: there a lease need not outlast them.
+        # A PostgreSQL that breaks down must not forget who works; with SQLite's machine its workers end as well.
         with self._database.writing(lasting=self._database.kind != "sqlite") as connection:
             return leases.take(connection, n, ahead, now + lease, worker, now)
 
     def renew(self, held: Iterable[Lease], seconds: float) -> set[str]:
         """Prolong leases from now on; returns the tokens of those that are still ours."""
-        with self._database.writing() as connection:
+        with self._database.writing(lasting=False) as connection:
             return leases.renew(connection, held, self._clock() + seconds)
 
     def settle(self, lease: Lease, outcome: Outcome) -> bool:
@@ -103,9 +102,7 @@ class Queue:
         nothing was written. Raises TypeError for a memo that is not JSON.
         """
         memo, now = json.dumps(dict(outcome.memo)), self._clock()
-        # A look that changed nothing may be lost: then it is made again.
-        lasting = bool(lease.look.news or outcome.performed or outcome.wake)
-        with self._database.writing(lasting=lasting) as connection:
+        with self._database.writing(lasting=False) as connection:
             ours = leases.settle(
                 connection, lease, memo, outcome.look_again, [key(subject) for subject in outcome.wake], now
             )
@@ -119,7 +116,7 @@ class Queue:
         The memo stays, and what was news stays news. Returns False when the lease is not ours any more.
         """
         now, error = self._clock(), leases.storable(error)
-        with self._database.writing() as connection:
+        with self._database.writing(lasting=False) as connection:
             ours = leases.fail(connection, lease, error, retry_after or 0.0, now)
             if ours:
                 leases.remember(connection, lease, (), error, now)
@@ -127,7 +124,7 @@ class Queue:
 
     def give_back(self, held: Iterable[Lease]) -> None:
         """End leases without an outcome; their subjects are due at once."""
-        with self._database.writing() as connection:
+        with self._database.writing(lasting=False) as connection:
             leases.give_back(connection, held)
 
     # ── looking back
@@ -189,7 +186,7 @@ class Queue:
         for table, identity, old in history.prunable(before):
             while True:
                 began = time.monotonic()
-                with self._database.writing() as connection:
+                with self._database.writing(lasting=False) as connection:
                     went = history.prune_page(connection, table, identity, old, page)
                 gone += went
                 if went < page:

@@ -49,9 +49,11 @@ class Leashed:
         with self._lock:
             if self._leash < 0:
                 return
+            below = _descendants(self._process.pid)
             # Nobody may be left in the group.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            _kill(below)
             os.close(self._leash)
             self._leash = -1
         self._process.wait()
@@ -100,7 +102,29 @@ def _end_when_closed(watched: int) -> None:
             continue
         except OSError:
             break
+    _kill(_descendants(os.getpid()))
     os.killpg(0, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    """What a process started, and what that started, also in groups of their own; nothing where there is no /proc.
+
+    A cluster that goes takes everything with it, whatever group it is in.
+    """
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def _kill(pids: Sequence[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _main() -> None:

@@ -28,6 +28,7 @@ class KillableBot:
     knife: Knife = field(default_factory=Knife)
     deaths: int = 0
     errors: list[str] = field(default_factory=list)
+    _clock: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         environment = self.world.environment("http://127.0.0.1:1", self.folder)
@@ -89,8 +90,6 @@ class KillableBot:
         end = time.monotonic() + deadline
         while self._due():
             self.work(end - time.monotonic())
-            if self._due():
-                threading.Event().wait(0.01)  # for a run that is about to end
 
     def _pass(self, lease: Lease) -> bool:
         """One pass, settled as the worker does it; tells whether it found that it can only wait."""
@@ -102,6 +101,8 @@ class KillableBot:
             self.queue.fail(lease, str(error))
             return False
         self.queue.settle(lease, outcome)
+        if outcome.look_again:
+            self._clock.wait(0.05)  # it asked for seconds: the world goes on meanwhile
         return bool(outcome.look_again) and not outcome.performed
 
     def _due(self) -> set[Subject]:

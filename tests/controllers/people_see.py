@@ -97,7 +97,7 @@ def masked(text: str, scene: Scene) -> str:
     """A text without the names, ids and times that no two tellings share."""
     for number, commit in enumerate(scene.commits, start=1):
         text = text.replace(commit, f"(commit {number})").replace(commit[:7], f"(commit {number})")
-    text = text.replace(scene.name, "(name)")
+    text = re.sub(r"\b[0-9a-f]{40}\b", "(another commit)", text.replace(scene.name, "(name)"))
     text = re.sub(r"\(http\S*\)", "(address)", text)
     text = re.sub(r"/runs/\d+/project-\w+/", "/(folder of the run)/", text)
     return re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "(time)", text)

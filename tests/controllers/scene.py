@@ -80,6 +80,11 @@ class Scene:
         version = {"name": model, "source": run["artifact_uri"], "run_id": run["run_id"]}
         call("POST", "/api/2.0/mlflow/model-versions/create", version)
 
+    def leave(self) -> None:
+        """Close the pull request: each push to main would have the stand-in merge it on trial, story after story."""
+        if self.number and self.world.azure.pull_request(self.number)["status"] == "active":
+            self.world.azure.abandon(self.number)
+
     def let_end(self, project: str) -> None:
         """Open the gate of a project that runs for the newest commit, and wait until its run is over."""
         commit = len(self.commits) - 1

@@ -49,7 +49,9 @@ class Tellings:
         """Tell it now, here."""
         name = f"cut_{next(self._numbers)}_x"
         scene = Scene(KillableBot(self._world, self._folder(name), Knife(side, cut)), name)
-        return Told(scene, story(scene))
+        told = Told(scene, story(scene))
+        scene.leave()
+        return told
 
     def close(self) -> None:
         """Tell no more."""

@@ -148,7 +148,8 @@ def recorded(
     with world.azure.world.lock:
         world.azure.world.subscriptions.clear()
     server.shutdown()
-    came = reversed(found.queue.deliveries(1000))
+    ours = {PullRequest(scene.bot.repository, scene.number), Branch(scene.bot.repository), Model(f"{scene.name}_model")}
+    came = [one for one in reversed(found.queue.deliveries(1000)) if one.subject in ours]
     return scene, [Delivery(one.key, one.sender, one.event, one.subject) for one in came]
 
 

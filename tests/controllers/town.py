@@ -85,6 +85,11 @@ class Town:
                 judged=old.judged if same and old else bool(states) and states[-1] in FINAL,
                 pending=old.pending if same and old else bool(states) and states[-1] == "pending",
             )
+            if not head.open:
+                # Of a closed one no more is read than that it is closed.
+                head = replace(head, judged=False, pending=False, changed=())
+            elif same and old:
+                head = replace(head, changed=old.changed)
             known = {run.token: run for run in memo.runs if run.cluster_run or run.over}
             found = [
                 run for run in self.mlflow.values() if not run.closed or (head.open and run.iteration == head.iteration)

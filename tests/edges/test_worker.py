@@ -197,6 +197,13 @@ def test_a_sweep_makes_everything_due(queue: Queue) -> None:
     assert idle.settle() == 1
 
 
+def test_a_large_sweep_leaves_nobody_out(queue: Queue) -> None:
+    many = [Model(f"m{number}") for number in range(45)]
+    idle = Worker(queue, lambda _: Outcome(), sweep=lambda: many, name="w")
+    assert idle.sweep(pause=0.001) == 45
+    assert {row.subject for row in queue.subjects(100)} == set(many)
+
+
 # ── a worker as a process
 
 

@@ -1,12 +1,14 @@
 """A worker as a process of its own, whose passes leave files that tell what happened.
 
 Started with the queue's address, a folder and the length of a lease. A model called
-`hang…` is never done with; one called `slow…` takes a moment; the others are done at once.
+`hang…` is never done with; one called `slow…` takes a moment; one called `gate…` is done with
+when the folder has a file `open`; the others are done at once.
 """
 
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from bot.passes import Look, Outcome
@@ -30,8 +32,16 @@ def main(url: str, folder: str, lease: str) -> None:
             threading.Event().wait()
         if name.startswith("slow"):
             threading.Event().wait(0.1)
+        tell("begins", name)
+        while name.startswith("gate") and not (here / "open").exists():
+            threading.Event().wait(0.02)
+        tell("ends", name)
         inside.discard(name)
-        return Outcome(performed=("looked",))
+        return Outcome(performed=("looked",), memo={"by": os.getpid()})
+
+    def tell(what: str, name: str) -> None:
+        with (here / "passes").open("a") as file:  # a line is written whole, whoever else writes
+            file.write(f"{time.time()} {os.getpid()} {what} {name}\n")
 
     def sweep() -> list[Model]:
         tried = here / "sweeps"

@@ -1,18 +1,13 @@
 """A queue on SQLite, and on PostgreSQL where one is given; and a clock that stands until it is moved."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
-from uuid import uuid4
 
-import psycopg
 import pytest
 from clock_and_senders import Clock, Senders
 
 from bot.queue import Queue, migrate
-
-POSTGRESQL = os.environ.get("SIGNALMAN_TEST_POSTGRESQL", "")
+from tests import databases
 
 
 @pytest.fixture
@@ -25,25 +20,11 @@ def senders() -> Senders:
     return Senders()
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=pytest.mark.skipif(not POSTGRESQL, reason="SIGNALMAN_TEST_POSTGRESQL names no PostgreSQL server"),
-        ),
-    ]
-)
+@pytest.fixture(params=databases.KINDS)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database without tables."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/queue.db"
-        return
-    schema = f"test_{uuid4().hex}"
-    with psycopg.connect(POSTGRESQL, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")  # type: ignore[arg-type]
-        yield f"{POSTGRESQL}{'&' if '?' in POSTGRESQL else '?'}options={quote(f'-c search_path={schema}')}"
-        connection.execute(f"DROP SCHEMA {schema} CASCADE")  # type: ignore[arg-type]
+    with databases.empty(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

@@ -4,18 +4,26 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from clock_and_senders import Clock, Senders
 from sqlalchemy import select
 
+from bot import migrations
 from bot.errors import ConfigError
+from bot.passes import Outcome
 from bot.queue import Queue, QueueError, history, leases, migrate, schema
 from bot.queue.database import Database, parse
 from bot.subjects import Model, PullRequest
+from tests import databases
 
 
 def test_the_migrations_lead_to_the_schema_the_code_uses(url: str) -> None:
@@ -29,6 +37,45 @@ def test_migrating_twice_changes_nothing(url: str, queue: Queue, senders: Sender
     queue.mark(senders.delivery())
     migrate(url)
     assert len(queue.deliveries()) == 1
+
+
+def test_the_first_release_s_database_is_brought_up_to_date_with_all_it_holds(empty_url: str, clock: Clock) -> None:
+    at_revision(empty_url, "0001")
+    database = Database(empty_url)
+    with database.writing() as connection:
+        subject = {"key": "model/m", "due_at": 1.0, "generation": 2, "seen": 1, "attempts": 0, "memo": '{"a": 1}'}
+        sent = {"sender": "mlflow", "event": "alias", "subject": "model/m", "received_at": 1.0}
+        connection.execute(schema.subjects.insert(), [subject])
+        for number in (1, 2):
+            connection.execute(schema.deliveries.insert().values(key=f"k{number}", generation=number, **sent))
+    database.close()
+    migrate(empty_url)
+    queue = Queue(empty_url, clock=clock)
+    told = {row.key: (row.waiting, row.answered_at) for row in queue.deliveries()}
+    assert told == {"k1": (False, None), "k2": (True, None)}
+    [lease] = queue.take(1, lease=30, worker="w")
+    assert lease.look.memo == {"a": 1}
+    assert queue.settle(lease, Outcome(performed=("done",)))
+    assert [row.answered_at for row in queue.deliveries() if row.key == "k2"] == [clock()]
+    queue.close()
+
+
+def at_revision(url: str, revision: str) -> None:
+    """Create the tables as they were after that migration."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    database = Database(url)
+    with database.writing() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    database.close()
+
+
+def test_a_process_that_finds_the_newest_schema_leaves_it_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    migrate(url)
+    look = f"import sys; from bot.queue import migrate; migrate({url!r}); print('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
@@ -97,6 +144,42 @@ def test_sqlite_is_set_up_to_lose_nothing_and_to_let_readers_read(tmp_path: Path
     database.close()
 
 
+def test_on_sqlite_only_what_a_sender_was_told_waits_for_the_disk(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/queue.db")
+    waits = []
+    for lasting in (False, True):
+        with database.writing(lasting=lasting) as connection:
+            waits.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+    assert waits == [1, 2]  # normal, full
+    database.close()
+
+
+WRITES_WITHOUT_A_PAUSE = """
+import sys
+from bot.queue import Queue
+from bot.subjects import Delivery, Model
+queue = Queue(sys.argv[1])
+print("writing", flush=True)
+for number in range(10**9):
+    queue.mark(Delivery(f"k{number}", "s", "e", Model("m")))
+"""
+
+
+def test_who_writes_without_a_pause_starves_nobody(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    migrate(url)
+    queue = Queue(url)
+    with subprocess.Popen([sys.executable, "-c", WRITES_WITHOUT_A_PAUSE, url], stdout=subprocess.PIPE) as greedy:
+        assert greedy.stdout is not None
+        greedy.stdout.readline()
+        began = time.monotonic()
+        for _ in range(20):
+            queue.wake([Model("other")])
+        greedy.kill()
+    assert time.monotonic() - began < 20 * 0.5
+    queue.close()
+
+
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     migrate(f"sqlite:///{tmp_path}/new/folder/queue.db")
     assert stat.S_IMODE((tmp_path / "new/folder/queue.db").stat().st_mode) == 0o600
@@ -158,6 +241,41 @@ def test_a_file_that_is_a_folder_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(QueueError, match="cannot be opened"):
         queue.counts()
     assert not queue.writable()
+
+
+HOLDS_A_ROW = """
+import signal, sys
+from sqlalchemy import text
+from bot.queue.database import Database
+with Database(sys.argv[1]).writing() as connection:
+    connection.execute(text("UPDATE subjects SET attempts = 0"))
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("kind", databases.KINDS[1:])
+def test_a_machine_that_stands_still_in_a_transaction_lets_go(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with databases.empty(kind, tmp_path) as url:
+        migrate(url)
+        queue = Queue(url)
+        queue.wake([Model("m")])
+        with subprocess.Popen([sys.executable, "-c", HOLDS_A_ROW, url], stdout=subprocess.PIPE) as still:
+            assert still.stdout is not None
+            still.stdout.readline()
+            began = time.monotonic()
+            with pytest.raises(QueueError):  # a webhook is not kept waiting for it
+                queue.wake([Model("m")])
+            assert time.monotonic() - began < 8
+            queue.close()
+            monkeypatch.setattr("bot.queue.database.PATIENCE", 15.0)
+            queue.wake([Model("m")])
+            assert len(queue.take(1, lease=30, worker="heir")) == 1
+            assert time.monotonic() - began < 15
+            still.kill()
+        queue.close()
 
 
 def forget_everything_and_fail(database: Database) -> None:

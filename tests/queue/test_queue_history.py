@@ -89,3 +89,65 @@ def test_what_waits_or_is_in_a_pass_is_never_forgotten(queue: Queue, senders: Se
     clock.pass_by(1e6)
     queue.prune(older_than=0.5, page=page)
     assert len(queue.subjects()) == 2
+
+
+def test_a_delivery_tells_when_it_was_looked_at_and_by_which_pass(queue: Queue, senders: Senders, clock: Clock) -> None:
+    burst = [senders.delivery(HERE), senders.delivery(HERE), senders.delivery(THERE)]
+    for delivery in burst:
+        queue.mark(delivery)
+    assert [row.waiting for row in queue.deliveries()] == [True, True, True]
+    leases = {lease.subject: lease for lease in queue.take(2, lease=30, worker="w")}
+    during = senders.delivery(HERE)
+    queue.mark(during)
+    clock.pass_by(2)
+    queue.settle(leases[HERE], Outcome())
+    told = {row.key: (row.waiting, row.answered_at, row.answered_by) for row in queue.deliveries()}
+    assert told == {
+        burst[0].key: (False, clock(), 2),
+        burst[1].key: (False, clock(), 2),
+        burst[2].key: (True, None, None),
+        during.key: (True, None, None),
+    }
+
+
+def test_the_passes_since_a_delivery_and_before_the_next_are_its_own(queue: Queue, senders: Senders) -> None:
+    burst = [senders.delivery(HERE), senders.delivery(HERE)]
+    for delivery in burst:
+        queue.mark(delivery)
+    [lease] = queue.take(1, lease=30, worker="w")
+    queue.settle(lease, Outcome(performed=("started a run",), look_again=0))
+    queue.wake([HERE])  # a sweep is nobody's delivery
+    [lease] = queue.take(1, lease=30, worker="w")
+    queue.settle(lease, Outcome(performed=("said so",)))
+    later = senders.delivery(HERE)
+    queue.mark(later)
+    [lease] = queue.take(1, lease=30, worker="w")
+    queue.settle(lease, Outcome(performed=("started another",)))
+    done = [[row.performed[0] for row in queue.passes_for(one)] for one in reversed(queue.deliveries())]
+    assert done == [["said so", "started a run"], ["said so", "started a run"], ["started another"]]
+
+
+def test_of_a_failing_subject_what_waits_is_told_or_else_the_newest(
+    queue: Queue, senders: Senders, clock: Clock
+) -> None:
+    answered, newest, waiting, fine = (senders.delivery(one) for one in (HERE, HERE, THERE, Model("fine")))
+    for delivery in (answered, newest, waiting, fine):
+        queue.mark(delivery)
+        clock.pass_by(1)
+    leases = {lease.subject: lease for lease in queue.take(3, lease=30, worker="w")}
+    queue.settle(leases[HERE], Outcome(look_again=0))
+    queue.settle(leases[Model("fine")], Outcome())
+    queue.fail(leases[THERE], "Broken.")
+    [lease] = queue.take(1, lease=30, worker="w")
+    queue.fail(lease, "Broken too.")
+    assert [row.key for row in queue.deliveries(failing=True)] == [waiting.key, newest.key]
+    assert queue.unanswered() == [THERE, HERE]
+    assert queue.deliveries(1, failing=True)[0].key == waiting.key
+
+
+def test_one_subject_can_be_asked_for(queue: Queue, senders: Senders) -> None:
+    queue.mark(senders.delivery(HERE))
+    found = queue.subject(HERE)
+    assert found is not None
+    assert (found.subject, found.generation, found.seen) == (HERE, 1, 0)
+    assert queue.subject(THERE) is None

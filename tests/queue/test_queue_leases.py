@@ -130,7 +130,7 @@ def test_failures_are_tried_again_less_and_less_often(queue: Queue, lease: Lease
         waits.append(row.due_at - clock())
         clock.pass_by(waits[-1])
         [lease] = queue.take(1, lease=30, worker="w")
-    assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert waits == [2, 4, 8, 16, 32, 32, 32, 32, 32, 32]
     assert lease.attempts == 10
 
 
@@ -185,3 +185,23 @@ def test_any_error_text_can_be_stored(queue: Queue, lease: Lease) -> None:
 def test_asking_for_nothing_takes_nothing(queue: Queue, senders: Senders) -> None:
     queue.mark(senders.delivery(HERE))
     assert queue.take(0, lease=30, worker="w") == []
+
+
+def test_news_during_a_pass_that_fails_ends_the_back_off_before_it_began(
+    queue: Queue, lease: Lease, senders: Senders
+) -> None:
+    queue.mark(senders.delivery(HERE))
+    queue.fail(lease, "Broken.")
+    [again] = queue.take(1, lease=30, worker="w")
+    assert again.look.news
+    assert again.attempts == 1
+
+
+def test_news_is_taken_before_what_only_asked_to_be_looked_at_again(
+    queue: Queue, lease: Lease, senders: Senders, clock: Clock
+) -> None:
+    queue.settle(lease, Outcome(look_again=1))
+    clock.pass_by(60)
+    queue.mark(senders.delivery(Model("m")))
+    assert [one.subject for one in queue.take(1, lease=30, worker="w")] == [Model("m")]
+    assert [one.subject for one in queue.take(1, lease=30, worker="w")] == [HERE]

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import Bot
 from tests.openapi import MISSING, Watch
-from tests.stories.test_pull_requests import in_mode, opened
+from tests.stories.test_pull_requests import QUICK, opened
 
 VERBS = {
     "Iterations_List",
@@ -25,8 +25,8 @@ VERBS = {
 
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_every_call_the_bot_makes_is_validated(bot: Bot, watch: Watch | None) -> None:
-    opened(bot, "badly/watched", in_mode(bot, "fine"))
-    pr = opened(bot, "watched", in_mode(bot, "fine"))
+    opened(bot, "badly/watched", {f"{QUICK}/watched.md": "badly"})
+    pr = opened(bot, "watched", {f"{QUICK}/watched.md": "well"})
     bot.settle()
     bot.world.azure.complete(pr.number)
     bot.settle()

@@ -17,6 +17,7 @@ def opened(bot: Bot, branch: str, changes: dict[str, str | bytes | None], **more
 
 def in_mode(bot: Bot, mode: str, project: str = QUICK) -> dict[str, str | bytes | None]:
     text = bot.world.azure.read(f"{project}/train.py").decode()
+    assert "mode = given.mode" in text, "a story has merged a mode into main"
     return {f"{project}/train.py": text.replace("mode = given.mode", f'mode = "{mode}"')}
 
 
@@ -158,6 +159,7 @@ def test_scoring_uses_the_version_that_this_pull_request_registered(bot: Bot) ->
 
 
 def test_scoring_alone_brings_the_training_along_while_nothing_serves(bot: Bot) -> None:
+    bot.retire_all()
     pr = opened(bot, "scoring_only", {"projects/quick_scoring/note.md": "x"})
     bot.settle()
 

@@ -1,7 +1,7 @@
-"""Passes repeated to the end reach the same world, whatever happened and wherever they were cut off.
+"""A pull request in memory: passes repeated to the end reach the same world, whatever happened meanwhile.
 
-Two worlds in memory, the rules alone, no servers: a pull request, and a workspace
-with a scoring job.
+By the rules alone, no servers: pushes, closings, lost events, ended runs, passes cut
+off anywhere, memos lost.
 """
 
 from collections import Counter
@@ -10,17 +10,17 @@ from datetime import timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.facts import Outcome
 from tests.controllers.town import FINAL, Memo, Town, verdict
 from tests.rules.example_pull_request import ALONE, CONFIG, SCORE, TRAIN
 
-BOUNDED = settings(deadline=None, derandomize=True, max_examples=150, stateful_step_count=30)
+BOUNDED = settings(deadline=None, derandomize=True, max_examples=500, stateful_step_count=30)
 
-FILES = [f"{TRAIN.path}/train.py", f"{SCORE.path}/score.py", f"{ALONE.path}/alone.py", "README.md"]
+TRAINING, SCORING, OTHER = (f"{project.path}/main.py" for project in (TRAIN, SCORE, ALONE))
+CHANGES = [(TRAINING,), (TRAINING, SCORING), (OTHER,), (TRAINING, OTHER), ("README.md",)]
 CONFIGS = [CONFIG, CONFIG.model_copy(update={"projects": (TRAIN, SCORE)})]
-CUTS = st.none() | st.integers(1, 8)
 
 
 class PullRequestInMemory(RuleBasedStateMachine):
@@ -32,16 +32,15 @@ class PullRequestInMemory(RuleBasedStateMachine):
         self.given: dict[int, str] = {}
         self.configs = [CONFIG]
 
-    @rule(changed=st.sets(st.sampled_from(FILES)), bad=st.sampled_from([False] * 4 + [True]), told=st.booleans())
-    def push(self, changed: set[str], bad: bool, told: bool) -> None:
+    @initialize(changed=st.sampled_from(CHANGES))
+    def open(self, changed: tuple[str, ...]) -> None:
+        self.town.head = replace(self.town.head, changed=changed)
+
+    @rule(changed=st.sampled_from(CHANGES), bad=st.integers(0, 7), told=st.booleans())
+    def push(self, changed: tuple[str, ...], bad: int, told: bool) -> None:
         number = self.town.head.iteration + 1
-        self.town.head = replace(
-            self.town.head,
-            iteration=number,
-            commit=f"c{number}",
-            source="a/b" if bad else "fine",
-            changed=tuple(sorted(changed)),
-        )
+        source = "a/b" if bad == 7 else "fine"
+        self.town.head = replace(self.town.head, iteration=number, commit=f"c{number}", source=source, changed=changed)
         self.town.news |= told
         self.configs = [self.town.config]
 
@@ -64,23 +63,33 @@ class PullRequestInMemory(RuleBasedStateMachine):
         running = self.town.running()
         self.town.end(running[which % len(running)], outcome)
 
-    @rule(cut=CUTS)
-    def make_a_pass(self, cut: int | None) -> None:
-        if self.town.news or self.town.due:
-            self.town.make_pass(cut)
+    @precondition(lambda self: self.town.news or self.town.due)
+    @rule(cut=st.integers(1, 8))
+    def make_a_pass_that_may_be_cut_off(self, cut: int) -> None:
+        self.town.make_pass(cut)
+
+    @precondition(lambda self: self.town.running())
+    @rule(cut=st.integers(1, 4))
+    def all_runs_end_and_the_pass_that_tells_may_be_cut_off(self, cut: int) -> None:
+        for token in self.town.running():
+            self.town.end(token, "succeeded")
+        self.town.make_pass(cut)
+
+    @rule()
+    def make_passes(self) -> None:
+        for _ in range(3):
+            if self.town.news or self.town.due:
+                self.town.make_pass()
 
     @rule()
     def lose_the_memo(self) -> None:
         self.town.memo = Memo()
         self.town.news = True
 
-    @rule(minutes=st.integers(0, 4))
-    def time_passes(self, minutes: int) -> None:
+    @rule(minutes=st.integers(1, 6))
+    def time_passes_and_the_clock_asks(self, minutes: int) -> None:
         self.town.now += timedelta(minutes=minutes)
-
-    @rule()
-    def sweep(self) -> None:
-        self.town.news |= self.town.head.open
+        self.town.news |= self.town.head.open and minutes > 4
 
     @rule()
     def settle(self) -> None:
