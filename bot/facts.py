@@ -21,7 +21,7 @@ class ProjectRun:
 
     `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its
     id at the backend. `metrics`, `model_version` and `log` (its last lines) are
-    known once it has ended.
+    known once it has ended. `withdrawn`: the bot stopped it, so that it says nothing of the change.
     """
 
     token: str
@@ -34,6 +34,7 @@ class ProjectRun:
     cluster_run: str = ""
     outcome: Outcome | None = None
     closed: bool = False
+    withdrawn: bool = False
     reason: str = ""
     log: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -76,7 +77,8 @@ StepState = Literal["waits", "runs", "again", "passed", "failed", "no cluster", 
 class Step:
     """One project of a pull request's plan and how far it is.
 
-    `reason` says why it failed; `attempt` is the number of its newest run, or of the first that is to come.
+    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come.
+    `losses` counts those that the workspace failed.
     """
 
     project: Project
@@ -84,6 +86,7 @@ class Step:
     run: ProjectRun | None = None
     reason: str = ""
     attempt: int = 1
+    losses: int = 0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ TOKEN, REPOSITORY, PULL_REQUEST = "signalman.token", "signalman.repository", "si
 COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
 PROJECT, MODEL = "signalman.project", "signalman.model"
 BACKEND, CLUSTER_RUN = "signalman.backend", "signalman.cluster_run"
+WITHDRAWN = "signalman.withdrawn"
+
+UNDER_WAY = ("RUNNING", "SCHEDULED")
+"""The states of an MLflow run that has not ended."""
 
 _ENDS: dict[str, RunEnd] = {"succeeded": "FINISHED", "cancelled": "KILLED"}
 
@@ -37,7 +41,7 @@ def find(repository: Repository, world: Neighbours, head: PullRequestHead, confi
         _read(run, world)
         for run in world.validation.runs.runs(experiment, tags)
         if TOKEN in run.tags
-        and ((head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in ("RUNNING", "SCHEDULED"))
+        and ((head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in UNDER_WAY)
     ]
 
 
@@ -54,7 +58,8 @@ def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
     try:
         sight = world.backends[run.backend].look(run.cluster_run)
     except NotFound as gone:
-        return replace(run, outcome="no cluster", reason=str(gone), ended=world.now())
+        # A backend forgets old runs; what MLflow says of one that ended is all that is left of it, and stays.
+        return replace(run, outcome="no cluster", reason=str(gone), ended=world.now(), closed=_ended(run, world))
     run = replace(run, run_page=sight.page or run.run_page, started=sight.started or run.started)
     if sight.outcome is None:
         return run
@@ -106,6 +111,11 @@ def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
 def note(mlflow_run: str, cluster_run: str, world: Neighbours) -> None:
     """Write down where a run is, so that whoever loses the memo finds it."""
     world.validation.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
+
+
+def withdraw(mlflow_run: str, world: Neighbours) -> None:
+    """Write down that the bot itself is about to stop a run, and nobody else."""
+    world.validation.runs.tag(mlflow_run, {WITHDRAWN: "true"})
 
 
 def _submit(
@@ -174,6 +184,13 @@ def _submit(
     return replace(run, cluster_run=cluster_run)
 
 
+def _ended(run: ProjectRun, world: Neighbours) -> bool:
+    try:
+        return world.validation.runs.run(run.mlflow_run).status not in UNDER_WAY
+    except NotFound:
+        return True
+
+
 def _refused(run: ProjectRun, reason: str, world: Neighbours) -> ProjectRun:
     now = world.now()
     return replace(run, outcome="failed", reason=reason, closed=True, started=run.started or now, ended=now)
@@ -195,5 +212,6 @@ def _read(run: RunRecord, world: Neighbours) -> ProjectRun:
         cluster_run=tags.get(CLUSTER_RUN, ""),
         outcome="cancelled" if over else None,
         closed=over,
+        withdrawn=WITHDRAWN in tags,
         started=run.started,
     )

@@ -24,6 +24,9 @@ _LIMIT = 600.0
 
 def stop(run: ProjectRun, config: Mlops | None, repository: Repository, world: Neighbours) -> ProjectRun:
     """Ask the backend to stop a run; the next look tells how it ended."""
+    if not run.withdrawn:
+        runs.withdraw(run.mlflow_run, world)
+        run = replace(run, withdrawn=True)
     if not run.cluster_run:
         run = _found(run, config, repository, world)
     if run.cluster_run:

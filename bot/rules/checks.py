@@ -7,6 +7,7 @@ judged is its status, so the report is always written before it.
 import hashlib
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake
@@ -83,30 +84,34 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
     """How far each project of the plan is."""
     found: list[Step] = []
     for project in projects:
-        run, attempt = newest(pr, project.path)
-        before = [step for step in found if step.project.path in project.after]
-        if run is None:
-            failed = next((s for s in before if s.state in ("failed", "no cluster", "skipped")), None)
+        runs = attempts(pr, project.path)
+        losses = sum(run.outcome == "no cluster" for run in runs)
+        # One that was stopped because its pull request was closed says nothing now that it is open again.
+        void = not runs or (runs[-1].withdrawn and runs[-1].outcome == "cancelled")
+        step = Step(project, "waits", attempt=len(runs) + void, losses=losses)
+        if void:
+            before = [other for other in found if other.project.path in project.after]
+            failed = next((other for other in before if other.state in ("failed", "no cluster", "skipped")), None)
             reason = f"{failed.project.name} did not succeed" if failed else ""
-            found.append(Step(project, "skipped" if failed else "waits", reason=reason))
-        elif not run.over:
-            found.append(Step(project, "runs", run, attempt=attempt))
-        elif run.outcome == "no cluster":
-            found.append(Step(project, "again" if attempt <= len(PAUSES) else "no cluster", run, run.reason, attempt))
+            found.append(replace(step, state="skipped", reason=reason) if failed else step)
+            continue
+        step = replace(step, run=runs[-1])
+        if not runs[-1].over:
+            found.append(replace(step, state="runs"))
+        elif runs[-1].outcome == "no cluster":
+            found.append(replace(step, state="again" if losses <= len(PAUSES) else "no cluster", reason=runs[-1].reason))
         else:
-            reason = fault(project, run)
-            found.append(Step(project, "failed" if reason else "passed", run, reason, attempt))
+            reason = fault(project, runs[-1])
+            found.append(replace(step, state="failed" if reason else "passed", reason=reason))
     return found
 
 
-def newest(pr: PullRequestFacts, project: str) -> tuple[ProjectRun | None, int]:
-    """The newest run of a project for this iteration, and the number of its attempt; None and 1 before the first."""
-    found: tuple[ProjectRun | None, int] = (None, 1)
-    for attempt in range(1, len(PAUSES) + 2):
-        name = token(pr.repository, pr.head, project, attempt)
-        for run in pr.runs:
-            if run.token == name and (run.cluster_run or run.over):
-                found = (run, attempt)
+def attempts(pr: PullRequestFacts, project: str) -> list[ProjectRun]:
+    """The runs of a project for this iteration, the first attempt first."""
+    begun = {run.token: run for run in pr.runs if run.cluster_run or run.over}
+    found: list[ProjectRun] = []
+    while run := begun.get(token(pr.repository, pr.head, project, len(found) + 1)):
+        found.append(run)
     return found
 
 
@@ -144,9 +149,9 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
     if pr.serving is not None:
         names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
     for before in project.after:
-        run, _ = newest(pr, before)
-        if run is not None and run.model_version:
-            names |= {"model_name": run.model_name, "model_version": run.model_version}
+        for run in attempts(pr, before):
+            if run.model_version:
+                names |= {"model_name": run.model_name, "model_version": run.model_version}
     return {key: fill(str(value), **names) for key, value in project.parameters.items()}
 
 
@@ -180,7 +185,7 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     orders: list[Action] = []
     if not head.pending:
         orders.append(SetStatus(head.number, head.iteration, "pending", status.running(now_at)))
-    starts = [_start(pr, config, step, 1) for step in now_at if step.state == "waits" and _may_start(step, now_at)]
+    starts = [_start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)]
     pauses = {step.project.path: _pause(step, now) for step in now_at if step.state == "again"}
     starts += [_start(pr, config, step, step.attempt + 1) for step in now_at if pauses.get(step.project.path, 1.0) <= 0]
     if starts:
@@ -195,7 +200,7 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
 def _pause(step: Step, now: datetime) -> float:
     """The seconds until a step that the workspace failed is tried again."""
     ended = step.run.ended if step.run else None
-    return PAUSES[step.attempt - 1] - (now - ended).total_seconds() if ended else 0.0
+    return PAUSES[step.losses - 1] - (now - ended).total_seconds() if ended else 0.0
 
 
 def _may_start(step: Step, now_at: Sequence[Step]) -> bool:

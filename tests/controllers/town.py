@@ -150,6 +150,9 @@ class Town:
                 self._note(token)
                 yield replace(memo, runs=_with(memo.runs, replace(self.mlflow[token], closed=False)))
             case CancelRun(run):
+                self.changes += not self.mlflow[run.token].withdrawn
+                self.mlflow[run.token] = replace(self.mlflow[run.token], withdrawn=True)
+                yield memo
                 if not run.cluster_run:
                     self._submit(run.token, run.project)
                     yield memo
@@ -157,7 +160,7 @@ class Town:
                     yield memo
                 self.changes += not self.cluster[run.token].stopping
                 self.cluster[run.token].stopping = True
-                yield replace(memo, runs=_with(memo.runs, replace(run, cluster_run=run.token)))
+                yield replace(memo, runs=_with(memo.runs, replace(run, cluster_run=run.token, withdrawn=True)))
             case CloseRun(run):
                 self.mlflow[run.token] = replace(self.mlflow[run.token], outcome=run.outcome, closed=True)
                 self.changes += 1
@@ -236,10 +239,10 @@ def verdict(town: Town, config: Mlops) -> str | None:
 
 
 def _end(town: Town, project: str) -> str:
-    """How the last attempt at a project ended."""
-    for attempt in (3, 2, 1):
-        run = town.cluster.get(checks.token(PR.repository, town.head, project, attempt))
-        if run is not None:
-            more = run.outcome is None or (run.outcome == "no cluster" and attempt < 3)
-            return "running" if more else str(run.outcome)
-    return "running"
+    """How the last attempt at a project ended. Only the bot cancels here, and what it cancelled it runs again."""
+    losses, end, attempt = 0, "running", 1
+    while run := town.cluster.get(checks.token(PR.repository, town.head, project, attempt)):
+        losses += run.outcome == "no cluster"
+        again = run.outcome in (None, "cancelled") or (run.outcome == "no cluster" and losses <= len(checks.PAUSES))
+        end, attempt = "running" if again else str(run.outcome), attempt + 1
+    return end

@@ -234,3 +234,29 @@ def test_a_failing_script_is_not_tried_again() -> None:
     pr = replace(changing("projects/train/x"), runs=(run_of(TRAIN, "failed"),))
 
     assert not started(checks.plan(pr, NOW + timedelta(hours=1)))
+
+
+def test_a_run_that_the_bot_stopped_is_run_again_when_its_pull_request_is_open_again() -> None:
+    stopped = run_of(TRAIN, "cancelled", withdrawn=True)
+    pr = replace(PR, runs=(stopped,))
+
+    (order,) = started(checks.plan(pr, NOW))
+
+    assert [step.state for step in checks.steps(pr, (TRAIN, SCORE))] == ["waits", "waits"]
+    assert (order.project, order.token) == (TRAIN.path, checks.token(PR.repository, HEAD, TRAIN.path, 2))
+
+
+def test_a_run_that_somebody_else_stopped_has_failed() -> None:
+    pr = replace(PR, runs=(run_of(TRAIN, "cancelled"),))
+
+    assert [step.state for step in checks.steps(pr, (TRAIN,))] == ["failed"]
+
+
+def test_a_run_that_the_bot_stopped_is_not_counted_among_those_without_a_cluster() -> None:
+    runs = [run_of(TRAIN, "cancelled", withdrawn=True)] + [run_of(TRAIN, "no cluster", attempt=n) for n in (2, 3)]
+    pr = replace(changing("projects/train/x"), runs=tuple(runs))
+
+    (order,) = started(checks.plan(pr, NOW + timedelta(seconds=checks.PAUSES[1])))
+
+    assert [(step.state, step.losses) for step in checks.steps(pr, (TRAIN,))] == [("again", 2)]
+    assert order.token == checks.token(PR.repository, HEAD, TRAIN.path, 4)

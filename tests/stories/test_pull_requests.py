@@ -145,6 +145,23 @@ def test_a_closed_pull_request_runs_nothing_more(bot: Bot) -> None:
     assert pr.status == "pending"
 
 
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_a_pull_request_that_is_opened_again_is_run_again(bot: Bot, forgetful: bool) -> None:
+    pr = opened(bot, f"second_thoughts_{forgetful}", in_mode(bot, "slow"))
+    bot.world.azure.drain(10)
+    while not (pr.threads and "running" in pr.report):
+        bot.worker.step(ahead=60)
+    bot.world.azure.abandon(pr.number)
+    bot.settle()
+    bot.world.azure.reactivate(pr.number)
+    if forgetful:
+        bot.forget(pr)
+    bot.settle()
+
+    assert [one["state"] for one in pr.statuses] == ["pending", "succeeded"]
+    assert sorted(bot.ends(pr, every=True)) == ["FINISHED", "KILLED"]
+
+
 def test_scoring_uses_the_version_that_this_pull_request_registered(bot: Bot) -> None:
     changes = in_mode(bot, "fine") | {"projects/quick_scoring/note.md": "x"}
     pr = opened(bot, "own_version", changes)
