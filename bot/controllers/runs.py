@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 
 from bot.actions import StartRun
 from bot.backends import cluster
-from bot.backends.run import Submission
+from bot.backends.run import MLFLOW_STATUS, Submission
 from bot.config import Mlops, fill
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound, ProjectError
 from bot.facts import ProjectRun, PullRequestHead
-from bot.services.mlflow import RunEnd, RunRecord
+from bot.services.mlflow import RunRecord
 
 TOKEN, REPOSITORY, PULL_REQUEST = "signalman.token", "signalman.repository", "signalman.pull_request"
 COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
@@ -28,7 +28,6 @@ WITHDRAWN = "signalman.withdrawn"
 UNDER_WAY = ("RUNNING", "SCHEDULED")
 """The states of an MLflow run that has not ended."""
 
-_ENDS: dict[str, RunEnd] = {"succeeded": "FINISHED", "cancelled": "KILLED"}
 
 
 def find(repository: Repository, world: Neighbours, head: PullRequestHead, config: Mlops) -> list[ProjectRun]:
@@ -70,6 +69,7 @@ def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
     return replace(
         run,
         outcome=sight.outcome,
+        withdrawn=WITHDRAWN in found.tags,
         reason=sight.reason,
         log=sight.log,
         ended=sight.ended or world.now(),
@@ -103,7 +103,7 @@ def start(order: StartRun, repository: Repository, world: Neighbours) -> Project
 def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
     """Let the MLflow run show the true outcome, whatever the project itself wrote there."""
     if run.mlflow_run:
-        status = _ENDS.get(run.outcome or "", "FAILED")
+        status = MLFLOW_STATUS[run.outcome or "failed"]
         world.validation.runs.end(run.mlflow_run, status, run.ended or world.now())
     return replace(run, closed=True)
 

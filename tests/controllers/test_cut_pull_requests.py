@@ -62,6 +62,21 @@ def abandoned(scene: Scene) -> dict[str, Any]:
     return {"versions": scene.versions(f"{scene.name}_model")}
 
 
+def opened_again(scene: Scene) -> dict[str, Any]:
+    scene.open(scene.trains("fine"))
+    scene.bot.hear_of(scene.number)
+    scene.bot.work()
+    scene.world.azure.abandon(scene.number)
+    scene.bot.hear_of(scene.number)
+    scene.bot.finish()
+    scene.world.azure.reactivate(scene.number)
+    scene.bot.hear_of(scene.number)
+    scene.bot.work()
+    scene.let_end(QUICK)
+    scene.bot.finish()
+    return people_see.pull_request(scene)
+
+
 STARTS = "set_status 1, make_experiment 1, start 1, write 1, submit 1, tag 1"
 CHANGES: dict[Story, tuple[str, ...]] = {
     badly_named: ("open_thread 1, set_thread_status 1, set_status 1",),
@@ -76,11 +91,21 @@ CHANGES: dict[Story, tuple[str, ...]] = {
     superseded: (
         STARTS,
         "open_thread 1",
-        "cancel 1, set_status 2, make_experiment 2, start 2, write 2, submit 2, tag 2",
+        "tag 2, cancel 1, set_status 2, make_experiment 2, start 2, write 2, submit 2, tag 3",
         "end 1, edit_report 1",
         "end 2, edit_report 2, set_thread_status 1, set_status 3",
     ),
-    abandoned: (STARTS, "open_thread 1", "cancel 1", "end 1"),
+    abandoned: (STARTS, "open_thread 1", "tag 2, cancel 1", "end 1"),
+    opened_again: (
+        STARTS,
+        "open_thread 1",
+        "tag 2, cancel 1",
+        "end 1",
+        # What is run is there already: it is named by its content.
+        "make_experiment 2, start 2, submit 2, tag 3",
+        "edit_report 1",
+        "end 2, edit_report 2, set_thread_status 1, set_status 2",
+    ),
 }
 CASES = [
     pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")
