@@ -36,10 +36,14 @@ class PutReport:
 
 @dataclass(frozen=True)
 class Reply:
-    """Say something in the report's thread, unless it says so already."""
+    """Say something in the report's thread, unless it says so already.
+
+    `sign` is the beginning by which it is known again, if not by the whole of it.
+    """
 
     number: int
     body: str
+    sign: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ Plain frozen data. A rule is given these and nothing else, not even the clock.
 Times are aware UTC datetimes; durations are seconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Literal
 
 from bot.config import Mlops, Project
@@ -154,17 +155,38 @@ class SourceFile:
     link: bool = False
 
 
+_NOTEBOOK_HEADERS = {
+    ".py": b"# Databricks notebook source",
+    ".r": b"# Databricks notebook source",
+    ".sql": b"-- Databricks notebook source",
+    ".scala": b"// Databricks notebook source",
+}
+
+
+def is_notebook(path: str, first: Callable[[int], bytes]) -> bool:
+    """Whether Databricks imports a file as a notebook: Jupyter's always, sources that begin with its own line
+    (https://docs.databricks.com/aws/en/notebooks/notebook-format). `first` gives so many first bytes of the file;
+    it is asked only where they decide.
+    """
+    if path.endswith(".ipynb"):
+        return True
+    header = _NOTEBOOK_HEADERS.get(PurePosixPath(path).suffix.lower())
+    # A byte or two more tell whether the line ends there; it may end in \r\n.
+    return header is not None and first(len(header) + 2).split(b"\n")[0].rstrip() == header
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What the bot wrote into the workspace: the commit that is completely there, and path -> digest.
 
     A path with an empty digest is owned and was never there before; a digest that ends in `?` is being replaced
-    or removed, so what lies there is not known.
+    or removed, so what lies there is not known. `since`: while nothing is completely there, what last was.
     """
 
     repository: str
     commit: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +202,10 @@ class JobFacts:
 
 @dataclass(frozen=True)
 class BranchFacts:
-    """All a rule may know of the target branch and of what the workspace holds of it."""
+    """All a rule may know of the target branch and of what the workspace holds of it.
+
+    `merged`: the pull requests that the workspace does not hold yet, each with the commit it was merged as.
+    """
 
     repository: str
     target: str
@@ -189,7 +214,7 @@ class BranchFacts:
     files: tuple[SourceFile, ...]
     manifest: Manifest
     jobs: Mapping[str, JobFacts | None]
-    brought_by: int | None = None
+    merged: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def pass_over(subject: Branch, world: Neighbours) -> Outcome:
             performed.append(told)
         if isinstance(action, Wake):
             wake.append(action.subject)
-    return Outcome(memo={"tip": facts.tip}, performed=tuple(performed), wake=tuple(wake))
+    return Outcome(performed=tuple(performed), wake=tuple(wake))
 
 
 def gather(subject: Branch, repository: Repository, world: Neighbours) -> BranchFacts:
@@ -57,7 +57,13 @@ def gather(subject: Branch, repository: Repository, world: Neighbours) -> Branch
     if manifest.commit == tip:
         return facts
     folders = tuple(folder.from_ for folder in wanted.folders)
-    return replace(facts, files=repository.mirror.files(tip, folders), brought_by=repository.azure.merged_as(tip))
+    commits = repository.mirror.since(repository.served.target, manifest.commit or manifest.since, tip)
+    merged = repository.azure.merged_as(commits)
+    return replace(
+        facts,
+        files=repository.mirror.files(tip, folders),
+        merged=tuple((merged[commit], commit) for commit in reversed(commits) if commit in merged),
+    )
 
 
 def read_manifest(repository: str, world: Neighbours) -> Manifest:
@@ -72,7 +78,8 @@ def read_manifest(repository: str, world: Neighbours) -> Manifest:
         return Manifest(repository)
     try:
         found = json.loads(content)
-        return Manifest(repository, str(found["commit"]), {str(k): str(v) for k, v in found["files"].items()})
+        files = {str(k): str(v) for k, v in found["files"].items()}
+        return Manifest(repository, str(found["commit"]), files, str(found.get("since", "")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{path} in the workspace is not a manifest of Signalman's. Somebody changed it; delete it, and the next "
@@ -102,6 +109,7 @@ def perform(action: Action, facts: BranchFacts, repository: Repository, world: N
                 "version": 1,
                 "repository": manifest.repository,
                 "commit": manifest.commit,
+                "since": manifest.since,
                 "files": dict(manifest.files),
             }
             databricks.write(manifest_path(manifest.repository), json.dumps(body, indent=1).encode())
@@ -110,8 +118,8 @@ def perform(action: Action, facts: BranchFacts, repository: Repository, world: N
             job = next(job for job in facts.config.jobs if job.name == name)
             databricks.create_job(job_settings(job, facts.repository, commit, repository))
             return f"created job {name}"
-        case Reply(number, body):
-            thread.reply(repository.azure, number, body)
+        case Reply(number, body, sign):
+            thread.reply(repository.azure, number, body, sign)
             return f"told pull request {number}: {body.strip()}"
         case Wake():
             return ""

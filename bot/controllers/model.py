@@ -64,8 +64,8 @@ def perform(action: Action, repository: Repository, world: Neighbours) -> str:
             tags = {rollout.MODEL: model, rollout.VERSION: version, rollout.COMMIT: commit or "unknown"}
             databricks.update_job(job.id, tags={**job.tags, **tags})
             return f"tagged job {job.name}"
-        case Reply(number, body):
-            thread.reply(repository.azure, number, body)
+        case Reply(number, body, sign):
+            thread.reply(repository.azure, number, body, sign)
             return f"told pull request {number}: {body.strip()}"
         case _:
             raise AssertionError(f"a model's pass does not know {action}")
@@ -90,4 +90,5 @@ def _origin(version: ServingVersion, repository: Repository, world: Neighbours) 
     number = tags.get(runs.PULL_REQUEST, "")
     if number.isdigit():
         return Origin(repository.served.key, commit, int(number))
-    return Origin(repository.served.key, commit, repository.azure.merged_as(commit) if commit else None)
+    merged = repository.azure.merged_as([commit]) if commit else {}
+    return Origin(repository.served.key, commit, merged.get(commit))

@@ -25,13 +25,17 @@ def put_report(azure: AzureDevOps, number: int, known: int, body: str) -> int:
     return found.id
 
 
-def reply(azure: AzureDevOps, number: int, body: str) -> None:
-    """Say something below the report unless it is said there; a pull request that is gone is told nothing."""
+def reply(azure: AzureDevOps, number: int, body: str, sign: str = "") -> None:
+    """Say something below the report unless a comment there begins like `sign` (by default: says the same).
+
+    A pull request that is gone is told nothing.
+    """
+    known = sign or body.strip()
     try:
         found = azure.thread(number)
         if found is None:
             azure.open_thread(number, body, "closed")
-        elif body.strip() not in (comment.strip() for comment in found.comments):
+        elif not any(comment.startswith(known) for comment in found.comments):
             azure.reply(number, found.id, body)
     except NotFound:
         log.warning("pull request %s cannot be told: Azure DevOps does not have it", number)

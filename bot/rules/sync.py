@@ -99,12 +99,13 @@ def difference(wanted: Mapping[str, SourceFile], present: Mapping[str, str]) -> 
 def _files(branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change) -> list[Action]:
     orders: list[Action] = []
     held = branch.manifest.files
+    held_last = branch.manifest.commit or branch.manifest.since
     doubted = {path: f"{held[path].rstrip('?')}?" for path in (*change.updated, *change.removed)}
     claimed = {**held, **dict.fromkeys(change.new, ""), **doubted}
     if claimed != held:
         # What is about to change is owned and doubted before it changes: whatever commit comes next, a sync
         # that was cut off is then seen for what it is.
-        orders.append(WriteManifest(Manifest(branch.repository, "", claimed)))
+        orders.append(WriteManifest(Manifest(branch.repository, "", claimed, held_last)))
     early = _in_the_way(change.removed, wanted)
     orders += [RemoveObject(path) for path in early]
     # Modules and data before the notebooks that use them.
@@ -141,9 +142,12 @@ def _told(branch: BranchFacts, change: Change, jobs: Sequence[str]) -> list[Acti
         found = tuple(sum(path.startswith(f"{folder.to}/") for path in paths) for paths in kinds)
         if any(found):
             counts[folder.to] = found
-    if branch.brought_by is None or not (counts or jobs):
+    if not (counts or jobs):
         return []
-    return [Reply(branch.brought_by, replies.merged(branch.tip, counts, jobs))]
+    return [
+        Reply(number, replies.merged(commit, branch.tip, counts, jobs), sign=replies.merged_as(commit))
+        for number, commit in branch.merged
+    ]
 
 
 def _refuse(source: SourceFile) -> None:

@@ -7,7 +7,7 @@ without following redirects.
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
@@ -189,14 +189,16 @@ class AzureDevOps:
             if len(page) < 100:
                 return found
 
-    def merged_as(self, commit: str) -> int | None:
-        """The pull request whose completion made a commit; None for a direct push."""
-        body = {"queries": [{"type": "lastMergeCommit", "items": [commit]}]}
+    def merged_as(self, commits: Sequence[str]) -> dict[str, int]:
+        """The pull requests whose completion made some commits, by commit; one call. A direct push has none."""
+        body = {"queries": [{"type": "lastMergeCommit", "items": list(commits)}]}
+        found: dict[str, int] = {}
         for result in self._call("POST", "pullrequestquery", body=body).get("results") or ():
-            for pull_request in result.get(commit) or ():
-                if pull_request.get("status") == "completed":
-                    return int(pull_request["pullRequestId"])
-        return None
+            for commit in commits:
+                for pull_request in result.get(commit) or ():
+                    if pull_request.get("status") == "completed":
+                        found[commit] = int(pull_request["pullRequestId"])
+        return found
 
     def branches(self, start: str = "") -> dict[str, str]:
         """Branches whose name begins so (all by default) and the commits they are at; all pages."""

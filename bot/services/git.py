@@ -18,16 +18,11 @@ from urllib.parse import quote
 from git import Blob, Git, GitCommandError, Repo, Tree
 
 from bot.errors import NotFound, ServiceError
-from bot.facts import SourceFile
+from bot.facts import SourceFile, is_notebook
 from bot.settings import Secrets, Served
 
 _TIMEOUT = 120.0
-_NOTEBOOK_HEADERS = {
-    ".py": b"# Databricks notebook source",
-    ".r": b"# Databricks notebook source",
-    ".sql": b"-- Databricks notebook source",
-    ".scala": b"// Databricks notebook source",
-}
+_LONGEST_CATCH_UP = 200
 
 
 class Mirror:
@@ -50,6 +45,19 @@ class Mirror:
             self.fetch(branch)
         if not self._has(commit):
             raise NotFound("Git", f"{branch} is no longer at {commit[:7]}; there is a newer commit.")
+
+    def since(self, branch: str, old: str, tip: str) -> list[str]:
+        """The commits that a branch got after `old`, `tip` first; merged ones are one. `tip` was fetched before.
+
+        Only `tip` when `old` is not among the last few hundred, as after a force-push.
+        """
+        git = Git(self._folder)
+        if not old or f"\nparent {old}\n" in str(git.cat_file("commit", tip)):
+            return [tip]
+        with self._alone():
+            self._fetch(branch, depth=_LONGEST_CATCH_UP)
+            line = str(git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)).split()
+        return line[: line.index(old)] if old in line else [tip]
 
     def read(self, commit: str, path: str) -> bytes | None:
         """A file's content at a fetched commit; None when it is not there or is not a plain file."""
@@ -108,13 +116,13 @@ class Mirror:
             return False
         return True
 
-    def _fetch(self, branch: str) -> None:
+    def _fetch(self, branch: str, depth: int = 1) -> None:
         git = Git(self._folder)
         last: GitCommandError | None = None
         for secret in self._tokens:
             try:
                 git.fetch(
-                    "--depth=1",
+                    f"--depth={depth}",
                     "--no-tags",
                     "--no-recurse-submodules",
                     "--no-write-fetch-head",
@@ -146,12 +154,8 @@ class Mirror:
 
 def _source(item: Blob) -> SourceFile:
     path = str(item.path)
-    header = _NOTEBOOK_HEADERS.get(Path(path).suffix.lower())
     link = stat.S_ISLNK(item.mode)
-    notebook = path.endswith(".ipynb")
-    if header is not None and not link:
-        first = cast(bytes, item.data_stream.read(len(header) + 2)).split(b"\n")[0]
-        notebook = first.rstrip() == header
+    notebook = is_notebook(path, lambda size: b"" if link else cast(bytes, item.data_stream.read(size)))
     return SourceFile(path, item.hexsha, int(item.size), notebook=notebook, link=link)
 
 

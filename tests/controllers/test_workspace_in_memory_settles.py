@@ -83,9 +83,8 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
     def branch(self) -> BranchFacts:
         jobs = {job.name: self.workspace.jobs.get(job.name) for job in self.config.jobs}
         files = () if self.workspace.manifest.commit == self.tip else tuple(self.sources())
-        return BranchFacts(
-            REPOSITORY, "main", self.tip, self.config, files, self.workspace.manifest, jobs, brought_by=self.number
-        )
+        merged = ((self.number, self.tip),)
+        return BranchFacts(REPOSITORY, "main", self.tip, self.config, files, self.workspace.manifest, jobs, merged)
 
     def model(self, job: str) -> ModelFacts:
         origin = Origin(REPOSITORY, "c" * 40, 7)
@@ -107,8 +106,8 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
                     self.change(job.name, parameters={"model_name": name, "model_version": version})
                 case TagJob(job, name, version):
                     self.change(job.name, tags={**job.tags, rollout.MODEL: name, rollout.VERSION: version})
-                case Reply(_, body):
-                    self.told += [body] if body not in self.told else []
+                case Reply(_, body, sign):
+                    self.told += [body] if not any(one.startswith(sign or body) for one in self.told) else []
                 case _:
                     self.workspace = self.workspace.after([order])
 

@@ -164,8 +164,7 @@ def test_a_merge_is_traced_to_its_pull_request_and_a_push_to_none(azure: StandIn
     merged = azure.complete(number)
     pushed = azure.push("main", {"direct.txt": "x"}, "Directly", base="main")
 
-    assert service.merged_as(merged) == number
-    assert service.merged_as(pushed) is None
+    assert service.merged_as([pushed, merged]) == {merged: number}
 
 
 def test_what_is_not_there_is_not_found(service: AzureDevOps) -> None:

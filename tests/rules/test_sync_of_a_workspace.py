@@ -24,6 +24,7 @@ CONFIG = Mlops(
 BY_HAND = {"/Shared/mlflow_hooks/by_hand": "somebody's", "/Shared/elsewhere/x": "somebody's"}
 
 Tree = tuple[SourceFile, ...]
+Merged = tuple[tuple[int, str], ...]
 
 PATHS = (
     "mlflow_hooks/score.py",
@@ -46,10 +47,10 @@ TREES = st.dictionaries(st.sampled_from(PATHS), st.sampled_from("123"), max_size
 )
 
 
-def facts(world: WorkspaceInMemory, tree: Tree, tip: str, brought_by: int | None = 42) -> BranchFacts:
+def facts(world: WorkspaceInMemory, tree: Tree, tip: str, merged: Merged | None = None) -> BranchFacts:
     """What looking tells of a branch with these files and of this workspace."""
     jobs = {job.name: world.jobs.get(job.name) for job in CONFIG.jobs}
-    return BranchFacts(REPOSITORY, "main", tip, CONFIG, tree, world.manifest, jobs, brought_by)
+    return BranchFacts(REPOSITORY, "main", tip, CONFIG, tree, world.manifest, jobs, ((42, tip),) if merged is None else merged)
 
 
 def synced(world: WorkspaceInMemory, tree: Tree, tip: str) -> WorkspaceInMemory:
@@ -121,6 +122,36 @@ def test_the_pull_request_is_told_what_its_merge_did() -> None:
     )
 
 
+def test_every_pull_request_that_was_merged_since_the_last_sync_is_told_of_its_own_commit() -> None:
+    merged = ((41, "c2c2c2c2"), (42, "c3c3c3c3"))
+
+    orders = sync.plan(facts(EMPTY, (file("mlflow_hooks/score.py"),), "c3c3c3c3", merged))
+
+    assert [(one.number, one.body[:44]) for one in orders if isinstance(one, Reply)] == [
+        (41, "🔁 Merged as `c2c2c2c`, live with `c3c3c3c`: "[:44]),
+        (42, "🔁 Merged as `c3c3c3c`: `/Shared/mlflow_hooks` 0"[:44]),
+    ]
+
+
+def test_what_was_complete_last_is_remembered_while_nothing_is() -> None:
+    world = synced(EMPTY, (file("mlflow_hooks/score.py"),), "c1")
+
+    first, second = (world.after(sync.plan(facts(world, (file("mlflow_hooks/new.py"),), tip))[:1]) for tip in ("c2", "c3"))
+    again = second.after(sync.plan(facts(first, (file("mlflow_hooks/newer.py"),), "c3"))[:1])
+
+    assert (first.manifest.commit, first.manifest.since) == ("", "c1")
+    assert (again.manifest.commit, again.manifest.since) == ("", "c1")
+
+
+def test_who_was_told_of_a_merge_is_not_told_again_when_the_branch_has_moved_on_meanwhile() -> None:
+    tree = (file("mlflow_hooks/score.py"),)
+    cut_off = EMPTY.after(sync.plan(facts(EMPTY, tree, "c2c2c2c2", ((41, "c2c2c2c2"),)))[:-2])
+
+    after = cut_off.after(sync.plan(facts(cut_off, tree, "c3c3c3c3", ((41, "c2c2c2c2"), (42, "c3c3c3c3")))))
+
+    assert sum("Merged as `c2c2c2c`" in told for told in after.told) == 1
+
+
 def test_a_merge_that_changes_nothing_in_the_workspace_is_not_spoken_of() -> None:
     tree = (file("mlflow_hooks/score.py"), file("README.md"))
     world = synced(EMPTY, tree, "c1")
@@ -132,7 +163,7 @@ def test_a_merge_that_changes_nothing_in_the_workspace_is_not_spoken_of() -> Non
 
 
 def test_a_push_that_no_pull_request_brought_is_told_to_nobody() -> None:
-    orders = sync.plan(facts(EMPTY, (file("mlflow_hooks/score.py"),), "c1", brought_by=None))
+    orders = sync.plan(facts(EMPTY, (file("mlflow_hooks/score.py"),), "c1", merged=()))
 
     assert [order for order in orders if isinstance(order, Reply)] == []
 

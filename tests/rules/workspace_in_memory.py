@@ -41,8 +41,9 @@ class WorkspaceInMemory:
                 return replace(
                     self, jobs={**self.jobs, name: JobFacts(len(self.jobs) + 1, name, tags={sync.CREATED: commit})}
                 )
-            case Reply(_, body):
-                return self if body in self.told else replace(self, told=(*self.told, body))
+            case Reply(_, body, sign):
+                known = any(one.startswith(sign or body) for one in self.told)
+                return self if known else replace(self, told=(*self.told, body))
             case Wake():
                 return self
         raise AssertionError(f"a sync has no business with {order}")

@@ -87,6 +87,21 @@ def test_a_second_look_finds_nothing_to_do(bot: Bot) -> None:
     assert {call.method for call in bot.world.databricks.calls} <= {"GET"}
 
 
+def test_all_who_merged_before_the_bot_looked_are_told(bot: Bot) -> None:
+    bot.settle()
+    merged = [opened(bot, f"together_{n}", {f"mlflow_hooks/together_{n}.py": NOTEBOOK.format(n)}) for n in (1, 2, 3)]
+    commits = [bot.world.azure.complete(pr.number) for pr in merged]
+    bot.settle()
+
+    told = [[line for line in thread if "Merged" in line] for pr in merged for thread in pr.threads]
+
+    assert [[line.split(":")[0] for line in lines] for lines in told] == [
+        [f"🔁 Merged as `{commits[0][:7]}`, live with `{commits[2][:7]}`"],
+        [f"🔁 Merged as `{commits[1][:7]}`, live with `{commits[2][:7]}`"],
+        [f"🔁 Merged as `{commits[2][:7]}`"],
+    ]
+
+
 def test_a_merge_is_synced_even_if_no_push_is_told(bot: Bot) -> None:
     pr = opened(bot, "push_untold", {"mlflow_hooks/untold.py": NOTEBOOK.format("untold")})
     bot.settle()

@@ -147,10 +147,13 @@ REPORTS: Mapping[str, Callable[[], str]] = {
 
 REPLIES: Mapping[str, Callable[[], str]] = {
     "reply_merged": lambda: replies.merged(
-        "d4e5f6a70123", {"/Shared/mlflow_hooks": (1, 1, 0), "/Shared/projects": (12, 0, 3)}, []
+        "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (1, 1, 0), "/Shared/projects": (12, 0, 3)}, []
+    ),
+    "reply_merged_with_others": lambda: replies.merged(
+        "d4e5f6a70123", "0123456789ab", {"/Shared/mlflow_hooks": (1, 1, 0)}, []
     ),
     "reply_merged_with_job": lambda: replies.merged(
-        "d4e5f6a70123", {"/Shared/mlflow_hooks": (0, 2, 0)}, ["nightly-scoring"]
+        "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (0, 2, 0)}, ["nightly-scoring"]
     ),
     "reply_promoted_first": lambda: replies.promoted(
         ServingVersion("wine_model", "17", "r", "alias champion", 1, by_alias=True), "nightly-scoring", ("", "")
