@@ -19,12 +19,14 @@ class Look:
     """One look at a subject. `news` tells that somebody spoke of it since the last look.
 
     Without news only the clock asked, and what the memo says of the pull
-    request's head may still be believed.
+    request's head may still be believed. `failures` counts the looks before this
+    one that could not be finished.
     """
 
     subject: Subject
     memo: Memo
     news: bool
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,13 @@ class Outcome:
 
     `look_again` is in seconds (None: when there is news). `performed` names each
     action in words for the history. `wake` lists other subjects that are due now.
+
+    With a `trouble`, in a sentence, the look could not be finished: what was news
+    stays news, and the queue decides when to look again, not before `look_again`.
     """
 
     look_again: float | None = None
     memo: Memo = field(default_factory=dict)
     performed: tuple[str, ...] = ()
     wake: tuple[Subject, ...] = ()
+    trouble: str = ""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from bot.errors import ServiceError, SignalmanError
 from bot.log import line
@@ -144,22 +145,30 @@ class Worker:
         subject = key(lease.subject)
         try:
             outcome = self._pass_over(lease.look)
-            ours = self._queue.settle(lease, outcome)
+            if outcome.trouble:
+                ours = self._put_off(
+                    lease, outcome.trouble, outcome.look_again, memo=outcome.memo, performed=outcome.performed
+                )
+            else:
+                ours = self._queue.settle(lease, outcome)
         except QueueError:
             raise
         except SignalmanError as error:
             wait = error.retry_after if isinstance(error, ServiceError) else None
-            ours = self._queue.fail(lease, str(error), retry_after=wait)
-            log.warning(line("failed", subject=subject, attempts=lease.attempts + 1, error=str(error)))
+            ours = self._put_off(lease, str(error), wait)
         except (Exception, SystemExit) as error:
             told = f"{type(error).__name__}: {error}"
             ours = self._queue.fail(lease, told)
-            log.exception(line("failed", subject=subject, attempts=lease.attempts + 1, error=told))
+            log.exception(line("failed", subject=subject, attempts=lease.look.failures + 1, error=told))
         else:
             if ours and outcome.performed:
                 self._say("pass", subject=subject, performed=outcome.performed, seconds=self._clock() - began)
         if not ours:
             log.warning(line("lease lost", subject=subject, note="another worker has it; nothing was written"))
+
+    def _put_off(self, lease: Lease, trouble: str, wait: float | None, **left: Any) -> bool:
+        log.warning(line("failed", subject=key(lease.subject), attempts=lease.look.failures + 1, error=trouble))
+        return self._queue.fail(lease, trouble, retry_after=wait, **left)
 
     def _beat(self) -> None:
         while True:

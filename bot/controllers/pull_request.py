@@ -11,9 +11,9 @@ from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetSt
 from bot.config import Mlops
 from bot.controllers import runs, stopping, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
-from bot.errors import ConfigError, NotFound
+from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
-from bot.passes import Look, Outcome
+from bot.passes import Look, Memo, Outcome
 from bot.rules import branches, checks, rollout
 from bot.subjects import PullRequest, Subject
 
@@ -64,36 +64,69 @@ _MEMORY = TypeAdapter(Memory)
 def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
     """Gather, decide, perform."""
     repository = world.repositories[subject.repository]
-    memory = gather(subject, look, repository, world)
-    done = _Done(memory)
+    known = _MEMORY.validate_python(look.memo) if look.memo else Memory()
+    done = _Done(known)
     try:
-        for action in checks.plan(_facts(repository, memory), world.now()):
+        _gather(subject, look, done, repository, world)
+        for action in checks.plan(_facts(repository, done.memory), world.now()):
             _perform(action, done, repository, world)
     except NotFound as gone:
         if gone.neighbour != "Git":
-            raise
+            return _held_up(gone, look, known, done, repository, world)
         # The branch moved on between the look and the run: look at what it is now.
         return Outcome(look_again=5.0, memo={}, performed=(*done.performed, str(gone)))
+    except ServiceError as trouble:
+        return _held_up(trouble, look, known, done, repository, world)
     return Outcome(
         look_again=done.look_again,
-        memo=_MEMORY.dump_python(done.memory, mode="json", by_alias=True),
+        memo=_written(done.memory),
         performed=tuple(done.performed),
         wake=tuple(done.wake),
     )
 
 
-def gather(subject: PullRequest, look: Look, repository: Repository, world: Neighbours) -> Memory:
+def _held_up(
+    trouble: ServiceError, look: Look, known: Memory, done: _Done, repository: Repository, world: Neighbours
+) -> Outcome:
+    """Tell people whom their pull request waits for."""
+    if trouble.neighbour != "Azure DevOps" and done.memory.head is not None:
+        for action in checks.held_up(_facts(repository, done.memory), trouble.neighbour, look.failures):
+            _perform(action, done, repository, world)
+    return Outcome(
+        look_again=trouble.retry_after,
+        memo=_written(_kept(known, done.memory)),
+        performed=tuple(done.performed),
+        trouble=str(trouble),
+    )
+
+
+def _kept(known: Memory, memory: Memory) -> Memory:
+    """What was known before a look that could not be finished, and what people were told in it."""
+    head = known.head
+    if head and memory.head and (head.iteration, head.commit) == (memory.head.iteration, memory.head.commit):
+        head = replace(head, pending=memory.head.pending, judged=memory.head.judged, thread=memory.head.thread)
+    told = {name: getattr(memory, name) for name in ("status", "report", "thread_status")}
+    return replace(known, head=head, read=None, **told)
+
+
+def _written(memory: Memory) -> Memo:
+    found: Memo = _MEMORY.dump_python(memory, mode="json", by_alias=True)
+    return found
+
+
+def _gather(subject: PullRequest, look: Look, done: _Done, repository: Repository, world: Neighbours) -> None:
     """Read what is needed and no more: without news, only the runs that are under way."""
-    memory = _MEMORY.validate_python(look.memo) if look.memo else Memory()
-    now = world.now()
+    memory, now = done.memory, world.now()
     believed = memory.read is not None and now - memory.read < BELIEVED
     if look.news or not believed or memory.head is None or not memory.head.iteration:
-        memory = replace(_read_again(subject, memory, repository, world), read=now)
+        # First what people may have to be told about, should anything else not answer.
+        done.memory = memory = replace(_read_again(subject, memory, repository), read=now)
+        done.memory = memory = _surroundings(memory, repository, world)
     looked = [runs.look(run, world) for run in memory.runs]
-    return replace(memory, runs=tuple(run for run in looked if _matters(run, memory.known)))
+    done.memory = replace(memory, runs=tuple(run for run in looked if _matters(run, memory.known)))
 
 
-def _read_again(subject: PullRequest, memory: Memory, repository: Repository, world: Neighbours) -> Memory:
+def _read_again(subject: PullRequest, memory: Memory, repository: Repository) -> Memory:
     azure = repository.azure
     head = azure.pull_request(subject.number)
     old = memory.head
@@ -101,11 +134,11 @@ def _read_again(subject: PullRequest, memory: Memory, repository: Repository, wo
     # What was read while it was closed is no more than that.
     same = old is not None and old.open and (old.iteration, old.commit) == (head.iteration, head.commit)
     if head.target != repository.served.target:
-        return replace(memory, head=head, runs=_all_runs(memory, head, repository, world))
+        return replace(memory, head=head)
     if not (head.open and head.iteration):
         if memory.config is None and not head.open:
             memory = _configure(memory, repository)
-        return replace(memory, head=head, runs=_all_runs(memory, head, repository, world))
+        return replace(memory, head=head)
     if old is not None:
         head = replace(head, thread=old.thread)
     if same and old is not None:
@@ -121,9 +154,7 @@ def _read_again(subject: PullRequest, memory: Memory, repository: Repository, wo
     memory = replace(memory, head=head)
     if not same or memory.config is None:
         memory = _configure(memory, repository)
-    if not head.judged and memory.config is not None:
-        memory = _surroundings(memory, head, memory.config, repository, world)
-    return replace(memory, runs=_all_runs(memory, head, repository, world))
+    return memory
 
 
 def _configure(memory: Memory, repository: Repository) -> Memory:
@@ -133,7 +164,16 @@ def _configure(memory: Memory, repository: Repository) -> Memory:
         return replace(memory, config=None, problem=str(mistake))
 
 
-def _surroundings(
+def _surroundings(memory: Memory, repository: Repository, world: Neighbours) -> Memory:
+    head, wanted = memory.known, memory.config
+    if wanted is None:
+        return memory
+    if head.open and head.iteration and head.target == wanted.target and not head.judged:
+        memory = _what_it_needs(memory, head, wanted, repository, world)
+    return replace(memory, runs=_all_runs(memory, head, wanted, repository, world))
+
+
+def _what_it_needs(
     memory: Memory, head: PullRequestHead, wanted: Mlops, repository: Repository, world: Neighbours
 ) -> Memory:
     if branches.judge(head.source, wanted.branches) is not None:
@@ -148,15 +188,13 @@ def _surroundings(
 
 
 def _all_runs(
-    memory: Memory, head: PullRequestHead, repository: Repository, world: Neighbours
+    memory: Memory, head: PullRequestHead, wanted: Mlops, repository: Repository, world: Neighbours
 ) -> tuple[ProjectRun, ...]:
-    if memory.config is None:
-        return memory.runs
     # An earlier iteration may have run what this one does not touch, and a pass over it may have been cut off.
     first = head.open and head.iteration <= 1
-    if first and not memory.runs and not checks.touched(memory.config, head.changed, has_serving=True):
+    if first and not memory.runs and not checks.touched(wanted, head.changed, has_serving=True):
         return memory.runs
-    return tuple(runs.merge(memory.runs, runs.find(repository, world, head, memory.config)))
+    return tuple(runs.merge(memory.runs, runs.find(repository, world, head, wanted)))
 
 
 def _final(state: str | None) -> bool:

@@ -29,7 +29,6 @@ UNDER_WAY = ("RUNNING", "SCHEDULED")
 """The states of an MLflow run that has not ended."""
 
 
-
 def find(repository: Repository, world: Neighbours, head: PullRequestHead, config: Mlops) -> list[ProjectRun]:
     """The bot's runs for this iteration of an open pull request, and all that are not closed, by their tags."""
     experiment = world.validation.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))

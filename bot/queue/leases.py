@@ -66,11 +66,10 @@ def take(connection: Connection, limit: int, ahead: float, until: float, worker:
             rows += connection.execute(wanted.with_for_update(skip_locked=True)).all()
     taken = [
         Lease(
-            Look(parse(row.key), json.loads(row.memo), news=row.generation > row.seen),
+            Look(parse(row.key), json.loads(row.memo), news=row.generation > row.seen, failures=row.attempts),
             uuid4().hex,
             row.generation,
             row.seen,
-            row.attempts,
             worker,
             now,
         )
@@ -130,17 +129,18 @@ def settle(
     return True
 
 
-def fail(connection: Connection, lease: Lease, error: str, retry_after: float, now: float) -> bool:
+def fail(connection: Connection, lease: Lease, error: str, retry_after: float, memo: str | None, now: float) -> bool:
     """Write that a pass failed; the subject waits 2, 4, 8, 16, 32, 32 … seconds, and never less than it was asked to.
 
     As always, news ends the wait; so there is none when somebody spoke of the subject during the pass.
     """
-    wait = max(min(LONGEST_BACKOFF, 2.0 ** min(lease.attempts + 1, 16)), retry_after)
+    wait = max(min(LONGEST_BACKOFF, 2.0 ** min(lease.look.failures + 1, 16)), retry_after)
     failed = connection.execute(
         _row(lease).values(
             due_at=case((subjects.c.generation > lease.generation, now), else_=now + wait),
             attempts=subjects.c.attempts + 1,
             last_error=error,
+            memo=subjects.c.memo if memo is None else memo,
             last_passed_at=now,
             lease_token=None,
             lease_until=None,

@@ -14,15 +14,13 @@ class Lease:
     """The right to make one pass over a subject, until it runs out or is renewed.
 
     `generation` counts how often somebody spoke of the subject before it was taken,
-    `seen` how often before the last good pass, `attempts` the passes over it that
-    have failed since.
+    `seen` how often before the last good pass.
     """
 
     look: Look
     token: str
     generation: int
     seen: int
-    attempts: int
     worker: str
     taken_at: float
 

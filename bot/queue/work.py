@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import delete, update
 
-from bot.passes import Outcome
+from bot.passes import Memo, Outcome
 from bot.queue import history, leases
 from bot.queue.database import Database, QueueError
 from bot.queue.due import insert, make_due
@@ -110,16 +110,26 @@ class Queue:
                 leases.remember(connection, lease, outcome.performed, None, now)
             return ours
 
-    def fail(self, lease: Lease, error: str, *, retry_after: float | None = None) -> bool:
+    def fail(
+        self,
+        lease: Lease,
+        error: str,
+        *,
+        retry_after: float | None = None,
+        memo: Memo | None = None,
+        performed: tuple[str, ...] = (),
+    ) -> bool:
         """Write why a pass failed and try again later: after 2, 4, 8 … 32 s, and not before `retry_after`.
 
-        The memo stays, and what was news stays news. Returns False when the lease is not ours any more.
+        The memo stays unless there is another, and what was news stays news. Returns False when the lease is not
+        ours any more.
         """
         now, error = self._clock(), leases.storable(error)
+        kept = None if memo is None else json.dumps(dict(memo))
         with self._database.writing(lasting=False) as connection:
-            ours = leases.fail(connection, lease, error, retry_after or 0.0, now)
+            ours = leases.fail(connection, lease, error, retry_after or 0.0, kept, now)
             if ours:
-                leases.remember(connection, lease, (), error, now)
+                leases.remember(connection, lease, performed, error, now)
             return ours
 
     def give_back(self, held: Iterable[Lease]) -> None:

@@ -21,6 +21,10 @@ PAUSES = (30.0, 120.0)
 """Seconds before a run that the workspace failed is tried again, and once more. A failing script is not."""
 
 
+PATIENCE = 2
+"""So many looks at a pull request fail before people are told whose fault it is: some six seconds."""
+
+
 def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
@@ -46,6 +50,21 @@ def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
         told = [PutReport(head.number, report.nothing_to_run(head), "closed")] if head.thread else []
         return [*tidy, *told, SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head))]
     return [*tidy, *_onward(pr, pr.config, steps(pr, projects), now)]
+
+
+def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]:
+    """What to tell people while a neighbour keeps a judgement waiting: whom it waits for, once, and not for a moment's
+    silence.
+    """
+    head = pr.head
+    if not (head.open and head.iteration and head.target == pr.target) or head.judged:
+        return []
+    orders: list[Action] = []
+    if not head.pending:
+        orders.append(SetStatus(head.number, head.iteration, "pending", status.held_up()))
+    if failures >= PATIENCE:
+        orders.append(PutReport(head.number, report.held_up(head, neighbour), None))
+    return orders
 
 
 def touched(config: Mlops, changed: Collection[str], *, has_serving: bool) -> list[Project]:
@@ -99,7 +118,9 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
         if not runs[-1].over:
             found.append(replace(step, state="runs"))
         elif runs[-1].outcome == "no cluster":
-            found.append(replace(step, state="again" if losses <= len(PAUSES) else "no cluster", reason=runs[-1].reason))
+            found.append(
+                replace(step, state="again" if losses <= len(PAUSES) else "no cluster", reason=runs[-1].reason)
+            )
         else:
             reason = fault(project, runs[-1])
             found.append(replace(step, state="failed" if reason else "passed", reason=reason))
@@ -185,7 +206,9 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     orders: list[Action] = []
     if not head.pending:
         orders.append(SetStatus(head.number, head.iteration, "pending", status.running(now_at)))
-    starts = [_start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)]
+    starts = [
+        _start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)
+    ]
     pauses = {step.project.path: _pause(step, now) for step in now_at if step.state == "again"}
     starts += [_start(pr, config, step, step.attempt + 1) for step in now_at if pauses.get(step.project.path, 1.0) <= 0]
     if starts:

@@ -68,6 +68,11 @@ def bad_config(head: PullRequestHead, problem: str) -> str:
     return render("bad_config", head=head, problem=problem)
 
 
+def held_up(head: PullRequestHead, neighbour: str) -> str:
+    """A neighbour does not do its part; the same words however long it takes."""
+    return render("held_up", head=head, neighbour=neighbour)
+
+
 def fork(head: PullRequestHead) -> str:
     """The pull request comes from a fork."""
     return render("fork", head=head)

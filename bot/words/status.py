@@ -39,6 +39,11 @@ def bad_config() -> str:
     return "config/mlops.yml on the target branch can't be used; nothing was run"
 
 
+def held_up() -> str:
+    """Nothing could be begun yet; the report says why."""
+    return "queued"
+
+
 def fork() -> str:
     """The code of forks is not run."""
     return "comes from a fork; nothing was run"

@@ -50,7 +50,9 @@ TREES = st.dictionaries(st.sampled_from(PATHS), st.sampled_from("123"), max_size
 def facts(world: WorkspaceInMemory, tree: Tree, tip: str, merged: Merged | None = None) -> BranchFacts:
     """What looking tells of a branch with these files and of this workspace."""
     jobs = {job.name: world.jobs.get(job.name) for job in CONFIG.jobs}
-    return BranchFacts(REPOSITORY, "main", tip, CONFIG, tree, world.manifest, jobs, ((42, tip),) if merged is None else merged)
+    return BranchFacts(
+        REPOSITORY, "main", tip, CONFIG, tree, world.manifest, jobs, ((42, tip),) if merged is None else merged
+    )
 
 
 def synced(world: WorkspaceInMemory, tree: Tree, tip: str) -> WorkspaceInMemory:
@@ -136,7 +138,9 @@ def test_every_pull_request_that_was_merged_since_the_last_sync_is_told_of_its_o
 def test_what_was_complete_last_is_remembered_while_nothing_is() -> None:
     world = synced(EMPTY, (file("mlflow_hooks/score.py"),), "c1")
 
-    first, second = (world.after(sync.plan(facts(world, (file("mlflow_hooks/new.py"),), tip))[:1]) for tip in ("c2", "c3"))
+    first, second = (
+        world.after(sync.plan(facts(world, (file("mlflow_hooks/new.py"),), tip))[:1]) for tip in ("c2", "c3")
+    )
     again = second.after(sync.plan(facts(first, (file("mlflow_hooks/newer.py"),), "c3"))[:1])
 
     assert (first.manifest.commit, first.manifest.since) == ("", "c1")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.rules import checks
 from tests.conftest import Bot, PullRequest
 
 QUICK = "projects/quick"
@@ -272,3 +273,50 @@ def test_a_cluster_that_does_not_start_is_tried_again_and_blamed_on_nobody(bot: 
 
     assert pr.status == "succeeded"
     assert sorted(bot.ends(pr, every=True)) == ["FAILED", "FINISHED"]
+
+
+def test_while_databricks_is_down_the_report_says_so_once_and_then_it_goes_on_by_itself(bot: Bot) -> None:
+    bot.world.databricks.fail_next("POST", "/api/2.2/jobs/runs/submit", times=6)
+
+    pr = opened(bot, "databricks_down", in_mode(bot, "fine"))
+    bot.world.azure.drain(10)
+    said = []
+    while pr.status != "succeeded":
+        bot.worker.step(ahead=60)
+        said += [pr.report] if pr.threads and pr.report not in said else []
+
+    assert said[0].startswith("### ⏸ ML validation waits for Databricks")
+    assert [text for text in said if "waits for" in text] == said[:1]
+    assert len(told_about(bot, pr, "comments")) == len(said) - 1
+    assert [one["state"] for one in pr.statuses] == ["pending", "succeeded"]
+
+
+def test_a_moment_of_silence_is_not_spoken_of(bot: Bot) -> None:
+    bot.world.databricks.fail_next("POST", "/api/2.2/jobs/runs/submit", times=checks.PATIENCE)
+
+    pr = opened(bot, "databricks_blinks", in_mode(bot, "fine"))
+    bot.world.azure.drain(10)
+    while not pr.threads:
+        bot.worker.step(ahead=60)
+
+    assert "running" in pr.report
+    bot.settle()
+
+
+@pytest.mark.parametrize("times", [1, 8])
+def test_what_is_pending_is_shown_while_databricks_is_down(bot: Bot, times: int) -> None:
+    bot.world.databricks.fail_next("GET", "/api/2.2/jobs/runs/get", times=times)
+
+    pr = opened(bot, f"databricks_mute_{times}", in_mode(bot, "fine"))
+    bot.settle()
+
+    assert [one["state"] for one in pr.statuses] == ["pending", "succeeded"]
+    assert pr.report.startswith("### ✅")
+
+
+def told_about(bot: Bot, pr: PullRequest, what: str) -> list[str]:
+    """The changes of a kind that the bot made to the pull request by REST."""
+    path = f"/pullRequests/{pr.number}/threads/"
+    return [
+        f"{c.method} {c.path}" for c in bot.world.azure.calls if path in c.path and what in c.path and c.method != "GET"
+    ]

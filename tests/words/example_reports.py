@@ -142,6 +142,7 @@ REPORTS: Mapping[str, Callable[[], str]] = {
         "config/mlops.yml: jobs[0].notebook is missing.",
     ),
     "fork": lambda: report.fork(HEAD),
+    "held_up": lambda: report.held_up(HEAD, "Databricks"),
     "nothing_to_run": lambda: report.nothing_to_run(HEAD),
 }
 
