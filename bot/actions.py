@@ -80,6 +80,43 @@ class CloseRun:
 
 
 @dataclass(frozen=True)
+class ArchiveVersion:
+    """Mark a model version as of no more use; whoever wants it back moves it to another stage."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class DeleteVersion:
+    """Delete a model version, and the model with its last one."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class DeleteRun:
+    """Delete an MLflow run."""
+
+    run: str
+
+
+@dataclass(frozen=True)
+class ArchiveExperiment:
+    """Write the sign that nothing is left to tidy in an experiment."""
+
+    experiment: str
+
+
+@dataclass(frozen=True)
+class DeleteExperiment:
+    """Delete an experiment in which nothing is left."""
+
+    experiment: str
+
+
+@dataclass(frozen=True)
 class WriteObject:
     """Write a file of a commit to a path of the workspace, over what is there."""
 
@@ -150,6 +187,11 @@ Action = (
     | StartRun
     | CancelRun
     | CloseRun
+    | ArchiveVersion
+    | DeleteVersion
+    | DeleteRun
+    | ArchiveExperiment
+    | DeleteExperiment
     | WriteObject
     | RemoveObject
     | WriteManifest

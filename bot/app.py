@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from bot import log as logs
 from bot import settings as deployment
-from bot.errors import SignalmanError
+from bot.errors import ServiceError, SignalmanError
+from bot.log import line
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
 from bot.settings import Settings
@@ -107,11 +108,23 @@ def pass_over(look: Look, world: "Neighbours") -> Outcome:
 
 
 def everything(world: "Neighbours") -> Iterator[Subject]:
-    """What a sweep makes due: every open pull request and target branch; a branch's pass wakes its models."""
+    """What a sweep makes due: every target branch, every open pull request and those that left something behind.
+
+    A branch's pass wakes its models.
+    """
+    from bot.controllers import leavings
+
     for repository in world.repositories.values():
-        yield Branch(repository.served.key)
-        for number in repository.azure.active(repository.served.target):
-            yield PullRequest(repository.served.key, number)
+        name = repository.served.key
+        open_ = repository.azure.active(repository.served.target)
+        yield Branch(name)
+        yield from (PullRequest(name, number) for number in open_)
+        try:
+            left = set(leavings.unattended(repository, world)) - set(open_)
+        except ServiceError as error:  # What is open does not wait for it.
+            log.warning(line("sweep", note="closed pull requests are looked for in the next one", error=str(error)))
+        else:
+            yield from (PullRequest(name, number) for number in sorted(left))
 
 
 def neighbours(settings: Settings) -> "Neighbours":
@@ -144,6 +157,7 @@ def neighbours(settings: Settings) -> "Neighbours":
             "MLFLOW_REGISTRY_URI": settings.registry_uri,
         },
         public_url=settings.public_url,
+        policies=settings.policies,
         now=lambda: datetime.now(UTC),
     )
 

@@ -103,6 +103,35 @@ class ServingVersion:
 
 
 @dataclass(frozen=True)
+class ModelVersion:
+    """A version of a registered model: the run that registered it, and what marks it; `tags` are its own."""
+
+    name: str
+    version: str
+    run: str
+    stage: str = ""
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Leavings:
+    """What a closed pull request has left: its runs, the versions they registered, and their experiment.
+
+    `loaded`: names and versions that scoring jobs load. `shared`: an open pull request uses the experiment too.
+    `others`: there are runs in it that are somebody else's. `merged`: it was, so that its versions may be promoted yet.
+    """
+
+    experiment: str
+    runs: tuple[str, ...]
+    versions: tuple[ModelVersion, ...]
+    loaded: frozenset[tuple[str, str]]
+    shared: bool
+    others: bool
+    merged: bool
+
+
+@dataclass(frozen=True)
 class PullRequestHead:
     """What the pull request is right now: its newest iteration, and what it touches.
 

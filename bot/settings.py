@@ -51,12 +51,24 @@ class Limits(config.Shape):
     history: config.Seconds = Field(30 * 86400.0, description="How long deliveries and passes are kept.")
 
 
+Cleanup = Literal["keep", "archive", "delete"]
+
+
+class Policies(config.Shape):
+    """What is a matter of taste."""
+
+    abandoned: Cleanup = Field(
+        "archive", description="What becomes of the runs and model versions of an abandoned pull request."
+    )
+
+
 class Deployment(config.Shape):
     """`config/bot.yml`."""
 
     repositories: tuple[Repository, ...] = Field(min_length=1)
     registry_webhooks: tuple[Literal["databricks", "mlflow"], ...] = ("databricks", "mlflow")
     limits: Limits = Limits()
+    policies: Policies = Policies()
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,7 @@ class Settings:
 
     served: tuple[Served, ...]
     limits: Limits
+    policies: Policies
     database: SecretStr
     public_url: str
     var: Path
@@ -173,6 +186,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             for one in deployment.repositories
         ),
         limits=deployment.limits,
+        policies=deployment.policies,
         database=SecretStr(_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}"),
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,

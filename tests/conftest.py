@@ -13,6 +13,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from bot import app, settings, subjects
+from bot.controllers.neighbours import Neighbours
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.sandbox.world import World
@@ -34,11 +35,17 @@ class Bot:
     ahead: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        world = replace(app.neighbours(self.settings), now=lambda: datetime.now(UTC) + self.ahead)
-        self.neighbours = world
+        self.be_with(replace(app.neighbours(self.settings), now=lambda: datetime.now(UTC) + self.ahead))
         self.worker = Worker(
-            self.queue, lambda look: app.pass_over(look, world), sweep=lambda: app.everything(world), lease=60.0
+            self.queue,
+            lambda look: app.pass_over(look, self.neighbours),
+            sweep=lambda: app.everything(self.neighbours),
+            lease=60.0,
         )
+
+    def be_with(self, neighbours: Neighbours) -> None:
+        """Let these be its neighbours from now on."""
+        self.neighbours = neighbours
 
     def settle(self, deadline: float = 60.0) -> None:
         """Let every webhook arrive, and make passes until nothing is left to do."""

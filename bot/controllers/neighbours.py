@@ -9,7 +9,7 @@ from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
 from bot.services.git import Mirror
 from bot.services.mlflow import Mlflow
-from bot.settings import Served
+from bot.settings import Policies, Served
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,5 @@ class Neighbours:
     backends: Mapping[str, Backend]
     run_environment: Mapping[str, str]
     public_url: str
+    policies: Policies
     now: Callable[[], datetime]

@@ -9,12 +9,12 @@ from pydantic import TypeAdapter
 
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake
 from bot.config import Mlops
-from bot.controllers import runs, stopping, target, thread
+from bot.controllers import leavings, runs, stopping, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
 from bot.passes import Look, Memo, Outcome
-from bot.rules import branches, checks, rollout
+from bot.rules import branches, checks, cleanup, rollout
 from bot.subjects import PullRequest, Subject
 
 BELIEVED = timedelta(minutes=5)
@@ -70,6 +70,8 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
         _gather(subject, look, done, repository, world)
         for action in checks.plan(_facts(repository, done.memory), world.now()):
             _perform(action, done, repository, world)
+        if cleanup.due(_facts(repository, done.memory)):
+            done.performed += leavings.tidy(done.memory.known, done.memory.config, repository, world)
     except NotFound as gone:
         if gone.neighbour != "Git":
             return _held_up(gone, look, known, done, repository, world)

@@ -24,6 +24,8 @@ COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
 PROJECT, MODEL = "signalman.project", "signalman.model"
 BACKEND, CLUSTER_RUN = "signalman.backend", "signalman.cluster_run"
 WITHDRAWN = "signalman.withdrawn"
+STATE, OPEN = "signalman.state", "open"
+"""The tag of an experiment that a pull request uses; it carries repository and pull request too."""
 
 UNDER_WAY = ("RUNNING", "SCHEDULED")
 """The states of an MLflow run that has not ended."""
@@ -37,7 +39,7 @@ def find(repository: Repository, world: Neighbours, head: PullRequestHead, confi
     tags = {REPOSITORY: repository.served.key, PULL_REQUEST: str(head.number)}
     return [
         _read(run, world)
-        for run in world.validation.runs.runs(experiment, tags)
+        for run in world.validation.runs.runs(experiment.id, tags)
         if TOKEN in run.tags
         and ((head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in UNDER_WAY)
     ]
@@ -128,7 +130,9 @@ def _submit(
     place = world.validation
     if place.runs.workspace:
         place.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
-    experiment = place.runs.make_experiment(order.experiment)
+    experiment = place.runs.make_experiment(
+        order.experiment, {REPOSITORY: repository.served.key, PULL_REQUEST: str(order.number), STATE: OPEN}
+    )
     earlier = place.runs.runs(experiment, {TOKEN: order.token})
     tags = {
         TOKEN: order.token,

@@ -25,8 +25,12 @@ def signed(job: JobFacts, version: ServingVersion) -> bool:
 
 def pointed(job: JobFacts, version: ServingVersion) -> bool:
     """Whether a job's next run scores with a version."""
-    wanted = (version.name, version.version)
-    return (job.parameters.get("model_name"), job.parameters.get("model_version")) == wanted
+    return loaded(job) == (version.name, version.version)
+
+
+def loaded(job: JobFacts) -> tuple[str, str]:
+    """Name and version of the model that a job's next run scores with; empty before it is first pointed."""
+    return job.parameters.get("model_name", ""), job.parameters.get("model_version", "")
 
 
 def plan(model: ModelFacts) -> list[Action]:

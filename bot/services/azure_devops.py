@@ -171,8 +171,9 @@ class AzureDevOps:
             body={"content": body[:LONGEST_COMMENT], "parentCommentId": 1, "commentType": "text"},
         )
 
-    def active(self, target: str) -> list[int]:
-        """The numbers of all open pull requests to a branch; all pages."""
+    def active(self, target: str, source: str = "") -> list[int]:
+        """The numbers of all open pull requests to a branch, from any or from one; all pages."""
+        wanted = {"searchCriteria.sourceRefName": f"refs/heads/{source}"} if source else {}
         found: list[int] = []
         while True:
             page = self._call(
@@ -181,6 +182,7 @@ class AzureDevOps:
                 {
                     "searchCriteria.status": "active",
                     "searchCriteria.targetRefName": f"refs/heads/{target}",
+                    **wanted,
                     "$top": 100,
                     "$skip": len(found),
                 },

@@ -19,14 +19,15 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from mlflow.entities import Run, RunStatus, RunTag, ViewType
+from mlflow.entities import ExperimentTag, Run, RunStatus, RunTag, ViewType
+from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.rest_store import RestStore as RegistryStore
 from mlflow.store.tracking.rest_store import RestStore as TrackingStore
 from mlflow.utils.rest_utils import MlflowHostCreds
 
 from bot.errors import NotFound, ServiceError
-from bot.facts import ServingVersion
+from bot.facts import ModelVersion, ServingVersion
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,17 @@ class RunRecord:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Experiment:
+    """An MLflow experiment that is not deleted."""
+
+    id: str
+    tags: Mapping[str, str]
+
+
 RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
+
+_GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 
 
 class Mlflow:
@@ -69,39 +80,73 @@ class Mlflow:
 
     # -- runs
 
-    def experiment(self, name: str) -> str | None:
-        """The id of an experiment; None when there is none of that name."""
+    def experiment(self, name: str) -> Experiment | None:
+        """An experiment by its name; None when there is none, or only a deleted one."""
+        found = self._experiment(name)
+        return _experiment(found) if found and found.lifecycle_stage == "active" else None
+
+    def make_experiment(self, name: str, tags: Mapping[str, str]) -> str:
+        """The id of an experiment that carries these tags; created, or brought back if it was deleted.
+
+        On Databricks its parent folder must exist.
+        """
+        found = self._experiment(name)
+        if found is None:
+            with _sentences(f"create experiment {name}"):
+                try:
+                    own = [ExperimentTag(key, value) for key, value in tags.items()]
+                    return str(self._tracking.create_experiment(name, tags=own))
+                except MlflowException as error:
+                    if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                        raise
+            return self.make_experiment(name, tags)
+        if found.lifecycle_stage != "active":
+            with _sentences(f"restore experiment {name}"):
+                self._tracking.restore_experiment(found.experiment_id)
+        self.tag_experiment(_experiment(found), tags)
+        return str(found.experiment_id)
+
+    def experiments(self, tags: Mapping[str, str]) -> list[Experiment]:
+        """All experiments that carry these tags."""
+        found: list[Experiment] = []
+        token: str | None = None
+        with _sentences("search experiments"):
+            while True:
+                page = self._tracking.search_experiments(ViewType.ACTIVE_ONLY, 1000, _tagged(tags), None, token)
+                found += [_experiment(one) for one in page]
+                token = page.token
+                if not token:
+                    return found
+
+    def tag_experiment(self, experiment: Experiment, tags: Mapping[str, str]) -> None:
+        """Let an experiment carry these tags too."""
+        with _sentences(f"tag experiment {experiment.id}"):
+            for key, value in tags.items():
+                if experiment.tags.get(key) != value:
+                    self._tracking.set_experiment_tag(experiment.id, ExperimentTag(key, value))
+
+    def delete_experiment(self, experiment: str) -> None:
+        """Put an experiment where `make_experiment` can bring it back from; one that is gone is already there."""
+        with _sentences(f"delete experiment {experiment}"), _gone_is_fine():
+            self._tracking.delete_experiment(experiment)
+
+    def _experiment(self, name: str) -> Any:
         with _sentences(f"show experiment {name}"):
             try:
-                found = self._tracking.get_experiment_by_name(name)
+                return self._tracking.get_experiment_by_name(name)
             except MlflowException as error:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return None
                 raise
-        return str(found.experiment_id) if found else None
-
-    def make_experiment(self, name: str) -> str:
-        """The id of an experiment, created when it is not there. On Databricks its parent folder must exist."""
-        found = self.experiment(name)
-        if found is not None:
-            return found
-        with _sentences(f"create experiment {name}"):
-            try:
-                return str(self._tracking.create_experiment(name))
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-        return self.make_experiment(name)
 
     def runs(self, experiment: str, tags: Mapping[str, str]) -> list[RunRecord]:
         """All runs of an experiment that carry these tags, the newest first."""
-        wanted = " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in tags.items())
         found: list[RunRecord] = []
         token: str | None = None
         with _sentences("search runs"):
             while True:
                 page, token = self._tracking._search_runs(
-                    [experiment], wanted, ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time DESC"], token
+                    [experiment], _tagged(tags), ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time DESC"], token
                 )
                 found += [_record(run) for run in page]
                 if not token:
@@ -134,6 +179,11 @@ class Mlflow:
         with _sentences(f"close run {run}"):
             self._tracking.update_run_info(run, RunStatus.from_string(status), int(ended.timestamp() * 1000), None)
 
+    def delete_run(self, run: str) -> None:
+        """Take a run out of sight; one that is gone already stays so."""
+        with _sentences(f"delete run {run}"), _gone_is_fine():
+            self._tracking.delete_run(run)
+
     # -- registered models
 
     def registered_by(self, run: str) -> tuple[str, str] | None:
@@ -162,6 +212,56 @@ class Mlflow:
                 if not token:
                     return found
 
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions of a registered model; none of one that is not there."""
+        found: list[ModelVersion] = []
+        token: str | None = None
+        with _sentences(f"search the versions of {name}"):
+            try:
+                # A search tells no aliases (measured with MLflow 3); the model does.
+                aliases = self._registry.get_registered_model(name).aliases or {}
+            except MlflowException as error:
+                if error.error_code in _GONE:
+                    return []
+                raise
+            while True:
+                page = self._registry.search_model_versions(f"name = '{_quoted(name)}'", 1000, None, token)
+                found += [
+                    ModelVersion(
+                        name=one.name,
+                        version=str(one.version),
+                        run=str(one.run_id or ""),
+                        stage=str(one.current_stage or ""),
+                        aliases=tuple(word for word, version in aliases.items() if str(version) == str(one.version)),
+                        tags=dict(one.tags or {}),
+                    )
+                    for one in page
+                    if one.name == name
+                ]
+                token = page.token
+                if not token:
+                    return found
+
+    def archive_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Move a version to the stage Archived, where the registry has stages, and let it carry these tags."""
+        with _sentences(f"archive {name} v{version}"), _gone_is_fine():
+            for key, value in tags.items():
+                self._registry.set_model_version_tag(name, version, ModelVersionTag(key, value))
+            try:
+                self._registry.transition_model_version_stage(name, version, "Archived", False)
+            except MlflowException as error:
+                # Unity Catalog has none (https://mlflow.org/docs/latest/ml/model-registry/#migrating-from-stages).
+                if "stage" not in str(error).lower():
+                    raise
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Delete a version, and the registered model with its last one; what is gone is already deleted."""
+        with _sentences(f"delete {name} v{version}"), _gone_is_fine():
+            self._registry.delete_model_version(name, version)
+        if not self.versions(name):
+            with _sentences(f"delete {name}"), _gone_is_fine():
+                self._registry.delete_registered_model(name)
+
     def _serving(self, model: Any, alias: str | None, stage: str | None) -> Iterator[ServingVersion]:
         version = (model.aliases or {}).get(alias) if alias else None
         if version is not None:
@@ -184,6 +284,14 @@ class Mlflow:
         named = quote(name, safe="")
         path = f"ml/models/{named}/versions/{version}" if self.workspace else f"#/models/{named}/versions/{version}"
         return f"{self._address}/{path}"
+
+
+def _experiment(found: Any) -> Experiment:
+    return Experiment(str(found.experiment_id), dict(found.tags or {}))
+
+
+def _tagged(tags: Mapping[str, str]) -> str:
+    return " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in tags.items())
 
 
 def _record(run: Run) -> RunRecord:
@@ -214,11 +322,20 @@ def _quoted(text: str) -> str:
 
 
 @contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in _GONE:
+            raise
+
+
+@contextmanager
 def _sentences(what: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
         told = " ".join(str(error).split())[:300]
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+        if error.error_code in _GONE:
             raise NotFound("MLflow", f"MLflow could not {what}: {told}", status=404) from error
         raise ServiceError("MLflow", f"MLflow could not {what}: {told}") from error

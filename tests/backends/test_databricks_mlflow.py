@@ -52,7 +52,7 @@ def mlflow(workspace: Workspace) -> Mlflow:
 def prepared(workspace: Workspace, folder: Path, **more: Any) -> Submission:
     """A submission for an MLflow run that the bot has created."""
     runs = mlflow(workspace)
-    experiment = runs.make_experiment("/Shared/mlflows_own_backend")
+    experiment = runs.make_experiment("/Shared/mlflows_own_backend", {})
     run = runs.start(experiment, "a run", datetime.now(UTC), {})
     return submission(folder, environment={"MLFLOW_RUN_ID": run, "MLFLOW_EXPERIMENT_ID": experiment}, **more)
 

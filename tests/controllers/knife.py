@@ -16,7 +16,7 @@ Side = Literal["before", "after"]
 
 AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply")
 DATABRICKS = ("make_folder", "write", "remove", "submit", "cancel", "create_job", "update_job")
-MLFLOW = ("make_experiment", "start", "tag", "end")
+MLFLOW = ("make_experiment", "start", "tag", "end", "archive_version", "tag_experiment", "delete_version", "delete_run")
 
 
 class Killed(BaseException):

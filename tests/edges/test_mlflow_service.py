@@ -12,7 +12,7 @@ from scripted_server import Asked, Said, nobody, scripted, silent
 
 from bot.errors import NotFound, ServiceError
 from bot.sandbox.world import World
-from bot.services.mlflow import Mlflow
+from bot.services.mlflow import Experiment, Mlflow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMES = itertools.count(1)
@@ -56,7 +56,7 @@ def alias(world: World, name: str, which: str, word: str = "champion") -> None:
 
 def started(service: Mlflow, **tags: str) -> tuple[str, str]:
     """An experiment of its own and a run in it."""
-    experiment = service.make_experiment(unused("experiment"))
+    experiment = service.make_experiment(unused("experiment"), {})
     return experiment, service.start(experiment, "a run", NOW, tags)
 
 
@@ -72,10 +72,47 @@ def test_an_experiment_is_made_once(service: Mlflow) -> None:
     name = unused("made once")
 
     before = service.experiment(name)
-    made = service.make_experiment(name)
+    made = service.make_experiment(name, {"signalman.state": "open"})
 
     assert before is None
-    assert service.make_experiment(name) == service.experiment(name) == made
+    assert service.make_experiment(name, {}) == made
+    assert service.experiment(name) == Experiment(made, {"signalman.state": "open"})
+
+
+@pytest.mark.slow
+def test_experiments_are_found_by_all_of_their_tags(service: Mlflow) -> None:
+    mark = unused("mark")
+    made = service.make_experiment(unused("marked"), {"signalman.mark": mark, "signalman.state": "open"})
+    service.make_experiment(unused("marked"), {"signalman.mark": mark, "signalman.state": "archived"})
+
+    found = service.experiments({"signalman.mark": mark, "signalman.state": "open"})
+
+    assert [one.id for one in found] == [made]
+
+
+@pytest.mark.slow
+def test_a_deleted_experiment_is_none_and_is_brought_back_with_its_runs(service: Mlflow) -> None:
+    name = unused("brought back")
+    made = service.make_experiment(name, {})
+    run = service.start(made, "a run", NOW, {})
+    service.delete_experiment(made)
+    service.delete_experiment(made)
+    gone = service.experiment(name)
+
+    again = service.make_experiment(name, {"signalman.state": "open"})
+
+    assert (gone, again) == (None, made)
+    assert [one.id for one in service.runs(again, {})] == [run]
+
+
+@pytest.mark.slow
+def test_a_deleted_run_is_not_listed_and_may_be_deleted_again(service: Mlflow) -> None:
+    experiment, run = started(service)
+
+    service.delete_run(run)
+    service.delete_run(run)
+
+    assert service.runs(experiment, {}) == []
 
 
 @pytest.mark.slow
@@ -257,3 +294,37 @@ def test_pages_for_people_are_at_the_configured_address(workspace: bool) -> None
 
     assert service.run_page("1", "abc") == f"{''.join(where)}{'ml/' if workspace else ''}experiments/1/runs/abc"
     assert service.model_page("a/b c", "2").endswith("models/a%2Fb%20c/versions/2")
+
+
+# What is left behind
+
+
+@pytest.mark.slow
+def test_versions_are_listed_with_what_marks_them_and_archived(service: Mlflow, world: World) -> None:
+    name = unused("marked_model")
+    one, two = version(world, name), version(world, name)
+    alias(world, name, two)
+
+    service.archive_version(name, one, {"signalman.archived": "yes"})
+    found = {found.version: found for found in service.versions(name)}
+
+    assert (found[one].stage, found[one].tags) == ("Archived", {"signalman.archived": "yes"})
+    assert (found[two].stage, found[two].aliases) == ("None", ("champion",))
+    assert service.versions(f"{name}_that_is_not_there") == []
+
+
+@pytest.mark.slow
+def test_a_model_is_deleted_with_its_last_version(service: Mlflow, world: World) -> None:
+    name = unused("short_lived")
+    one, two = version(world, name), version(world, name)
+
+    service.delete_version(name, one)
+    left = [found.version for found in service.versions(name)]
+    service.delete_version(name, two)
+    service.delete_version(name, two)
+
+    assert left == [two]
+    assert not any(
+        found["name"] == name
+        for found in world.mlflow.call("GET", "/api/2.0/mlflow/registered-models/search").get("registered_models", ())
+    )

@@ -99,7 +99,7 @@ CRASHED = failed("KeyError: \"['alcohol'] not in index\"", log=LOG)
 NO_METRIC = failed("ended without logging the metric rmse", metrics={"mae": 46.5})
 TIMED_OUT = failed("ran past its limit of 30m", 1800, outcome="timed out", log="epoch 811 of 1000\n")
 LOST = [
-    Step(TRAIN, "no cluster", run_of(TRAIN, 660, outcome="no cluster"), "the region has no such machines left", losses=1),
+    Step(TRAIN, "no cluster", run_of(TRAIN, 660, outcome="no cluster"), "the region has no such machines", losses=3),
     SCORE_SKIPPED,
 ]
 RUNS = [Step(TRAIN, "runs", run_of(TRAIN)), SCORE_WAITS]

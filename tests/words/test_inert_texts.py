@@ -73,7 +73,7 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
     "bad configuration": lambda o: report.bad_config(replace(HEAD, target=o.branch), o.log),
     "fork": lambda o: report.fork(replace(HEAD, title=o.reason, author=o.name, source=o.branch)),
     "nothing to run": lambda o: report.nothing_to_run(replace(HEAD, changed=(o.log,))),
-    "merged": lambda o: replies.merged("d4e5f6a70123", "d4e5f6a70123", {o.branch: (1, 2, 3), o.name: (0, 0, 0)}, [o.model]),
+    "merged": lambda o: replies.merged("d4e5f6a7", "0123456", {o.branch: (1, 2, 3), o.name: (0, 0, 0)}, [o.model]),
     "promoted": lambda o: replies.promoted(serving(o), o.branch, (o.name, "12")),
 }
 

@@ -1,0 +1,45 @@
+"""What becomes of the runs and model versions of a pull request that is closed.
+
+A merged one keeps its versions, because it is after the merge that one is
+promoted, and the runs that tell where they come from. Of an abandoned one
+nothing is taken that anybody uses: no version that has an alias, that a stage
+says is in use, or that a job loads, and no run that made one.
+"""
+
+from bot.actions import Action, ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
+from bot.facts import Leavings, ModelVersion, PullRequestFacts
+from bot.settings import Cleanup
+
+ARCHIVED = "signalman.archived"
+"""The tag of a model version that was archived once: who brings it back is not contradicted."""
+
+_IN_USE = ("Staging", "Production")
+
+
+def due(pr: PullRequestFacts) -> bool:
+    """Whether the time to tidy has come: the pull request is closed, and its runs have ended and show it."""
+    head = pr.head
+    return not head.open and head.target == pr.target and all(run.closed for run in pr.runs)
+
+
+def plan(left: Leavings, policy: Cleanup) -> list[Action]:
+    """Tidy up, the sign that it is done last."""
+    if policy == "keep":
+        return []
+    done: list[Action] = [] if left.shared else [ArchiveExperiment(left.experiment)]
+    if left.merged:
+        return done
+    unused = [version for version in left.versions if not used(version, left)]
+    if policy == "archive":
+        return [*(ArchiveVersion(one.name, one.version) for one in unused if ARCHIVED not in one.tags), *done]
+    kept = {version.run for version in left.versions if used(version, left)}
+    orders: list[Action] = [DeleteVersion(one.name, one.version) for one in unused]
+    orders += [DeleteRun(run) for run in left.runs if run not in kept]
+    if kept or left.shared or left.others:
+        return [*orders, *done]
+    return [*orders, DeleteExperiment(left.experiment)]
+
+
+def used(version: ModelVersion, left: Leavings) -> bool:
+    """Whether anybody has promoted a version, or loads it."""
+    return bool(version.aliases) or version.stage in _IN_USE or (version.name, version.version) in left.loaded
