@@ -6,7 +6,7 @@ made, so that the web process starts quickly and stays small.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from bot.log import line
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
 from bot.settings import Settings
-from bot.subjects import Branch, Model, PullRequest, Subject
+from bot.subjects import Branch, Delivery, Model, PullRequest, Subject
 from bot.worker import Worker
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from bot.controllers.neighbours import Neighbours, Place
     from bot.web import Door
+    from bot.webhooks.azure_devops import Served
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +62,10 @@ def web() -> "Flask":
 def door(settings: Settings) -> "Door":
     """What the web process needs of the settings."""
     from bot.web import Door
-    from bot.webhooks.azure_devops import Served
 
     return Door(
         queue=Queue(settings.database_url),
-        served=tuple(
-            Served(one.key, one.organization_url, one.project, one.repository, (one.target,)) for one in settings.served
-        ),
+        served=_heard(settings),
         azure_devops_credentials=_pairs(settings.azure_hooks),
         databricks_secrets=tuple(secret.get_secret_value() for secret in settings.databricks_hooks),
         mlflow_secrets=tuple(secret.get_secret_value() for secret in settings.mlflow_hooks),
@@ -79,11 +77,11 @@ def worker(settings: Settings) -> Worker:
     """A worker with everything it needs, imported now and not in its first pass."""
     import bot.controllers.pull_request  # noqa: F401
 
-    world = neighbours(settings)
+    world, queue = neighbours(settings), Queue(settings.database_url)
     return Worker(
-        Queue(settings.database_url),
+        queue,
         lambda look: pass_over(look, world),
-        sweep=lambda: everything(world),
+        sweep=lambda: everything(world, lambda key: queue.delivery(key) is not None),
         passes=settings.limits.passes,
         lease=settings.limits.lease,
         sweep_every=settings.limits.sweep,
@@ -107,12 +105,12 @@ def pass_over(look: Look, world: "Neighbours") -> Outcome:
             return model.pass_over(subject, world)
 
 
-def everything(world: "Neighbours") -> Iterator[Subject]:
+def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: False) -> Iterator[Subject | Delivery]:
     """What a sweep makes due: every target branch, every open pull request and those that left something behind.
 
-    A branch's pass wakes its models.
+    A branch's pass wakes its models. Then the webhooks that never came, but those whose key is known.
     """
-    from bot.controllers import leavings
+    from bot.controllers import leavings, unheard
 
     for repository in world.repositories.values():
         name = repository.served.key
@@ -125,6 +123,7 @@ def everything(world: "Neighbours") -> Iterator[Subject]:
             log.warning(line("sweep", note="closed pull requests are looked for in the next one", error=str(error)))
         else:
             yield from (PullRequest(name, number) for number in sorted(left))
+    yield from unheard.deliveries(world, known)
 
 
 def neighbours(settings: Settings) -> "Neighbours":
@@ -133,18 +132,25 @@ def neighbours(settings: Settings) -> "Neighbours":
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
     from bot.controllers.neighbours import Neighbours, Repository
+    from bot.services.azure_client import Client
     from bot.services.azure_devops import AzureDevOps
     from bot.services.git import Mirror
+    from bot.services.service_hooks import ServiceHooks
 
+    client = Client(settings.organization_url, settings.azure_tokens)
     validation = _place(settings, settings.validation)
     production = validation if settings.shares_workspace else _place(settings, settings.production)
     return Neighbours(
         repositories={
             one.key: Repository(
-                one, AzureDevOps(one, settings.azure_tokens), Mirror(one, settings.azure_tokens, settings.var)
+                one,
+                AzureDevOps(one, client),
+                Mirror(one, settings.azure_tokens, settings.var),
             )
             for one in settings.served
         },
+        hooks=ServiceHooks(client),
+        heard=_heard(settings),
         validation=validation,
         production=production,
         backends={
@@ -175,6 +181,14 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
         return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
 
     return Place(databricks, runs=at(settings.tracking_uri), models=at(settings.registry_uri))
+
+
+def _heard(settings: Settings) -> tuple["Served", ...]:
+    from bot.webhooks.azure_devops import Served
+
+    return tuple(
+        Served(one.key, one.organization_url, one.project, one.repository, (one.target,)) for one in settings.served
+    )
 
 
 def _pairs(credentials: tuple[tuple[SecretStr, SecretStr], ...]) -> tuple[tuple[str, str], ...]:

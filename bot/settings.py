@@ -99,6 +99,7 @@ class Served:
 class Settings:
     """Everything that a deployment fixes."""
 
+    organization_url: str
     served: tuple[Served, ...]
     limits: Limits
     policies: Policies
@@ -174,6 +175,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     var = Path(env.get("SIGNALMAN_VAR") or "var").absolute()
     tracking = _mlflow(env, "MLFLOW_TRACKING_URI", "databricks")
     return Settings(
+        organization_url=organization,
         served=tuple(
             Served(
                 key=f"{urlsplit(organization).path.strip('/') or urlsplit(organization).netloc}"

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -20,7 +21,7 @@ from bot.errors import ServiceError, SignalmanError
 from bot.log import line
 from bot.passes import Look, Outcome
 from bot.queue import Lease, Queue, QueueError
-from bot.subjects import Subject, key
+from bot.subjects import Delivery, Subject, key
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ DATABASE_SOON = 1.0
 class Worker:
     """Makes passes over due subjects, up to `passes` at a time.
 
-    `sweep` lists every subject there is; they are made due at start and every
+    `sweep` lists every subject there is, and webhooks that did not come; they are made due at start and every
     `sweep_every` seconds. `lease` and `poll` are in seconds too. The name tells
     workers apart in the history.
     """
@@ -45,7 +46,7 @@ class Worker:
         queue: Queue,
         pass_over: Callable[[Look], Outcome],
         *,
-        sweep: Callable[[], Iterable[Subject]],
+        sweep: Callable[[], Iterable[Subject | Delivery]],
         passes: int = 8,
         lease: float = 30.0,
         poll: float = 0.1,
@@ -115,16 +116,22 @@ class Worker:
         return made
 
     def sweep(self, *, pause: float = 0.0) -> int:
-        """Make every subject due that the world has; returns how many. Raises what listing them raises.
+        """Make every subject due that the world has, and every webhook heard that did not come; returns how many.
+
+        Raises what listing them raises; what was listed before that is due.
 
         With a pause, a few of them at a time, so many seconds apart.
         """
-        subjects = list(self._list())
-        for start in range(0, len(subjects), SWEPT_PER_SECOND):
-            if start and pause:
+        found = 0
+        listed = iter(self._list())
+        while some := list(islice(listed, SWEPT_PER_SECOND)):
+            if found and pause:
                 self._never.wait(pause)
-            self._queue.wake(subjects[start : start + SWEPT_PER_SECOND])
-        return len(subjects)
+            self._queue.wake([one for one in some if not isinstance(one, Delivery)])
+            for delivery in (one for one in some if isinstance(one, Delivery)):
+                self._queue.mark(delivery)
+            found += len(some)
+        return found
 
     def _take(self, free: int, ahead: float = 0.0) -> list[Lease]:
         leases = self._queue.take(free, lease=self._lease, worker=self._name, ahead=ahead)

@@ -39,7 +39,7 @@ class Bot:
         self.worker = Worker(
             self.queue,
             lambda look: app.pass_over(look, self.neighbours),
-            sweep=lambda: app.everything(self.neighbours),
+            sweep=lambda: app.everything(self.neighbours, lambda key: self.queue.delivery(key) is not None),
             lease=60.0,
         )
 

@@ -23,18 +23,10 @@ from mlflow.projects.utils import fetch_and_validate_project, get_or_create_run,
 
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
-from bot.backends.run import Backend, Submission
+from bot.backends.run import MLFLOW_STATUS, Backend, Submission
 from bot.errors import ProjectError, SignalmanError
 from bot.services.databricks import Databricks
 from bot.settings import Workspace
-
-_ENDS = {
-    "succeeded": "FINISHED",
-    "failed": "FAILED",
-    "timed out": "FAILED",
-    "no cluster": "FAILED",
-    "cancelled": "KILLED",
-}
 
 
 class Submitted(SubmittedRun):
@@ -57,7 +49,7 @@ class Submitted(SubmittedRun):
         seen = self._backend.look(self._run)
         if seen.outcome is None:
             return RunStatus.RUNNING
-        status = _ENDS[seen.outcome]
+        status = MLFLOW_STATUS[seen.outcome]
         if self._client.get_run(self._mlflow_run).info.status != status:
             ended = int((seen.ended or datetime.now(UTC)).timestamp() * 1000)
             self._client.set_terminated(self._mlflow_run, status, ended)

@@ -4,9 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from bot.facts import Outcome
+
+MLFLOW_STATUS: Mapping[Outcome, Literal["FINISHED", "FAILED", "KILLED"]] = {
+    "succeeded": "FINISHED",
+    "failed": "FAILED",
+    "timed out": "FAILED",
+    "no cluster": "FAILED",
+    "cancelled": "KILLED",
+}
+"""What the MLflow run of a run shows that ended so: https://mlflow.org/docs/latest/api_reference/rest-api.html#runstatus"""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from bot import config, settings
 from bot.backends import cluster, project
 from bot.errors import ConfigError, ProjectError
-from bot.facts import SourceFile
+from bot.facts import SourceFile, is_notebook
 from bot.rules import sync
 
 SCHEMAS: dict[str, type[config.Shape]] = {"bot.schema.json": settings.Deployment, "mlops.schema.json": config.Mlops}
@@ -61,8 +62,13 @@ def _files(root: Path, wanted: config.Mlops) -> Iterator[SourceFile]:
     for folder in wanted.folders:
         for path in sorted((root / folder.from_).rglob("*")):
             if path.is_symlink() or path.is_file():
-                notebook = path.suffix == ".ipynb" or (
-                    path.suffix == ".py" and path.read_bytes()[:40].startswith(b"# Databricks notebook source")
-                )
-                size = path.lstat().st_size
-                yield SourceFile(str(path.relative_to(root)), "", size, notebook=notebook, link=path.is_symlink())
+                name, link, size = str(path.relative_to(root)), path.is_symlink(), path.lstat().st_size
+                notebook = is_notebook(name, partial(_first, path))
+                yield SourceFile(name, "", size, notebook=notebook, link=link)
+
+
+def _first(path: Path, size: int) -> bytes:
+    if path.is_symlink():  # A link is never followed: it may lead out of the checkout, or nowhere.
+        return b""
+    with path.open("rb") as file:
+        return file.read(size)

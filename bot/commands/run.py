@@ -15,12 +15,10 @@ from bot import config
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.local import Local
-from bot.backends.run import Backend, Sight, Submission
+from bot.backends.run import MLFLOW_STATUS, Backend, Sight, Submission
 from bot.errors import ConfigError
 from bot.services.databricks import Databricks
 from bot.settings import Workspace
-
-_ENDS = {"succeeded": "FINISHED", "cancelled": "KILLED"}
 
 
 def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | None, console: Console) -> bool:
@@ -62,7 +60,7 @@ def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | Non
         tags={},
     )
     seen = _wait(backend, backend.submit(submission), found.name, console)
-    client.set_terminated(mlflow_run, _ENDS.get(seen.outcome or "", "FAILED"), int(time.time() * 1000))
+    client.set_terminated(mlflow_run, MLFLOW_STATUS[seen.outcome or "failed"], int(time.time() * 1000))
     console.print(seen.log, markup=False, highlight=False)
     if seen.outcome != "succeeded":
         console.print(f"{found.name} {seen.outcome}: {seen.reason}", style="red", markup=False)

@@ -9,7 +9,9 @@ from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
 from bot.services.git import Mirror
 from bot.services.mlflow import Mlflow
+from bot.services.service_hooks import ServiceHooks
 from bot.settings import Policies, Served
+from bot.webhooks import azure_devops
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC."""
+    """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC.
+
+    `heard`: the repositories, as readers of webhooks know them.
+    """
 
     repositories: Mapping[str, Repository]
+    hooks: ServiceHooks
+    heard: tuple[azure_devops.Served, ...]
     validation: Place
     production: Place
     backends: Mapping[str, Backend]

@@ -12,7 +12,6 @@ import http.client
 import json
 import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.sandbox import leash
+from bot.sandbox.ports import free_port
 
 APPLICATION = "mlflow.server.fastapi_app:app"
 REGISTRY_EVENTS = ("model_version.created", "model_version_alias.created", "model_version_alias.deleted")
@@ -53,7 +53,7 @@ class MlflowServer:
         `RuntimeError`, with the end of the log, when it does not come up.
         """
         self.artifacts.mkdir(parents=True, exist_ok=True)
-        self._port = self._port or _free_port()
+        self._port = self._port or free_port()
         self._process = leash.start(
             ["-m", "uvicorn", APPLICATION, "--host", "127.0.0.1", "--port", str(self._port), "--no-access-log"],
             python=self._python,
@@ -167,10 +167,3 @@ class MlflowServer:
 
     def _log_end(self) -> str:
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else "(no log was written)"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -13,7 +13,8 @@ from typing import Any
 
 import requests
 
-from bot.sandbox.bot_process import HERE, BotProcess, free_port
+from bot.sandbox.bot_process import HERE, BotProcess
+from bot.sandbox.ports import free_port
 from bot.sandbox.telling import Telling, UntrueError
 from bot.sandbox.world import World
 

@@ -1,35 +1,26 @@
 """Azure DevOps: pull requests, their statuses and threads, and branches, over REST 7.1.
 
 One verb of ours is one call of theirs (or one per page). Every verb may be
-repeated. Only the configured organisation is ever called, with a time limit and
-without following redirects.
+repeated.
 """
 
-import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
-import requests
-
 from bot.actions import State, ThreadStatus
-from bot.errors import NotFound, ServiceError
+from bot.errors import NotFound
 from bot.facts import PullRequestHead
-from bot.settings import Secrets, Served
+from bot.services.azure_client import Client, Method, Query
+from bot.settings import Served
 
 GENRE, NAME = "signalman", "validate"
 THREAD_PROPERTY, REPORT = "signalman.thread", "report"
 LONGEST_COMMENT = 150_000
 """Characters (https://github.com/runatlantis/atlantis/pull/1585)."""
 
-# Throttled calls are held back for up to 30 seconds before they are answered with 200
-# (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits), so the limit is above that.
-_TIMEOUT = (5.0, 40.0)
 _PAGE = 2000
-
-Method = Literal["GET", "POST", "PATCH"]
 
 
 @dataclass(frozen=True)
@@ -43,17 +34,11 @@ class Thread:
 class AzureDevOps:
     """One served repository."""
 
-    def __init__(self, served: Served, tokens: Secrets) -> None:
+    def __init__(self, served: Served, client: Client) -> None:
         self._served = served
-        self._tokens = tokens
-        self._token = 0
-        self._rest_until = 0.0
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers.update(
-            # Asks for a 401 instead of the HTML sign-in page, as Microsoft's own Python client does.
-            {"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress", "User-Agent": "signalman"}
-        )
+        self._client = client
+        project, repository = quote(served.project, safe=""), quote(served.repository, safe="")
+        self._below = f"{project}/_apis/git/repositories/{repository}"
 
     @property
     def key(self) -> str:
@@ -216,7 +201,7 @@ class AzureDevOps:
     def _refs(self, start: str) -> Iterator[tuple[str, str]]:
         query: dict[str, str | int] = {"filter": start}
         while True:
-            response = self._send("GET", "refs", query, None)
+            response = self._client.send("GET", f"{self._below}/refs", query)
             for ref in response.json()["value"]:
                 yield _short(ref["name"]), ref["objectId"]
             following = response.headers.get("x-ms-continuationtoken")
@@ -224,94 +209,8 @@ class AzureDevOps:
                 return
             query["continuationToken"] = following
 
-    def _call(
-        self, method: Method, path: str, query: Mapping[str, str | int] | None = None, body: object = None
-    ) -> dict[str, Any]:
-        answer = self._send(method, path, query or {}, body).json()
-        if not isinstance(answer, dict):
-            raise ServiceError("Azure DevOps", f"Azure DevOps answered {method} {path} with something else than asked.")
-        return answer
-
-    def _send(self, method: Method, path: str, query: Mapping[str, str | int], body: object) -> requests.Response:
-        served = self._served
-        # %20, not +: Azure DevOps does not read the latter as a space.
-        project, repository = quote(served.project, safe=""), quote(served.repository, safe="")
-        url = f"{served.organization_url}/{project}/_apis/git/repositories/{repository}/{path}"
-        parameters = "&".join(f"{quote(k, safe='$.')}={quote(str(v), safe='')}" for k, v in query.items())
-        rest = self._rest_until - time.monotonic()
-        if rest > 0:
-            raise ServiceError("Azure DevOps", f"Azure DevOps asked for a pause of {rest:.0f} s.", retry_after=rest)
-        for _ in self._tokens:
-            response = self._once(method, f"{url}?api-version=7.1{'&' if parameters else ''}{parameters}", body)
-            if not _signed_out(response):
-                break
-            self._token = (self._token + 1) % len(self._tokens)
-        # Asked for also where the call was carried out: the next one would be held back, and then refused
-        # (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits).
-        self._rest_until = time.monotonic() + (_retry_after(response) or 0.0)
-        _raise(response, method, path)
-        return response
-
-    def _once(self, method: Method, url: str, body: object) -> requests.Response:
-        # requests' own basic authentication would encode a non-ASCII token as Latin-1.
-        try:
-            return self._session.request(
-                method,
-                url,
-                data=None if body is None else json.dumps(body).encode(),
-                headers={} if body is None else {"Content-Type": "application/json"},
-                auth=requests.auth.HTTPBasicAuth(b"", self._tokens[self._token].get_secret_value().encode()),
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise ServiceError(
-                "Azure DevOps", f"Azure DevOps could not be reached: {type(error).__name__}. I will try again."
-            ) from error
-
-
-def _signed_out(response: requests.Response) -> bool:
-    html = "json" not in response.headers.get("Content-Type", "") and bool(response.content)
-    return response.status_code in (203, 302, 401) or (response.ok and html)
-
-
-def _raise(response: requests.Response, method: str, path: str) -> None:
-    status = response.status_code
-    if _signed_out(response):
-        raise ServiceError(
-            "Azure DevOps",
-            f"Azure DevOps does not accept the bot's token ({status}, its sign-in page). It has expired, was revoked "
-            "or belongs to another organisation: make a new one and set AZURE_DEVOPS_TOKEN.",
-            status=status,
-        )
-    if response.ok:
-        return
-    told = _message(response)
-    if status == 404:
-        raise NotFound("Azure DevOps", f"Azure DevOps does not have {path}: {told}", status=404)
-    raise ServiceError(
-        "Azure DevOps",
-        f"Azure DevOps answered {method} {path} with {status}: {told}",
-        status=status,
-        retry_after=_retry_after(response),
-    )
-
-
-def _message(response: requests.Response) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return response.reason or "no reason given"
-    nested = body.get("value") if isinstance(body, dict) else None
-    told = (body.get("message") if isinstance(body, dict) else None) or (
-        nested.get("Message") if isinstance(nested, dict) else None
-    )
-    return " ".join(str(told or response.reason).split())[:300]
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.replace(".", "", 1).isdigit() else None
+    def _call(self, method: Method, path: str, query: Query | None = None, body: object = None) -> dict[str, Any]:
+        return self._client.call(method, f"{self._below}/{path}", query, body)
 
 
 def _short(ref: str) -> str:

@@ -63,7 +63,14 @@ def read(
     """
     if not proof.basic(headers, credentials):
         raise RefusedHook(401, "The user name or password of the service hook is missing or wrong.")
-    event = Part.parse(body)
+    return understand(Part.parse(body), served)
+
+
+def understand(event: Part, served: Sequence[Served]) -> Delivery | Ignored:
+    """Tell which subject an event speaks of, however it came here.
+
+    Raises RefusedHook (400) for one that cannot be read.
+    """
     kind = event.text("eventType")
     if kind not in (*PULL_REQUEST_EVENTS, PUSH_EVENT, COMMENT_EVENT):
         return Ignored(f"{kind} is not an event that Signalman acts on.")
@@ -151,8 +158,13 @@ def _branch(push: Part, ours: Served) -> Subject | Ignored:
     return Ignored("The push moved no target branch.")
 
 
+def key(subscription: str, notification: int) -> str:
+    """The name of a delivery, the same whenever it is delivered again."""
+    return f"azure-{subscription}-{notification}"
+
+
 def _key(event: Part, kind: str) -> str:
     # The Test button and every second subscription repeat the event's id, a redelivery repeats the notification's.
     if event.has("subscriptionId") and event.has("notificationId"):
-        return f"azure-{event.text('subscriptionId')}-{event.number('notificationId', largest=2**63 - 1)}"
+        return key(event.text("subscriptionId"), event.number("notificationId", largest=2**63 - 1))
     return f"azure-{event.text('id')}-{kind}"

@@ -9,8 +9,6 @@ from tests.conftest import CONTENT
 from tests.controllers.scene import QUICK, Scene
 from tests.controllers.tellings import Tellings
 
-SIDE_BY_SIDE = "test_a_pull_request_ends_the_same_wherever_a_pass_is_cut_off"
-
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -23,13 +21,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def tellings(
     request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Tellings]:
-    """Stories, of which those about pull requests are told side by side; the others share the target branch."""
+    """Stories; those of all tests that were chosen are told ahead of them."""
     found = Tellings(world, tmp_path_factory.mktemp)
     found.tell(first_of_all)
     for item in request.session.items:
-        if getattr(item, "originalname", "") == SIDE_BY_SIDE and isinstance(item, pytest.Function):
-            found.foresee(item.callspec.params["story"])
-            found.foresee(**item.callspec.params)
+        if isinstance(item, pytest.Function) and "story" in getattr(item, "fixturenames", ()):
+            given = item.callspec.params
+            found.foresee(given["story"])
+            found.foresee(given["story"], given.get("side", "before"), given.get("cut", ""))
     yield found
     found.close()
 

@@ -60,9 +60,10 @@ class Scene:
 
     def with_a_job_of_its_own(self) -> str:
         """The configuration with one job, which no other story has and which follows this story's model."""
-        text = self.world.azure.read("config/mlops.yml").decode()
-        text = re.sub(r"- name: nightly\w*", f"- name: nightly_{self.name}", text)
-        return re.sub(r"    model: .*", f'    model: "{self.name}_model"', text)
+        projects, jobs = self.world.azure.read("config/mlops.yml").decode().split("jobs:")
+        jobs = re.sub(r"- name: nightly\w*", f"- name: nightly_{self.name}", jobs)
+        jobs = re.sub(r"    model: .*", f'    model: "{self.name}_model"', jobs)
+        return f"{projects}jobs:{jobs}"
 
     def registered(self) -> None:
         """A run of the pull request's newest commit has registered a version of the story's model."""

@@ -1,8 +1,12 @@
-"""Stories told, each as often as it is cut, a few at a time: most of a story is waiting for a run's process."""
+"""Stories told, each as often as it is cut, a few at a time: much of a story is waiting for a run's process.
+
+Those that change the target branch share it, and are told one after the other,
+beside the others.
+"""
 
 import itertools
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,14 @@ from tests.controllers.scene import Scene
 
 Story = Callable[[Scene], dict[str, Any]]
 Case = tuple[Story, Side, str]
+
+_IN_TURN: set[Story] = set()
+
+
+def in_turn(story: Story) -> Story:
+    """Mark a story that changes the target branch."""
+    _IN_TURN.add(story)
+    return story
 
 
 @dataclass(frozen=True)
@@ -32,13 +44,15 @@ class Tellings:
         self._folder = folder
         self._numbers = itertools.count(1)
         self._told: dict[Case, Future[Told]] = {}
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="telling")
+        self._side_by_side = ThreadPoolExecutor(4, thread_name_prefix="telling")
+        self._one_by_one = ThreadPoolExecutor(1, thread_name_prefix="in turn")
 
     def foresee(self, story: Story, side: Side = "before", cut: str = "") -> Future[Told]:
         """Have it told in its turn."""
         case = (story, side, cut)
         if case not in self._told:
-            self._told[case] = self._pool.submit(self.tell, *case)
+            pool = self._one_by_one if story in _IN_TURN else self._side_by_side
+            self._told[case] = pool.submit(self.tell, *case)
         return self._told[case]
 
     def of(self, story: Story, side: Side = "before", cut: str = "") -> Told:
@@ -53,6 +67,11 @@ class Tellings:
         scene.leave()
         return told
 
+    def wait(self) -> None:
+        """Let all be told that is under way or foreseen."""
+        wait(self._told.values())
+
     def close(self) -> None:
         """Tell no more."""
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._side_by_side, self._one_by_one):
+            pool.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ from tests.controllers import people_see
 from tests.controllers.cuts import changes, everywhere
 from tests.controllers.knife import Side
 from tests.controllers.scene import NOTEBOOK, Scene
-from tests.controllers.tellings import Tellings
+from tests.controllers.tellings import Story, Tellings, in_turn
 
 HOOKS = "/Shared/mlflow_hooks"
 CHANGES = (
@@ -18,6 +18,7 @@ CHANGES = (
 )  # fmt: skip
 
 
+@in_turn
 def merged(scene: Scene) -> dict[str, Any]:
     hooks = f"mlflow_hooks/{scene.name}"
     scene.push({f"{hooks}_stays.py": NOTEBOOK.format(1), f"{hooks}_changes.py": NOTEBOOK.format(1)}, "main")
@@ -62,9 +63,12 @@ def test_the_changes_that_are_cut_are_all_that_a_merge_makes(tellings: Tellings)
     assert told.scene.bot.errors == []
 
 
+@pytest.mark.parametrize("story", [merged], ids=[""])
 @pytest.mark.parametrize(("side", "cut"), everywhere(CHANGES))
-def test_a_merge_ends_the_same_wherever_a_pass_is_cut_off(tellings: Tellings, side: Side, cut: str) -> None:
-    whole, told = tellings.of(merged), tellings.of(merged, side, cut)
+def test_a_merge_ends_the_same_wherever_a_pass_is_cut_off(
+    tellings: Tellings, story: Story, side: Side, cut: str
+) -> None:
+    whole, told = tellings.of(story), tellings.of(story, side, cut)
 
     assert told.scene.bot.deaths == 1
     assert told.seen == whole.seen

@@ -8,17 +8,19 @@ from tests.controllers import people_see
 from tests.controllers.cuts import changes, everywhere
 from tests.controllers.knife import Side
 from tests.controllers.scene import Scene
-from tests.controllers.tellings import Story, Tellings
+from tests.controllers.tellings import Story, Tellings, in_turn
 
 CHANGES = ("update_job 1, reply 1, update_job 2",)
 
 
+@in_turn
 def by_stage(scene: Scene) -> dict[str, Any]:
     model = begun(scene)
     scene.world.databricks.transition(model, 1, "Production")
     return ended(scene)
 
 
+@in_turn
 def by_alias_to_another_version(scene: Scene) -> dict[str, Any]:
     model = begun(scene)
     champion(scene, 1)

@@ -11,7 +11,8 @@ from scripted_server import Asked, Said, nobody, scripted, silent
 
 from bot.errors import NotFound, ServiceError
 from bot.sandbox.azure_devops import AzureDevOps as StandIn
-from bot.services import azure_devops
+from bot.services import azure_client, azure_devops
+from bot.services.azure_client import Client
 from bot.services.azure_devops import LONGEST_COMMENT, AzureDevOps
 from bot.settings import Served
 
@@ -37,7 +38,8 @@ def service(azure: StandIn) -> AzureDevOps:
 
 def at(organization_url: str, *tokens: str) -> AzureDevOps:
     served = Served(f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main")
-    return AzureDevOps(served, tuple(SecretStr(one) for one in tokens or ("pat-good",)))
+    client = Client(organization_url, tuple(SecretStr(one) for one in tokens or ("pat-good",)))
+    return AzureDevOps(served, client)
 
 
 def opened(azure: StandIn, branch: str = "change") -> int:
@@ -261,7 +263,7 @@ def test_names_are_written_into_addresses_as_azure_devops_reads_them(azure: Stan
 
 
 def test_an_azure_devops_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure_devops, "_TIMEOUT", (0.5, 0.5))
+    monkeypatch.setattr(azure_client, "_TIMEOUT", (0.5, 0.5))
     with silent() as mute:
         for address in (mute, nobody()):
             begun = time.monotonic()

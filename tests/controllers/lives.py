@@ -1,0 +1,154 @@
+"""The life of a change, from its pull request to its promotion, and how unreliably a bot may come to hear of it.
+
+Told live, the events come while things happen. Replayed, all that came to the
+door in a whole life comes once more, to a bot that knows nothing, when
+everything is done.
+"""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+from bot.sandbox.world import World
+from bot.subjects import Branch, Delivery, Model, PullRequest, Subject
+from tests.conftest import start_bot
+from tests.controllers import people_see
+from tests.controllers.killable_bot import KillableBot
+from tests.controllers.knife import Knife
+from tests.controllers.scene import NOTEBOOK, QUICK, Scene
+from tests.controllers.test_cut_merges import HOOKS, manifest
+
+NOTHING: dict[str, Any] = {}
+
+
+class Post(Protocol):
+    """How the bot comes to hear of things."""
+
+    def bring(self, scene: Scene, *events: Subject) -> None:
+        """Tell of these, somehow."""
+
+
+class Straight:
+    """Everything once and in order."""
+
+    def bring(self, scene: Scene, *events: Subject) -> None:
+        """Tell of all."""
+        scene.bot.hear(*events)
+
+
+class Unreliable:
+    """Loses, doubles, delays and swaps; afterwards the clock asks."""
+
+    def __init__(self, seed: int) -> None:
+        self._dice = random.Random(seed)
+        self._kept: list[Delivery] = []
+
+    def bring(self, scene: Scene, *events: Subject) -> None:
+        """Tell of some, and of some from before, with passes in between."""
+        post = [*self._kept, *(Delivery(uuid4().hex, "test", "event", event) for event in events)]
+        self._kept = []
+        for delivery in disordered(post, self._dice):
+            if self._dice.random() < 0.3:
+                self._kept.append(delivery)
+            else:
+                scene.bot.queue.mark(delivery)
+            if self._dice.random() < 0.5:
+                scene.bot.step()
+        scene.bot.hear(*what_a_sweep_lists(scene))
+
+
+def disordered(post: list[Delivery], dice: random.Random) -> list[Delivery]:
+    """Some of them, some of them more than once, in any order."""
+    found = [delivery for delivery in post for _ in range(dice.choice((0, 1, 1, 2)))]
+    if dice.random() < 0.3:
+        found.reverse()
+    else:
+        dice.shuffle(found)
+    return found
+
+
+def what_a_sweep_lists(scene: Scene) -> list[Subject]:
+    """The open pull request and the branch; not what other stories left in the world."""
+    repository = scene.bot.repository
+    open_ = bool(scene.number) and scene.world.azure.pull_request(scene.number)["status"] == "active"
+    return [Branch(repository), *([PullRequest(repository, scene.number)] if open_ else [])]
+
+
+def life_of_a_change(scene: Scene, post: Post) -> dict[str, Any]:
+    """A pull request that fails, is mended, merged, and its model promoted; gives what people see of it."""
+    bot = scene.bot
+    scene.push({"config/mlops.yml": scene.with_a_job_of_its_own()}, "main")
+    bot.hear_of_branch()
+    bot.finish()
+    scene.commits.clear()
+
+    for mode in ("raises", "fine"):
+        changes = scene.trains(mode) | {f"mlflow_hooks/{scene.name}.py": NOTEBOOK.format(mode)}
+        if scene.number:
+            scene.push(changes)
+        else:
+            scene.open(changes)
+        me = PullRequest(bot.repository, scene.number)
+        post.bring(scene, me, me)
+        bot.work()
+        scene.let_end(QUICK)
+        bot.finish()
+    merged = scene.world.azure.complete(scene.number)
+    post.bring(scene, me, Branch(bot.repository))
+    bot.finish()
+    scene.world.databricks.transition(f"{scene.name}_model", 1, "Production")
+    post.bring(scene, Model(f"{scene.name}_model"))
+    bot.finish()
+    scene.commits.append(merged)
+    return seen(scene)
+
+
+def seen(scene: Scene) -> dict[str, Any]:
+    """All that people see of it."""
+    return {
+        "statuses": [people_see.statuses(scene, 1), people_see.statuses(scene, 2)],
+        "threads": people_see.threads(scene),
+        "cluster runs": sorted(run["state"].get("result_state", "") for run in scene.cluster_runs()),
+        "MLflow runs": sorted(run["info"]["status"] for run in scene.mlflow_runs()),
+        "versions": scene.versions(f"{scene.name}_model"),
+        "workspace": people_see.workspace(scene, HOOKS),
+        "jobs": people_see.jobs(scene),
+        "manifest": manifest(scene),
+    }
+
+
+def scene_in(world: World, folder: Path, name: str) -> Scene:
+    """A place for one life, with a bot that knows nothing."""
+    return Scene(KillableBot(world, folder / name, Knife()), name)
+
+
+def recorded(world: World, folder: Path) -> tuple[Scene, list[Delivery]]:
+    """A life that was told by real webhooks to a real door, and what came to that door."""
+    found, server = start_bot(world, folder / "door")
+    scene = scene_in(world, folder, "recorded_x")
+    world.azure.subscribe_bot(f"{found.url}/webhooks/azure-devops", "azure-devops", world.keys.azure_hooks)
+    world.databricks.subscribe_bot(f"{found.url}/webhooks/databricks", world.keys.databricks_hooks)
+    life_of_a_change(scene, Straight())
+    world.azure.drain(10)
+    world.databricks.drain(10)
+    with world.azure.world.lock:
+        world.azure.world.subscriptions.clear()
+    server.shutdown()
+    ours = {PullRequest(scene.bot.repository, scene.number), Branch(scene.bot.repository), Model(f"{scene.name}_model")}
+    came = [one for one in reversed(found.queue.deliveries(1000)) if one.subject in ours]
+    return scene, [Delivery(one.key, one.sender, one.event, one.subject) for one in came]
+
+
+def replayed(life: Scene, came: list[Delivery], folder: Path, seed: int) -> Scene:
+    """The same life with a bot that knew nothing, and heard of it in the seed's disorder; then the clock asked."""
+    dice = random.Random(seed)
+    scene = replace(life, bot=scene_in(life.world, folder, f"replayed_{seed}").bot)
+    for delivery in disordered(came, dice):
+        scene.bot.queue.mark(delivery)
+        if dice.random() < 0.1:
+            scene.bot.step()
+    scene.bot.hear(*what_a_sweep_lists(scene))
+    scene.bot.finish()
+    return scene
