@@ -82,6 +82,7 @@ def sync(dry_run: bool) -> None:
     """Make the production workspace hold what the target branches hold."""
     from bot import app
     from bot.controllers import branch
+    from bot.passes import Look
     from bot.rules import sync as rule
     from bot.subjects import Branch
 
@@ -90,7 +91,7 @@ def sync(dry_run: bool) -> None:
     for served in settings.served:
         subject = Branch(served.key)
         if not dry_run:
-            told = branch.pass_over(subject, world).performed
+            told = branch.pass_over(subject, Look(subject, {}, news=True), world).performed
             print("\n".join((f"{served.key}: {len(told)} things done.", *told)))
             continue
         facts = branch.gather(subject, world.repositories[served.key], world)

@@ -100,9 +100,9 @@ def pass_over(look: Look, world: "Neighbours") -> Outcome:
         case PullRequest() as subject:
             return pull_request.pass_over(subject, look, world)
         case Branch() as subject:
-            return branch.pass_over(subject, world)
+            return branch.pass_over(subject, look, world)
         case Model() as subject:
-            return model.pass_over(subject, world)
+            return model.pass_over(subject, look, world)
 
 
 def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: False) -> Iterator[Subject | Delivery]:

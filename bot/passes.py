@@ -4,14 +4,21 @@ A pass gathers what the world says of one subject, decides what is missing,
 performs it and says when to look again. It never waits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from bot.errors import SignalmanError
 from bot.subjects import Subject
+
+T = TypeVar("T")
 
 Memo = Mapping[str, Any]
 """What a subject's row keeps to save calls, as JSON. Lost, it is found again in the world."""
+
+
+class LostLease(SignalmanError):
+    """A pass stood still for so long that somebody else may be making one over the same subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,17 @@ class Look:
     memo: Memo
     news: bool
     failures: int = 0
+    ours: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
+
+    def each(self, orders: Iterable[T]) -> Iterator[T]:
+        """The orders, one after the other, as long as the subject is ours. Raises LostLease when it may not be.
+
+        A process that was frozen goes on in the middle of a pass, and must not act on what it knew before.
+        """
+        for order in orders:
+            if not self.ours():
+                raise LostLease("The pass stood still for longer than its lease; somebody else may have gone on.")
+            yield order
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from bot.errors import ServiceError, SignalmanError
 from bot.log import line
-from bot.passes import Look, Outcome
+from bot.passes import Look, LostLease, Outcome
 from bot.queue import Lease, Queue, QueueError
 from bot.subjects import Delivery, Subject, key
 
@@ -66,6 +67,7 @@ class Worker:
         self._clock = clock
         self._name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._held: dict[str, Lease] = {}
+        self._until: dict[str, float] = {}
         # A SimpleQueue may be written to by a signal handler while its reader waits; an Event may not.
         self._nudges: SimpleQueue[str] = SimpleQueue()
         self._stopping = False
@@ -134,8 +136,11 @@ class Worker:
         return found
 
     def _take(self, free: int, ahead: float = 0.0) -> list[Lease]:
+        # Not the monotonic clock: it may stand still while the machine sleeps.
+        until = time.time() + self._lease
         leases = self._queue.take(free, lease=self._lease, worker=self._name, ahead=ahead)
         self._held.update({lease.token: lease for lease in leases})
+        self._until.update({lease.token: until for lease in leases})
         return leases
 
     def _make(self, lease: Lease) -> None:
@@ -146,12 +151,13 @@ class Worker:
             log.error(line("queue", subject=key(lease.subject), error=str(error)))
         finally:
             self._held.pop(lease.token, None)
+            self._until.pop(lease.token, None)
             self._nudges.put("free")
 
     def _conclude(self, lease: Lease, began: float) -> None:
         subject = key(lease.subject)
         try:
-            outcome = self._pass_over(lease.look)
+            outcome = self._pass_over(replace(lease.look, ours=lambda: time.time() < self._until[lease.token]))
             if outcome.trouble:
                 ours = self._put_off(
                     lease, outcome.trouble, outcome.look_again, memo=outcome.memo, performed=outcome.performed
@@ -160,6 +166,8 @@ class Worker:
                 ours = self._queue.settle(lease, outcome)
         except QueueError:
             raise
+        except LostLease:
+            ours = False
         except SignalmanError as error:
             wait = error.retry_after if isinstance(error, ServiceError) else None
             ours = self._put_off(lease, str(error), wait)
@@ -184,7 +192,10 @@ class Worker:
             if not held:
                 continue
             try:
-                self._queue.renew(held, self._lease)
+                until = time.time() + self._lease
+                for token in self._queue.renew(held, self._lease):
+                    if token in self._until:
+                        self._until[token] = until
             except QueueError as error:
                 log.error(line("heartbeat", error=str(error)))
 

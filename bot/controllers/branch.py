@@ -14,7 +14,7 @@ from bot.controllers import target, thread
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError
 from bot.facts import BranchFacts, Manifest
-from bot.passes import Outcome
+from bot.passes import Look, Outcome
 from bot.rules import sync
 from bot.subjects import Branch, Subject
 
@@ -22,13 +22,13 @@ MANIFESTS = "/Shared/.signalman"
 OWNER = "signalman_repository"
 
 
-def pass_over(subject: Branch, world: Neighbours) -> Outcome:
+def pass_over(subject: Branch, look: Look, world: Neighbours) -> Outcome:
     """Gather, decide, perform."""
     repository = world.repositories[subject.repository]
     facts = gather(subject, repository, world)
     performed: list[str] = []
     wake: list[Subject] = []
-    for action in sync.plan(facts):
+    for action in look.each(sync.plan(facts)):
         told = perform(action, facts, repository, world)
         if told:
             performed.append(told)

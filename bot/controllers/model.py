@@ -9,12 +9,12 @@ from bot.controllers import runs, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound, ServiceError
 from bot.facts import ModelFacts, Origin, ServingVersion
-from bot.passes import Outcome
+from bot.passes import Look, Outcome
 from bot.rules import rollout
 from bot.subjects import Model, Subject
 
 
-def pass_over(subject: Model, world: Neighbours) -> Outcome:
+def pass_over(subject: Model, look: Look, world: Neighbours) -> Outcome:
     """Gather, decide, perform, for each job that follows the model.
 
     A job is only ever pointed in the pass of what its configuration names, so
@@ -26,7 +26,7 @@ def pass_over(subject: Model, world: Neighbours) -> Outcome:
         for job in target.read(repository)[1].jobs:
             if job.model == subject.name:
                 facts = gather(job, repository, world)
-                for action in rollout.plan(facts):
+                for action in look.each(rollout.plan(facts)):
                     performed.append(perform(action, repository, world))
             elif fnmatchcase(subject.name, job.model):
                 wake.append(Model(job.model))

@@ -68,10 +68,10 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
     done = _Done(known)
     try:
         _gather(subject, look, done, repository, world)
-        for action in checks.plan(_facts(repository, done.memory), world.now()):
+        for action in look.each(checks.plan(_facts(repository, done.memory), world.now())):
             _perform(action, done, repository, world)
         if cleanup.due(_facts(repository, done.memory)):
-            done.performed += leavings.tidy(done.memory.known, done.memory.config, repository, world)
+            done.performed += look.each(leavings.tidy(done.memory.known, done.memory.config, repository, world))
     except NotFound as gone:
         if gone.neighbour != "Git":
             return _held_up(gone, look, known, done, repository, world)
@@ -92,7 +92,7 @@ def _held_up(
 ) -> Outcome:
     """Tell people whom their pull request waits for."""
     if trouble.neighbour != "Azure DevOps" and done.memory.head is not None:
-        for action in checks.held_up(_facts(repository, done.memory), trouble.neighbour, look.failures):
+        for action in look.each(checks.held_up(_facts(repository, done.memory), trouble.neighbour, look.failures)):
             _perform(action, done, repository, world)
     return Outcome(
         look_again=trouble.retry_after,

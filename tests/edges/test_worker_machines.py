@@ -119,7 +119,7 @@ def test_what_a_killed_worker_had_is_anothers_within_a_lease_and_is_done_once(ma
     assert set(machines.looked().values()) == {1}
 
 
-def test_a_frozen_worker_that_goes_on_writes_nothing_over_the_others_outcome(machines: Machines) -> None:
+def test_a_frozen_worker_that_goes_on_neither_acts_nor_writes_over_the_others_outcome(machines: Machines) -> None:
     machines.queue.wake([Model("gate")])
     frozen = machines.start()
     until(lambda: machines.lines("begins", of=frozen))
@@ -134,6 +134,8 @@ def test_a_frozen_worker_that_goes_on_writes_nothing_over_the_others_outcome(mac
     frozen.send_signal(signal.SIGCONT)
     until(lambda: machines.lines("ends", of=frozen))
     until(lambda: "lease lost subject=model/gate" in machines.log())
+    assert machines.lines("acts", of=frozen) == []
+    assert len(machines.lines("acts", of=heir)) == 1
     assert machines.looked() == {Model("gate"): 1}
     assert [row.worker.endswith(f"-{heir.pid}") for row in machines.queue.passes("model/gate")] == [True]
     heir.kill()
