@@ -8,6 +8,7 @@ everything by them.
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from bot.actions import StartRun
@@ -37,18 +38,28 @@ def find(repository: Repository, world: Neighbours, head: PullRequestHead, confi
     if experiment is None:
         return []
     tags = {REPOSITORY: repository.served.key, PULL_REQUEST: str(head.number)}
+    every = [run for run in world.validation.runs.runs(experiment.id, tags) if TOKEN in run.tags]
     return [
         _read(run, world)
-        for run in world.validation.runs.runs(experiment.id, tags)
-        if TOKEN in run.tags
-        and ((head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in UNDER_WAY)
+        for run in sorted(every, key=_precedence)
+        if (head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in UNDER_WAY
     ]
 
 
 def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[ProjectRun]:
-    """What the memo knows of runs, and the runs it does not know."""
+    """What the memo knows of runs, and the runs it does not know.
+
+    A second MLflow run under one token, made when the answer about the first came
+    too late, is over before it began.
+    """
     tokens = {run.token for run in known if run.cluster_run or run.over}
-    return [run for run in known if run.token in tokens] + [run for run in found if run.token not in tokens]
+    runs = {run.token: run for run in known if run.token in tokens}
+    for run in found:
+        first = runs.setdefault(run.token, run)
+        if first.mlflow_run != run.mlflow_run and first.mlflow_run:
+            double = f"{run.token} {run.mlflow_run}"
+            runs.setdefault(double, replace(run, token=double, outcome="cancelled", ended=run.started))
+    return list(runs.values())
 
 
 def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
@@ -151,7 +162,8 @@ def _submit(
         "mlflow.project.backend": order.backend,
     }
     name = f"{folder.name} !{order.number} {order.commit[:7]}"
-    mlflow_run = str(earlier[0].id) if earlier else place.runs.start(experiment, name, world.now(), tags)
+    first = min(earlier, key=_precedence, default=None)
+    mlflow_run = first.id if first else place.runs.start(experiment, name, world.now(), tags)
     submission = Submission(
         token=order.token,
         name=f"signalman {repository.served.key} !{order.number} {folder.name} {order.commit[:7]}",
@@ -185,6 +197,11 @@ def _submit(
         return replace(_refused(run, str(mistake), world), closed=False)
     note(mlflow_run, cluster_run, world)
     return replace(run, cluster_run=cluster_run)
+
+
+def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
+    """Which of several MLflow runs under one token is the run: the one that got to a cluster, or the first."""
+    return CLUSTER_RUN not in run.tags, run.status not in UNDER_WAY, run.started, run.id
 
 
 def _ended(run: ProjectRun, world: Neighbours) -> bool:

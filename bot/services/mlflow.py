@@ -14,8 +14,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import quote
 
-# MLflow's own defaults keep a call to a dead server alive for four minutes (measured: 247 s).
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# MLflow's own defaults keep a call to a dead server alive for four minutes (measured: 247 s). And it repeats calls
+# that create something, so that an answer lost on its way becomes two runs.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 

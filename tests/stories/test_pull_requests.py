@@ -261,6 +261,26 @@ def test_a_memo_that_is_lost_doubles_nothing(bot: Bot) -> None:
     assert pr.replies == []
 
 
+def test_a_second_mlflow_run_of_one_order_is_closed(bot: Bot) -> None:
+    pr = opened(bot, "seen_double", in_mode(bot, "slow"))
+    bot.world.azure.drain(10)
+    while not (pr.threads and "running" in pr.report):
+        bot.worker.step(ahead=60)
+    (run,) = bot.mlflow_runs(pr)
+    late = {
+        "experiment_id": run["info"]["experiment_id"],
+        "tags": [t for t in run["data"]["tags"] if "cluster" not in t["key"]],
+    }
+    bot.world.mlflow.call("POST", "/api/2.0/mlflow/runs/create", {**late, "start_time": run["info"]["start_time"] + 1})
+    bot.forget(pr)
+    bot.settle()
+    bot.forget(pr)
+    bot.sweep()
+
+    assert sorted(bot.ends(pr, every=True)) == ["FINISHED", "KILLED"]
+    assert [one["state"] for one in pr.statuses] == ["pending", "succeeded"]
+
+
 def test_a_cluster_that_does_not_start_is_tried_again_and_blamed_on_nobody(bot: Bot) -> None:
     bot.world.databricks.fail_next_cluster()
 
