@@ -35,8 +35,8 @@ class Mirror:
 
     def fetch(self, branch: str) -> str:
         """Bring a branch's tip here; gives the commit it is at. Raises NotFound when there is no such branch."""
-        with self._alone():
-            self._fetch(branch)
+        with self._alone() as lock:
+            self._fetch(branch, lock)
             return str(Git(self._folder).rev_parse("--verify", f"refs/heads/{branch}"))
 
     def bring(self, branch: str, commit: str) -> None:
@@ -54,8 +54,8 @@ class Mirror:
         git = Git(self._folder)
         if not old or f"\nparent {old}\n" in str(git.cat_file("commit", tip)):
             return [tip]
-        with self._alone():
-            self._fetch(branch, depth=_LONGEST_CATCH_UP)
+        with self._alone() as lock:
+            self._fetch(branch, lock, depth=_LONGEST_CATCH_UP)
             line = str(git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)).split()
         return line[: line.index(old)] if old in line else [tip]
 
@@ -116,22 +116,28 @@ class Mirror:
             return False
         return True
 
-    def _fetch(self, branch: str, depth: int = 1) -> None:
+    def _fetch(self, branch: str, lock: int, depth: int = 1) -> None:
         git = Git(self._folder)
         last: GitCommandError | None = None
         for secret in self._tokens:
             try:
-                git.fetch(
-                    f"--depth={depth}",
-                    "--no-tags",
-                    "--no-recurse-submodules",
-                    "--no-write-fetch-head",
-                    "--force",
-                    "--end-of-options",
-                    self._served.url,
-                    f"refs/heads/{branch}:refs/heads/{branch}",
-                    env=_environment(self._served.organization_url, secret.get_secret_value()),
+                git.execute(
+                    [
+                        "git",
+                        "fetch",
+                        f"--depth={depth}",
+                        "--no-tags",
+                        "--no-recurse-submodules",
+                        "--no-write-fetch-head",
+                        "--force",
+                        "--end-of-options",
+                        self._served.url,
+                        f"refs/heads/{branch}:refs/heads/{branch}",
+                    ],
+                    env=dict(_environment(self._served.organization_url, secret.get_secret_value())),
                     kill_after_timeout=_TIMEOUT,
+                    # The lock is held for as long as Git runs, also when we are killed and it is not.
+                    pass_fds=[lock],
                 )
                 return
             except GitCommandError as error:
@@ -142,14 +148,18 @@ class Mirror:
         raise ServiceError("Git", f"{self._served.url} could not be fetched: {told[:300]}") from last
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Iterator[int]:
+        """The mirror for ourselves; gives the descriptor that says so."""
         # Two shallow fetches at once fight over Git's own shallow.lock and one of them fails.
         self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._folder.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (self._folder / "HEAD").exists():
                 Repo.init(self._folder, bare=True, initial_branch="signalman-none")
-            yield
+            for left in self._folder.rglob("*.lock"):
+                # Of a Git that was killed: none runs here now, and the next would stop at it for ever.
+                left.unlink()
+            yield lock.fileno()
 
 
 def _source(item: Blob) -> SourceFile:
@@ -167,6 +177,12 @@ def _environment(organization_url: str, token: str) -> Mapping[str, str]:
         "credential.helper": "",
         "core.hooksPath": os.devnull,
         "core.fsmonitor": "false",
+        # What cleans up afterwards must not outlive the fetch.
+        "gc.autoDetach": "false",
+        "maintenance.autoDetach": "false",
+        # A Git whose worker was killed has nobody else to give it up (bytes a second, seconds).
+        "http.lowSpeedLimit": "1",
+        "http.lowSpeedTime": f"{_TIMEOUT:.0f}",
         "protocol.allow": "never",
         "protocol.http.allow": "always",
         "protocol.https.allow": "always",

@@ -1,13 +1,18 @@
 """The mirror of a served repository, fetched from the stand-in by Git itself."""
 
 import base64
+import fcntl
 import os
 import shutil
 import subprocess
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, TypeVar
 
+import psutil
 import pytest
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
@@ -18,6 +23,7 @@ from bot.services import git
 from bot.services.git import Mirror
 from bot.settings import Served
 
+T = TypeVar("T")
 PROJECT, REPOSITORY = "ml team", "our models"
 TOKEN = "pat-very-secret-4711"
 NOTEBOOK = "# Databricks notebook source\nprint(1)\n"
@@ -214,3 +220,63 @@ def test_a_git_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypat
             with pytest.raises(ServiceError):
                 at(f"{address}/contoso", tmp_path / "var").fetch("main")
             assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("left", ["shallow.lock", "packed-refs.lock", "refs/heads/main.lock"])
+def test_what_a_killed_git_left_behind_stops_nobody(mirror: Mirror, azure: StandIn, tmp_path: Path, left: str) -> None:
+    mirror.fetch("main")
+    (folder,) = (one for one in (tmp_path / "var" / "git").iterdir() if one.is_dir())
+    (folder / left).write_text("")
+    azure.push("main", {"new.txt": "new"}, "Move on")
+
+    assert mirror.fetch("main") == azure.tip("main")
+
+
+FETCHING = """
+import sys
+from pathlib import Path
+from pydantic import SecretStr
+from bot.services.git import Mirror
+from bot.settings import Served
+Mirror(Served("a/b/c", sys.argv[1], "b", "c", "main"), (SecretStr("pat"),), Path(sys.argv[2])).fetch("main")
+"""
+
+
+def test_a_git_that_outlives_its_worker_keeps_the_mirror_to_itself(tmp_path: Path) -> None:
+    with silent() as address:
+        var = tmp_path / "var"
+        command = [sys.executable, "-c", FETCHING, f"{address}/contoso", str(var)]
+        worker = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+        try:
+            child = _wait_for(lambda: _git_of(worker.pid))
+        finally:
+            worker.kill()
+            worker.wait()
+        (lock,) = (var / "git").glob("*.lock")
+        with lock.open("w") as file:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for one in (child, *child.children(recursive=True)):
+                one.kill()
+            _wait_for(lambda: _free(file))
+
+
+def _git_of(worker: int) -> psutil.Process | None:
+    return next((one for one in psutil.Process(worker).children() if one.name() == "git"), None)
+
+
+def _free(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait_for(found: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if one := found():
+            return one
+        threading.Event().wait(0.02)
+    raise AssertionError("It did not happen within 20 seconds.")

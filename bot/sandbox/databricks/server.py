@@ -175,11 +175,11 @@ class Databricks:
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs as jobs/get shows them, oldest first."""
-        return [job.shown() for job in self.jobs_api.jobs.values()]
+        return [job.shown() for job in list(self.jobs_api.jobs.values())]
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs as runs/get shows them, oldest first."""
-        return [run.shown() for run in self.runs_api.runs.values()]
+        return [run.shown() for run in list(self.runs_api.runs.values())]
 
     def tree(self, path: str = "/") -> dict[str, bytes]:
         """Path and content of every notebook and file below a directory."""
