@@ -24,7 +24,7 @@ TOKEN, REPOSITORY, PULL_REQUEST = "signalman.token", "signalman.repository", "si
 COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
 PROJECT, MODEL = "signalman.project", "signalman.model"
 BACKEND, CLUSTER_RUN = "signalman.backend", "signalman.cluster_run"
-WITHDRAWN = "signalman.withdrawn"
+WITHDRAWN, CLOSED = "signalman.withdrawn", "signalman.closed"
 STATE, OPEN = "signalman.state", "open"
 """The tag of an experiment that a pull request uses; it carries repository and pull request too."""
 
@@ -42,7 +42,7 @@ def find(repository: Repository, world: Neighbours, head: PullRequestHead, confi
     return [
         _read(run, world)
         for run in sorted(every, key=_precedence)
-        if (head.open and run.tags.get(ITERATION) == str(head.iteration)) or run.status in UNDER_WAY
+        if (head.open and run.tags.get(ITERATION) == str(head.iteration)) or CLOSED not in run.tags
     ]
 
 
@@ -113,10 +113,14 @@ def start(order: StartRun, repository: Repository, world: Neighbours) -> Project
 
 
 def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
-    """Let the MLflow run show the true outcome, whatever the project itself wrote there."""
+    """Let the MLflow run show the true outcome, whatever the project itself wrote there.
+
+    That this is done is told by a tag, not by its status: a project may end its MLflow run long before it ends itself.
+    """
     if run.mlflow_run:
         status = MLFLOW_STATUS[run.outcome or "failed"]
         world.validation.runs.end(run.mlflow_run, status, run.ended or world.now())
+        world.validation.runs.tag(run.mlflow_run, {CLOSED: status})
     return replace(run, closed=True)
 
 
@@ -218,7 +222,7 @@ def _refused(run: ProjectRun, reason: str, world: Neighbours) -> ProjectRun:
 
 def _read(run: RunRecord, world: Neighbours) -> ProjectRun:
     tags = run.tags
-    over = run.status in ("FAILED", "KILLED") and CLUSTER_RUN not in tags
+    never_ran = CLOSED in tags and CLUSTER_RUN not in tags
     return ProjectRun(
         token=tags[TOKEN],
         project=tags.get(PROJECT, ""),
@@ -230,8 +234,8 @@ def _read(run: RunRecord, world: Neighbours) -> ProjectRun:
         mlflow_page=world.validation.runs.run_page(run.experiment, run.id),
         model_name=tags.get(MODEL, ""),
         cluster_run=tags.get(CLUSTER_RUN, ""),
-        outcome="cancelled" if over else None,
-        closed=over,
+        outcome=("cancelled" if run.status == "KILLED" else "failed") if never_ran else None,
+        closed=CLOSED in tags,
         withdrawn=WITHDRAWN in tags,
         started=run.started,
     )

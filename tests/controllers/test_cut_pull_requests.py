@@ -83,34 +83,34 @@ CHANGES: dict[Story, tuple[str, ...]] = {
     trained_and_scored: (
         STARTS,
         "open_thread 1",
-        "end 1, make_experiment 2, start 2, write 2, submit 2, tag 2",
+        "end 1, tag 2, make_experiment 2, start 2, write 2, submit 2, tag 3",
         "edit_report 1",
-        "end 2, edit_report 2, set_thread_status 1, set_status 2",
+        "end 2, tag 4, edit_report 2, set_thread_status 1, set_status 2",
     ),
-    failing: (STARTS, "open_thread 1", "end 1, edit_report 1, set_thread_status 1, set_status 2"),
+    failing: (STARTS, "open_thread 1", "end 1, tag 2, edit_report 1, set_thread_status 1, set_status 2"),
     superseded: (
         STARTS,
         "open_thread 1",
         "tag 2, cancel 1, set_status 2, make_experiment 2, start 2, write 2, submit 2, tag 3",
-        "end 1, edit_report 1",
-        "end 2, edit_report 2, set_thread_status 1, set_status 3",
+        "end 1, tag 4, edit_report 1",
+        "end 2, tag 5, edit_report 2, set_thread_status 1, set_status 3",
     ),
-    abandoned: (STARTS, "open_thread 1", "tag 2, cancel 1", "end 1"),
+    abandoned: (STARTS, "open_thread 1", "tag 2, cancel 1", "end 1, tag 3, tag_experiment 1"),
     opened_again: (
         STARTS,
         "open_thread 1",
         "tag 2, cancel 1",
-        "end 1",
+        "end 1, tag 3, tag_experiment 1",
         # What is run is there already: it is named by its content.
-        "make_experiment 2, start 2, submit 2, tag 3",
+        "make_experiment 2, start 2, submit 2, tag 4",
         "edit_report 1",
-        "end 2, edit_report 2, set_thread_status 1, set_status 2",
+        "end 2, tag 5, edit_report 2, set_thread_status 1, set_status 2",
     ),
 }
 ITS_OWN: dict[Story, slice] = {
     failing: slice(2, None),  # a run that will fail is started like one that will not, and told of like it
-    superseded: slice(0, -1),  # and so does one end that came after another
-    opened_again: slice(2, -1),
+    superseded: slice(0, -1),  # the run that came after another ends like any other
+    opened_again: slice(4, -1),  # until it is opened again it is one that was abandoned
 }
 CASES = [
     pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")

@@ -261,6 +261,23 @@ def test_a_memo_that_is_lost_doubles_nothing(bot: Bot) -> None:
     assert pr.replies == []
 
 
+def test_a_run_is_stopped_though_its_project_has_ended_its_mlflow_run_and_the_memo_is_lost(bot: Bot) -> None:
+    pr = opened(bot, "ended_early", in_mode(bot, "slow"))
+    bot.world.azure.drain(10)
+    while not (pr.threads and "running" in pr.report):
+        bot.worker.step(ahead=60)
+    (run,) = bot.mlflow_runs(pr)
+    bot.world.mlflow.call(
+        "POST", "/api/2.0/mlflow/runs/update", {"run_id": run["info"]["run_id"], "status": "FINISHED"}
+    )
+    bot.world.azure.push("ended_early", in_mode(bot, "fine"), "Once more")
+    bot.forget(pr)
+    bot.settle()
+
+    assert sorted(bot.ends(pr, every=True)) == ["FINISHED", "KILLED"]
+    assert pr.status == "succeeded"
+
+
 def test_a_second_mlflow_run_of_one_order_is_closed(bot: Bot) -> None:
     pr = opened(bot, "seen_double", in_mode(bot, "slow"))
     bot.world.azure.drain(10)
