@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 
-.PHONY: testdrive test run check fmt lint lock schema clean bench-intake bench-waiting
+.PHONY: testdrive test run check fmt lint lock schema clean bench-intake bench-waiting bench-pushes bench-outage shuffles chaos
 
 testdrive: $(MARK)  ## play the whole story on this machine; KEEP=1 leaves it running
 	$(BIN)/python -m bot testdrive $(if $(KEEP),--keep)
@@ -12,8 +12,9 @@ test: $(MARK)  ## everything CI checks, but the test drive; on PostgreSQL too wh
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest
 
-test-cuts: $(MARK)  ## passes cut off before and after everything they change; minutes
-	$(BIN)/python -m pytest tests/controllers
+chaos: $(MARK)  ## kill the bot while people work, in bad weather; SEED=1 EVENTS=2000 KILLS=200 DATABASE=; up to 25 minutes each
+	@$(BIN)/python -m tests.chaos.on_every_database --seed $(or $(SEED),1) --events $(or $(EVENTS),2000) \
+		--kills $(or $(KILLS),200) $(if $(DATABASE),--database '$(DATABASE)')
 
 run: $(MARK)  ## the web and worker processes, with the environment of .env
 	$(BIN)/honcho start
@@ -32,6 +33,15 @@ bench-intake: $(MARK)  ## how fast webhooks are stored, with and without a long 
 
 bench-waiting: $(MARK)  ## what 5,000 waiting subjects cost a worker; SECONDS=0.1 makes each pass take as long
 	$(BIN)/python bench/waiting.py $(SECONDS)
+
+bench-pushes: $(MARK)  ## twenty pushes in a row: how soon the runs for older ones are stopped
+	$(BIN)/python -m bench.pushes
+
+bench-outage: $(MARK)  ## neighbours are away for MINUTES=10, three times; KINDS="503 hangs databricks"
+	$(BIN)/python -m bench.outage $(or $(MINUTES),10) $(KINDS)
+
+shuffles: $(MARK)  ## shuffled orders of events that have to end in the same world; REPLAYS=1000 LIVES=200, minutes
+	$(BIN)/python -m bench.shuffles $(or $(REPLAYS),1000) $(or $(LIVES),200)
 
 lock:  ## compile requirements*.in into full pins
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.txt

@@ -15,6 +15,9 @@ from tests.controllers.knife import Killed, Knife, within_reach
 
 _ONE_AT_A_TIME = threading.Lock()  # Alembic is made for one upgrade in a process.
 
+PATIENCE = 120.0
+"""Seconds until a bot that does not come to an end is given up: long, for a machine that has other things to do."""
+
 SOON = 60.0
 """Who asked to be looked at again within so many seconds is looked at at once."""
 
@@ -56,13 +59,13 @@ class KillableBot:
         """Somebody promoted a version."""
         self.hear(Model(name))
 
-    def work(self, deadline: float = 30.0) -> None:
+    def work(self, deadline: float = PATIENCE) -> None:
         """Make passes until nothing is due, or all that is due can only wait. A killed bot is started again."""
         end = time.monotonic() + deadline
         while not self.work_until_killed(end - time.monotonic()):
             pass
 
-    def work_until_killed(self, deadline: float = 30.0) -> bool:
+    def work_until_killed(self, deadline: float = PATIENCE) -> bool:
         """The same, but a killed bot stays dead; tells whether it came to the end."""
         end, waiting = time.monotonic() + deadline, set[Subject]()
         while leases := self.queue.take(1, lease=SOON, worker="test", ahead=SOON):
@@ -85,7 +88,7 @@ class KillableBot:
         for lease in self.queue.take(1, lease=SOON, worker="test"):
             self._pass(lease)
 
-    def finish(self, deadline: float = 30.0) -> None:
+    def finish(self, deadline: float = PATIENCE) -> None:
         """Make passes until nothing is due at all."""
         end = time.monotonic() + deadline
         while self._due():

@@ -63,8 +63,9 @@ def test_the_changes_that_are_cut_are_all_that_a_merge_makes(tellings: Tellings)
     assert told.scene.bot.errors == []
 
 
-@pytest.mark.parametrize("story", [merged], ids=[""])
-@pytest.mark.parametrize(("side", "cut"), everywhere(CHANGES))
+@pytest.mark.parametrize(
+    ("story", "side", "cut"), [pytest.param(merged, *place.values, id=place.id) for place in everywhere(CHANGES)]
+)
 def test_a_merge_ends_the_same_wherever_a_pass_is_cut_off(
     tellings: Tellings, story: Story, side: Side, cut: str
 ) -> None:

@@ -16,8 +16,8 @@ from tests.controllers.lives import Straight, Unreliable
 from tests.controllers.scene import Scene
 from tests.controllers.tellings import Story, Tellings, in_turn
 
-SEEDS = range(100)
-LIVE_SEEDS = range(4)
+SEEDS = range(60)
+LIVE_SEEDS = range(2)
 
 in_order: Story = in_turn(partial(lives.life_of_a_change, post=Straight()))
 UNRELIABLE: list[Story] = [in_turn(partial(lives.life_of_a_change, post=Unreliable(seed))) for seed in LIVE_SEEDS]
