@@ -4,10 +4,15 @@ What only the worker needs (mlflow, databricks-sdk) is imported when a worker is
 made, so that the web process starts quickly and stays small.
 """
 
+import contextlib
 import logging
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -77,6 +82,7 @@ def worker(settings: Settings) -> Worker:
     """A worker with everything it needs, imported now and not in its first pass."""
     import bot.controllers.pull_request  # noqa: F401
 
+    work_in(settings.var / "tmp")
     world, queue = neighbours(settings), Queue(settings.database_url)
     return Worker(
         queue,
@@ -87,6 +93,16 @@ def worker(settings: Settings) -> Worker:
         sweep_every=settings.limits.sweep,
         retention=settings.limits.history,
     )
+
+
+def work_in(folder: Path) -> None:
+    """Let temporary files lie there, and remove what a killed worker left more than an hour ago."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # Another worker, just as tidy.
+            if left.stat().st_mtime < time.time() - 3600:
+                shutil.rmtree(left, ignore_errors=True)
+    tempfile.tempdir = str(folder)
 
 
 def pass_over(look: Look, world: "Neighbours") -> Outcome:
