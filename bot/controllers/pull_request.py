@@ -103,10 +103,13 @@ def _held_up(
 
 
 def _kept(known: Memory, memory: Memory) -> Memory:
-    """What was known before a look that could not be finished, and what people were told in it."""
-    head = known.head
-    if head and memory.head and (head.iteration, head.commit) == (memory.head.iteration, memory.head.commit):
-        head = replace(head, pending=memory.head.pending, judged=memory.head.judged, thread=memory.head.thread)
+    """What was known before a look that could not be finished, and what people were told in it.
+
+    Of a closed pull request no verdict is read, so that nothing is known better than before.
+    """
+    head, now = known.head, memory.head
+    if head and now and now.open and (head.iteration, head.commit) == (now.iteration, now.commit):
+        head = replace(head, pending=now.pending, judged=now.judged, thread=now.thread)
     told = {name: getattr(memory, name) for name in ("status", "report", "thread_status")}
     return replace(known, head=head, read=None, **told)
 

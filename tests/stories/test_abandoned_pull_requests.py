@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from bot import app
+from bot.rules import checks
 from bot.services.mlflow import Mlflow
 from bot.settings import Cleanup, Policies
 from tests.conftest import Bot, PullRequest
@@ -121,6 +122,24 @@ def test_a_branch_whose_experiment_was_deleted_is_validated_like_any_other(
 
     assert pr.status == "succeeded"
     assert state(bot, "given_up_for_a_while") == "open"
+
+
+def test_a_verdict_stands_though_mlflow_was_away_when_the_pull_request_was_closed_and_opened_again(bot: Bot) -> None:
+    pr, well = passed(bot, "verdict_stands"), bot.neighbours
+    away = Mlflow("http://127.0.0.1:9", sign_in=lambda: None, workspace=False)
+    bot.be_with(replace(well, validation=replace(well.validation, runs=away)))
+    bot.world.azure.abandon(pr.number)
+    bot.world.azure.drain(10)
+    for _ in range(checks.PATIENCE + 1):
+        bot.worker.step(ahead=60)
+    bot.world.azure.reactivate(pr.number)
+    bot.world.azure.drain(10)
+    bot.worker.step(ahead=60)
+    bot.be_with(well)
+    bot.settle()
+
+    assert [one["state"] for one in pr.statuses] == ["pending", "succeeded"]
+    assert pr.report.startswith("### ✅")
 
 
 def test_tidying_twice_changes_nothing_more(bot: Bot) -> None:
