@@ -7,6 +7,7 @@ from bot.config import Mlops, fill
 from bot.controllers import runs
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.facts import Leavings, PullRequestHead
+from bot.passes import Look
 from bot.rules import cleanup, rollout
 from bot.services.mlflow import Experiment
 
@@ -25,7 +26,9 @@ def unattended(repository: Repository, world: Neighbours) -> Iterator[int]:
             yield int(number)
 
 
-def tidy(head: PullRequestHead, wanted: Mlops | None, repository: Repository, world: Neighbours) -> Iterator[str]:
+def tidy(
+    head: PullRequestHead, wanted: Mlops | None, look: Look, repository: Repository, world: Neighbours
+) -> Iterator[str]:
     """Tidy up after a closed pull request; says in words what was done."""
     if wanted is None or world.policies.abandoned == "keep":
         return
@@ -34,7 +37,7 @@ def tidy(head: PullRequestHead, wanted: Mlops | None, repository: Repository, wo
     if experiment is None or experiment.tags.get(runs.STATE) == ARCHIVED:
         return
     left = _gather(head, experiment, wanted, repository, world)
-    for action in cleanup.plan(left, world.policies.abandoned):
+    for action in look.each(cleanup.plan(left, world.policies.abandoned)):
         yield _perform(action, experiment, world)
 
 

@@ -71,7 +71,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
         for action in look.each(checks.plan(_facts(repository, done.memory), world.now())):
             _perform(action, done, repository, world)
         if cleanup.due(_facts(repository, done.memory)):
-            done.performed += look.each(leavings.tidy(done.memory.known, done.memory.config, repository, world))
+            done.performed += leavings.tidy(done.memory.known, done.memory.config, look, repository, world)
     except NotFound as gone:
         if gone.neighbour != "Git":
             return _held_up(gone, look, known, done, repository, world)
