@@ -23,6 +23,7 @@ T = TypeVar("T", bound=BaseModel)
 _PATH = "must be a path inside the repository, such as projects/ExampleTrainingProject"
 _OBJECT = "must be an absolute workspace path of at least two parts, such as /Shared/mlflow_hooks"
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*$")
+_PERCENT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*%\s*$")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -52,6 +53,16 @@ def _workspace_path(value: Any) -> str:
     return str(path)
 
 
+def _tolerance(value: Any) -> Any:
+    found = _PERCENT.match(value) if isinstance(value, str) else None
+    if found is not None:
+        return f"{float(found[1]):g}%"
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError("must be a number of at least 0 in the metric's unit, such as 0.02, or a share, such as 2%")
+    return float(number)
+
+
 def _plain(value: Any) -> Any:
     if not isinstance(value, str | int | float | bool):
         raise ValueError("must be a text, a number, true or false")
@@ -61,6 +72,7 @@ def _plain(value: Any) -> Any:
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 RepositoryPath = Annotated[str, BeforeValidator(_repository_path)]
 WorkspacePath = Annotated[str, BeforeValidator(_workspace_path)]
+Tolerance = Annotated[float | str, BeforeValidator(_tolerance)]
 Value = Annotated[str | int | float | bool, BeforeValidator(_plain)]
 
 
@@ -95,13 +107,32 @@ class BranchRule(Shape):
 
 
 class Metric(Shape):
-    """A metric that a run must log to pass."""
+    """A metric that a run is judged by."""
 
     name: str = Field(description="As the run logs it.")
     goal: Literal["lower", "higher"] = Field("lower", description="Which direction is better.")
+    required: bool = Field(True, description="A run that does not log it, or logs no number, has failed.")
+    limit: float | None = Field(
+        None, allow_inf_nan=False, description="The worst value that may be merged, whatever serves."
+    )
+    tolerance: Tolerance | None = Field(
+        None,
+        description="How much worse than the serving version (or, while none serves, the target branch's last run) may "
+        "be merged: in the metric's unit, such as 0.02, or as a share of the value, such as 2%. None: only shown.",
+    )
 
 
 BackendName = Literal["databricks-jobs", "databricks", "local"]
+
+
+class Retrain(Shape):
+    """How `/mlops retrain` trains a project for production, from the target branch, on all of the data."""
+
+    model: str = Field(description="The registered model that gets the new version, such as wine_quality.")
+    parameters: Mapping[str, Value] = Field(
+        default_factory=dict, description="What differs from `parameters`, such as {data: full}."
+    )
+    timeout: Seconds = Field(14400.0, description="A training that takes longer has failed.")
 
 
 class Project(Shape):
@@ -115,7 +146,11 @@ class Project(Shape):
     )
     after: tuple[RepositoryPath, ...] = Field((), description="Projects that must have succeeded before this one runs.")
     model: str | None = Field(None, description="The model it registers, such as {branch}_model.")
-    metrics: tuple[Metric, ...] = Field((), description="What a run must log to pass; shown in the report.")
+    metrics: tuple[Metric, ...] = Field((), description="What a run is judged by; shown in the report.")
+    signature: Literal["any", "equal"] = Field(
+        "any", description="equal: the model's inputs and outputs must be those of the version that serves."
+    )
+    retrain: Retrain | None = Field(None, description="How it is trained for production by /mlops retrain.")
     timeout: Seconds = Field(1800.0, description="A run that takes longer counts as failed.")
     cluster: str = Field("cluster.json", description="The cluster file in the project's folder.")
     backend: BackendName | None = Field(None, description="Where it runs, if not where the others do.")

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
-from bot.config import Mlops, Project
+from bot.config import Metric, Mlops, Project
 
 Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 """How a run ended. `no cluster`: the workspace's doing, not the project's."""
@@ -20,9 +20,10 @@ Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 class ProjectRun:
     """One project run for one commit of a pull request.
 
-    `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its
-    id at the backend. `metrics`, `model_version` and `log` (its last lines) are
-    known once it has ended. `withdrawn`: the bot stopped it, so that it says nothing of the change.
+    `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its id
+    at the backend. Known once it has ended: `metrics`, `model_version`, its
+    `signature` (canonical JSON; empty: none) and `log` (its last lines).
+    `withdrawn`: the bot stopped it, so that it says nothing of the change.
     """
 
     token: str
@@ -41,6 +42,7 @@ class ProjectRun:
     metrics: Mapping[str, float] = field(default_factory=dict)
     model_name: str = ""
     model_version: str = ""
+    signature: str = ""
     run_page: str = ""
     mlflow_page: str = ""
     model_page: str = ""
@@ -70,8 +72,54 @@ class BadName:
     pattern: str = ""
 
 
-StepState = Literal["waits", "runs", "again", "passed", "failed", "no cluster", "skipped"]
-"""`again`: the workspace failed it, not the project, and it will be tried once more."""
+StepState = Literal["waits", "runs", "again", "passed", "accepted", "failed", "refused", "no cluster", "skipped"]
+"""`again`: the workspace failed it, not the project, and it will be tried once more. `refused`: it ran, but its
+model is not good enough. `accepted`: it failed or was refused, and somebody who may has accepted that for this commit.
+"""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A run that others are compared with.
+
+    `label` is what people call it: `main`, `production v12`. `comparable` tells whether it was made of the same data;
+    one that was not is shown, and nothing is judged by it. `signature` as in ProjectRun.
+    """
+
+    label: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    comparable: bool = True
+    signature: str = ""
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a project's run is compared with: the target branch's last run, and the version that serves.
+
+    `history` are the metrics of the target branch's last runs, the oldest first.
+    """
+
+    target: Reference | None = None
+    serving: Reference | None = None
+    history: tuple[Mapping[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one metric of a run says.
+
+    `bound` is the worst value that may be merged (None: any), and `source` where it comes from. `shown`: nothing is
+    judged by it. `missing`: not logged, or not a number.
+    """
+
+    metric: Metric
+    value: float | None
+    target: float | None = None
+    serving: float | None = None
+    bound: float | None = None
+    source: Literal["", "limit", "target", "serving"] = ""
+    verdict: Literal["ok", "worse", "missing", "shown"] = "shown"
 
 
 @dataclass(frozen=True)
@@ -79,7 +127,8 @@ class Step:
     """One project of a pull request's plan and how far it is.
 
     `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come.
-    `losses` counts those that the workspace failed.
+    `losses` counts those that the workspace failed. `judgements` has one for each metric of a run that ended well;
+    `accepted` is the order by which somebody accepted that it failed.
     """
 
     project: Project
@@ -88,6 +137,97 @@ class Step:
     reason: str = ""
     attempt: int = 1
     losses: int = 0
+    judgements: tuple[Judgement, ...] = ()
+    accepted: "Order | None" = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A command that was accepted, and holds for one commit.
+
+    `by` is the display name of who gave it; `argument` what it is about (`gate`, a project's name; empty: everything).
+    """
+
+    verb: Literal["run", "retry", "cancel", "override", "ok-to-test"]
+    commit: str
+    by: str
+    at: datetime
+    argument: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pull request stands in the line for runs: `ahead` of it wait so many, of `waiting` in all; at most
+    `limit` run at a time, and it may start `free` of its own now.
+    """
+
+    free: int
+    ahead: int
+    waiting: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that the report shows: `title` comes from outside, `url` from Azure DevOps."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What became of an earlier commit of the same pull request, in the words of its status."""
+
+    commit: str
+    state: Literal["passed", "failed", "error", "superseded"]
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class JobTouched:
+    """A job that uses what a merge changes. `created`: the merge creates it. `schedule` in words, empty: none;
+    `next_run` is aware, None when it is paused or has no schedule.
+    """
+
+    name: str
+    created: bool
+    schedule: str = ""
+    next_run: datetime | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a merge would do to the workspace: object paths, and the jobs that use them. `problem` says in a sentence
+    why it cannot be told or would be refused.
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    jobs: tuple[JobTouched, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a report tells: the pull request's newest commit, its steps, and what surrounds them.
+
+    `pages` is the address of the bot's own pages (empty: none). `cancelled` is the order that stopped it.
+    """
+
+    head: "PullRequestHead"
+    steps: tuple[Step, ...]
+    now: datetime
+    repository: str = ""
+    place: Place | None = None
+    pictures: tuple[Picture, ...] = ()
+    preview: Preview | None = None
+    earlier: tuple[Earlier, ...] = ()
+    cancelled: Order | None = None
+    pages: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +300,10 @@ class PullRequestHead:
 class PullRequestFacts:
     """All a rule may know of a pull request. `target` is the branch whose pull requests are judged; `problem`
     says why there is no usable `config`; `was_open`: it was so when it was last looked at.
+
+    `baselines` by project path; `orders` are those for this iteration, in the order they were given; `pictures` are
+    None until they were attached; `reported` is when the report was last written; `pages` the address of the bot's
+    own pages.
     """
 
     repository: str
@@ -171,6 +315,14 @@ class PullRequestFacts:
     branches: frozenset[str] = frozenset()
     serving: ServingVersion | None = None
     was_open: bool = False
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
+    place: Place | None = None
+    pictures: tuple[Picture, ...] | None = None
+    preview: Preview | None = None
+    earlier: tuple[Earlier, ...] = ()
+    reported: datetime | None = None
+    pages: str = ""
 
 
 @dataclass(frozen=True)
