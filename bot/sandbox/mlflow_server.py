@@ -30,14 +30,15 @@ class MlflowServer:
     """An MLflow tracking server and model registry below `root`, with webhooks that reach loopback.
 
     Runs and models are in SQLite, artifacts in a folder which clients write to
-    directly, as they would to cloud storage.
+    directly, as they would to cloud storage, or by way of the server if it is `proxied`.
     """
 
-    def __init__(self, root: Path, *, port: int = 0, python: str = sys.executable) -> None:
+    def __init__(self, root: Path, *, port: int = 0, python: str = sys.executable, proxied: bool = False) -> None:
         self.root = root = root.resolve()
         self.log = root / "mlflow.log"
         self.database = root / "mlflow.db"
         self.artifacts = root / "artifacts"
+        self._proxied = proxied
         self._port = port
         self._python = python
         self._process: leash.Leashed | None = None
@@ -128,14 +129,21 @@ class MlflowServer:
 
     def _environment(self) -> dict[str, str]:
         store = f"sqlite:///{self.database}"
+        files = {"_MLFLOW_SERVER_ARTIFACT_ROOT": str(self.artifacts)}
+        if self._proxied:
+            files = {
+                "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+                "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self.artifacts),
+                "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+            }
         return {
+            **files,
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.root),
             "LANG": "C.UTF-8",
             # How `mlflow server` hands its options to the process that serves (mlflow/server/constants.py).
             "_MLFLOW_SERVER_FILE_STORE": store,
             "_MLFLOW_SERVER_REGISTRY_STORE": store,
-            "_MLFLOW_SERVER_ARTIFACT_ROOT": str(self.artifacts),
             "_MLFLOW_SGI_NAME": "uvicorn",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",

@@ -5,10 +5,11 @@ than one server and must not let two passes share an active run. A call that is
 not answered within seconds is given up; the queue looks again.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -20,6 +21,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+import yaml
 from mlflow.entities import ExperimentTag, Run, RunStatus, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.exceptions import MlflowException
@@ -29,11 +31,15 @@ from mlflow.utils.rest_utils import MlflowHostCreds
 
 from bot.errors import NotFound, ServiceError
 from bot.facts import ModelVersion, ServingVersion
+from bot.services.mlflow_artifacts import Artifacts
+
+LONGEST_MLMODEL = 256 * 1024
+"""Bytes; enough for a signature of five thousand columns."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """An MLflow run: `status` in MLflow's words, `metrics` the last value of each."""
+    """An MLflow run: `status` in MLflow's words, `metrics` the last value of each, `parameters` as they were logged."""
 
     id: str
     experiment: str
@@ -41,6 +47,7 @@ class RunRecord:
     started: datetime
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ class Mlflow:
 
         self._tracking = TrackingStore(credentials)
         self._registry = RegistryStore(credentials)
+        self._artifacts = Artifacts(credentials, workspace=workspace)
 
     # -- runs
 
@@ -153,6 +161,14 @@ class Mlflow:
                 if not token:
                     return found
 
+    def logged(self, experiment: str, tags: Mapping[str, str], most: int) -> list[RunRecord]:
+        """The newest runs of an experiment that carry these tags, at most so many, the newest first; one call."""
+        with _sentences("search runs"):
+            found, _ = self._tracking._search_runs(
+                [experiment], _tagged(tags), ViewType.ACTIVE_ONLY, most, ["attributes.start_time DESC"], None
+            )
+        return [_record(run) for run in found][:most]
+
     def start(self, experiment: str, name: str, started: datetime, tags: Mapping[str, str]) -> str:
         """Create a run; gives its id."""
         with _sentences("create a run"):
@@ -184,6 +200,29 @@ class Mlflow:
         """Take a run out of sight; one that is gone already stays so."""
         with _sentences(f"delete run {run}"), _gone_is_fine():
             self._tracking.delete_run(run)
+
+    # -- files
+
+    def pictures(self, run: str, most_bytes: int) -> list[str]:
+        """The paths of a run's PNG files of at most so many bytes, those of upper folders first.
+
+        A search that would take too many calls gives what it has found.
+        """
+        with _sentences(f"list the files of run {run}"):
+            return self._artifacts.pictures(run, most_bytes)
+
+    def artifact(self, run: str, path: str, most_bytes: int) -> bytes:
+        """A file of a run. Raises NotFound, and ServiceError where it has more bytes."""
+        with _sentences(f"read {path} of run {run}"):
+            return self._artifacts.of_run(run, path, most_bytes)
+
+    def signature(self, name: str, version: str) -> str:
+        """What a registered version takes and gives, as canonical JSON; empty when it is not said or cannot be read."""
+        try:
+            with _sentences(f"read the signature of {name} v{version}"):
+                return _signature(self._artifacts.of_version(name, version, "MLmodel", LONGEST_MLMODEL))
+        except ServiceError:
+            return ""
 
     # -- registered models
 
@@ -303,7 +342,23 @@ def _record(run: Run) -> RunRecord:
         started=datetime.fromtimestamp((run.info.start_time or 0) / 1000, UTC),
         metrics=dict(run.data.metrics),
         tags=dict(run.data.tags),
+        parameters=dict(run.data.params),
     )
+
+
+def _signature(mlmodel: bytes) -> str:
+    # The file is written by the code of a pull request. Of PyYAML's loaders only this one neither runs out of stack in
+    # C, nor of memory by merged keys.
+    try:
+        described = yaml.BaseLoader(mlmodel).get_single_data()
+        signature = described.get("signature") if isinstance(described, dict) else None
+        if not isinstance(signature, dict):
+            return ""
+        told = {key: json.loads(signature[key]) for key in ("inputs", "outputs") if isinstance(signature.get(key), str)}
+        said = {key: value for key, value in told.items() if value is not None}
+        return json.dumps(said, sort_keys=True, separators=(",", ":")) if said else ""
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return ""
 
 
 def _serving(version: Any, promoted_by: str, *, by_alias: bool) -> ServingVersion:

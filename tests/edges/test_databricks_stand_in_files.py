@@ -111,8 +111,8 @@ def test_a_signed_address_needs_no_token_and_gives_also_a_part(
 @pytest.mark.slow
 def test_a_signed_address_ends_and_cannot_be_guessed(with_models: Databricks, mlflow_server: MlflowServer) -> None:
     registered(mlflow_server, "for_a_while")
-    assert with_models.model_files is not None
-    with_models.model_files.valid_seconds = 0.0
+    assert with_models.stored_files is not None
+    with_models.stored_files.valid_seconds = 0.0
     signed = ask(with_models, f"{MODEL}/get-signed-download-uri", name="for_a_while", version=1, path="MLmodel").json()
 
     late = requests.get(signed["signed_uri"], timeout=5)

@@ -4,14 +4,20 @@ import contextlib
 import itertools
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from mlflow.utils.rest_utils import MlflowHostCreds
 from scripted_server import Asked, Said, nobody, scripted, silent
 
 from bot.errors import NotFound, ServiceError
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
+from bot.services import mlflow_artifacts
 from bot.services.mlflow import Experiment, Mlflow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -165,6 +171,21 @@ def test_runs_are_read_from_all_pages() -> None:
 def test_a_run_nobody_knows_is_not_found(service: Mlflow) -> None:
     with pytest.raises(NotFound):
         service.run("0" * 32)
+
+
+@pytest.mark.slow
+def test_the_newest_runs_are_found_by_their_tags_in_one_call(service: Mlflow, world: World) -> None:
+    experiment = service.make_experiment(unused("logged"), {})
+    for day in range(1, 6):
+        run = service.start(experiment, f"day {day}", NOW.replace(day=day), {"signalman.branch": "main"})
+        world.mlflow.call(
+            "POST", "/api/2.0/mlflow/runs/log-parameter", {"run_id": run, "key": "day", "value": str(day)}
+        )
+    service.start(experiment, "of a pull request", NOW, {"signalman.branch": "change"})
+
+    found = service.logged(experiment, {"signalman.branch": "main"}, 3)
+
+    assert [one.parameters for one in found] == [{"day": "5"}, {"day": "4"}, {"day": "3"}]
 
 
 # Registered models
@@ -328,3 +349,249 @@ def test_a_model_is_deleted_with_its_last_version(service: Mlflow, world: World)
         found["name"] == name
         for found in world.mlflow.call("GET", "/api/2.0/mlflow/registered-models/search").get("registered_models", ())
     )
+
+
+# Files of runs and versions
+
+
+PNG = b"\x89PNG\r\n\x1a\n and more"
+MLMODEL = """\
+flavors: {}
+signature:
+  inputs: '[{"type": "double", "name": "bmi", "required": true},
+    {"name": "bp", "type": "double", "required": true}]'
+  outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1]}}]'
+  params: null
+"""
+SIGNATURE = (
+    '{"inputs":[{"name":"bmi","required":true,"type":"double"},{"name":"bp","required":true,"type":"double"}],'
+    '"outputs":[{"tensor-spec":{"dtype":"float64","shape":[-1]},"type":"tensor"}]}'
+)
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A server that hands its artifacts out itself, as most do."""
+    with MlflowServer(tmp_path_factory.mktemp("proxied"), proxied=True) as started:
+        yield started
+
+
+@pytest.fixture(params=["an MLflow server", "a server with proxied artifacts", "a workspace"])
+def kept(request: pytest.FixtureRequest, world: World) -> tuple[MlflowServer, Mlflow]:
+    """A server, and the bot's service that reads the files of its runs and versions."""
+    if request.param == "a workspace":
+        return world.mlflow, workspace(world)
+    server = world.mlflow if request.param == "an MLflow server" else request.getfixturevalue("proxied")
+    return server, at(server.url)
+
+
+def workspace(world: World) -> Mlflow:
+    return Mlflow(world.databricks.url, sign_in=lambda: world.keys.validation, workspace=True)
+
+
+def new_run(server: MlflowServer, **files: bytes) -> tuple[str, Path]:
+    """A run, and the folder of its artifacts."""
+    info = server.call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]
+    folder = _folder(server, info["artifact_uri"])
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return info["run_id"], folder
+
+
+def _folder(server: MlflowServer, uri: str) -> Path:
+    return server.artifacts / uri.removeprefix("mlflow-artifacts:/").removeprefix(f"{server.artifacts}/")
+
+
+@pytest.mark.slow
+def test_pictures_of_a_run_are_found_in_all_its_folders_and_read(kept: tuple[MlflowServer, Mlflow]) -> None:
+    server, service = kept
+    run, folder = new_run(server)
+    (folder / "plots" / "deep er").mkdir(parents=True)
+    for path in ("plots/deep er/é#1.png", "z.PNG", "plots/b.png", "plots/a.png", "plots/numbers.json", "a.png.txt"):
+        (folder / path).write_bytes(PNG + path.encode())
+    (folder / "plots" / "huge.png").write_bytes(bytes(2000))
+
+    found = service.pictures(run, 1000)
+
+    assert found == ["z.PNG", "plots/a.png", "plots/b.png", "plots/deep er/é#1.png"]
+    assert service.artifact(run, "plots/b.png", 1000) == PNG + b"plots/b.png"
+    with pytest.raises(ServiceError, match=r"plots/huge.png has more than 1999 bytes"):
+        service.artifact(run, "plots/huge.png", 1999)
+    with pytest.raises(ServiceError):
+        service.artifact(run, "not there.png", 1000)
+    with pytest.raises(ServiceError):
+        service.artifact(run, "../../../mlflow.db", 10**9)
+
+
+@pytest.mark.slow
+def test_a_run_without_files_has_no_pictures_and_one_nobody_knows_is_not_found(
+    kept: tuple[MlflowServer, Mlflow],
+) -> None:
+    server, service = kept
+
+    assert service.pictures(new_run(server)[0], 1000) == []
+    with pytest.raises(NotFound):
+        service.pictures("0" * 32, 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("logged", [True, False], ids=["as MLflow 3 logs it", "as a folder of the run"])
+def test_what_a_version_takes_and_gives_is_read_from_its_files(kept: tuple[MlflowServer, Mlflow], logged: bool) -> None:
+    server, service = kept
+    run, folder = new_run(server)
+    version = {"name": unused("signed").replace(" ", "_"), "run_id": run}
+    if logged:
+        asked = {"experiment_id": "0", "name": "model", "source_run_id": run}
+        info = server.call("POST", "/api/2.0/mlflow/logged-models", asked)["model"]["info"]
+        version |= {"source": f"models:/{info['model_id']}", "model_id": info["model_id"]}
+        place = _folder(server, info["artifact_uri"])
+    else:
+        info = server.call("GET", f"/api/2.0/mlflow/runs/get?run_id={run}")["run"]["info"]
+        version |= {"source": f"{info['artifact_uri']}/model"}
+        place = folder / "model"
+    place.mkdir(parents=True)
+    (place / "MLmodel").write_text(MLMODEL)
+    name = version["name"]
+    server.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": name})
+    server.call("POST", "/api/2.0/mlflow/model-versions/create", version)
+
+    assert service.signature(name, "1") == SIGNATURE
+    assert service.signature(name, "2") == ""
+
+
+@pytest.mark.parametrize(
+    "mlmodel",
+    [
+        "flavors: {}\n",
+        "signature: null\n",
+        "signature: {inputs: null, outputs: null}\n",
+        "signature: {inputs: '[', outputs: '[]'}\n",
+        "signature: &a {inputs: *a}\n",
+        "!!python/object/apply:os.system [id]\n",
+        "- " * 20_000,
+        "[" * 100_000,
+        f"signature: {{inputs: '{'[' * 100_000}'}}\n",
+        "".join(f"a{one}: &a{one} {{<<: [{','.join([f'*a{one - 1}'] * 10)}]}}\n" for one in range(1, 12)),
+        "x" * 300_000,
+        "\x00",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_a_model_file_that_says_nothing_usable_has_no_signature(mlmodel: str) -> None:
+    with scripted(lambda _: Said(mlmodel)) as front:
+        assert at(front.url).signature("name", "1") == ""
+
+
+def test_a_server_that_is_away_tells_no_signature_but_no_search_for_pictures_is_empty_for_it() -> None:
+    assert at(nobody()).signature("name", "1") == ""
+    with pytest.raises(ServiceError, match="MLflow could not list the files of run abc"):
+        at(nobody()).pictures("abc", 1000)
+
+
+def test_a_search_for_pictures_ends_however_many_folders_there_are() -> None:
+    def answer(asked: Asked) -> Said:
+        folder = parse_qs(urlsplit(asked.path).query).get("path", [""])[0]
+        files = [{"path": f"{folder}/{one}".lstrip("/"), "is_dir": True} for one in range(50)]
+        return Said({"files": [*files, {"path": f"{folder}/x.png".lstrip("/")}], "next_page_token": "more"})
+
+    with scripted(answer) as front:
+        found = at(front.url).pictures("abc", 1000)
+
+    assert len(front.asked) == mlflow_artifacts.MOST_LISTINGS
+    assert 0 < len(found) <= mlflow_artifacts.MOST_PICTURES
+
+
+@pytest.mark.slow
+def test_two_servers_are_spoken_to_with_credentials_of_their_own(world: World) -> None:
+    run, _ = new_run(world.mlflow, **{"a.png": PNG})
+    ours = Mlflow(world.databricks.url, sign_in=lambda: world.keys.validation, workspace=True)
+    strangers = Mlflow(world.databricks.url, sign_in=lambda: "dapi-wrong", workspace=True)
+
+    assert ours.artifact(run, "a.png", 1000) == PNG
+    with pytest.raises(ServiceError, match="Invalid access token"):
+        strangers.artifact(run, "a.png", 1000)
+    assert ours.pictures(run, 1000) == ["a.png"]
+
+
+def test_a_signed_address_is_asked_without_the_bots_token() -> None:
+    def signing(asked: Asked) -> Said:
+        if asked.path.startswith("/stored"):
+            return Said("the picture")
+        headers = [{"name": "x-ms-version", "value": "1"}]
+        return Said({"credential_infos": [{"signed_uri": f"{own.url}/stored?sig=secret", "headers": headers}]})
+
+    with scripted(signing) as own:
+        service = Mlflow(own.url, sign_in=lambda: "a-bearer-token", workspace=True)
+        content = service.artifact("run", "a.png", 1000)
+
+    assert content == b"the picture"
+    assert own.asked[0].headers["Authorization"] == "Bearer a-bearer-token"
+    assert "Authorization" not in own.asked[1].headers
+    assert own.asked[1].headers["x-ms-version"] == "1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://mlstorage.blob.core.windows.net/root/a.png?sig=secret",
+        "https://mlstorage.dfs.core.windows.net/root/a.png?sig=secret",
+        "https://mlstorage.z12.blob.storage.azure.net/root/a.png?sig=secret",
+        "https://mlstorage.blob.core.usgovcloudapi.net/a.png?sig=secret",
+        "https://bucket.s3.eu-west-1.amazonaws.com/a.png?X-Amz-Signature=secret",
+        "https://s3-us-west-2.amazonaws.com/bucket/a.png?X-Amz-Signature=secret",
+        "https://bucket.s3.amazonaws.com/a.png?X-Amz-Signature=secret",
+        "https://storage.googleapis.com/bucket/a.png?X-Goog-Signature=secret",
+        "https://adb-1.azuredatabricks.net/a.png?sig=secret",
+    ],
+)
+def test_cloud_storage_and_the_workspace_itself_are_trusted(address: str) -> None:
+    service = mlflow_artifacts.Artifacts(lambda: MlflowHostCreds("https://adb-1.azuredatabricks.net"), workspace=True)
+
+    assert service.trusted(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "http://mlstorage.blob.core.windows.net/a.png",
+        "https://mlstorage.blob.core.windows.net:8443/a.png",
+        "https://user:word@mlstorage.blob.core.windows.net/a.png",
+        "https://mlstorage.blob.core.windows.net@evil.example/a.png",
+        "https://mlstorage.blob.core.windows.net.evil.example/a.png",
+        "https://evilwindows.net/blob/a.png",
+        "https://vm.core.windows.net/a.png",
+        "https://ec2-1-2-3-4.compute-1.amazonaws.com/a.png",
+        "https://storage.googleapis.com.evil.example/a.png",
+        "https://169.254.169.254/latest/meta-data",
+        "http://169.254.169.254/latest/meta-data",
+        "http://adb-1.azuredatabricks.net/a.png",
+        "https://adb-2.azuredatabricks.net/a.png",
+        "https://adb-1.azuredatabricks.net:99999/a.png",
+        "https://[::1/a.png",
+        "file:///etc/passwd",
+    ],
+)
+def test_no_other_host_is_ever_asked_for_a_file(address: str) -> None:
+    service = mlflow_artifacts.Artifacts(lambda: MlflowHostCreds("https://adb-1.azuredatabricks.net"), workspace=True)
+
+    assert not service.trusted(address)
+
+
+def test_storage_that_sends_elsewhere_or_is_away_is_told_without_the_address() -> None:
+    def leading(asked: Asked) -> Said:
+        if asked.path.startswith("/stored"):
+            return Said("moved", 302, {"Location": f"{elsewhere.url}/stolen"})
+        path = json.loads(asked.body)["path"][0]
+        return Said({"credential_infos": [{"signed_uri": f"{own.url if path == 'a' else nobody()}/stored?sig=secret"}]})
+
+    with scripted(lambda _: Said("stolen")) as elsewhere, scripted(leading) as own:
+        service = Mlflow(own.url, sign_in=lambda: "a-bearer-token", workspace=True)
+        with pytest.raises(ServiceError, match="MLflow answered 302 for a") as moved:
+            service.artifact("run", "a", 1000)
+        with pytest.raises(ServiceError, match="which is no storage") as away:
+            service.artifact("run", "b", 1000)
+
+    assert elsewhere.asked == []
+    assert "secret" not in str(moved.value) + str(away.value)

@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 from bot.sandbox.databricks.mlflow_proxy import MlflowProxy
-from bot.sandbox.databricks.model_files import ModelFiles
+from bot.sandbox.databricks.stored_files import StoredFiles
 from bot.sandbox.databricks.tree import Tree, normal
 from bot.sandbox.databricks.webhooks import Webhooks
 from bot.sandbox.databricks.wire import Answer, Call, Handler, Refusal, missing, now
@@ -24,7 +24,7 @@ UNKNOWN_HERE = ("registered-models/alias", "webhooks", "unity-catalog/")
 class Registry:
     """Answers everything below `/api/2.0/mlflow/`."""
 
-    def __init__(self, mlflow: MlflowProxy, files: ModelFiles, tree: Tree, webhooks: Webhooks) -> None:
+    def __init__(self, mlflow: MlflowProxy, files: StoredFiles, tree: Tree, webhooks: Webhooks) -> None:
         self.mlflow = mlflow
         self.webhooks = webhooks
         self.comments: dict[str, dict[str, Any]] = {}
@@ -39,6 +39,7 @@ class Registry:
             ("POST", "databricks/model-versions/transition-stage"): self.transition_stage,
             ("GET", "model-versions/list-artifacts"): files.list,
             ("GET", "model-versions/get-signed-download-uri"): files.sign,
+            ("POST", "artifacts/credentials-for-read"): files.sign_for_reading,
             ("GET", "databricks/registered-models/get"): self.get_model,
             ("GET", "experiments/list"): self.list_experiments,
             ("GET", "registered-models/list"): self.list_models,

@@ -22,12 +22,12 @@ from bot.sandbox.databricks.execution import Executor
 from bot.sandbox.databricks.jobs import JobsApi
 from bot.sandbox.databricks.listener import Listener, readable
 from bot.sandbox.databricks.mlflow_proxy import MlflowProxy
-from bot.sandbox.databricks.model_files import SIGNED, ModelFiles
 from bot.sandbox.databricks.pages import Pages
 from bot.sandbox.databricks.registry import Registry, no_such_endpoint
 from bot.sandbox.databricks.routes import WORKSPACE_ID, Identity, table
 from bot.sandbox.databricks.runs import State
 from bot.sandbox.databricks.runs_api import RunsApi
+from bot.sandbox.databricks.stored_files import SIGNED, StoredFiles
 from bot.sandbox.databricks.tree import Tree
 from bot.sandbox.databricks.webhooks import Webhooks
 from bot.sandbox.databricks.wire import KEPT, Answer, Call, Exchange, Handler, Refusal
@@ -93,10 +93,10 @@ class Databricks:
         self.runs_api = RunsApi(self.jobs_api, self.executor, root / "runs", lambda: self.url, WORKSPACE_ID)
         self.webhooks = Webhooks(self._run_job_of_webhook)
         self._proxy = MlflowProxy(mlflow_url) if mlflow_url else None
-        self.model_files = ModelFiles(self._proxy, lambda: self.url) if self._proxy else None
+        self.stored_files = StoredFiles(self._proxy, lambda: self.url) if self._proxy else None
         self.registry = (
-            Registry(self._proxy, self.model_files, self.tree_on_disk, self.webhooks)
-            if self._proxy and self.model_files
+            Registry(self._proxy, self.stored_files, self.tree_on_disk, self.webhooks)
+            if self._proxy and self.stored_files
             else None
         )
         self._pages = Pages(self.tree_on_disk, self.jobs_api, self.runs_api, self.webhooks, mlflow_url)
@@ -221,8 +221,8 @@ class Databricks:
 
     def _answer(self, call: Call) -> Answer:
         begun = time.monotonic()
-        if self.model_files and call.path.startswith(SIGNED):
-            return self.model_files.fetch(call)
+        if self.stored_files and call.path.startswith(SIGNED):
+            return self.stored_files.fetch(call)
         if not call.path.startswith((*ASKED_WITH_TOKEN, "/.well-known/", "/oidc/")):
             return self._pages.answer(call)
         if self.latency:
