@@ -8,30 +8,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.facts import JobFacts, Manifest, ProjectRun, SourceFile
+from bot.facts import JobFacts, Manifest, ProjectRun, SourceFile, Step
 from bot.subjects import Subject
 
 State = Literal["pending", "succeeded", "failed", "error", "notApplicable"]
-ThreadStatus = Literal["active", "closed"]
+Tone = Literal["fine", "to do"]
+"""Whether somebody has to do something; which status a thread then has is a matter of settings."""
 
 
 @dataclass(frozen=True)
 class SetStatus:
-    """Post the status `signalman/validate` on an iteration; `description` is at most 80 characters."""
+    """Post a status on an iteration: `signalman/validate`, or that of a step; `description` is at most 80 characters.
+
+    `page` is where it leads.
+    """
 
     number: int
     iteration: int
     state: State
     description: str
+    name: str = "validate"
+    page: str = ""
 
 
 @dataclass(frozen=True)
 class PutReport:
-    """Make the bot's report on a pull request read like this; None leaves the thread's status alone."""
+    """Make the bot's report on a pull request read like this; without a tone the thread's status stays as it is."""
 
     number: int
     body: str
-    thread_status: ThreadStatus | None
+    tone: Tone | None
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,18 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Illustrate:
+    """Attach the pictures that a report shows, and find out what the merge would do."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
 class StartRun:
-    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers."""
+    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers.
+
+    `fork`: the commit lies in another repository than the one served.
+    """
 
     token: str
     project: str
@@ -63,6 +79,7 @@ class StartRun:
     model: str
     parameters: Mapping[str, str]
     timeout: float
+    fork: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,6 +201,7 @@ Action = (
     SetStatus
     | PutReport
     | Reply
+    | Illustrate
     | StartRun
     | CancelRun
     | CloseRun

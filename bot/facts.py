@@ -126,7 +126,8 @@ class Judgement:
 class Step:
     """One project of a pull request's plan and how far it is.
 
-    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come.
+    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come, and `round`
+    how many orders to run again it belongs to.
     `losses` counts those that the workspace failed. `judgements` has one for each metric of a run that ended well;
     `accepted` is the order by which somebody accepted that it failed.
     """
@@ -136,6 +137,7 @@ class Step:
     run: ProjectRun | None = None
     reason: str = ""
     attempt: int = 1
+    round: int = 0
     losses: int = 0
     judgements: tuple[Judgement, ...] = ()
     accepted: "Order | None" = None
@@ -276,7 +278,9 @@ class PullRequestHead:
     """What the pull request is right now: its newest iteration, and what it touches.
 
     `judged`: this iteration already carries a verdict. `pending`: it carries the
-    bot's `pending`. `thread`: the bot's report, 0 when there is none.
+    bot's `pending`. `thread`: the bot's report, 0 when there is none. `commits`:
+    what each iteration brought, the first iteration first. `merge_commit`: what
+    it was completed as, empty before.
     """
 
     number: int
@@ -289,6 +293,8 @@ class PullRequestHead:
     author: str
     commit: str
     iteration: int
+    commits: tuple[str, ...] = ()
+    merge_commit: str = ""
     merged: bool = False
     judged: bool = False
     pending: bool = False
@@ -297,13 +303,24 @@ class PullRequestHead:
 
 
 @dataclass(frozen=True)
+class Check:
+    """A status that the bot posted on an iteration, in Azure DevOps' words; `name` without the genre."""
+
+    name: str
+    iteration: int
+    state: str
+    told: str
+    posted: datetime
+
+
+@dataclass(frozen=True)
 class PullRequestFacts:
     """All a rule may know of a pull request. `target` is the branch whose pull requests are judged; `problem`
     says why there is no usable `config`; `was_open`: it was so when it was last looked at.
 
     `baselines` by project path; `orders` are those for this iteration, in the order they were given; `pictures` are
-    None until they were attached; `reported` is when the report was last written; `pages` the address of the bot's
-    own pages.
+    None until they were attached; `told` is the verdict that was given last, whichever commit it was about;
+    `reported` is when the report was last written; `pages` the address of the bot's own pages.
     """
 
     repository: str
@@ -321,6 +338,7 @@ class PullRequestFacts:
     pictures: tuple[Picture, ...] | None = None
     preview: Preview | None = None
     earlier: tuple[Earlier, ...] = ()
+    told: Earlier | None = None
     reported: datetime | None = None
     pages: str = ""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from bot import config
 from bot.errors import ConfigError
@@ -54,6 +54,29 @@ class Limits(config.Shape):
 Cleanup = Literal["keep", "archive", "delete"]
 
 
+ThreadStatus = Literal["active", "pending", "fixed", "wontFix", "closed", "byDesign"]
+
+
+class Reporting(config.Shape):
+    """How the bot speaks on a pull request."""
+
+    progress: config.Seconds | None = Field(
+        10.0, description="While it runs, the report is edited at most this often; null: not at all."
+    )
+    steps: bool = Field(True, description="Post a status for each step beside signalman/validate.")
+    passed: ThreadStatus = Field(
+        "closed", description="The thread's status when nothing is wrong, and while it is new; closed ones are folded."
+    )
+    failed: ThreadStatus = Field("active", description="The thread's status when something has to be done.")
+
+    @field_validator("progress")
+    @classmethod
+    def _rarely(cls, value: float | None) -> float | None:
+        if value is not None and value < 10:
+            raise ValueError("must be at least 10s: each edit is a call, and an event for everybody who listens")
+        return value
+
+
 class Policies(config.Shape):
     """What is a matter of taste."""
 
@@ -69,6 +92,7 @@ class Deployment(config.Shape):
     registry_webhooks: tuple[Literal["databricks", "mlflow"], ...] = ("databricks", "mlflow")
     limits: Limits = Limits()
     policies: Policies = Policies()
+    report: Reporting = Reporting()
 
 
 @dataclass(frozen=True)
@@ -103,6 +127,7 @@ class Settings:
     served: tuple[Served, ...]
     limits: Limits
     policies: Policies
+    report: Reporting
     database: SecretStr
     public_url: str
     var: Path
@@ -189,6 +214,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         limits=deployment.limits,
         policies=deployment.policies,
+        report=deployment.report,
         database=SecretStr(_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}"),
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,

@@ -7,7 +7,7 @@ from bot import config
 from bot.actions import Action, PointJob, Reply, TagJob
 from bot.controllers import runs, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
-from bot.errors import NotFound, ServiceError
+from bot.errors import ServiceError
 from bot.facts import ModelFacts, Origin, ServingVersion
 from bot.passes import Look, Outcome
 from bot.rules import rollout
@@ -74,13 +74,7 @@ def perform(action: Action, repository: Repository, world: Neighbours) -> str:
 def _origin(version: ServingVersion, repository: Repository, world: Neighbours) -> Origin | None:
     if not version.run:
         return None
-    run = None
-    for place in (world.production, world.validation):
-        try:
-            run = place.runs.run(version.run)
-            break
-        except NotFound:
-            continue
+    run = runs.anywhere(version.run, world)
     if run is None:
         return None
     tags = run.tags

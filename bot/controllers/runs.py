@@ -98,7 +98,10 @@ def start(order: StartRun, repository: Repository, world: Neighbours) -> Project
     NotFound when the source branch has moved on.
     """
     run = ProjectRun(order.token, order.project, order.commit, order.iteration, order.backend)
-    repository.mirror.bring(order.source, order.commit)
+    if order.fork:
+        repository.mirror.bring_fork(order.number, order.commit)
+    else:
+        repository.mirror.bring(order.source, order.commit)
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
         folder = Path(temporary) / PurePosixPath(order.project).name
         try:
@@ -110,6 +113,16 @@ def start(order: StartRun, repository: Repository, world: Neighbours) -> Project
             return _submit(order, run, folder, machines, repository, world)
         except ProjectError as mistake:
             return _refused(run, str(mistake), world)
+
+
+def anywhere(run: str, world: Neighbours) -> RunRecord | None:
+    """An MLflow run of either workspace; None when neither has it."""
+    for place in (world.production, world.validation):
+        try:
+            return place.runs.run(run)
+        except NotFound:
+            continue
+    return None
 
 
 def close(run: ProjectRun, world: Neighbours) -> ProjectRun:

@@ -4,14 +4,16 @@ One verb of ours is one call of theirs (or one per page). Every verb may be
 repeated.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from bot.actions import State, ThreadStatus
 from bot.errors import NotFound
-from bot.facts import PullRequestHead
+from bot.facts import Check, PullRequestHead
 from bot.services.azure_client import Client, Method, Query
 from bot.settings import Served
 
@@ -53,7 +55,8 @@ class AzureDevOps:
         """A pull request and its newest iteration, two calls. Raises NotFound."""
         body = self._call("GET", f"pullrequests/{number}")
         iterations = self._call("GET", f"pullRequests/{number}/iterations")["value"]
-        newest = max(iterations, key=lambda one: int(one["id"]), default=None)
+        iterations.sort(key=lambda one: int(one["id"]))
+        newest = iterations[-1] if iterations else None
         commit = newest["sourceRefCommit"]["commitId"] if newest else body["lastMergeSourceCommit"]["commitId"]
         author = body.get("createdBy") or {}
         return PullRequestHead(
@@ -67,6 +70,8 @@ class AzureDevOps:
             author=_slug(str(author.get("uniqueName") or author.get("displayName") or "")),
             commit=str(commit),
             iteration=int(newest["id"]) if newest else 0,
+            commits=tuple(str(one["sourceRefCommit"]["commitId"]) for one in iterations),
+            merge_commit=_landed(body),
             merged=body["status"] == "completed",
         )
 
@@ -91,23 +96,27 @@ class AzureDevOps:
             if not skip:
                 return tuple(found)
 
-    def verdict(self, number: int, iteration: int) -> State | None:
-        """The newest state of `signalman/validate` on an iteration; None when there is none."""
-        found: Any = None
+    def checks(self, number: int) -> list[Check]:
+        """The newest status of each name and iteration in the bot's genre; one call."""
+        found: dict[tuple[str, int], tuple[int, Check]] = {}
         for status in self._call("GET", f"pullRequests/{number}/statuses")["value"]:
             context = status.get("context") or {}
-            ours = (context.get("genre"), context.get("name")) == (GENRE, NAME)
-            newer = found is None or int(status.get("id") or 0) > int(found.get("id") or 0)
-            if ours and status.get("iterationId") == iteration and newer:
-                found = status
-        return found["state"] if found else None
+            if context.get("genre") != GENRE or not status.get("iterationId"):
+                continue
+            place, known = (str(context["name"]), int(status["iterationId"])), int(status.get("id") or 0)
+            if place not in found or found[place][0] < known:
+                told, posted = str(status.get("description") or ""), _moment(status.get("creationDate"))
+                found[place] = known, Check(*place, str(status["state"]), told, posted)
+        return [check for _, check in found.values()]
 
-    def set_status(self, number: int, iteration: int, state: State, description: str, target_url: str) -> None:
-        """Post the status on an iteration. Posting it again replaces it: only the newest of a context counts."""
+    def set_status(
+        self, number: int, iteration: int, state: State, description: str, target_url: str, name: str = NAME
+    ) -> None:
+        """Post a status on an iteration. Posting it again replaces it: only the newest of a context counts."""
         body: dict[str, Any] = {
             "state": state,
             "description": description,
-            "context": {"genre": GENRE, "name": NAME},
+            "context": {"genre": GENRE, "name": name},
             "iterationId": iteration,
         }
         if target_url:
@@ -211,6 +220,20 @@ class AzureDevOps:
 
     def _call(self, method: Method, path: str, query: Query | None = None, body: object = None) -> dict[str, Any]:
         return self._client.call(method, f"{self._below}/{path}", query, body)
+
+
+def _landed(body: Any) -> str:
+    # Of an open pull request it is the merge on trial.
+    commit = (body.get("lastMergeCommit") or {}).get("commitId")
+    return str(commit or "") if body["status"] == "completed" else ""
+
+
+def _moment(text: object) -> datetime:
+    """A time as Azure DevOps writes it, with up to seven digits of a second; long ago when there is none."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?(?:Z|\+00:00)?", str(text or ""))
+    if found is None:
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.fromisoformat(f"{found[1]}.{(found[2] or '0')[:6]:0<6}+00:00")
 
 
 def _short(ref: str) -> str:
