@@ -67,9 +67,7 @@ class Mirror:
         Raises NotFound when that merge was tried with another commit, or never.
         """
         if not self._has(commit) and self.bring_merge(number)[1] != commit:
-            raise NotFound(
-                "Git", f"Pull request {number} was not merged for a try at {commit[:7]} yet, or not any more."
-            )
+            raise NotFound("Git", f"Azure DevOps has not tried to merge pull request {number} at {commit[:7]}.")
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """The parents that a fetched commit names, whether they were fetched or not. Raises NotFound."""

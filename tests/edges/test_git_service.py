@@ -157,6 +157,20 @@ def test_what_conflicts_has_no_merge_or_that_of_an_older_head(azure: StandIn, mi
     assert mirror.bring_merge(late)[1] != head
 
 
+def test_the_head_of_a_fork_is_brought_by_the_merge_that_was_tried_with_it(azure: StandIn, mirror: Mirror) -> None:
+    first = azure.fork_push("our models.bo", "main", {"new.txt": "one"}, "One")
+    number = azure.open_pull_request("main", fork="our models.bo")
+    mirror.bring_fork(number, first)
+    head = azure.fork_push("our models.bo", "main", {"new.txt": "two"}, "Two")
+
+    mirror.bring_fork(number, head)
+    mirror.bring_fork(number, first)
+
+    assert mirror.read(head, "new.txt") == b"two"
+    with pytest.raises(NotFound, match="has not tried to merge"):
+        mirror.bring_fork(number, "f" * 40)
+
+
 def test_parents_of_what_was_not_fetched_are_not_known(mirror: Mirror) -> None:
     mirror.fetch("main")
 
