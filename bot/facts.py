@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
-from bot.config import Metric, Mlops, Project
+from bot.config import Metric, Mlops, Project, Schedule
 
 Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 """How a run ended. `no cluster`: the workspace's doing, not the project's."""
@@ -390,13 +390,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it."""
+    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it. `schedule`: None when it has none."""
 
     id: int
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     bundle: bool = False
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True)
