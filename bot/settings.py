@@ -46,9 +46,10 @@ class Limits(config.Shape):
     """How much this deployment does at once, and how long it keeps what it did."""
 
     passes: int = Field(8, ge=1, le=64, description="Subjects that one worker looks at side by side.")
+    runs: int = Field(20, ge=1, le=1000, description="Project runs under way at a time, over all pull requests.")
     lease: config.Seconds = Field(30.0, description="A dead worker's subjects are taken over after this.")
     sweep: config.Seconds = Field(300.0, description="How often everything is looked at, webhook or not.")
-    history: config.Seconds = Field(30 * 86400.0, description="How long deliveries and passes are kept.")
+    history: config.Seconds = Field(30 * 86400.0, description="How long deliveries, passes, runs and logs are kept.")
 
 
 Cleanup = Literal["keep", "archive", "delete"]
