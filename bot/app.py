@@ -83,7 +83,8 @@ def worker(settings: Settings) -> Worker:
     import bot.controllers.pull_request  # noqa: F401
 
     work_in(settings.var / "tmp")
-    world, queue = neighbours(settings), Queue(settings.database_url)
+    queue = Queue(settings.database_url)
+    world = neighbours(settings, queue)
     return Worker(
         queue,
         lambda look: pass_over(look, world),
@@ -142,8 +143,9 @@ def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: Fal
     yield from unheard.deliveries(world, known)
 
 
-def neighbours(settings: Settings) -> "Neighbours":
-    """The real services of a deployment."""
+def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
+    """The real services of a deployment; with the queue that the process has already, if it has one."""
+    queue = queue or Queue(settings.database_url)
     from bot.backends.databricks_jobs import DatabricksJobs
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
@@ -180,6 +182,9 @@ def neighbours(settings: Settings) -> "Neighbours":
         },
         public_url=settings.public_url,
         policies=settings.policies,
+        manners=settings.report,
+        line=queue,
+        most_runs=settings.limits.runs,
         now=lambda: datetime.now(UTC),
     )
 

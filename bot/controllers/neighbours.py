@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
+from bot import facts
 from bot.backends.run import Backend
 from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
 from bot.services.git import Mirror
 from bot.services.mlflow import Mlflow
 from bot.services.service_hooks import ServiceHooks
-from bot.settings import Policies, Served
+from bot.settings import Policies, Reporting, Served
+from bot.subjects import Subject
 from bot.webhooks import azure_devops
 
 
@@ -32,11 +35,18 @@ class Place:
     models: Mlflow
 
 
+class Line(Protocol):
+    """Where pull requests stand in line for runs (`Queue.place`)."""
+
+    def place(self, subject: Subject, running: int, wanted: int, limit: int) -> facts.Place:
+        """Note what a subject has under way and wants more, and tell how many of these it may start now."""
+
+
 @dataclass(frozen=True)
 class Neighbours:
     """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC.
 
-    `heard`: the repositories, as readers of webhooks know them.
+    `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under way at a time.
     """
 
     repositories: Mapping[str, Repository]
@@ -48,4 +58,7 @@ class Neighbours:
     run_environment: Mapping[str, str]
     public_url: str
     policies: Policies
+    manners: Reporting
+    line: Line
+    most_runs: int
     now: Callable[[], datetime]

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from bot.actions import State, ThreadStatus
-from bot.errors import NotFound
+from bot.actions import State
+from bot.errors import NotFound, ServiceError
 from bot.facts import Check, PullRequestHead
 from bot.services.azure_client import Client, Method, Query
-from bot.settings import Served
+from bot.settings import Served, ThreadStatus
 
 GENRE, NAME = "signalman", "validate"
 THREAD_PROPERTY, REPORT = "signalman.thread", "report"
@@ -164,6 +164,23 @@ class AzureDevOps:
             f"pullRequests/{number}/threads/{thread}/comments",
             body={"content": body[:LONGEST_COMMENT], "parentCommentId": 1, "commentType": "text"},
         )
+
+    def attach(self, number: int, name: str, content: bytes) -> str:
+        """Attach a file to a pull request, and give the address that an image in a comment names.
+
+        One call. A name that is taken already (what the service answers then is not documented) is that of the
+        file that was attached before the pass was cut off: its address is found in a second.
+        """
+        path = f"pullRequests/{number}/attachments"
+        try:
+            return str(self._call("POST", f"{path}/{quote(name, safe='')}", body=content)["url"])
+        except ServiceError as refused:
+            if refused.status not in (400, 409):
+                raise
+            for attachment in self._call("GET", path)["value"]:
+                if attachment.get("displayName") == name:
+                    return str(attachment["url"])
+            raise
 
     def active(self, target: str, source: str = "") -> list[int]:
         """The numbers of all open pull requests to a branch, from any or from one; all pages."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
@@ -17,6 +18,7 @@ from bot.services.azure_devops import LONGEST_COMMENT, AzureDevOps
 from bot.settings import Served
 
 PROJECT, REPOSITORY = "ml team", "our models"
+PNG = b"\x89PNG\r\n\x1a\n and more"
 
 
 @pytest.fixture
@@ -285,3 +287,48 @@ def test_what_azure_devops_says_of_an_error_is_passed_on_in_one_short_line() -> 
     assert refused.value.status == 403
     assert "TF401027: You need the permission." in str(refused.value)
     assert len(str(refused.value)) < 500
+
+
+# Attachments
+
+
+def test_a_picture_is_attached_and_its_address_gives_it_back(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+
+    url = service.attach(number, "wine-6e99ba5-loss.png", PNG)
+
+    found = requests.get(url, auth=("", "pat-good"), timeout=5)
+    (sent,) = (call for call in azure.calls if call.method == "POST")
+    assert (found.status_code, found.content) == (200, PNG)
+    assert sent.request_headers["Content-Type"] == "application/octet-stream"
+    assert url.startswith(azure.organization_url)
+
+
+def test_a_picture_that_was_attached_before_is_found_and_not_attached_again(
+    azure: StandIn, service: AzureDevOps
+) -> None:
+    number = opened(azure)
+    service.attach(number, "another.png", PNG)
+    first = service.attach(number, "loss.png", PNG)
+
+    assert service.attach(number, "loss.png", PNG) == first
+    assert [one["displayName"] for one in azure.attachments(number)] == ["another.png", "loss.png"]
+
+
+def test_a_name_from_outside_stays_a_name(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+
+    url = service.attach(number, "a b#c?d%é.png", PNG)
+
+    assert requests.get(url, auth=("", "pat-good"), timeout=5).content == PNG
+
+
+@pytest.mark.parametrize(("status", "listed"), [(400, True), (409, True), (403, False), (413, False), (503, False)])
+def test_a_refused_attachment_is_looked_for_only_where_its_name_may_be_taken(status: int, listed: bool) -> None:
+    def answer(asked: Asked) -> Said:
+        return Said({"message": "No."}, status) if asked.method == "POST" else Said({"value": []})
+
+    with scripted(answer) as front, pytest.raises(ServiceError, match=rf"{status}: No\."):
+        at(front.url).attach(1, "loss.png", PNG)
+
+    assert [asked.method for asked in front.asked] == (["POST", "GET"] if listed else ["POST"])

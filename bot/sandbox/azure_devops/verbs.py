@@ -314,6 +314,12 @@ class Verbs:
                 discussion_shapes.thread(self.world, number, each) for each in found if system or not each.is_system
             ]
 
+    def attachments(self, number: int) -> list[dict[str, Any]]:
+        """The files attached to a pull request as REST answers them, oldest first."""
+        with self.world.lock:
+            found = self.world.pull_request(number).attachments
+            return [discussion_shapes.attachment(self.world, number, each) for each in found]
+
     def notifications(self, subscription: str) -> list[dict[str, Any]]:
         """What was sent to a subscription, with event, request and answer; oldest first."""
         with self.world.lock:
