@@ -278,9 +278,10 @@ class PullRequestHead:
     """What the pull request is right now: its newest iteration, and what it touches.
 
     `judged`: this iteration already carries a verdict. `pending`: it carries the
-    bot's `pending`. `thread`: the bot's report, 0 when there is none. `commits`:
-    what each iteration brought, the first iteration first. `merge_commit`: what
-    it was completed as, empty before.
+    bot's `pending`. `thread`: the bot's report, 0 when there is none. `author` is
+    the name that paths are made of, `creator` the identity of the same person.
+    `commits`: what each iteration brought, the first iteration first. `pushed`: when
+    the newest came. `merge_commit`: what it was completed as, empty before.
     """
 
     number: int
@@ -293,7 +294,9 @@ class PullRequestHead:
     author: str
     commit: str
     iteration: int
+    creator: str = ""
     commits: tuple[str, ...] = ()
+    pushed: datetime | None = None
     merge_commit: str = ""
     merged: bool = False
     judged: bool = False

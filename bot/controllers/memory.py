@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -12,6 +12,7 @@ from bot.controllers.neighbours import Repository
 from bot.facts import (
     Baseline,
     Check,
+    Discussion,
     Earlier,
     Order,
     Picture,
@@ -23,6 +24,7 @@ from bot.facts import (
     ServingVersion,
 )
 from bot.passes import Memo
+from bot.subjects import Subject
 
 VALIDATE = "validate"
 MOST_EARLIER = 5
@@ -126,6 +128,21 @@ class Memory:
 
     def _anew(self) -> "Memory":
         return replace(self, reported=None, report="", baselines={}, pictures=None, preview=None, place=None)
+
+
+@dataclass
+class Course:
+    """How far a pass has come: what is known by now, what was said on the pull request if it was read, what was done."""
+
+    memory: Memory
+    talk: Discussion | None = None
+    performed: list[str] = field(default_factory=list)
+    wake: list[Subject] = field(default_factory=list)
+    look_again: float | None = None
+
+    def know(self, **more: Any) -> None:
+        """Know this too, or better, from now on."""
+        self.memory = replace(self.memory, **more)
 
 
 def facts(repository: Repository, memory: Memory, pages: str) -> PullRequestFacts:

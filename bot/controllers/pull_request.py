@@ -2,40 +2,31 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from bot.actions import Action, CancelRun, CloseRun, Illustrate, LookAgain, PutReport, Reply, SetStatus, StartRun, Wake
-from bot.controllers import gathering, leavings, memory, pictures, preview, records, runs, stopping, thread
-from bot.controllers.memory import Memory
+from bot.controllers import conversation, gathering, leavings, memory, pictures, preview, records, runs, stopping, thread
+from bot.controllers.memory import Course, Memory
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound, ServiceError
 from bot.facts import ProjectRun, PullRequestFacts
 from bot.passes import Look, Outcome
-from bot.rules import checks, cleanup
-from bot.subjects import PullRequest, Subject
+from bot.rules import checks, cleanup, commands
+from bot.subjects import PullRequest
 
 FINAL = ("succeeded", "failed", "notApplicable")
 """The states that are a verdict on the change; an error is nobody's and is looked at again when somebody asks."""
-
-
-@dataclass
-class _Done:
-    """What a pass has changed so far."""
-
-    memory: Memory
-    performed: list[str] = field(default_factory=list)
-    wake: list[Subject] = field(default_factory=list)
-    look_again: float | None = None
 
 
 def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
     """Gather, decide, perform."""
     repository = world.repositories[subject.repository]
     known = memory.read(look.memo)
-    done = _Done(known)
+    done = Course(known)
     try:
-        for done.memory in gathering.gather(subject, look, known, repository, world):
-            pass
+        gathering.gather(subject, look, done, repository, world)
+        for given in look.each(commands.open(done.talk) if done.talk else ()):
+            conversation.answer(given, done, repository, world)
         for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
             _perform(action, done, repository, world)
         if cleanup.due(_facts(repository, done, world)):
@@ -58,7 +49,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
 
 
 def _held_up(
-    trouble: ServiceError, look: Look, known: Memory, done: _Done, repository: Repository, world: Neighbours
+    trouble: ServiceError, look: Look, known: Memory, done: Course, repository: Repository, world: Neighbours
 ) -> Outcome:
     """Tell people whom their pull request waits for."""
     if trouble.neighbour != "Azure DevOps" and done.memory.head is not None:
@@ -73,11 +64,11 @@ def _held_up(
     )
 
 
-def _facts(repository: Repository, done: _Done, world: Neighbours) -> PullRequestFacts:
+def _facts(repository: Repository, done: Course, world: Neighbours) -> PullRequestFacts:
     return memory.facts(repository, done.memory, world.public_url)
 
 
-def _perform(action: Action, done: _Done, repository: Repository, world: Neighbours) -> None:
+def _perform(action: Action, done: Course, repository: Repository, world: Neighbours) -> None:
     known = done.memory
     head = known.known
     match action:
@@ -89,7 +80,7 @@ def _perform(action: Action, done: _Done, repository: Repository, world: Neighbo
             thread.reply(repository.azure, number, body, sign)
             done.performed.append(f"told pull request {number}: {body.strip()}")
         case Illustrate(steps):
-            seen = preview.gather(head, known.config, repository, world) if known.config else None
+            seen = preview.gather(head, repository, world, world.now()) if known.config else None
             shown = pictures.attach_all(head, steps, known.baselines, repository, world)
             done.memory = replace(known, preview=seen, pictures=shown)
             done.performed += [f"attached {one.title}" for one in shown]
@@ -112,7 +103,7 @@ def _perform(action: Action, done: _Done, repository: Repository, world: Neighbo
             raise AssertionError(f"a pull request's pass does not know {action}")
 
 
-def _set_status(wanted: SetStatus, done: _Done, repository: Repository) -> None:
+def _set_status(wanted: SetStatus, done: Course, repository: Repository) -> None:
     known, told = done.memory, memory.written(wanted.state, wanted.description)
     there = known.statuses.get(wanted.name, "")
     validate = wanted.name == memory.VALIDATE
@@ -130,7 +121,7 @@ def _set_status(wanted: SetStatus, done: _Done, repository: Repository) -> None:
     done.memory = known
 
 
-def _put_report(wanted: PutReport, done: _Done, repository: Repository, world: Neighbours) -> None:
+def _put_report(wanted: PutReport, done: Course, repository: Repository, world: Neighbours) -> None:
     known, manners = done.memory, world.manners
     head, digest = known.known, hashlib.sha256(wanted.body.encode()).hexdigest()
     opening = manners.failed if wanted.tone == "to do" else manners.passed
