@@ -83,7 +83,8 @@ def worker(settings: Settings) -> Worker:
     import bot.controllers.pull_request  # noqa: F401
 
     work_in(settings.var / "tmp")
-    world, queue = neighbours(settings), Queue(settings.database_url)
+    queue = Queue(settings.database_url)
+    world = neighbours(settings, queue)
     return Worker(
         queue,
         lambda look: pass_over(look, world),
@@ -142,8 +143,8 @@ def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: Fal
     yield from unheard.deliveries(world, known)
 
 
-def neighbours(settings: Settings) -> "Neighbours":
-    """The real services of a deployment."""
+def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
+    """The real services of a deployment; with the queue that the process has already, if it has one."""
     from bot.backends.databricks_jobs import DatabricksJobs
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
@@ -153,6 +154,7 @@ def neighbours(settings: Settings) -> "Neighbours":
     from bot.services.git import Mirror
     from bot.services.service_hooks import ServiceHooks
 
+    queue = queue or Queue(settings.database_url)
     client = Client(settings.organization_url, settings.azure_tokens)
     validation = _place(settings, settings.validation)
     production = validation if settings.shares_workspace else _place(settings, settings.production)
@@ -170,7 +172,7 @@ def neighbours(settings: Settings) -> "Neighbours":
         validation=validation,
         production=production,
         backends={
-            "databricks-jobs": DatabricksJobs(validation.databricks),
+            "databricks-jobs": DatabricksJobs(validation.databricks, live=True),
             "databricks": DatabricksMlflow(validation.databricks, settings.tracking_uri),
             "local": Local(settings.var / "runs"),
         },
@@ -181,6 +183,9 @@ def neighbours(settings: Settings) -> "Neighbours":
         public_url=settings.public_url,
         policies=settings.policies,
         now=lambda: datetime.now(UTC),
+        line=queue,
+        logs=queue,
+        secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
     )
 
 

@@ -35,7 +35,7 @@ class Bot:
     ahead: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        self.be_with(replace(app.neighbours(self.settings), now=lambda: datetime.now(UTC) + self.ahead))
+        self.be_with(replace(app.neighbours(self.settings, self.queue), now=lambda: datetime.now(UTC) + self.ahead))
         self.worker = Worker(
             self.queue,
             lambda look: app.pass_over(look, self.neighbours),

@@ -112,4 +112,4 @@ class KillableBot:
         return {row.subject for row in self.queue.subjects(100) if row.due_at is not None}
 
     def _born(self) -> Neighbours:
-        return within_reach(app.neighbours(self.settings), self.knife)
+        return within_reach(app.neighbours(self.settings, self.queue), self.knife)
