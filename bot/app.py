@@ -145,7 +145,6 @@ def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: Fal
 
 def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     """The real services of a deployment; with the queue that the process has already, if it has one."""
-    queue = queue or Queue(settings.database_url)
     from bot.backends.databricks_jobs import DatabricksJobs
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
@@ -155,6 +154,7 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     from bot.services.git import Mirror
     from bot.services.service_hooks import ServiceHooks
 
+    queue = queue or Queue(settings.database_url)
     client = Client(settings.organization_url, settings.azure_tokens)
     validation = _place(settings, settings.validation)
     production = validation if settings.shares_workspace else _place(settings, settings.production)
@@ -172,7 +172,7 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
         validation=validation,
         production=production,
         backends={
-            "databricks-jobs": DatabricksJobs(validation.databricks),
+            "databricks-jobs": DatabricksJobs(validation.databricks, live=True),
             "databricks": DatabricksMlflow(validation.databricks, settings.tracking_uri),
             "local": Local(settings.var / "runs"),
         },
@@ -183,9 +183,11 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
         public_url=settings.public_url,
         policies=settings.policies,
         manners=settings.report,
-        line=queue,
         most_runs=settings.limits.runs,
         now=lambda: datetime.now(UTC),
+        line=queue,
+        logs=queue,
+        secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
     )
 
 

@@ -51,6 +51,15 @@ class Sight:
     ended: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Written:
+    """Part of what a run wrote: it begins `start` bytes after the beginning. `cut`: what was before it is gone."""
+
+    content: bytes
+    start: int = 0
+    cut: bool = False
+
+
 class Backend(Protocol):
     """Where MLflow projects run."""
 
@@ -62,3 +71,12 @@ class Backend(Protocol):
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
+
+    def live_log(self, run: str, token: str, offset: int) -> Written:
+        """What a run that is under way has written from that byte on.
+
+        Its newest part, where that is too much to read at once; nothing, where a backend cannot tell.
+        """
+
+    def whole_log(self, run: str, token: str) -> Written:
+        """All that is kept of what a run has written that has ended; nothing, where nothing is."""

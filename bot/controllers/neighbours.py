@@ -1,12 +1,14 @@
 """Whom a pass may speak to: the one bundle of real services that passes are given."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from bot import facts
 from bot.backends.run import Backend
+from bot.facts import ProjectRun
+from bot.queue import RunRecord
 from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
 from bot.services.git import Mirror
@@ -42,11 +44,25 @@ class Line(Protocol):
         """Note what a subject has under way and wants more, and tell how many of these it may start now."""
 
 
+class LogStore(Protocol):
+    """Where the pages find runs and what they wrote (`Queue`). Text is masked before it is given."""
+
+    def note_run(self, subject: Subject, run: ProjectRun) -> RunRecord:
+        """Write down a run, and return what is known of it."""
+
+    def add_log(self, token: str, start: int, end: int, content: str) -> bool:
+        """Add what a run's log holds between two bytes; False when somebody else read on from there."""
+
+    def put_log(self, token: str, content: str | None, *, cut: bool = False) -> None:
+        """Let a run's log be this and final; None: what was added before."""
+
+
 @dataclass(frozen=True)
 class Neighbours:
     """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC.
 
     `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under way at a time.
+    `secrets`: what nobody may be shown.
     """
 
     repositories: Mapping[str, Repository]
@@ -59,6 +75,8 @@ class Neighbours:
     public_url: str
     policies: Policies
     manners: Reporting
-    line: Line
     most_runs: int
     now: Callable[[], datetime]
+    line: Line
+    logs: LogStore
+    secrets: tuple[str, ...] = field(default=(), repr=False)

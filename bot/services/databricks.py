@@ -67,11 +67,16 @@ class ClusterRun:
 
 @dataclass(frozen=True)
 class Output:
-    """What a run's task left: the text of its error, and what it wrote to its standard streams."""
+    """What a run's task left: the text of its error, and what it wrote to its standard streams.
+
+    `cut`: it wrote more than Databricks gives, which are the last 5 MB
+    (https://docs.databricks.com/api/workspace/jobs/getrunoutput).
+    """
 
     error: str
     log: str
     result: str = ""
+    cut: bool = False
 
 
 class _NoWaiting(Clock):
@@ -212,7 +217,8 @@ class Databricks:
         except NotFound:
             return Output("", "")
         result = found.notebook_output.result if found.notebook_output else None
-        return Output(found.error or "", found.logs or found.error_trace or "", result or "")
+        log = found.logs or found.error_trace or ""
+        return Output(found.error or "", log, result or "", cut=bool(found.logs_truncated))
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
