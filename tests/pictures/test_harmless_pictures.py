@@ -1,4 +1,4 @@
-"""Pictures from outside: what is passed on is small, still and silent; what is no picture is none and never an error."""
+"""Pictures from outside: what is passed on is small, still and silent; what is no picture is none, never an error."""
 
 import io
 import struct
