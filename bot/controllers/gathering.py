@@ -9,7 +9,7 @@ import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.controllers import baselines, memory, runs, target
+from bot.controllers import baselines, logs, memory, runs, target
 from bot.controllers.memory import Course, Memory
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError, NotFound
@@ -34,6 +34,8 @@ def gather(subject: PullRequest, look: Look, done: Course, repository: Repositor
         _read(subject, look, done, repository, world)
         done.know(read=now)
     looked = [runs.look(run, world) for run in done.memory.runs]
+    for run in looked:
+        logs.collect(run, subject, world)
     done.know(runs=tuple(run for run in looked if _matters(run, done.memory.known)))
     _compare(done, repository, world)
     _stand_in_line(subject, done, repository, world)

@@ -6,12 +6,11 @@ orders always lead to the same runs, whoever remembers them.
 """
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.config import Mlops, Project
-from bot.facts import Baseline, Order, ProjectRun, PullRequestFacts, PullRequestHead, Step
+from bot.facts import Baseline, Order, ProjectRun, PullRequestFacts, PullRequestHead, Step, StepState
 from bot.rules import gates
 from bot.words import escape
 
@@ -98,20 +97,11 @@ def token(repository: str, head: PullRequestHead, project: str, attempt: int = 1
 
 
 def fault(project: Project, run: ProjectRun) -> str:
-    """Why an ended run does not count as one that went well; empty when it does.
-
-    A run that ended without the metric it is judged by counts as failed: a model
-    nobody can measure must not pass for one that is good enough.
-    """
+    """Why an ended run is no success at all, whatever its numbers say; empty when it is one."""
     if run.outcome == "timed out":
         return f"ran past its limit of {escape.duration(project.timeout)}"
     if run.outcome != "succeeded":
         return run.reason or ("the run was cancelled" if run.outcome == "cancelled" else "the run gave no reason")
-    for metric in project.metrics:
-        if metric.required and metric.name not in run.metrics:
-            return f"ended without logging the metric {metric.name}"
-        if metric.required and not math.isfinite(run.metrics[metric.name]):
-            return f"logged {metric.name} as {run.metrics[metric.name]}"
     if project.model is not None and not run.model_version:
         return f"ended without registering the model {run.model_name}"
     return ""
@@ -131,8 +121,10 @@ def _judged(pr: PullRequestFacts, step: Step, run: ProjectRun) -> Step:
     reason = fault(step.project, run)
     if reason:
         return _accepted(pr.orders, replace(step, state="failed", reason=reason))
-    judgements, refusal = gates.judge(step.project, run, pr.baselines.get(step.project.path, Baseline()))
-    step = replace(step, judgements=judgements, reason=refusal, state="refused" if refusal else "passed")
+    baseline = pr.baselines.get(step.project.path, Baseline())
+    judgements, refusal = gates.judge(step.project, run, baseline)
+    state: StepState = "refused" if refusal else "passed"
+    step = replace(step, judgements=judgements, baseline=baseline, reason=refusal, state=state)
     return _accepted(pr.orders, step) if refusal else step
 
 

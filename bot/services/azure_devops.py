@@ -136,17 +136,16 @@ class AzureDevOps:
                 return Thread(int(thread["id"]), tuple(str(one.get("content") or "") for one in comments))
         return None
 
-    def open_thread(self, number: int, body: str, status: ThreadStatus | None) -> int:
+    def open_thread(self, number: int, body: str, status: ThreadStatus) -> int:
         """Write the report for the first time; its thread carries the property it is found by. Gives its id."""
-        thread: dict[str, Any] = {
+        thread = {
+            "status": status,
             "comments": [{"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}],
             "properties": {
                 THREAD_PROPERTY: {"$type": "System.String", "$value": REPORT},
                 "Microsoft.TeamFoundation.Discussion.SupportsMarkdown": {"$type": "System.Int32", "$value": 1},
             },
         }
-        if status is not None:
-            thread["status"] = status
         return int(self._call("POST", f"pullRequests/{number}/threads", body=thread)["id"])
 
     def edit_report(self, number: int, thread: int, body: str) -> None:

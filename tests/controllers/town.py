@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
 from bot.config import Mlops
 from bot.facts import Outcome, ProjectRun, PullRequestFacts, PullRequestHead
-from bot.rules import checks
+from bot.rules import checks, steps
 from tests.rules.example_pull_request import CONFIG, GOOD, HEAD, NOW, PR
 
 FIRST = replace(HEAD, iteration=1, commit="c1", changed=())
@@ -241,8 +241,8 @@ def verdict(town: Town, config: Mlops) -> str | None:
 def _end(town: Town, project: str) -> str:
     """How the last attempt at a project ended. Only the bot cancels here, and what it cancelled it runs again."""
     losses, end, attempt = 0, "running", 1
-    while run := town.cluster.get(checks.token(PR.repository, town.head, project, attempt)):
+    while run := town.cluster.get(steps.token(PR.repository, town.head, project, attempt)):
         losses += run.outcome == "no cluster"
-        again = run.outcome in (None, "cancelled") or (run.outcome == "no cluster" and losses <= len(checks.PAUSES))
+        again = run.outcome in (None, "cancelled") or (run.outcome == "no cluster" and losses <= len(steps.PAUSES))
         end, attempt = "running" if again else str(run.outcome), attempt + 1
     return end

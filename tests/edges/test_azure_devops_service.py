@@ -118,14 +118,41 @@ def test_the_tip_of_a_branch_is_not_that_of_one_whose_name_goes_on(azure: StandI
 def test_a_status_counts_for_its_iteration_and_the_newest_wins(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
 
-    before = service.verdict(number, 1)
+    before = service.checks(number)
     service.set_status(number, 1, "pending", "waits", "http://127.0.0.1/x")
     service.set_status(number, 1, "failed", "no metric", "")
+    service.set_status(number, 1, "succeeded", "passed", "", "train")
     azure.push("change", {"file_1.txt": "more\n"}, "More")
+    service.set_status(number, 2, "pending", "waits", "")
 
-    assert before is None
-    assert service.verdict(number, 1) == "failed"
-    assert service.verdict(number, 2) is None
+    assert before == []
+    assert sorted((one.name, one.iteration, one.state, one.told) for one in service.checks(number)) == [
+        ("train", 1, "succeeded", "passed"),
+        ("validate", 1, "failed", "no metric"),
+        ("validate", 2, "pending", "waits"),
+    ]
+
+
+def test_a_status_of_somebody_elses_is_not_ours(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    body = {"state": "succeeded", "context": {"genre": "sonar", "name": "validate"}, "iterationId": 1}
+    service._call("POST", f"pullRequests/{number}/statuses", body=body)
+
+    assert service.checks(number) == []
+
+
+def test_each_iteration_tells_what_it_brought_and_a_merge_what_it_became(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    first = service.pull_request(number)
+    second = azure.push("change", {"file_1.txt": "more\n"}, "More")
+    merged = azure.complete(number)
+    head = service.pull_request(number)
+
+    assert head.commits == (first.commit, second)
+    assert (first.merge_commit, head.merge_commit) == ("", merged)
+    assert first.pushed is not None
+    assert head.pushed is not None
+    assert first.pushed < head.pushed
 
 
 def test_the_report_is_one_thread_that_is_found_again_edited_and_answered(azure: StandIn, service: AzureDevOps) -> None:
@@ -147,7 +174,7 @@ def test_the_report_is_one_thread_that_is_found_again_edited_and_answered(azure:
 
 def test_a_report_that_somebody_deleted_is_not_found(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
-    thread = service.open_thread(number, "words", None)
+    thread = service.open_thread(number, "words", "closed")
     azure.delete_comment(number, thread, 1, author="Signalman")
 
     assert service.thread(number) is None
@@ -156,7 +183,7 @@ def test_a_report_that_somebody_deleted_is_not_found(azure: StandIn, service: Az
 def test_a_report_that_is_too_long_is_cut_and_not_refused(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
 
-    service.open_thread(number, "x" * (LONGEST_COMMENT + 10_000), None)
+    service.open_thread(number, "x" * (LONGEST_COMMENT + 10_000), "closed")
 
     found = service.thread(number)
     assert found is not None
@@ -182,7 +209,7 @@ def test_a_call_is_made_once_and_its_wait_handed_on(azure: StandIn, service: Azu
     azure.trip(429, path="/threads", retry_after=17)
 
     with pytest.raises(ServiceError) as refused:
-        service.open_thread(number, "words", None)
+        service.open_thread(number, "words", "closed")
 
     assert (refused.value.status, refused.value.retry_after) == (429, 17)
     assert len(azure.calls) == before + 1
@@ -193,7 +220,7 @@ def test_an_answer_that_is_lost_is_not_asked_for_twice(azure: StandIn, service: 
     azure.trip(path="/threads", lose_answer=True)
 
     with pytest.raises(ServiceError, match="could not be reached"):
-        service.open_thread(number, "words", None)
+        service.open_thread(number, "words", "closed")
 
     assert sum("signalman.thread" in (one["properties"] or {}) for one in azure.threads(number)) == 1
 
@@ -207,7 +234,7 @@ def test_the_second_token_is_used_when_the_first_has_expired(azure: StandIn) -> 
     service.set_status(number, 1, "succeeded", "passed", "")
 
     assert [call.status for call in azure.calls[before:]] == [200]
-    assert service.verdict(number, 1) == "succeeded"
+    assert [one.state for one in service.checks(number)] == ["succeeded"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 from bot.actions import Action, SetStatus, StartRun
 from bot.config import Metric, Mlops, Project
 from bot.facts import Outcome, ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
-from bot.rules import checks
+from bot.rules import checks, steps
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ GOOD: dict[str, dict[str, Any]] = {
 def run_of(project: Project, outcome: Outcome | None = None, *, attempt: int = 1, **known: Any) -> ProjectRun:
     """A run of the newest iteration: under way, or ended so. One that succeeded did all it should."""
     facts = ProjectRun(
-        token=checks.token(PR.repository, HEAD, project.path, attempt),
+        token=steps.token(PR.repository, HEAD, project.path, attempt),
         project=project.path,
         commit=HEAD.commit,
         iteration=HEAD.iteration,

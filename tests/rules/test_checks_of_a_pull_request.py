@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus
 from bot.config import BranchRule, Mlops
 from bot.facts import Outcome, ProjectRun, PullRequestFacts
-from bot.rules import checks
+from bot.rules import checks, steps
 
 OLD_RUN = run_of(TRAIN, iteration=2, commit="0" * 40, token="of-iteration-2")
 
@@ -98,7 +98,7 @@ def test_a_report_of_an_earlier_commit_does_not_stay_when_no_project_is_touched_
     orders = checks.plan(replace(PR, head=replace(HEAD, changed=("README.md",), thread=9)), NOW)
 
     assert kinds(orders) == ["PutReport", "SetStatus"]
-    assert orders[0].thread_status == "closed"  # type: ignore[union-attr]
+    assert orders[0].tone == "fine"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("change", [{"open": False}, {"judged": True}, {"judged": True, "fork": True}])
@@ -124,7 +124,7 @@ def test_a_run_of_an_older_iteration_is_cancelled_whatever_else_is_so(change: di
 
 
 def test_the_same_commit_pushed_again_is_judged_anew() -> None:
-    again = run_of(TRAIN, "succeeded", iteration=2, token=checks.token(PR.repository, replace(HEAD, iteration=2), "x"))
+    again = run_of(TRAIN, "succeeded", iteration=2, token=steps.token(PR.repository, replace(HEAD, iteration=2), "x"))
 
     assert [order.project for order in started(checks.plan(replace(PR, runs=(again,)), NOW))] == [TRAIN.path]
 

@@ -10,7 +10,7 @@ from example_pull_request import ALONE, HEAD, NOW, PR, SCORE, TRAIN, changing, k
 from bot.actions import PutReport, SetStatus
 from bot.config import Project
 from bot.facts import ProjectRun
-from bot.rules import checks
+from bot.rules import checks, steps
 
 
 def verdict(*runs: ProjectRun, changed: tuple[str, ...] = HEAD.changed) -> tuple[str, str, str]:
@@ -40,7 +40,7 @@ def test_a_failed_training_skips_scoring_and_fails() -> None:
 
 
 def test_scoring_that_was_skipped_says_why() -> None:
-    training, scoring = checks.steps(replace(PR, runs=(run_of(TRAIN, "failed"),)), [TRAIN, SCORE])
+    training, scoring = steps.steps(replace(PR, runs=(run_of(TRAIN, "failed"),)), [TRAIN, SCORE])
 
     assert training.state == "failed"
     assert (scoring.state, scoring.reason) == ("skipped", "train did not succeed")
@@ -49,7 +49,7 @@ def test_scoring_that_was_skipped_says_why() -> None:
 def test_a_failure_skips_everything_that_comes_after_it() -> None:
     last = Project(path="projects/last", after=("projects/score",))
 
-    found = checks.steps(replace(PR, runs=(run_of(TRAIN, "failed"),)), [TRAIN, SCORE, last])
+    found = steps.steps(replace(PR, runs=(run_of(TRAIN, "failed"),)), [TRAIN, SCORE, last])
 
     assert [step.state for step in found] == ["failed", "skipped", "skipped"]
 
@@ -65,7 +65,7 @@ def test_a_project_that_stands_alone_is_not_skipped_with_the_others() -> None:
 
 def lost(project: Project, **known: Any) -> list[ProjectRun]:
     """As many runs of a project as are tried, none of which got a cluster."""
-    return [run_of(project, "no cluster", attempt=number + 1, **known) for number in range(len(checks.PAUSES) + 1)]
+    return [run_of(project, "no cluster", attempt=number + 1, **known) for number in range(len(steps.PAUSES) + 1)]
 
 
 def test_what_the_workspace_could_not_do_is_an_error_and_not_a_failure() -> None:
@@ -107,7 +107,7 @@ def test_a_failure_weighs_more_than_a_missing_cluster() -> None:
 def test_a_run_passes_only_if_it_ended_well_with_its_metrics_and_its_model(
     project: Project, run: ProjectRun, reason: str
 ) -> None:
-    assert checks.fault(project, run) == reason
+    assert steps.fault(project, run) == reason
 
 
 def test_a_run_that_ended_without_its_metric_fails_the_pull_request() -> None:
@@ -122,8 +122,8 @@ def test_a_failed_verdict_leaves_the_thread_open_and_a_good_one_closes_it() -> N
 
     assert isinstance(good, PutReport)
     assert isinstance(bad, PutReport)
-    assert (good.thread_status, bad.thread_status) == ("closed", "active")
+    assert (good.tone, bad.tone) == ("fine", "to do")
 
 
 def test_a_failed_run_without_a_reason_is_spoken_of_in_proper_words() -> None:
-    assert checks.fault(TRAIN, run_of(TRAIN, "failed")) != "the run was failed"
+    assert steps.fault(TRAIN, run_of(TRAIN, "failed")) != "the run was failed"
