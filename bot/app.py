@@ -148,6 +148,7 @@ def neighbours(settings: Settings) -> "Neighbours":
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
     from bot.controllers.neighbours import Neighbours, Repository
+    from bot.controllers.rights import Rights
     from bot.services.azure_client import Client
     from bot.services.azure_devops import AzureDevOps
     from bot.services.git import Mirror
@@ -180,6 +181,7 @@ def neighbours(settings: Settings) -> "Neighbours":
         },
         public_url=settings.public_url,
         policies=settings.policies,
+        rights=Rights(settings.commands),
         now=lambda: datetime.now(UTC),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.backends.run import Backend
+from bot.controllers.rights import Rights
 from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
 from bot.services.git import Mirror
@@ -48,4 +49,5 @@ class Neighbours:
     run_environment: Mapping[str, str]
     public_url: str
     policies: Policies
+    rights: Rights
     now: Callable[[], datetime]
