@@ -149,6 +149,7 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
     from bot.controllers.neighbours import Neighbours, Repository
+    from bot.controllers.rights import Rights
     from bot.services.azure_client import Client
     from bot.services.azure_devops import AzureDevOps
     from bot.services.git import Mirror
@@ -184,6 +185,7 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
         policies=settings.policies,
         manners=settings.report,
         most_runs=settings.limits.runs,
+        rights=Rights(settings.commands),
         now=lambda: datetime.now(UTC),
         line=queue,
         logs=queue,

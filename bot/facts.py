@@ -144,6 +144,71 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Comment:
+    """A comment on a pull request, as it reads now: `id` counts within its `thread`, `parent` is what it answers.
+
+    `author` is a display name, `unique_name` an address or `Build\\…`, `author_id` what people are known by;
+    `liked_by` holds such ids. `first`: it opened its thread.
+    """
+
+    thread: int
+    id: int
+    author_id: str
+    author: str
+    unique_name: str
+    content: str
+    published: datetime
+    content_updated: datetime
+    parent: int = 0
+    first: bool = False
+    liked_by: frozenset[str] = frozenset()
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """The bot's thread on a pull request: its id and what its comments say, the first being the report."""
+
+    id: int
+    comments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Discussion:
+    """What was said on a pull request that is the bot's business: its report, and each thread that holds a command.
+
+    `me` is the bot's own identity. The comments of a thread stand in the order they were written.
+    """
+
+    me: str
+    report: Report | None = None
+    comments: tuple[Comment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team of the served project and the ids of its members; `known` is whether Azure DevOps has it."""
+
+    name: str
+    members: frozenset[str] = frozenset()
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a scoring job loads: the commit that trained it (empty: unknown) and since when. `problem` says in a
+    sentence why it loads nothing, or what cannot be told.
+    """
+
+    job: str
+    model: str = ""
+    version: str = ""
+    commit: str = ""
+    since: datetime | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Order:
     """A command that was accepted, and holds for one commit.
 

@@ -20,6 +20,9 @@ from bot.errors import ConfigError
 Secrets = tuple[SecretStr, ...]
 """One secret, or two while it is being changed: both are accepted."""
 
+PERSON = "AZURE_DEVOPS_PERSON_TOKEN"
+_OWN_TOKEN = "Make one of yours: Azure DevOps > User settings > Personal access tokens, Code (read & write)."  # noqa: S105
+
 _WHERE = {
     "AZURE_DEVOPS_ORG_URL": "the address of your organisation, such as https://dev.azure.com/contoso",
     "AZURE_DEVOPS_PROJECT": "the Azure DevOps project that holds the repository",
@@ -28,6 +31,8 @@ _WHERE = {
     "Personal access tokens: Code (read & write) and Code (status)",
     "AZURE_DEVOPS_WEBHOOK_USERNAME": "any name; the service hooks must present the same",
     "AZURE_DEVOPS_WEBHOOK_PASSWORD": "a long random text; the service hooks must present the same",
+    PERSON: "a token of your own, so that what you say is said by you; Azure DevOps > User settings > "
+    "Personal access tokens: Code (read & write)",
     "DATABRICKS_HOST": "the address of the production workspace, such as https://adb-123.4.azuredatabricks.net",
     "DATABRICKS_WEBHOOK_SECRET": "the secret given to the registry webhook in Databricks",
     "MLFLOW_WEBHOOK_SECRET": "the secret given to the webhook on the MLflow server",
@@ -86,6 +91,21 @@ class Policies(config.Shape):
     )
 
 
+class Commands(config.Shape):
+    """Who may give which command on a pull request: teams of the Azure DevOps project that holds the repository."""
+
+    contributors: tuple[str, ...] = Field(
+        (), description="Teams that may run, retry, cancel, read logs. None: whoever may comment on the pull request."
+    )
+    model_owners: tuple[str, ...] = Field(
+        (), description="Teams that may override a failed check and retrain. None: nobody may."
+    )
+    release_managers: tuple[str, ...] = Field((), description="Teams that may roll back. None: nobody may.")
+    own: bool = Field(
+        False, description="Whether who opened a pull request may override its checks and allow its fork's code to run."
+    )
+
+
 class Deployment(config.Shape):
     """`config/bot.yml`."""
 
@@ -94,6 +114,7 @@ class Deployment(config.Shape):
     limits: Limits = Limits()
     policies: Policies = Policies()
     report: Reporting = Reporting()
+    commands: Commands = Commands()
 
 
 @dataclass(frozen=True)
@@ -129,6 +150,7 @@ class Settings:
     limits: Limits
     policies: Policies
     report: Reporting
+    commands: Commands
     database: SecretStr
     public_url: str
     var: Path
@@ -202,20 +224,11 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     tracking = _mlflow(env, "MLFLOW_TRACKING_URI", "databricks")
     return Settings(
         organization_url=organization,
-        served=tuple(
-            Served(
-                key=f"{urlsplit(organization).path.strip('/') or urlsplit(organization).netloc}"
-                f"/{one.project}/{one.repository}",
-                organization_url=organization,
-                project=one.project,
-                repository=one.repository,
-                target=one.target,
-            )
-            for one in deployment.repositories
-        ),
+        served=_served(organization, deployment),
         limits=deployment.limits,
         policies=deployment.policies,
         report=deployment.report,
+        commands=deployment.commands,
         database=SecretStr(_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}"),
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,
@@ -229,6 +242,53 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         tracking_uri=tracking,
         registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", "databricks" if tracking == "databricks" else tracking),
         mlflow_sign_in=(*_secrets(env, "MLFLOW_TRACKING_TOKEN"), *_secrets(env, "MLFLOW_TRACKING_PASSWORD")),
+    )
+
+
+@dataclass(frozen=True)
+class Person:
+    """What somebody needs to speak on a pull request from a terminal: the repositories, and a token of their own."""
+
+    organization_url: str
+    served: tuple[Served, ...]
+    token: SecretStr
+
+
+def person(environ: Mapping[str, str] | None = None) -> Person:
+    """Read what a person's own commands need, and none of the bot's secrets.
+
+    Raises ConfigError that names each variable or key at fault, and where to get it.
+    """
+    env = os.environ if environ is None else environ
+    file = env.get("BOT_CONFIG") or "config/bot.yml"
+    named: list[str] = []
+
+    def value_of(name: str) -> str:
+        named.append(name)
+        return _text(env, name) or f"<{name}>"
+
+    deployment = deployed(Path(file), value_of)
+    missing = [name for name in ("AZURE_DEVOPS_ORG_URL", *dict.fromkeys(named), PERSON) if not _text(env, name)]
+    if missing:
+        raise ConfigError("\n".join(_asked(name, file if name in named else "") for name in missing))
+    token = SecretStr((_text(env, PERSON) or "").strip())
+    if token in _secrets(env, "AZURE_DEVOPS_TOKEN"):
+        raise ConfigError(f"{PERSON} is the bot's own token, and the bot does not listen to itself. {_OWN_TOKEN}")
+    organization = _address(env, "AZURE_DEVOPS_ORG_URL")
+    return Person(organization, _served(organization, deployment), token)
+
+
+def _served(organization: str, deployment: Deployment) -> tuple[Served, ...]:
+    parts = urlsplit(organization)
+    return tuple(
+        Served(
+            key=f"{parts.path.strip('/') or parts.netloc}/{one.project}/{one.repository}",
+            organization_url=organization,
+            project=one.project,
+            repository=one.repository,
+            target=one.target,
+        )
+        for one in deployment.repositories
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot import facts
 from bot.backends.run import Backend
+from bot.controllers.rights import Rights
 from bot.facts import ProjectRun
 from bot.queue import RunRecord
 from bot.services.azure_devops import AzureDevOps
@@ -76,6 +77,7 @@ class Neighbours:
     policies: Policies
     manners: Reporting
     most_runs: int
+    rights: Rights
     now: Callable[[], datetime]
     line: Line
     logs: LogStore

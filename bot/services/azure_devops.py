@@ -4,16 +4,14 @@ One verb of ours is one call of theirs (or one per page). Every verb may be
 repeated.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from bot.actions import State
 from bot.errors import NotFound, ServiceError
-from bot.facts import Check, PullRequestHead
+from bot.facts import Check, Comment, Discussion, PullRequestHead, Report
 from bot.services.azure_client import Client, Method, Query
 from bot.settings import Served, ThreadStatus
 
@@ -23,14 +21,7 @@ LONGEST_COMMENT = 150_000
 """Characters (https://github.com/runatlantis/atlantis/pull/1585)."""
 
 _PAGE = 2000
-
-
-@dataclass(frozen=True)
-class Thread:
-    """The bot's thread on a pull request: its id and what its comments say, the first being the report."""
-
-    id: int
-    comments: tuple[str, ...]
+_MEMBERS = 100
 
 
 class AzureDevOps:
@@ -125,16 +116,64 @@ class AzureDevOps:
             body["targetUrl"] = target_url
         self._call("POST", f"pullRequests/{number}/statuses", body=body)
 
-    def thread(self, number: int) -> Thread | None:
+    def thread(self, number: int) -> Report | None:
         """The bot's report thread, found by its property; None when there is none or somebody deleted it."""
+        threads = self._call("GET", f"pullRequests/{number}/threads")["value"]
+        return next((_report(thread) for thread in threads if _is_report(thread)), None)
+
+    def me(self) -> str:
+        """The bot's own identity id; one call in the life of the process."""
+        return self._client.me()
+
+    def discussion(self, number: int) -> Discussion:
+        """The bot's report and every thread that holds a command or an answer to one, one call.
+
+        A thread of somebody else's that carries the report's property is not the report.
+        """
+        me = self.me()
+        report: Report | None = None
+        comments: list[Comment] = []
         for thread in self._call("GET", f"pullRequests/{number}/threads")["value"]:
-            mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
-            value = mark.get("$value") if isinstance(mark, dict) else mark
-            comments = thread.get("comments") or []
-            first_gone = not comments or comments[0].get("isDeleted")
-            if value == REPORT and not thread.get("isDeleted") and not first_gone:
-                return Thread(int(thread["id"]), tuple(str(one.get("content") or "") for one in comments))
-        return None
+            inside = thread.get("comments") or []
+            if report is None and _is_report(thread) and _author(inside[0]) == me:
+                report = _report(thread)
+            if any(_concerns_a_command(one, me) for one in inside):
+                comments += [_comment(int(thread["id"]), place, one) for place, one in enumerate(inside)]
+        return Discussion(me, report, tuple(comments))
+
+    def comment(self, number: int, body: str) -> int:
+        """Open a thread that says this, and give its id. Not to be repeated: each time it is a new one."""
+        first = {"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}
+        thread = {"comments": [first], "status": "active"}
+        return int(self._call("POST", f"pullRequests/{number}/threads", body=thread)["id"])
+
+    def answer(self, number: int, thread: int, comment: int, body: str) -> None:
+        """Answer a comment, in its thread. Raises NotFound when the thread is gone."""
+        self._call(
+            "POST",
+            f"pullRequests/{number}/threads/{thread}/comments",
+            body={"content": body[:LONGEST_COMMENT], "parentCommentId": comment, "commentType": "text"},
+        )
+
+    def like(self, number: int, thread: int, comment: int) -> None:
+        """Like a comment; twice is once. Raises NotFound when it is gone."""
+        self._client.send("POST", f"{self._below}/pullRequests/{number}/threads/{thread}/comments/{comment}/likes")
+
+    def members(self, team: str) -> frozenset[str]:
+        """The identity ids of a team of the served project, by its name; all pages. Raises NotFound.
+
+        A group that is a member stays a group: who is in it is not told
+        (https://learn.microsoft.com/rest/api/azure/devops/core/teams/get-team-members-with-extended-properties).
+        """
+        path = f"_apis/projects/{quote(self._served.project, safe='')}/teams/{quote(team, safe='')}/members"
+        found: set[str] = set()
+        skip = 0
+        while True:
+            page = self._client.call("GET", path, {"$top": _MEMBERS, "$skip": skip})["value"]
+            found.update(str(one["identity"]["id"]) for one in page)
+            skip += len(page)
+            if len(page) < _MEMBERS:
+                return frozenset(found)
 
     def open_thread(self, number: int, body: str, status: ThreadStatus) -> int:
         """Write the report for the first time; its thread carries the property it is found by. Gives its id."""
@@ -246,12 +285,53 @@ def _landed(body: Any) -> str:
     return str(commit or "") if body["status"] == "completed" else ""
 
 
+def _is_report(thread: Mapping[str, Any]) -> bool:
+    mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
+    value = mark.get("$value") if isinstance(mark, dict) else mark
+    comments = thread.get("comments") or []
+    return value == REPORT and not thread.get("isDeleted") and bool(comments) and not comments[0].get("isDeleted")
+
+
+def _report(thread: Mapping[str, Any]) -> Report:
+    return Report(int(thread["id"]), tuple(str(one.get("content") or "") for one in thread["comments"]))
+
+
+def _author(comment: Mapping[str, Any]) -> str:
+    return str((comment.get("author") or {}).get("id") or "")
+
+
+def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
+    if comment.get("commentType") == "system":
+        return False
+    content = str(comment.get("content") or "").casefold()
+    return content.lstrip("` ").startswith("/mlops") if _author(comment) == me else content.startswith("/mlops")
+
+
+def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
+    author = comment.get("author") or {}
+    return Comment(
+        thread=thread,
+        id=int(comment["id"]),
+        author_id=_author(comment),
+        author=str(author.get("displayName") or ""),
+        unique_name=str(author.get("uniqueName") or ""),
+        content=str(comment.get("content") or ""),
+        published=_moment(comment.get("publishedDate")),
+        content_updated=_moment(comment.get("lastContentUpdatedDate") or comment.get("publishedDate")),
+        parent=int(comment.get("parentCommentId") or 0),
+        first=place == 0,
+        liked_by=frozenset(str(one.get("id")) for one in comment.get("usersLiked") or ()),
+        # A deleted comment has no content, and stays listed.
+        deleted=bool(comment.get("isDeleted")),
+    )
+
+
 def _moment(text: object) -> datetime:
-    """A time as Azure DevOps writes it, with up to seven digits of a second; long ago when there is none."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?(?:Z|\+00:00)?", str(text or ""))
-    if found is None:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
         return datetime.min.replace(tzinfo=UTC)
-    return datetime.fromisoformat(f"{found[1]}.{(found[2] or '0')[:6]:0<6}+00:00")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _short(ref: str) -> str:

@@ -16,6 +16,7 @@ from bot.services import azure_client, azure_devops
 from bot.services.azure_client import Client
 from bot.services.azure_devops import LONGEST_COMMENT, AzureDevOps
 from bot.settings import Served
+from tests.openapi import MISSING, OpenApi, Watch
 
 PROJECT, REPOSITORY = "ml team", "our models"
 PNG = b"\x89PNG\r\n\x1a\n and more"
@@ -27,10 +28,15 @@ def azure(tmp_path: Path) -> Iterator[StandIn]:
     content.mkdir()
     for number in range(5):
         (content / f"file_{number}.txt").write_text(f"{number}\n" * 20)
-    stand_in = StandIn(tmp_path / "azure", project=PROJECT, repository=REPOSITORY, bot_token="pat-good")
+    people = {"pat-ada": "Ada Bergström", "pat-bo": "Bo Okafor"}
+    stand_in = StandIn(tmp_path / "azure", project=PROJECT, repository=REPOSITORY, bot_token="pat-good", people=people)
     with stand_in as started:
         started.seed(content)
+        watch = None if MISSING else Watch(OpenApi.load())
+        if watch is not None:
+            started.observers.append(watch)
         yield started
+    assert watch is None or watch.problems == []
 
 
 @pytest.fixture
@@ -178,6 +184,111 @@ def test_a_report_that_somebody_deleted_is_not_found(azure: StandIn, service: Az
     azure.delete_comment(number, thread, 1, author="Signalman")
 
     assert service.thread(number) is None
+
+
+def test_what_was_said_is_read_in_one_call_with_the_report_and_every_command(
+    azure: StandIn, service: AzureDevOps
+) -> None:
+    number = opened(azure)
+    me = service.me()
+    report = service.open_thread(number, "the report", "closed")
+    azure.comment(number, "Just talk", author="Bo Okafor")
+    thread = azure.comment(number, "/mlops retry", author="Bo Okafor")
+    service.like(number, thread, 1)
+    service.like(number, thread, 1)
+    service.answer(number, thread, 1, "`/mlops retry` ✅ for `a1b2c3d`: yes")
+    before = len(azure.calls)
+
+    found = service.discussion(number)
+
+    assert len(azure.calls) == before + 1
+    assert found.me == me
+    assert found.report is not None
+    assert (found.report.id, found.report.comments) == (report, ("the report",))
+    asked, answer = found.comments
+    assert (asked.thread, asked.id, asked.first, asked.content) == (thread, 1, True, "/mlops retry")
+    assert (asked.author, asked.unique_name) == ("Bo Okafor", "bo.okafor@contoso.example")
+    assert asked.liked_by == {me}
+    assert (answer.author_id, answer.parent, answer.first) == (me, 1, False)
+    assert asked.published <= answer.published
+    assert asked.published.tzinfo is not None
+
+
+def test_a_command_below_the_report_is_heard_too(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    report = service.open_thread(number, "the report", "closed")
+    azure.comment(number, "/mlops status", report, author="Bo Okafor")
+
+    found = service.discussion(number)
+
+    assert [(one.content, one.first) for one in found.comments] == [("the report", True), ("/mlops status", False)]
+
+
+def test_an_edited_or_deleted_command_is_read_as_it_is_now(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    edited = azure.comment(number, "/mlops run", author="Bo Okafor")
+    azure.edit_comment(number, edited, 1, "/mlops cancel", author="Bo Okafor")
+    deleted = azure.comment(number, "/mlops run", author="Bo Okafor")
+    service.answer(number, deleted, 1, "`/mlops run` ✅ for `a1b2c3d`: yes")
+    azure.delete_comment(number, deleted, 1, author="Bo Okafor")
+
+    first, gone, answer = service.discussion(number).comments
+
+    assert (first.content, first.content_updated > first.published) == ("/mlops cancel", True)
+    assert (gone.content, gone.deleted, gone.author) == ("", True, "Bo Okafor")
+    assert answer.content.startswith("`/mlops run` ✅")
+
+
+def test_a_thread_that_only_pretends_to_be_the_report_is_none(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    stranger = at(azure.organization_url, "pat-bo")
+    stranger.open_thread(number, "not the report", "active")
+    assert service.discussion(number).report is None
+
+    service.open_thread(number, "the report", "active")
+
+    found = service.discussion(number).report
+    assert found is not None
+    assert found.comments == ("the report",)
+
+
+def test_a_comment_opens_a_thread_of_its_own(azure: StandIn) -> None:
+    number = opened(azure)
+    thread = at(azure.organization_url, "pat-bo").comment(number, "/mlops run")
+
+    (found,) = azure.threads(number)
+    assert (found["id"], found["status"]) == (thread, "active")
+    assert found["comments"][0]["author"]["displayName"] == "Bo Okafor"
+
+
+def test_who_the_bot_is_is_asked_once(azure: StandIn, service: AzureDevOps) -> None:
+    first = service.me()
+
+    assert service.me() == first
+    (call,) = (one for one in azure.calls if one.path.endswith("/connectionData"))
+    assert call.query["api-version"] == "7.1-preview.1"
+
+
+def test_the_members_of_a_team_are_read_from_all_pages(azure: StandIn, service: AzureDevOps) -> None:
+    azure.team("ML leads", *(f"Person {number}" for number in range(205)))
+    azure.team("Nobody here")
+    azure.team("A hundred", *(f"Person {number}" for number in range(100)))
+
+    assert len(service.members("ML leads")) == 205
+    assert service.members("nobody here") == frozenset()
+    assert len(service.members("A hundred")) == 100
+    assert azure.world.people.named("Person 7").id in service.members("ML leads")
+    with pytest.raises(NotFound, match="does not exist"):
+        service.members("ML laeds")
+
+
+def test_what_is_said_in_a_thread_that_is_gone_is_not_found(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+
+    with pytest.raises(NotFound):
+        service.answer(number, 4711, 1, "words")
+    with pytest.raises(NotFound):
+        service.like(number, 4711, 1)
 
 
 def test_a_report_that_is_too_long_is_cut_and_not_refused(azure: StandIn, service: AzureDevOps) -> None:

@@ -4,13 +4,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from example_answers import ANSWERS
 from example_reports import HEAD, REPLIES, REPORTS, STATUS_LINES, failed
 from rendered import rendered
 from wording import SAID, agreed
 
 from bot.words import report
 
-TEXTS = {**REPORTS, **REPLIES}
+TEXTS = {**REPORTS, **REPLIES, **ANSWERS}
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -21,6 +22,11 @@ def test_a_report_reads_as_agreed(name: str) -> None:
 @pytest.mark.parametrize("name", REPLIES)
 def test_a_reply_reads_as_agreed(name: str) -> None:
     agreed(name, REPLIES[name]())
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_reads_as_agreed(name: str) -> None:
+    agreed(name, ANSWERS[name]())
 
 
 def test_the_lines_beside_the_status_read_as_agreed() -> None:
