@@ -126,9 +126,14 @@ class PullRequest:
 
     @property
     def statuses(self) -> list[dict[str, Any]]:
-        """All statuses of the bot's, the oldest first."""
+        """All statuses `signalman/validate`, the oldest first."""
+        return self.statuses_of("validate")
+
+    def statuses_of(self, name: str) -> list[dict[str, Any]]:
+        """All statuses of the bot's under a name, the oldest first."""
         found = self.bot.world.azure.statuses(self.number)
-        return sorted((one for one in found if one["context"]["genre"] == "signalman"), key=lambda one: one["id"])
+        ours = {"genre": "signalman", "name": name}
+        return sorted((one for one in found if one["context"] == ours), key=lambda one: one["id"])
 
     @property
     def status(self) -> str:

@@ -228,7 +228,8 @@ class _Story:
     # -- reading what is there
 
     def status(self, number: int) -> Mapping[str, Any] | None:
-        ours = [one for one in self.world.azure.statuses(number) if one["context"]["genre"] == "signalman"]
+        validate = {"genre": "signalman", "name": "validate"}
+        ours = [one for one in self.world.azure.statuses(number) if one["context"] == validate]
         return max(ours, key=lambda one: one["id"], default=None)
 
     def verdict(self, number: int) -> Mapping[str, Any] | None:

@@ -64,7 +64,7 @@ def statuses(scene: Scene, iteration: int) -> list[tuple[str, str]]:
     found = [
         (one["state"], one["description"])
         for one in sorted(scene.world.azure.statuses(scene.number), key=lambda one: int(one["id"]))
-        if one["context"]["genre"] == "signalman" and one["iterationId"] == iteration
+        if one["context"] == {"genre": "signalman", "name": "validate"} and one["iterationId"] == iteration
     ]
     return [status for status, same in groupby(found) for _ in range(1 if status[0] == "pending" else len(list(same)))]
 

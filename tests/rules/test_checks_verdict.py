@@ -17,7 +17,7 @@ def verdict(*runs: ProjectRun, changed: tuple[str, ...] = HEAD.changed) -> tuple
     """State, description and first line of the report."""
     orders = checks.plan(replace(changing(*changed), runs=runs), NOW)
     assert kinds(orders) == ["PutReport", "SetStatus"]
-    report, status = orders
+    report, status = orders[0], orders[-1]
     assert isinstance(report, PutReport)
     assert isinstance(status, SetStatus)
     return status.state, status.description, report.body.splitlines()[0]
@@ -93,10 +93,6 @@ def test_a_failure_weighs_more_than_a_missing_cluster() -> None:
         (TRAIN, run_of(TRAIN, "failed", reason="exit code 3"), "exit code 3"),
         (TRAIN, run_of(TRAIN, "cancelled"), "the run was cancelled"),
         (TRAIN, run_of(TRAIN, "timed out", reason="killed"), "ran past its limit of 30m"),
-        (TRAIN, run_of(TRAIN, "succeeded", metrics={"r2": 0.3}), "ended without logging the metric rmse"),
-        (TRAIN, run_of(TRAIN, "succeeded", metrics={"rmse": 0.7}), "ended without logging the metric r2"),
-        (TRAIN, run_of(TRAIN, "succeeded", metrics={"rmse": math.nan, "r2": 0.3}), "logged rmse as nan"),
-        (TRAIN, run_of(TRAIN, "succeeded", metrics={"rmse": 0.7, "r2": -math.inf}), "logged r2 as -inf"),
         (
             TRAIN,
             run_of(TRAIN, "succeeded", model_version=""),
@@ -104,16 +100,29 @@ def test_a_failure_weighs_more_than_a_missing_cluster() -> None:
         ),
     ],
 )
-def test_a_run_passes_only_if_it_ended_well_with_its_metrics_and_its_model(
+def test_a_run_passes_only_if_it_ended_well_and_with_its_model(
     project: Project, run: ProjectRun, reason: str
 ) -> None:
     assert steps.fault(project, run) == reason
 
 
-def test_a_run_that_ended_without_its_metric_fails_the_pull_request() -> None:
-    state, description, _ = verdict(run_of(TRAIN, "succeeded", metrics={}))
+@pytest.mark.parametrize(
+    ("metrics", "reason"),
+    [
+        ({"r2": 0.3}, "ended without logging the metric rmse"),
+        ({"rmse": 0.7}, "ended without logging the metric r2"),
+        ({"rmse": math.nan, "r2": 0.3}, "logged rmse as nan"),
+        ({"rmse": 0.7, "r2": -math.inf}, "logged r2 as -inf"),
+    ],
+)
+def test_a_model_that_cannot_be_measured_is_refused_with_a_word_why(metrics: dict[str, float], reason: str) -> None:
+    unmeasured = run_of(TRAIN, "succeeded", metrics=metrics)
 
-    assert (state, description) == ("failed", "train failed: ended without logging the metric rmse")
+    state, description, first = verdict(unmeasured, run_of(SCORE, "succeeded"))
+
+    assert state == "failed"
+    assert reason in description
+    assert reason in first
 
 
 def test_a_failed_verdict_leaves_the_thread_open_and_a_good_one_closes_it() -> None:
