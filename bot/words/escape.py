@@ -71,7 +71,26 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m" if minutes % 60 else f"{minutes // 60}h"
 
 
-def number(value: float) -> str:
-    """A metric as people read it: four significant digits, and from a thousand on whole numbers."""
-    whole = (float(value).is_integer() or abs(value) >= 1000) and abs(value) < 1e15
-    return f"{value + 0.0:.0f}" if whole else f"{value:.4g}"
+def number(value: float, digits: int = 4) -> str:
+    """A metric as people read it: so many significant digits, and no more after the point from a thousand on."""
+    whole = (float(value).is_integer() or abs(value) >= 10 ** (digits - 1)) and abs(value) < 1e15
+    return f"{value + 0.0:.0f}" if whole else f"{value:.{digits}g}"
+
+
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    shown = ("", "")
+    for digits in range(4, 18):
+        shown = number(one, digits), number(other, digits)
+        if shown[0] != shown[1]:
+            break
+    return shown
+
+
+def difference(value: float, reference: float) -> str:
+    """How far a metric is from another, with its sign: `+0.007`, `−0.018`, `±0`."""
+    found = value - reference
+    # 0.1 + 0.2 is not 0.3 to a computer; to people it is.
+    if abs(found) <= 1e-9 * max(abs(value), abs(reference)):
+        return "±0"
+    return f"{'+' if found > 0 else '−'}{number(abs(found))}"
