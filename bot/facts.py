@@ -341,7 +341,8 @@ class PullRequestHead:
     """What the pull request is right now: its newest iteration, and what it touches.
 
     `judged`: this iteration already carries a verdict. `pending`: it carries the
-    bot's `pending`. `thread`: the bot's report, 0 when there is none.
+    bot's `pending`. `thread`: the bot's report, 0 when there is none. `author_id` is
+    the identity of who opened it, `author` a name that paths may hold.
     """
 
     number: int
@@ -359,6 +360,7 @@ class PullRequestHead:
     pending: bool = False
     thread: int = 0
     changed: tuple[str, ...] = ()
+    author_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -281,6 +281,8 @@ def refusal(verb: Verb, who: str, creator: str, teams: Sequence[Team], *, own: b
         allowed = any(who in team.members for team in teams)
     if not allowed:
         return f"You are no {verb.right}. {whom} may do that."
+    if not verb.own and not own and not creator:
+        return "It is not known who opened this pull request, so nobody may say that."
     if not verb.own and not own and who == creator:
         return f"You opened this pull request, so somebody else has to say that. {whom} may."
     return ""

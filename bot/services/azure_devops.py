@@ -61,6 +61,7 @@ class AzureDevOps:
             commit=str(commit),
             iteration=int(newest["id"]) if newest else 0,
             merged=body["status"] == "completed",
+            author_id=str(author.get("id") or ""),
         )
 
     def changed(self, number: int, iteration: int) -> tuple[str, ...]:
