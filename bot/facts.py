@@ -356,7 +356,7 @@ class PullRequestHead:
 
     `judged`: this iteration already carries a verdict. `pending`: it carries the
     bot's `pending`. `thread`: the bot's report, 0 when there is none. `author` is
-    the name that paths are made of, `creator` the identity of the same person.
+    the name that paths are made of, `author_id` the identity of the same person.
     `commits`: what each iteration brought, the first iteration first. `pushed`: when
     the newest came. `merge_commit`: what it was completed as, empty before.
     """
@@ -371,7 +371,6 @@ class PullRequestHead:
     author: str
     commit: str
     iteration: int
-    creator: str = ""
     commits: tuple[str, ...] = ()
     pushed: datetime | None = None
     merge_commit: str = ""
@@ -380,6 +379,7 @@ class PullRequestHead:
     pending: bool = False
     thread: int = 0
     changed: tuple[str, ...] = ()
+    author_id: str = ""
 
 
 @dataclass(frozen=True)

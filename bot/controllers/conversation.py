@@ -1,112 +1,125 @@
-"""What people ask of the bot on a pull request, done if they may and answered where they asked.
+"""Speaking with people on a pull request: their commands acknowledged, refused, answered; what only asks, told.
 
-An answer is the sign that a command was dealt with. What it orders follows from
-the answer, whoever reads it, so the answer comes first.
+What a command changes is not done here.
 """
 
 import logging
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from bot.controllers import memory, preview, rollback
-from bot.controllers.memory import Course
+from bot.config import Job, Mlops
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound
-from bot.facts import Live, PullRequestFacts
-from bot.rules import checks, obeying, rollout
-from bot.rules.commands import Asked, Given, Mistake, refusal, rows
-from bot.subjects import Retraining
-from bot.words import addresses, answers
+from bot.facts import Live, Order, ProjectRun, PullRequestHead, Situation
+from bot.rules import commands, rollout
+from bot.rules.commands import Asked, Given, Mistake
+from bot.services.azure_devops import AzureDevOps
+from bot.words import answers
+
+Log = Callable[[ProjectRun], tuple[str, str]]
+"""Gives what a run has logged, with nothing secret in it, and the page with the whole of it (empty: none)."""
 
 log = logging.getLogger(__name__)
 
 
-def answer(given: Given, done: Course, repository: Repository, world: Neighbours) -> None:
-    """Deal with one command."""
-    asked, comment, head = given.asked, given.comment, done.memory.known
-    if isinstance(asked, Mistake):
-        body = answers.mistake(asked.line, asked.told, asked.word, asked.meant)
-    elif why := _refusal(asked, comment.author_id, done, repository, world):
-        body = answers.refused(asked.line, why)
-    else:
-        body = _obeyed(given, asked, done, repository, world)
+def acknowledge(azure: AzureDevOps, number: int, given: Sequence[Given], me: str) -> None:
+    """Like each command that was not liked yet, so that people see at once that it was heard; `me` is the bot."""
+    for one in given:
+        if me not in one.comment.liked_by:
+            try:
+                azure.like(number, one.comment.thread, one.comment.id)
+            except NotFound:
+                log.info("a command on pull request %s was gone before it was acknowledged", number)
+
+
+def answer(azure: AzureDevOps, number: int, given: Given, body: str) -> None:
+    """Answer a command in its thread, which is resolved if the command opened it.
+
+    The answer comes last: by it the command is known to be done with.
+    """
+    comment = given.comment
     try:
-        repository.azure.answer(head.number, comment.thread, comment.id, body)
         if comment.first:
-            repository.azure.set_thread_status(head.number, comment.thread, "closed")
+            azure.set_thread_status(number, comment.thread, "closed")
+        azure.answer(number, comment.thread, comment.id, body)
     except NotFound:
-        log.info("a command on pull request %s was taken back before it was answered", head.number)
-    done.performed.append(f"answered {comment.author}: {body.splitlines()[0]}")
+        log.info("a command on pull request %s was gone before it was answered", number)
 
 
-def _refusal(asked: Asked, who: str, done: Course, repository: Repository, world: Neighbours) -> str:
-    teams = world.rights.teams(asked.verb.right, repository.azure, world.now())
-    return refusal(asked.verb, who, done.memory.known.creator, teams, own=world.rights.commands.own)
+def refused(given: Given, head: PullRequestHead, repository: Repository, world: Neighbours) -> str:
+    """The answer to somebody who may not give a command, by what Azure DevOps says of its teams; empty if they may."""
+    if isinstance(given.asked, Mistake):
+        return ""
+    verb = given.asked.verb
+    teams = world.rights.teams(verb.right, repository.azure, world.now())
+    own = world.rights.commands.own
+    why = commands.refusal(verb, given.comment.author_id, head.author_id, teams, own=own)
+    return answers.refused(given.asked.line, why) if why else ""
 
 
-def _obeyed(given: Given, asked: Asked, done: Course, repository: Repository, world: Neighbours) -> str:
-    pr, line, now = memory.facts(repository, done.memory, world.public_url), asked.line, world.now()
-    if pr.head.target != pr.target:
-        return answers.unavailable(line)
-    told = checks.situation(pr, checks.planned(pr), now)
+def told(
+    asked: Asked | Mistake,
+    situation: Situation,
+    config: Mlops | None,
+    world: Neighbours,
+    *,
+    orders: Sequence[Order] = (),
+    why: str = "",
+    read_log: Log = lambda run: (run.log, ""),
+) -> str | None:
+    """The answer to what only asks, or cannot be understood; None for a command that changes something.
+
+    `orders` are those that hold for the commit, `why` a sentence on what keeps it waiting.
+    """
+    if isinstance(asked, Mistake):
+        return answers.mistake(asked.line, asked.told, asked.word, asked.meant, asked.like)
+    line = asked.line
     match asked.verb.name:
         case "help":
-            return answers.help_(line, rows(world.rights.names()))
-        case "status" if asked.argument == "prod":
-            return answers.live(line, _live(pr, world))
+            return answers.help_(line, commands.rows(world.rights.names()))
+        case "status" if asked.argument:
+            return answers.live(line, live(config, world))
         case "status":
-            return answers.status(line, told)
-        case "explain":
-            return answers.explain(line, told, pr.orders, pr.problem)
+            return answers.status(line, situation)
         case "diff":
-            return answers.diff(line, preview.gather(pr.head, repository, world, now))
+            return answers.diff(line, situation.preview)
+        case "explain":
+            return answers.explain(line, situation, orders, why)
         case "logs":
-            return _logs(asked, pr, world)
-        case "retrain":
-            return _retrained(given, asked, pr, done)
-        case "rollback" if asked.argument == "model":
-            return rollback.answer(line, pr, repository, world)
-        case "rollback":
-            return answers.unavailable(line)
-    reaction = obeying.react(given, asked, pr, now)
-    if reaction.order is not None:
-        done.memory = done.memory.obeying(reaction.order)
-    return reaction.body
+            return _logs(asked, situation, read_log)
+        case _:
+            return None
 
 
-def _logs(asked: Asked, pr: PullRequestFacts, world: Neighbours) -> str:
-    steps = checks.planned(pr)
-    project = obeying.named(asked.argument, tuple(step.project for step in steps))
-    step = next((one for one in steps if one.project == project), None)
-    if step is None:
-        return answers.unknown_project(asked.line, asked.argument, [one.project.name for one in steps])
-    run = step.run
-    log_ = run.log if run is not None else ""
-    page = addresses.run(world.public_url, run.token) if run is not None else ""
-    return answers.logs(asked.line, step.project.name, log_, asked.lines, page)
+def live(config: Mlops | None, world: Neighbours) -> tuple[Live, ...]:
+    """What each scoring job of the configuration loads, from which commit, and since when; read from production."""
+    return tuple(_live(job, world) for job in (config.jobs if config else ()))
 
 
-def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: Course) -> str:
-    projects = tuple(one for one in (pr.config.projects if pr.config else ()) if one.retrain is not None)
-    project = obeying.named(asked.argument, projects) if asked.argument else projects[0] if len(projects) == 1 else None
-    if project is None:
-        return answers.unknown_project(asked.line, asked.argument, [one.name for one in projects])
-    comment = given.comment
-    done.wake.append(Retraining(pr.repository, pr.head.number, comment.thread, comment.id, project.path))
-    return answers.accepted(asked.line, "retrain", pr.head.commit, project.name)
+def _live(wanted: Job, world: Neighbours) -> Live:
+    job = world.production.databricks.job(wanted.name)
+    if job is None:
+        return Live(wanted.name, problem="there is no such job in the workspace")
+    model, version = rollout.loaded(job)
+    if not version:
+        return Live(wanted.name, problem=f"no version of {wanted.model} was promoted yet")
+    told = (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version)
+    commit = job.tags.get(rollout.COMMIT, "") if told else ""
+    promoted = world.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
+    since = next((one.updated for one in promoted if (one.name, one.version) == (model, version)), 0)
+    return Live(
+        wanted.name,
+        model,
+        version,
+        "" if commit == "unknown" else commit,
+        datetime.fromtimestamp(since / 1000, UTC) if since else None,
+    )
 
 
-def _live(pr: PullRequestFacts, world: Neighbours) -> list[Live]:
-    """What each scoring job of the configuration loads."""
-    found: list[Live] = []
-    for job in pr.config.jobs if pr.config else ():
-        there = world.production.databricks.job(job.name)
-        name, version = rollout.loaded(there) if there is not None else ("", "")
-        if there is None or not version:
-            problem = "It is not there yet." if there is None else "No version was promoted yet."
-            found.append(Live(job.name, problem=problem))
-            continue
-        promoted = world.production.models.promoted(job.model, job.alias, job.stage)
-        one = next((one for one in promoted if (one.name, one.version) == (name, version)), None)
-        since = datetime.fromtimestamp(one.updated / 1000, UTC) if one is not None and one.updated else None
-        found.append(Live(job.name, name, version, there.tags.get(rollout.COMMIT, ""), since))
-    return found
+def _logs(asked: Asked, situation: Situation, read_log: Log) -> str:
+    wanted = asked.argument.strip("/").casefold()
+    for step in situation.steps:
+        if wanted in (step.project.name.casefold(), step.project.path.casefold()):
+            text, page = read_log(step.run) if step.run else ("", "")
+            return answers.logs(asked.line, step.project.name, text, asked.lines, page)
+    return answers.unknown_project(asked.line, asked.argument, [step.project.name for step in situation.steps])

@@ -5,14 +5,13 @@ at. What is known is noted thing by thing: should a neighbour not answer, people
 are told with what was read before it.
 """
 
-import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.controllers import baselines, logs, memory, runs, target
+from bot.controllers import baselines, conversation, logs, memory, runs, target
 from bot.controllers.memory import Course, Memory
 from bot.controllers.neighbours import Neighbours, Repository
-from bot.errors import ConfigError, NotFound
+from bot.errors import ConfigError
 from bot.facts import Discussion, ProjectRun, PullRequestHead
 from bot.passes import Look
 from bot.rules import branches, checks, commands, rollout
@@ -70,10 +69,7 @@ def _read(subject: PullRequest, look: Look, done: Course, repository: Repository
 def _listen(number: int, azure: AzureDevOps) -> Discussion:
     """What was said; whoever asked for something sees at once that it was heard."""
     talk = azure.discussion(number)
-    for given in commands.open(talk):
-        if talk.me not in given.comment.liked_by:
-            with contextlib.suppress(NotFound):  # It was taken back meanwhile.
-                azure.like(number, given.comment.thread, given.comment.id)
+    conversation.acknowledge(azure, number, commands.open(talk), talk.me)
     return talk
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.actions import Action, CancelRun, CloseRun, Illustrate, LookAgain, PutReport, Reply, SetStatus, StartRun, Wake
-from bot.controllers import conversation, gathering, leavings, memory, pictures, preview, records, runs, stopping, thread
+from bot.controllers import gathering, leavings, memory, obeying, pictures, preview, records, runs, stopping, thread
 from bot.controllers.memory import Course, Memory
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound, ServiceError
@@ -26,7 +26,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
     try:
         gathering.gather(subject, look, done, repository, world)
         for given in look.each(commands.open(done.talk) if done.talk else ()):
-            conversation.answer(given, done, repository, world)
+            obeying.deal(given, done, repository, world)
         for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
             _perform(action, done, repository, world)
         if cleanup.due(_facts(repository, done, world)):

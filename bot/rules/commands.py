@@ -281,22 +281,27 @@ def refusal(verb: Verb, who: str, creator: str, teams: Sequence[Team], *, own: b
         allowed = any(who in team.members for team in teams)
     if not allowed:
         return f"You are no {verb.right}. {whom} may do that."
+    if not verb.own and not own and not creator:
+        return "It is not known who opened this pull request, so nobody may say that."
     if not verb.own and not own and who == creator:
         return f"You opened this pull request, so somebody else has to say that. {whom} may."
     return ""
 
 
-def rows(teams: Mapping[Right, Sequence[str]]) -> list[tuple[str, str, str]]:
-    """How each command is written, what it is for, and who may give it; `teams` names those that have a right."""
+def rows(teams: Mapping[Right, Sequence[str]] | None = None) -> list[tuple[str, str, str]]:
+    """How each command is written, what it is for, and who may give it.
+
+    `teams` names those that have a right; None: that is another deployment's to say.
+    """
     return [(verb.line, verb.purpose, _who(verb, teams)) for verb in VERBS]
 
 
-def _who(verb: Verb, teams: Mapping[Right, Sequence[str]]) -> str:
-    names = ", ".join(escape.code(name) for name in teams.get(verb.right, ()))
+def _who(verb: Verb, teams: Mapping[Right, Sequence[str]] | None) -> str:
+    names = ", ".join(escape.code(name) for name in (teams or {}).get(verb.right, ()))
     who = "anyone" if verb.right == "anyone" else f"{verb.right}s"
     if names:
         who = f"{who} ({names})"
-    elif verb.right not in ("anyone", "contributor"):
+    elif teams is not None and verb.right not in ("anyone", "contributor"):
         who = f"{who} (nobody yet)"
     return who if verb.own else f"{who}, but not who opened the pull request"
 

@@ -62,10 +62,10 @@ class AzureDevOps:
             commit=str(commit),
             iteration=int(newest["id"]) if newest else 0,
             commits=tuple(str(one["sourceRefCommit"]["commitId"]) for one in iterations),
-            creator=str(author.get("id") or ""),
             pushed=_moment(newest.get("createdDate")) if newest else None,
             merge_commit=_landed(body),
             merged=body["status"] == "completed",
+            author_id=str(author.get("id") or ""),
         )
 
     def changed(self, number: int, iteration: int) -> tuple[str, ...]:

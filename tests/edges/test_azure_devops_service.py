@@ -65,6 +65,7 @@ def test_a_pull_request_is_read_with_its_newest_iteration(azure: StandIn, servic
     assert (head.iteration, head.commit) == (2, newest)
     assert head.title == "Change change"
     assert head.author.replace("_", "").isalnum()
+    assert head.author_id == azure.pull_request(number)["createdBy"]["id"]
     assert head.url == f"{azure.organization_url}/ml%20team/_git/our%20models/pullrequest/{number}"
 
 

@@ -199,6 +199,7 @@ def test_nobody_judges_their_own_pull_request(name: str) -> None:
     assert "somebody else" in commands.refusal(VERB[name], KIM, KIM, LEADS)
     assert commands.refusal(VERB[name], KIM, KIM, LEADS, own=True) == ""
     assert commands.refusal(VERB[name], KIM, ADA, LEADS) == ""
+    assert "not known" in commands.refusal(VERB[name], KIM, "", LEADS)
 
 
 def test_a_team_that_does_not_exist_gives_nobody_a_right() -> None:
