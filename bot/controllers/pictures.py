@@ -96,8 +96,10 @@ def _drawn(run: ProjectRun, world: Neighbours) -> Iterator[tuple[str, bytes]]:
         except ServiceError as away:
             log.warning("a picture of run %s is left out: %s", run.mlflow_run, away)
             continue
-        if content is not None:
-            yield path, content
-            shown += 1
+        if content is None:
+            log.warning("a picture of run %s is left out: %s is no still PNG of a usual size", run.mlflow_run, path)
+            continue
+        yield path, content
+        shown += 1
         if shown == PER_PROJECT:
             return

@@ -2,6 +2,7 @@
 
 import io
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -82,6 +83,16 @@ def test_no_numbers_and_no_name_are_ever_an_error(
     content = chart(metric, goal, history, value, bound, serving)  # type: ignore[arg-type]
 
     assert opened(content).size == (2 * WIDTH, 2 * HEIGHT)
+
+
+def test_several_passes_may_draw_at_once() -> None:
+    def draw(number: int) -> bytes:
+        return chart("rmse", "lower", HISTORY, 0.7 + number % 2, 0.744, 0.73)
+
+    with ThreadPoolExecutor(6) as pool:
+        drawn = list(pool.map(draw, range(24)))
+
+    assert set(drawn) == {draw(0), draw(1)}
 
 
 def test_what_is_no_number_is_left_out_of_the_history() -> None:

@@ -224,6 +224,22 @@ class Verbs:
         inside = discussion.thread_of(found, thread)
         discussion.delete(self.world, found, inside, discussion.comment_of(inside, comment), self._who(author))
 
+    def resolve(self, number: int, thread: int, status: str = "closed") -> None:
+        """Give a thread another status: `closed`, `fixed`, `active` …"""
+        found = self.world.pull_request(number)
+        discussion.change_thread(self.world, found, discussion.thread_of(found, thread), {"status": status})
+
+    def like(self, number: int, thread: int, comment: int = 1, *, author: str | None = None) -> None:
+        """Like a comment; twice is once."""
+        inside = discussion.thread_of(self.world.pull_request(number), thread)
+        discussion.like(self.world, discussion.comment_of(inside, comment), self._who(author))
+
+    def attach(self, number: int, name: str, content: bytes, *, author: str | None = None) -> str:
+        """Attach a file to a pull request and return its address; a `Refusal` when the name is taken."""
+        found = self.world.pull_request(number)
+        discussion.attach(self.world, found, name, content, self._who(author))
+        return discussion_shapes.attachment_url(self.world, number, name)
+
     def vote(self, number: int, vote: int = 10, *, author: str | None = None) -> None:
         """Vote on a pull request: 10 approves, 5 with suggestions, 0 resets, -5 waits, -10 rejects."""
         lifecycle.vote(self.world, self.world.pull_request(number), self._who(author), vote)
