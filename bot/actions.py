@@ -48,7 +48,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class StartRun:
-    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers."""
+    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers.
+
+    With a `command`, the key of a retraining, it is trained for production and there.
+    """
 
     token: str
     project: str
@@ -63,6 +66,7 @@ class StartRun:
     model: str
     parameters: Mapping[str, str]
     timeout: float
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,17 @@ class CloseRun:
     """Let the MLflow run show how the run really ended."""
 
     run: ProjectRun
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer a comment in its thread, unless an answer to it begins like `sign` already."""
+
+    number: int
+    thread: int
+    comment: int
+    body: str
+    sign: str
 
 
 @dataclass(frozen=True)
@@ -187,6 +202,7 @@ Action = (
     | StartRun
     | CancelRun
     | CloseRun
+    | Answer
     | ArchiveVersion
     | DeleteVersion
     | DeleteRun

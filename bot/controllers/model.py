@@ -89,6 +89,7 @@ def _origin(version: ServingVersion, repository: Repository, world: Neighbours) 
         return Origin(tags[runs.REPOSITORY], commit, None)
     number = tags.get(runs.PULL_REQUEST, "")
     if number.isdigit():
-        return Origin(repository.served.key, commit, int(number))
+        retrained = tags.get(runs.KIND) == runs.RETRAINING
+        return Origin(repository.served.key, commit, int(number), retrained)
     merged = repository.azure.merged_as([commit]) if commit else {}
     return Origin(repository.served.key, commit, merged.get(commit))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, make_response, render_template
 
 from bot.queue import Queue
-from bot.subjects import Branch, Model, PullRequest, Subject
+from bot.subjects import Branch, Model, PullRequest, Retraining, Subject
 
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 ROWS = 50
@@ -51,6 +51,8 @@ def said(subject: Subject) -> str:
             return f"target branch of {repository}"
         case Model(name):
             return f"model {name}"
+        case Retraining(repository, number, project=project):
+            return f"retraining of {project}, asked for on pull request {number} of {repository}"
 
 
 def moment(seconds: float) -> str:

@@ -45,6 +45,7 @@ def plan(model: ModelFacts) -> list[Action]:
     if not signed(job, chosen):
         if model.origin is not None and model.origin.pull_request is not None:
             was = (job.tags.get(MODEL, ""), job.tags.get(VERSION, ""))
-            orders.append(Reply(model.origin.pull_request, replies.promoted(chosen, model.job_name, was)))
+            told = replies.promoted(chosen, model.job_name, was, retrained=model.origin.retrained)
+            orders.append(Reply(model.origin.pull_request, told))
         orders.append(TagJob(job, chosen.name, chosen.version, model.origin.commit if model.origin else ""))
     return orders

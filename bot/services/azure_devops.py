@@ -156,6 +156,19 @@ class AzureDevOps:
             body={"content": body[:LONGEST_COMMENT], "parentCommentId": 1, "commentType": "text"},
         )
 
+    def answers(self, number: int, thread: int, comment: int) -> list[str]:
+        """What was said in answer to a comment of a thread. Raises NotFound when the thread is gone."""
+        found = self._call("GET", f"pullRequests/{number}/threads/{thread}/comments")["value"]
+        return [str(one.get("content") or "") for one in found if one.get("parentCommentId") == comment]
+
+    def answer(self, number: int, thread: int, comment: int, body: str) -> None:
+        """Answer a comment in its thread. Raises NotFound when the thread is gone."""
+        self._call(
+            "POST",
+            f"pullRequests/{number}/threads/{thread}/comments",
+            body={"content": body[:LONGEST_COMMENT], "parentCommentId": comment, "commentType": "text"},
+        )
+
     def active(self, target: str, source: str = "") -> list[int]:
         """The numbers of all open pull requests to a branch, from any or from one; all pages."""
         wanted = {"searchCriteria.sourceRefName": f"refs/heads/{source}"} if source else {}
