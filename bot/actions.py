@@ -173,12 +173,17 @@ class PointJob:
 
 @dataclass(frozen=True)
 class TagJob:
-    """Write the sign that a job's pointing is done and told: its tags."""
+    """Write the sign that a job's pointing is done and told: its tags.
+
+    `before` is what it scored with before, and `held` the version that was rolled back; each as `name/version`.
+    """
 
     job: JobFacts
     model: str
     version: str
     commit: str
+    before: str = ""
+    held: str = ""
 
 
 @dataclass(frozen=True)

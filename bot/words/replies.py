@@ -1,6 +1,7 @@
-"""The short replies: that a change was merged, that its model goes live, and how a retraining ended."""
+"""The short replies: that a change was merged, that its model goes live or not any more, how a retraining ended."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from bot.config import Job
 from bot.facts import ProjectRun, ServingVersion
@@ -27,6 +28,23 @@ def promoted(version: ServingVersion, job: str, was: tuple[str, str], *, retrain
     `retrained`: it is not the pull request's own, but was trained because somebody asked for it there.
     """
     return render("promoted", version=version, job=job, was_name=was[0], was_version=was[1], retrained=retrained)
+
+
+def rolled_back(job: str, to: tuple[str, str], was: tuple[str, str], next_run: datetime | None) -> str:
+    """That a job scores with an older version again; `next_run` is in the time zone of its schedule."""
+    return render("rolled_back", job=job, to=to, was=was, next_run=next_run)
+
+
+def not_rolled_back(job: str, reason: str) -> str:
+    """Why a job scores with what it scored with; `reason` is the rest of a sentence, ours."""
+    return f"⏪ Job {escape.code(job)} was not rolled back: {reason}\n"
+
+
+def which_job(named: str, jobs: Sequence[str]) -> str:
+    """That a rollback has to name one of these jobs."""
+    known = ", ".join(escape.code(f"/mlops rollback model {job}") for job in jobs)
+    wrong = f"There is no job {escape.code(named)}. " if named else ""
+    return f"⏪ {wrong}{f'Say which job to roll back: {known}' if jobs else 'The configuration names no job'}.\n"
 
 
 RETRAINED = "🏁 "

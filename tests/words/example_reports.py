@@ -183,6 +183,16 @@ REPLIES: Mapping[str, Callable[[], str]] = {
         ("wine_quality", "17"),
         retrained=True,
     ),
+    "reply_rolled_back": lambda: replies.rolled_back(
+        "nightly-scoring", ("wine", "12"), ("wine", "17"), datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+    ),
+    "reply_rolled_back_to_another_model": lambda: replies.rolled_back(
+        "nightly-scoring", ("wine", "12"), ("tide", "3"), None
+    ),
+    "reply_not_rolled_back": lambda: replies.not_rolled_back("nightly-scoring", "it is not in the workspace."),
+    "reply_rollback_of_which_job": lambda: replies.which_job("", ["nightly-scoring", "hourly"]),
+    "reply_rollback_of_an_unknown_job": lambda: replies.which_job("daily", ["nightly-scoring"]),
+    "reply_rollback_without_jobs": lambda: replies.which_job("", []),
     "reply_retrained": lambda: replies.retrained(RETRAINED, {"data": "full"}, {"rmse": 58.0123}, [NIGHTLY]),
     "reply_retrained_for_nobody": lambda: replies.retrained(replace(RETRAINED, run_page=""), {}, {}, []),
     "reply_not_retrained": lambda: replies.not_retrained(

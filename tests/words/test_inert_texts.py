@@ -80,9 +80,17 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
         {o.metric: 0.5},
         [Job(name=o.name, notebook="/Shared/a/b", model="*", alias=o.branch, stage=o.reason)],
     ),
+    "rolled back": lambda o: replies.rolled_back(o.name, (o.model, "12"), (o.branch, "17"), None),
+    "not rolled back": lambda o: replies.not_rolled_back(o.name, "it is not in the workspace."),
+    "which job": lambda o: replies.which_job(o.name, [o.model, o.branch]),
     "not retrained": lambda o: replies.not_retrained(o.name, o.reason, run_of(SCORE, 61.0, commit=o.commit, log=o.log)),
     "promoted": lambda o: replies.promoted(serving(o), o.branch, (o.name, "12")),
 }
+
+SHORT = (
+    "merged", "promoted", "retrained", "not retrained", "rolled back", "not rolled back", "which job"
+)  # fmt: skip
+"""The replies, which have no heading."""
 
 many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -101,7 +109,7 @@ def test_what_comes_from_outside_is_shown_as_code_only(saying: str, outside: Out
     assert MARK not in live(seen)
     assert not re.search(r"[@$|`]|[#!]\d|https?:", live(seen))
     assert all(link.startswith(WORKSPACE) for link in seen.links)
-    assert seen.headings == (0 if saying in ("merged", "promoted", "retrained", "not retrained") else 1)
+    assert seen.headings == (0 if saying in SHORT else 1)
 
 
 @many
