@@ -64,6 +64,7 @@ class StartRun:
     """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers.
 
     `fork`: the commit lies in another repository than the one served.
+    With a `command`, the key of a retraining, it is trained for production and there.
     """
 
     token: str
@@ -80,6 +81,7 @@ class StartRun:
     parameters: Mapping[str, str]
     timeout: float
     fork: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,17 @@ class CloseRun:
     """Let the MLflow run show how the run really ended."""
 
     run: ProjectRun
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer a comment in its thread, unless an answer to it begins like `sign` already."""
+
+    number: int
+    thread: int
+    comment: int
+    body: str
+    sign: str
 
 
 @dataclass(frozen=True)
@@ -175,12 +188,17 @@ class PointJob:
 
 @dataclass(frozen=True)
 class TagJob:
-    """Write the sign that a job's pointing is done and told: its tags."""
+    """Write the sign that a job's pointing is done and told: its tags.
+
+    `before` is what it scored with before, and `held` the version that was rolled back; each as `name/version`.
+    """
 
     job: JobFacts
     model: str
     version: str
     commit: str
+    before: str = ""
+    held: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,6 +223,7 @@ Action = (
     | StartRun
     | CancelRun
     | CloseRun
+    | Answer
     | ArchiveVersion
     | DeleteVersion
     | DeleteRun

@@ -24,7 +24,7 @@ from bot.log import line
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
 from bot.settings import Settings
-from bot.subjects import Branch, Delivery, Model, PullRequest, Subject
+from bot.subjects import Branch, Delivery, Model, PullRequest, Retraining, Subject
 from bot.worker import Worker
 
 if TYPE_CHECKING:
@@ -108,10 +108,12 @@ def work_in(folder: Path) -> None:
 
 def pass_over(look: Look, world: "Neighbours") -> Outcome:
     """One pass over whatever is due."""
-    from bot.controllers import branch, model, pull_request
+    from bot.controllers import branch, model, pull_request, retraining
 
     match look.subject:
-        case PullRequest(repository) | Branch(repository) if repository not in world.repositories:
+        case PullRequest(repository) | Branch(repository) | Retraining(repository) if (
+            repository not in world.repositories
+        ):
             # It was served when it was marked; the configuration has changed since.
             return Outcome()
         case PullRequest() as subject:
@@ -120,14 +122,17 @@ def pass_over(look: Look, world: "Neighbours") -> Outcome:
             return branch.pass_over(subject, look, world)
         case Model() as subject:
             return model.pass_over(subject, look, world)
+        case Retraining() as subject:
+            return retraining.pass_over(subject, look, world)
 
 
 def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: False) -> Iterator[Subject | Delivery]:
     """What a sweep makes due: every target branch, every open pull request and those that left something behind.
 
-    A branch's pass wakes its models. Then the webhooks that never came, but those whose key is known.
+    A branch's pass wakes its models. Then the retrainings that are under way, and the webhooks that never came, but
+    those whose key is known.
     """
-    from bot.controllers import leavings, unheard
+    from bot.controllers import leavings, retraining, unheard
 
     for repository in world.repositories.values():
         name = repository.served.key
@@ -136,18 +141,17 @@ def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: Fal
         yield from (PullRequest(name, number) for number in open_)
         try:
             left = set(leavings.unattended(repository, world)) - set(open_)
+            retrainings = list(retraining.under_way(repository, world))
         except ServiceError as error:  # What is open does not wait for it.
-            log.warning(line("sweep", note="closed pull requests are looked for in the next one", error=str(error)))
+            log.warning(line("sweep", note="what MLflow knows of is looked for in the next one", error=str(error)))
         else:
             yield from (PullRequest(name, number) for number in sorted(left))
+            yield from retrainings
     yield from unheard.deliveries(world, known)
 
 
 def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     """The real services of a deployment; with the queue that the process has already, if it has one."""
-    from bot.backends.databricks_jobs import DatabricksJobs
-    from bot.backends.databricks_mlflow import DatabricksMlflow
-    from bot.backends.local import Local
     from bot.controllers.neighbours import Neighbours, Repository
     from bot.controllers.rights import Rights
     from bot.services.azure_client import Client
@@ -172,11 +176,6 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
         heard=_heard(settings),
         validation=validation,
         production=production,
-        backends={
-            "databricks-jobs": DatabricksJobs(validation.databricks, live=True),
-            "databricks": DatabricksMlflow(validation.databricks, settings.tracking_uri),
-            "local": Local(settings.var / "runs"),
-        },
         run_environment={
             "MLFLOW_TRACKING_URI": settings.tracking_uri,
             "MLFLOW_REGISTRY_URI": settings.registry_uri,
@@ -194,6 +193,9 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
 
 
 def _place(settings: Settings, access: deployment.Workspace) -> "Place":
+    from bot.backends.databricks_jobs import DatabricksJobs
+    from bot.backends.databricks_mlflow import DatabricksMlflow
+    from bot.backends.local import Local
     from bot.controllers.neighbours import Place
     from bot.services.databricks import Databricks
     from bot.services.mlflow import Mlflow
@@ -205,7 +207,16 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
             return Mlflow(access.host, sign_in=databricks.bearer, workspace=True)
         return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
 
-    return Place(databricks, runs=at(settings.tracking_uri), models=at(settings.registry_uri))
+    return Place(
+        databricks,
+        runs=at(settings.tracking_uri),
+        models=at(settings.registry_uri),
+        backends={
+            "databricks-jobs": DatabricksJobs(databricks, live=True),
+            "databricks": DatabricksMlflow(databricks, settings.tracking_uri),
+            "local": Local(settings.var / "runs"),
+        },
+    )
 
 
 def _heard(settings: Settings) -> tuple["Served", ...]:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from bot.config import Metric, Mlops, Project, Schedule
+from bot.subjects import Retraining
 
 Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 """How a run ended. `no cluster`: the workspace's doing, not the project's."""
@@ -24,7 +25,8 @@ class ProjectRun:
     at the backend. Known once it has ended: `metrics`, `model_version`, its
     `signature` (canonical JSON; empty: none), `log` (its last lines) and
     `log_lines` (how many it has in all; 0: just those).
-    `withdrawn`: the bot stopped it, so that it says nothing of the change.
+    `withdrawn`: the bot stopped it, so that it says nothing of the change. `command`: it is a retraining, for
+    the subject of this key, and runs in the production workspace.
     """
 
     token: str
@@ -50,6 +52,7 @@ class ProjectRun:
     model_page: str = ""
     started: datetime | None = None
     ended: datetime | None = None
+    command: str = ""
 
     @property
     def over(self) -> bool:
@@ -498,12 +501,31 @@ class BranchFacts:
 
 
 @dataclass(frozen=True)
+class RetrainingFacts:
+    """All a rule may know of a retraining, and of the commit of the target branch that it is made of.
+
+    `problem` says why there is no usable `config` at that commit. `runs`: those under its token, the true one first.
+    """
+
+    subject: Retraining
+    target: str
+    commit: str
+    config: Mlops | None
+    problem: str = ""
+    runs: tuple[ProjectRun, ...] = ()
+
+
+@dataclass(frozen=True)
 class Origin:
-    """Where a model version comes from: the commit that trained it, and the pull request (None: unknown)."""
+    """Where a model version comes from: the commit that trained it, and the pull request (None: unknown).
+
+    `retrained`: the pull request is only where somebody asked for it to be trained.
+    """
 
     repository: str
     commit: str
     pull_request: int | None
+    retrained: bool = False
 
 
 @dataclass(frozen=True)

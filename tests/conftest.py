@@ -63,11 +63,15 @@ class Bot:
 
     def forget(self, pr: "PullRequest") -> None:
         """Lose what the pull request's row remembers, as a restored database would."""
-        subject = subjects.PullRequest(self.settings.served[0].key, pr.number)
+        self.lose(subjects.PullRequest(self.settings.served[0].key, pr.number))
+
+    def lose(self, subject: subjects.Subject, *, for_good: bool = False) -> None:
+        """Lose what a subject's row remembers and look at it again, unless it is lost for good."""
         self.queue.wake([subject])
         (lease,) = (one for one in self.queue.take(100, lease=60, worker="test") if one.subject == subject)
-        self.queue.settle(lease, Outcome(look_again=0.0))
-        self.queue.wake([subject])
+        self.queue.settle(lease, Outcome(look_again=None if for_good else 0.0))
+        if not for_good:
+            self.queue.wake([subject])
 
     def mlflow_runs(self, pr: "PullRequest") -> list[dict[str, Any]]:
         """The MLflow runs that carry the pull request's number; metrics as a mapping."""

@@ -47,9 +47,7 @@ def signed(config: Mlops, run: ProjectRun, world: Neighbours) -> ProjectRun:
     return replace(run, signature=world.validation.models.signature(run.model_name, run.model_version))
 
 
-def _serving(
-    project: Project, config: Mlops, recorded: Sequence[RunRecord], world: Neighbours
-) -> Reference | None:
+def _serving(project: Project, config: Mlops, recorded: Sequence[RunRecord], world: Neighbours) -> Reference | None:
     """The version that serves what a project trains, measured on what the project measures on, if that was done."""
     models = world.production.models
     followed = {job.model: job for job in config.jobs if _follows(job.model, project)}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bot.backends.run import Written
+from bot.controllers import runs
 from bot.controllers.neighbours import Neighbours
 from bot.errors import NotFound
 from bot.facts import ProjectRun
@@ -51,7 +52,7 @@ def collect(run: ProjectRun, subject: PullRequest, world: Neighbours) -> None:
 
 
 def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], world: Neighbours) -> None:
-    part = world.backends[run.backend].live_log(run.cluster_run, run.token, known.log_read)
+    part = runs.place_of(run.command, world).backends[run.backend].live_log(run.cluster_run, run.token, known.log_read)
     start, content = _from_a_line(part)
     content = content[: _complete(content, mask)]
     if not content:
@@ -67,7 +68,7 @@ def _bring_whole(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], 
     whole = Written(b"")
     if run.cluster_run:
         try:
-            whole = world.backends[run.backend].whole_log(run.cluster_run, run.token)
+            whole = runs.place_of(run.command, world).backends[run.backend].whole_log(run.cluster_run, run.token)
         except NotFound:  # The backend forgot the run; what was read of it is all there is.
             log.info(line("log", run=run.token, note="nobody has it any more"))
     _, content = _from_a_line(whole)

@@ -72,7 +72,7 @@ class Memory:
         return self.head
 
     def moved_on(self) -> "Memory":
-        """What is still known when there is a newer iteration: what became of this one, and nothing that was about it."""
+        """What is still known when there is a newer iteration: of this one only what became of it."""
         head = self.head
         earlier = self.earlier
         if head is not None and head.iteration and (became := self._became(head)):
@@ -87,8 +87,8 @@ class Memory:
         head, seen = self.head, now.head
         if head and seen and seen.open and (head.iteration, head.commit) == (seen.iteration, seen.commit):
             head = replace(head, pending=seen.pending, judged=seen.judged, thread=seen.thread)
-        told = {name: getattr(now, name) for name in ("statuses", "report", "reported", "thread_status", "told", "orders")}
-        return replace(self, head=head, read=None, **told)
+        told = ("statuses", "report", "reported", "thread_status", "told", "orders", "earlier")
+        return replace(self, head=head, read=None, **{name: getattr(now, name) for name in told})
 
     def obeying(self, order: Order) -> "Memory":
         """What is still known once an order was accepted: its commit is no longer judged."""
@@ -110,16 +110,18 @@ class Memory:
             for iteration, commit in enumerate(head.commits, start=1)
             if iteration < head.iteration
         ]
-        given = [check for check in judgements.values() if check.state in _ENDS and check.iteration <= len(head.commits)]
+        given = [check for check in judgements.values() if check.state in _ENDS]
         last = max(given, key=lambda check: check.posted, default=None)
         return replace(
             self,
             # An error is nobody's verdict on the change: it is looked at again when somebody asks.
-            head=replace(head, judged=stands and final, pending=stands and verdict is not None and verdict.state == "pending"),
+            head=replace(head, judged=stands and final, pending=stands and mine[VALIDATE].state == "pending"),
             orders=orders,
             statuses={name: written(check.state, check.told) for name, check in mine.items()} if stands else {},
             earlier=tuple(one for one in reversed(earlier) if one is not None)[:MOST_EARLIER],
-            told=_earlier(head.commits[last.iteration - 1], last) if last else None,
+            told=_earlier(head.commits[last.iteration - 1], last)
+            if last and last.iteration <= len(head.commits)
+            else None,
         )
 
     def _became(self, head: PullRequestHead) -> Earlier | None:
@@ -132,7 +134,7 @@ class Memory:
 
 @dataclass
 class Course:
-    """How far a pass has come: what is known by now, what was said on the pull request if it was read, what was done."""
+    """How far a pass has come: what is known by now, what was said if that was read, what was done."""
 
     memory: Memory
     talk: Discussion | None = None

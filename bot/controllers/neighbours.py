@@ -31,11 +31,12 @@ class Repository:
 
 @dataclass(frozen=True)
 class Place:
-    """A workspace with the tracking server and the registry that go with it."""
+    """A workspace, the tracking server and the registry that go with it, and the backends that run projects there."""
 
     databricks: Databricks
     runs: Mlflow
     models: Mlflow
+    backends: Mapping[str, Backend]
 
 
 class Line(Protocol):
@@ -71,7 +72,6 @@ class Neighbours:
     heard: tuple[azure_devops.Served, ...]
     validation: Place
     production: Place
-    backends: Mapping[str, Backend]
     run_environment: Mapping[str, str]
     public_url: str
     policies: Policies

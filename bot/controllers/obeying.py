@@ -8,6 +8,7 @@ from bot.controllers import conversation, memory, preview, rollback
 from bot.controllers.memory import Course
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.facts import ProjectRun, PullRequestFacts
+from bot.passes import Look
 from bot.rules import checks, obeying
 from bot.rules.commands import Asked, Given, Mistake
 from bot.subjects import Retraining
@@ -15,15 +16,15 @@ from bot.words import addresses, answers
 from bot.words.mask import masked
 
 
-def deal(given: Given, done: Course, repository: Repository, world: Neighbours) -> None:
+def deal(given: Given, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
     """Deal with one command."""
     head = done.memory.known
-    body = conversation.refused(given, head, repository, world) or _done(given, done, repository, world)
+    body = conversation.refused(given, head, repository, world) or _done(given, look, done, repository, world)
     conversation.answer(repository.azure, head.number, given, body)
     done.performed.append(f"answered {given.comment.author}: {body.splitlines()[0]}")
 
 
-def _done(given: Given, done: Course, repository: Repository, world: Neighbours) -> str:
+def _done(given: Given, look: Look, done: Course, repository: Repository, world: Neighbours) -> str:
     pr, now, asked = memory.facts(repository, done.memory, world.public_url), world.now(), given.asked
     if pr.head.target != pr.target:
         return answers.unavailable(asked.line)
@@ -35,16 +36,18 @@ def _done(given: Given, done: Course, repository: Repository, world: Neighbours)
     def read_log(run: ProjectRun) -> tuple[str, str]:
         return masked(run.log, world.secrets), addresses.run(world.public_url, run.token)
 
-    told = conversation.told(
-        asked, situation, pr.config, world, orders=pr.orders, why=pr.problem, read_log=read_log
-    )
+    told = conversation.told(asked, situation, pr.config, world, orders=pr.orders, why=pr.problem, read_log=read_log)
     if told is not None or isinstance(asked, Mistake):
         return told or answers.unavailable(asked.line)
     match asked.verb.name, asked.argument:
         case "retrain", _:
             return _retrained(given, asked, pr, done)
         case "rollback", "model":
-            return rollback.answer(asked.line, pr, repository, world)
+            if pr.config is None:
+                return answers.unavailable(asked.line)
+            said, performed = rollback.roll_back("", pr.config, look, repository, world)
+            done.performed += performed
+            return answers.plain(asked.line, said)
         case "rollback", _:
             return answers.unavailable(asked.line)
     reaction = obeying.react(given, asked, pr, now)

@@ -26,7 +26,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
     try:
         gathering.gather(subject, look, done, repository, world)
         for given in look.each(commands.open(done.talk) if done.talk else ()):
-            obeying.deal(given, done, repository, world)
+            obeying.deal(given, look, done, repository, world)
         for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
             _perform(action, done, repository, world)
         if cleanup.due(_facts(repository, done, world)):

@@ -31,7 +31,7 @@ def stop(run: ProjectRun, config: Mlops | None, repository: Repository, world: N
         run = _found(run, config, repository, world)
     if run.cluster_run:
         with contextlib.suppress(NotFound):  # Gone is as good as stopped.
-            world.backends[run.backend].cancel(run.cluster_run)
+            world.validation.backends[run.backend].cancel(run.cluster_run)
     return run
 
 
@@ -49,7 +49,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
             machines = {} if run.backend == "local" else _machines(run, folder, file, repository)
             (folder / "nothing").mkdir(parents=True)
             (folder / "nothing" / "MLproject").write_text(_NOTHING, encoding="utf-8")
-            found = world.backends[run.backend].submit(
+            found = world.validation.backends[run.backend].submit(
                 Submission(
                     token=run.token,
                     name=f"signalman {repository.served.key} {folder.name} {run.commit[:7]} (to be stopped)",
@@ -64,7 +64,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
             )
         except (NotFound, ProjectError):
             return replace(run, outcome="cancelled", ended=world.now())
-    runs.note(run.mlflow_run, found, world)
+    runs.note(run.mlflow_run, found, world.validation)
     return replace(run, cluster_run=found)
 
 

@@ -24,6 +24,21 @@ def put_report(azure: AzureDevOps, number: int, known: int, body: str, status: T
     return azure.open_thread(number, body, status)
 
 
+def answer(azure: AzureDevOps, number: int, thread: int, comment: int, body: str, sign: str) -> bool:
+    """Answer a comment unless an answer to it begins like `sign`; says whether it was.
+
+    A thread that is gone is told nothing.
+    """
+    try:
+        if any(known.startswith(sign) for known in azure.answers(number, thread, comment)):
+            return False
+        azure.answer(number, thread, comment, body)
+    except NotFound:
+        log.warning("comment %s on pull request %s cannot be answered: it is gone", comment, number)
+        return False
+    return True
+
+
 def reply(azure: AzureDevOps, number: int, body: str, sign: str = "") -> None:
     """Say something below the report unless a comment there begins like `sign` (by default: says the same).
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from bot.queue import Queue, RunRecord
-from bot.subjects import Branch, Model, PullRequest, Subject
+from bot.subjects import Branch, Model, PullRequest, Retraining, Subject
 from bot.webhooks.azure_devops import Served
 from bot.words.escape import duration
 
@@ -112,6 +112,8 @@ def said(subject: Subject) -> str:
             return f"target branch of {repository}"
         case Model(name):
             return f"model {name}"
+        case Retraining(repository, number, project=project):
+            return f"retraining of {project}, asked for on pull request {number} of {repository}"
 
 
 def address(subject: Subject) -> str:

@@ -21,7 +21,7 @@ from bot.actions import (
     Wake,
 )
 from bot.config import MLOPS_FILE, Mlops, Project, fill
-from bot.facts import Earlier, Order, ProjectRun, PullRequestFacts, PullRequestHead, Situation, Step
+from bot.facts import Earlier, Order, PullRequestFacts, Situation, Step
 from bot.rules import branches
 from bot.rules.steps import PAUSES, USABLE, newest, over, steps, token
 from bot.settings import Reporting
@@ -205,9 +205,7 @@ def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, manners: R
     return _verdict(pr, report.ended(told), "failed", status.ended(told), _marks(pr, told, manners))
 
 
-def _onward(
-    pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, manners: Reporting
-) -> list[Action]:
+def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, manners: Reporting) -> list[Action]:
     head, told = pr.head, situation(pr, now_at, now)
     if over(now_at):
         if pr.pictures is None:
@@ -264,7 +262,9 @@ def _page(pr: PullRequestFacts) -> str:
 
 
 def _starts(pr: PullRequestFacts, config: Mlops, now_at: Sequence[Step], now: datetime) -> list[StartRun]:
-    first = [_start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)]
+    first = [
+        _start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)
+    ]
     again = [step for step in now_at if step.state == "again" and _pause(step, now) <= 0]
     return [*first, *(_start(pr, config, step, step.attempt + 1) for step in again)]
 
@@ -308,4 +308,3 @@ def _start(pr: PullRequestFacts, config: Mlops, step: Step, attempt: int) -> Sta
         timeout=project.timeout,
         fork=head.fork,
     )
-

@@ -64,7 +64,9 @@ def _named(argument: str, steps: list[Step]) -> bool:
 
 def _busy(pr: PullRequestFacts, steps: list[Step]) -> bool:
     """Whether anything runs, waits or will be tried again."""
-    waits = not pr.head.judged and not checks.cancelled(pr.orders) and not (pr.head.fork and not checks.allowed(pr.orders))
+    waits = (
+        not pr.head.judged and not checks.cancelled(pr.orders) and not (pr.head.fork and not checks.allowed(pr.orders))
+    )
     return any(not run.over for run in pr.runs) or (waits and not over(steps))
 
 

@@ -130,7 +130,9 @@ def _judged(pr: PullRequestFacts, step: Step, run: ProjectRun) -> Step:
 
 def _accepted(orders: Sequence[Order], step: Step) -> Step:
     """The step, accepted if somebody who may has done so."""
-    names = {step.project.name.casefold(), step.project.path.casefold()} | ({"gate"} if step.state == "refused" else set())
+    names = {step.project.name.casefold(), step.project.path.casefold()} | (
+        {"gate"} if step.state == "refused" else set()
+    )
     order = next((one for one in orders if one.verb == "override" and one.argument.casefold() in names), None)
     return replace(step, state="accepted", accepted=order) if order else step
 

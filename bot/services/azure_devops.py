@@ -222,6 +222,11 @@ class AzureDevOps:
                     return str(attachment["url"])
             raise
 
+    def answers(self, number: int, thread: int, comment: int) -> list[str]:
+        """What was said in answer to a comment of a thread. Raises NotFound when the thread is gone."""
+        found = self._call("GET", f"pullRequests/{number}/threads/{thread}/comments")["value"]
+        return [str(one.get("content") or "") for one in found if one.get("parentCommentId") == comment]
+
     def active(self, target: str, source: str = "") -> list[int]:
         """The numbers of all open pull requests to a branch, from any or from one; all pages."""
         wanted = {"searchCriteria.sourceRefName": f"refs/heads/{source}"} if source else {}

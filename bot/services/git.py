@@ -46,6 +46,14 @@ class Mirror:
         if not self._has(commit):
             raise NotFound("Git", f"{branch} is no longer at {commit[:7]}; there is a newer commit.")
 
+    def bring_past(self, branch: str, commit: str) -> None:
+        """Have a commit here that a branch was once at. Raises NotFound when it is not among its last few hundred."""
+        if not self._has(commit):
+            with self._alone() as lock:
+                self._fetch(f"refs/heads/{branch}", lock, depth=_LONGEST_CATCH_UP)
+        if not self._has(commit):
+            raise NotFound("Git", f"{branch} was not at {commit[:7]} lately; its history was written anew.")
+
     def bring_merge(self, number: int) -> tuple[str, str]:
         """Bring the merge that Azure DevOps tried of a pull request, with both sides of it, those of a fork included.
 

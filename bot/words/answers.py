@@ -142,6 +142,11 @@ def unavailable(line: str) -> str:
     return _said("idle", line, told="I cannot do that from a pull request yet.", then="/mlops help")
 
 
+def plain(line: str, told: str) -> str:
+    """What is known of no other form: `told` is ours, and escaped already."""
+    return f"{sign(line)} {told.strip()}\n"
+
+
 def _said(name: str, line: str, **values: object) -> str:
     return render(f"answer_{name}", sign=sign(line), **values)
 

@@ -1,8 +1,10 @@
-"""The short replies below the report: one when the change was merged, one when its model goes live."""
+"""The short replies: that a change was merged, that its model goes live or not any more, how a retraining ended."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from bot.facts import ServingVersion
+from bot.config import Job
+from bot.facts import ProjectRun, ServingVersion
 from bot.words import escape
 from bot.words.template import render
 
@@ -20,6 +22,40 @@ def merged_as(commit: str) -> str:
     return f"🔁 Merged as {escape.code(commit[:7])}"
 
 
-def promoted(version: ServingVersion, job: str, was: tuple[str, str]) -> str:
-    """The version a job scores with from now on; `was` is the name and version before, empty if none."""
-    return render("promoted", version=version, job=job, was_name=was[0], was_version=was[1])
+def promoted(version: ServingVersion, job: str, was: tuple[str, str], *, retrained: bool = False) -> str:
+    """The version a job scores with from now on; `was` is the name and version before, empty if none.
+
+    `retrained`: it is not the pull request's own, but was trained because somebody asked for it there.
+    """
+    return render("promoted", version=version, job=job, was_name=was[0], was_version=was[1], retrained=retrained)
+
+
+def rolled_back(job: str, to: tuple[str, str], was: tuple[str, str], next_run: datetime | None) -> str:
+    """That a job scores with an older version again; `next_run` is in the time zone of its schedule."""
+    return render("rolled_back", job=job, to=to, was=was, next_run=next_run)
+
+
+def not_rolled_back(job: str, reason: str) -> str:
+    """Why a job scores with what it scored with; `reason` is the rest of a sentence, ours."""
+    return f"⏪ Job {escape.code(job)} was not rolled back: {reason}\n"
+
+
+def which_job(named: str, jobs: Sequence[str]) -> str:
+    """That a rollback has to name one of these jobs."""
+    known = ", ".join(escape.code(f"/mlops rollback model {job}") for job in jobs)
+    wrong = f"There is no job {escape.code(named)}. " if named else ""
+    return f"⏪ {wrong}{f'Say which job to roll back: {known}' if jobs else 'The configuration names no job'}.\n"
+
+
+RETRAINED = "🏁 "
+"""The beginning of what is said in the end about a retraining, however it ended."""
+
+
+def retrained(run: ProjectRun, parameters: Mapping[str, str], metrics: Mapping[str, float], jobs: Sequence[Job]) -> str:
+    """That a version was registered from the target branch, and how to promote it; `jobs` follow its model."""
+    return render("retrained", begins=RETRAINED, run=run, parameters=parameters, metrics=metrics, jobs=jobs)
+
+
+def not_retrained(project: str, reason: str, run: ProjectRun | None = None) -> str:
+    """Why a retraining gave no version, with the last lines of its log if it got so far."""
+    return render("not_retrained", begins=RETRAINED, project=project, reason=reason, run=run)

@@ -14,7 +14,7 @@ from bot.controllers.neighbours import Neighbours, Place
 
 Side = Literal["before", "after"]
 
-AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply")
+AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply", "answer")
 DATABRICKS = ("make_folder", "write", "remove", "submit", "cancel", "create_job", "update_job")
 MLFLOW = ("make_experiment", "start", "tag", "end", "archive_version", "tag_experiment", "delete_version", "delete_run")
 
@@ -90,7 +90,7 @@ def within_reach(world: Neighbours, knife: Knife) -> Neighbours:
             Watched(one.runs, MLFLOW, knife),
             Watched(one.models, MLFLOW, knife),
         )
-        return Place(*watched)
+        return Place(*watched, {**one.backends, "databricks-jobs": DatabricksJobs(watched[0])})
 
     validation, production = place(world.validation), place(world.production)
     repositories: Any = {
@@ -102,5 +102,4 @@ def within_reach(world: Neighbours, knife: Knife) -> Neighbours:
         repositories=repositories,
         validation=validation,
         production=production,
-        backends={**world.backends, "databricks-jobs": DatabricksJobs(validation.databricks)},
     )

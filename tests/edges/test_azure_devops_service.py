@@ -55,6 +55,22 @@ def opened(azure: StandIn, branch: str = "change") -> int:
     return azure.open_pull_request(branch, title=f"Change {branch}")
 
 
+def test_a_comment_is_answered_where_it_was_made(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    thread = azure.comment(number, "/mlops retrain")
+    azure.comment(number, "Not an answer to the second", thread)
+    (second,) = (one["id"] for one in azure.threads(number)[-1]["comments"] if "Not an" in one["content"])
+
+    service.answer(number, thread, 1, "Done.")
+
+    assert service.answers(number, thread, 1) == ["Not an answer to the second", "Done."]
+    assert service.answers(number, thread, second) == []
+    with pytest.raises(NotFound):
+        service.answers(number, 999, 1)
+    with pytest.raises(NotFound):
+        service.answer(number, 999, 1, "Done.")
+
+
 def test_a_pull_request_is_read_with_its_newest_iteration(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
     newest = azure.push("change", {"file_1.txt": "more\n"}, "More")

@@ -113,6 +113,19 @@ def test_a_commit_that_the_branch_has_left_is_said_to_be_gone(azure: StandIn, mi
         mirror.bring("change", lost)
 
 
+def test_a_commit_that_the_branch_was_once_at_is_brought(azure: StandIn, mirror: Mirror) -> None:
+    old = azure.tip("main")
+    for number in range(3):
+        azure.push("main", {"more.txt": str(number)}, "Go on", base="main")
+    mirror.fetch("main")
+
+    mirror.bring_past("main", old)
+
+    assert mirror.read(old, "more.txt") is None
+    with pytest.raises(NotFound, match="main was not at 0123456 lately"):
+        mirror.bring_past("main", "0123456" + "0" * 33)
+
+
 def test_a_branch_that_is_not_there_is_not_found(mirror: Mirror) -> None:
     with pytest.raises(NotFound, match="has no branch"):
         mirror.fetch("never_was")

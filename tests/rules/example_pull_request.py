@@ -7,7 +7,7 @@ from typing import Any
 from bot.actions import Action, SetStatus, StartRun
 from bot.config import Metric, Mlops, Project
 from bot.facts import Order, Outcome, ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
-from bot.rules import checks, steps
+from bot.rules import steps
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 

@@ -100,9 +100,7 @@ def test_a_failure_weighs_more_than_a_missing_cluster() -> None:
         ),
     ],
 )
-def test_a_run_passes_only_if_it_ended_well_and_with_its_model(
-    project: Project, run: ProjectRun, reason: str
-) -> None:
+def test_a_run_passes_only_if_it_ended_well_and_with_its_model(project: Project, run: ProjectRun, reason: str) -> None:
     assert steps.fault(project, run) == reason
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.config import BranchRule, Metric, Mlops, Project
+from bot.config import BranchRule, Job, Metric, Mlops, Project
 from bot.facts import ProjectRun, PullRequestHead, ServingVersion, Step
 from bot.rules import branches
 from bot.words import replies, report, status
@@ -146,6 +146,19 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "nothing_to_run": lambda: report.nothing_to_run(HEAD),
 }
 
+RETRAINED = run_of(
+    TRAIN,
+    734,
+    commit="d4e5f6a7b8c9",
+    command="retraining/x",
+    metrics={"rmse": 58.0123},
+    model_name="wine_quality",
+    model_version="18",
+    model_page=f"{WORKSPACE}/ml/models/wine_quality/versions/18",
+)
+NIGHTLY = Job(name="nightly-scoring", notebook="/Shared/hooks/score", model="wine_*")
+
+
 REPLIES: Mapping[str, Callable[[], str]] = {
     "reply_merged": lambda: replies.merged(
         "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (1, 1, 0), "/Shared/projects": (12, 0, 3)}, []
@@ -163,6 +176,30 @@ REPLIES: Mapping[str, Callable[[], str]] = {
         ServingVersion("wine_model", "17", "r", "stage Production", 1, by_alias=False),
         "nightly-scoring",
         ("wine_model", "12"),
+    ),
+    "reply_promoted_retrained": lambda: replies.promoted(
+        ServingVersion("wine_quality", "18", "r", "alias champion", 1, by_alias=True),
+        "nightly-scoring",
+        ("wine_quality", "17"),
+        retrained=True,
+    ),
+    "reply_rolled_back": lambda: replies.rolled_back(
+        "nightly-scoring", ("wine", "12"), ("wine", "17"), datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+    ),
+    "reply_rolled_back_to_another_model": lambda: replies.rolled_back(
+        "nightly-scoring", ("wine", "12"), ("tide", "3"), None
+    ),
+    "reply_not_rolled_back": lambda: replies.not_rolled_back("nightly-scoring", "it is not in the workspace."),
+    "reply_rollback_of_which_job": lambda: replies.which_job("", ["nightly-scoring", "hourly"]),
+    "reply_rollback_of_an_unknown_job": lambda: replies.which_job("daily", ["nightly-scoring"]),
+    "reply_rollback_without_jobs": lambda: replies.which_job("", []),
+    "reply_retrained": lambda: replies.retrained(RETRAINED, {"data": "full"}, {"rmse": 58.0123}, [NIGHTLY]),
+    "reply_retrained_for_nobody": lambda: replies.retrained(replace(RETRAINED, run_page=""), {}, {}, []),
+    "reply_not_retrained": lambda: replies.not_retrained(
+        "ExampleTrainingProject", "KeyError: 'alcohol'", replace(RETRAINED, outcome="failed", log=LOG)
+    ),
+    "reply_not_retrained_at_all": lambda: replies.not_retrained(
+        "Wine", "config/mlops.yml on main has no retrain for it; it has one for: ExampleTrainingProject"
     ),
 }
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from example_reports import CONFIG, HEAD, WORKSPACE, run_of
+from example_reports import CONFIG, HEAD, SCORE, WORKSPACE, run_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rendered import Rendered, rendered
 from test_escape import HOSTILE
 
-from bot.config import BranchRule, Metric, Project
+from bot.config import BranchRule, Job, Metric, Project
 from bot.facts import ServingVersion, Step
 from bot.rules import branches
 from bot.words import replies, report, status
@@ -74,8 +74,23 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
     "fork": lambda o: report.fork(replace(HEAD, title=o.reason, author=o.name, source=o.branch)),
     "nothing to run": lambda o: report.nothing_to_run(replace(HEAD, changed=(o.log,))),
     "merged": lambda o: replies.merged("d4e5f6a7", "0123456", {o.branch: (1, 2, 3), o.name: (0, 0, 0)}, [o.model]),
+    "retrained": lambda o: replies.retrained(
+        run_of(SCORE, 61.0, commit=o.commit, model_name=o.model, model_version="17"),
+        {o.name: o.reason},
+        {o.metric: 0.5},
+        [Job(name=o.name, notebook="/Shared/a/b", model="*", alias=o.branch, stage=o.reason)],
+    ),
+    "rolled back": lambda o: replies.rolled_back(o.name, (o.model, "12"), (o.branch, "17"), None),
+    "not rolled back": lambda o: replies.not_rolled_back(o.name, "it is not in the workspace."),
+    "which job": lambda o: replies.which_job(o.name, [o.model, o.branch]),
+    "not retrained": lambda o: replies.not_retrained(o.name, o.reason, run_of(SCORE, 61.0, commit=o.commit, log=o.log)),
     "promoted": lambda o: replies.promoted(serving(o), o.branch, (o.name, "12")),
 }
+
+SHORT = (
+    "merged", "promoted", "retrained", "not retrained", "rolled back", "not rolled back", "which job"
+)  # fmt: skip
+"""The replies, which have no heading."""
 
 many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -94,7 +109,7 @@ def test_what_comes_from_outside_is_shown_as_code_only(saying: str, outside: Out
     assert MARK not in live(seen)
     assert not re.search(r"[@$|`]|[#!]\d|https?:", live(seen))
     assert all(link.startswith(WORKSPACE) for link in seen.links)
-    assert seen.headings == (0 if saying in ("merged", "promoted") else 1)
+    assert seen.headings == (0 if saying in SHORT else 1)
 
 
 @many

@@ -18,14 +18,15 @@ def previewed(bot: Bot, pr: PullRequest) -> Preview:
 
 @pytest.fixture(scope="module")
 def content(bot: Bot) -> Bot:
-    bot.world.azure.push("main", {"mlflow_hooks/preview.py": NOTEBOOK.format(1)}, "Begin", base="main")
+    files = {"mlflow_hooks/preview.py": NOTEBOOK.format(1), "mlflow_hooks/preview_old.py": "x = 1\n"}
+    bot.world.azure.push("main", files, "Begin", base="main")
     bot.settle()
     return bot
 
 
 def test_a_merge_does_what_was_told_before(content: Bot) -> None:
     changes = {"mlflow_hooks/preview.py": NOTEBOOK.format(2), "mlflow_hooks/preview_table.csv": "a\n1\n"}
-    pr = opened(content, "previewed", {**changes, "mlflow_hooks/settings.py": None})
+    pr = opened(content, "previewed", {**changes, "mlflow_hooks/preview_old.py": None})
     content.world.azure.push("main", {"mlflow_hooks/others.py": NOTEBOOK.format("others")}, "Go on", base="main")
 
     told = previewed(content, pr)
@@ -36,7 +37,7 @@ def test_a_merge_does_what_was_told_before(content: Bot) -> None:
 
     assert told.added == ("/Shared/mlflow_hooks/preview_table.csv",)
     assert told.changed == ("/Shared/mlflow_hooks/preview",)
-    assert told.removed == ("/Shared/mlflow_hooks/settings.py",)
+    assert told.removed == ("/Shared/mlflow_hooks/preview_old.py",)
     assert [(job.name, job.created, job.schedule) for job in told.jobs] == [
         ("nightly", False, "at 02:00 Europe/Zurich")
     ]
