@@ -8,7 +8,7 @@ from bot.words import escape
 from bot.words.template import render
 
 ACCEPTED = "✅ for "
-MOST_PATHS = 100
+MOST_PATHS, MOST_REASONS = 40, 20
 LOG_BUDGET = 100_000
 """Characters of a log in an answer; a comment has room for 150,000."""
 
@@ -89,7 +89,7 @@ def diff(line: str, preview: Preview | None) -> str:
 
 def explain(line: str, situation: Situation, orders: Sequence[Order] = (), told: str = "") -> str:
     """Why things are as they are; `told` is a sentence from outside that comes first, such as what keeps it waiting."""
-    return _said("explain", line, situation=situation, states=STATES, orders=orders, told=told)
+    return _said("explain", line, situation=situation, states=STATES, orders=orders, told=told, most=MOST_REASONS)
 
 
 def already_running(line: str, commit: str) -> str:
