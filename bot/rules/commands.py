@@ -297,7 +297,7 @@ def rows(teams: Mapping[Right, Sequence[str]] | None = None) -> list[tuple[str, 
 
 
 def _who(verb: Verb, teams: Mapping[Right, Sequence[str]] | None) -> str:
-    names = ", ".join(escape.code(name) for name in (teams or {}).get(verb.right, ()))
+    names = ", ".join(escape.cell(name) for name in (teams or {}).get(verb.right, ()))
     who = "anyone" if verb.right == "anyone" else f"{verb.right}s"
     if names:
         who = f"{who} ({names})"

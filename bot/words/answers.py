@@ -8,7 +8,7 @@ from bot.words import escape
 from bot.words.template import render
 
 ACCEPTED = "✅ for "
-MOST_PATHS = MOST_REASONS = 40
+MOST_PATHS, MOST_REASONS = 40, 20
 LOG_BUDGET = 100_000
 """Characters of a log in an answer; a comment has room for 150,000."""
 

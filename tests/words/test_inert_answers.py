@@ -62,8 +62,6 @@ SAYINGS: dict[str, Callable[[str], str]] = {
     "diff": lambda o: answers.diff(asked(o), Preview((o,), (o,), (o,), (JobTouched(o, created=True, schedule=o),))),
     "problem": lambda o: answers.diff(asked(o), Preview(problem=o)),
     "explain": lambda o: answers.explain(asked(o), situation(o), (order(o),), o),
-        asked(o), situation(o), situation(o).cancelled and (situation(o).cancelled,), o
-    ),  # type: ignore[arg-type]
     "unknown project": lambda o: answers.unknown_project(asked(o), o, [o, o]),
     "nothing to accept": lambda o: answers.nothing_to_accept(asked(o), o, [o, o]),
 }
