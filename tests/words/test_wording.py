@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from example_reports import HEAD, REPLIES, REPORTS, STATUS_LINES, failed
+from example_reports import HEAD, REPLIES, REPORTS, STATUS_LINES, STATUS_STEPS, failed, situation
 from rendered import rendered
 from wording import SAID, agreed
 
@@ -27,8 +27,14 @@ def test_the_lines_beside_the_status_read_as_agreed() -> None:
     agreed("status_lines", "".join(f"- {name}: {line()}\n" for name, line in STATUS_LINES.items()))
 
 
+def test_the_lines_beside_the_status_of_each_step_read_as_agreed() -> None:
+    told = ((name, *step) for name, steps in STATUS_STEPS.items() for step in steps())
+
+    agreed("status_steps", "".join(f"- {name}: {step} is {state}: {line}\n" for name, step, state, line in told))
+
+
 def test_no_agreed_text_is_left_over() -> None:
-    assert {file.stem for file in SAID.iterdir()} == {*TEXTS, "status_lines"}
+    assert {file.stem for file in SAID.iterdir()} == {*TEXTS, "status_lines", "status_steps"}
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -86,14 +92,14 @@ def test_status_and_report_speak_of_a_missing_cluster_in_the_same_words() -> Non
 
 
 def test_a_run_that_was_cancelled_is_not_called_the_projects_failure() -> None:
-    text = report.ended(HEAD, failed("the run was cancelled", outcome="cancelled"))
+    text = report.ended(situation(*failed("the run was cancelled", outcome="cancelled")))
 
     assert "It is the project that failed" not in text
 
 
 @pytest.mark.parametrize("changed", [(), ("README.md",)])
 def test_one_file_or_none_is_spoken_of_in_proper_words(changed: tuple[str, ...]) -> None:
-    text = report.nothing_to_run(replace(HEAD, changed=changed))
+    text = report.nothing_to_run(replace(situation(), head=replace(HEAD, changed=changed)))
 
     assert not re.search(r"None of the [01] changed files", text)
 
