@@ -72,8 +72,7 @@ def ended(s: Situation) -> str:
     for name, state in (("failed", "failed"), ("refused", "refused"), ("no_cluster", "no cluster")):
         broken = steps.first(s.steps, state)
         if broken is not None:
-            told = _excerpt(broken)
-            return _filled(name, s, broken=broken, told=told, reason=told.reason or broken.reason)
+            return _filled(name, s, broken=broken, told=_told(broken))
     accepted = any(step.state == "accepted" for step in s.steps)
     return _filled("passed", s, compared="" if accepted else _compared(s))
 
@@ -172,6 +171,11 @@ def _excerpt(step: Step) -> Excerpt:
     if run is None or not run.log or step.state not in ("failed", "accepted"):
         return Excerpt()
     return excerpt(run.log, step.project.path, total=run.log_lines)
+
+
+def _told(step: Step) -> Excerpt:
+    """What the log says of a failure, if it is one that a log can tell of."""
+    return _excerpt(step) if step.run and step.run.outcome == "failed" else Excerpt()
 
 
 def _logs(s: Situation, room: int) -> list[Log]:

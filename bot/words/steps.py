@@ -15,7 +15,8 @@ UNDER_WAY = ("waits", "runs", "again")
 @dataclass(frozen=True)
 class Row:
     """`name` as its status is called, `title` as people say it (empty: its name, from outside). `mark` and `said` tell
-    its state in a table, `line` in a status, without escapes. `note` says why it did not go well, in words from outside.
+    its state in a table, `line` in a status, without escapes. `note` says why it went
+    wrong, in words from outside.
     """
 
     name: str

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from example_reports import HEAD, REPLIES, REPORTS, STATUS_LINES, STATUS_STEPS, failed, situation
+from example_reports import HEAD, PAGES, REPLIES, REPORTS, STATUS_LINES, STATUS_STEPS, failed, situation
 from rendered import rendered
 from wording import SAID, agreed
 
@@ -67,8 +67,10 @@ def test_every_link_is_absolute_and_no_line_is_broken_by_html(name: str) -> None
 
 def test_a_good_report_links_the_mlflow_run_and_the_run_page_of_each_project_and_the_model() -> None:
     links = rendered(REPORTS["passed"]()).links
+    parts = ("#job/", "/experiments/", "/models/", f"{PAGES}/runs/", f"{PAGES}/pull-requests/", "attachments")
 
-    assert [("#job/" in link, "/runs/" in link, "/models/" in link).index(True) for link in links] == [0, 1, 2, 0, 1]
+    found = [next(place for place, part in enumerate(parts) if part in link) for link in links]
+    assert found == [5, 5, 0, 1, 2, 3, 0, 1, 3, 4]
 
 
 @pytest.mark.parametrize("name", ["failed", "failed_twice", "failed_second", "failed_timed_out"])
