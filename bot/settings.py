@@ -69,6 +69,9 @@ class Deployment(config.Shape):
     registry_webhooks: tuple[Literal["databricks", "mlflow"], ...] = ("databricks", "mlflow")
     limits: Limits = Limits()
     policies: Policies = Policies()
+    templates: str | None = Field(
+        None, min_length=1, description="A folder whose templates replace those that the bot's texts are made of."
+    )
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Settings:
     served: tuple[Served, ...]
     limits: Limits
     policies: Policies
+    templates: Path | None
     database: SecretStr
     public_url: str
     var: Path
@@ -189,6 +193,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         limits=deployment.limits,
         policies=deployment.policies,
+        templates=Path(deployment.templates) if deployment.templates else None,
         database=SecretStr(_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}"),
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,
