@@ -21,6 +21,7 @@ LONGEST = 150_000
 """Azure DevOps takes no longer comment, counted in UTF-16."""
 
 MOST_EARLIER = 5
+MOST_LOGS = 10
 MOST_PICTURES = 12
 
 
@@ -123,12 +124,16 @@ def log_page(pages: str, token: str) -> str:
 
 def all_runs_page(s: Situation) -> str:
     """The address of the page that lists every run of the pull request; empty as above."""
-    return f"{s.pages.rstrip('/')}/pull-requests/{quote(s.repository)}/{s.head.number}" if s.pages else ""
+    return (
+        f"{s.pages.rstrip('/')}/pull-requests/{quote(s.repository, errors='replace')}/{s.head.number}"
+        if s.pages
+        else ""
+    )
 
 
 def _filled(name: str, s: Situation, **more: Any) -> str:
     """The longest text of that name that Azure DevOps takes."""
-    rows = steps.rows(s)
+    rows, ends = steps.rows(s), _ends(s)
     broken: Step | None = more.get("broken")
     told_above = {step.reason for step in s.steps if step.state == "accepted"} | ({broken.reason} if broken else set())
     text = ""
@@ -142,7 +147,7 @@ def _filled(name: str, s: Situation, **more: Any) -> str:
             done=sum(step.state not in steps.UNDER_WAY for step in s.steps),
             seconds=steps.elapsed(s),
             metrics=metric_table.table(s, room.metrics),
-            logs=_logs(s, room.log),
+            logs=_logs(ends, room.log),
             pictures=s.pictures[:MOST_PICTURES],
             preview=_Shown.of(s.preview, room.objects) if s.preview else None,
             earlier=_Past.of(s.earlier),
@@ -178,12 +183,15 @@ def _told(step: Step) -> Excerpt:
     return _excerpt(step) if step.run and step.run.outcome == "failed" else Excerpt()
 
 
-def _logs(s: Situation, room: int) -> list[Log]:
-    failed = [(step, found) for step in s.steps if step.state == "failed" and (found := _excerpt(step)).lines]
-    # Of very many the first are shown: a few lines of each would help nobody.
-    failed = failed[: max(1, room // 400)]
-    each = room // max(1, len(failed))
-    return [Log(step, _last(found.lines, each), found.total) for step, found in failed]
+def _ends(s: Situation) -> list[tuple[Step, Excerpt]]:
+    """The ends of the logs of the first steps that failed; a table links those of all."""
+    failed = [step for step in s.steps if step.state == "failed" and step.run and step.run.log][:MOST_LOGS]
+    return [(step, found) for step in failed if (found := _excerpt(step)).lines]
+
+
+def _logs(ends: Sequence[tuple[Step, Excerpt]], room: int) -> list[Log]:
+    each = room // max(1, len(ends))
+    return [Log(step, _last(found.lines, each), found.total) for step, found in ends]
 
 
 def _last(lines: Sequence[str], room: int) -> tuple[str, ...]:
