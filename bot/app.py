@@ -25,6 +25,7 @@ from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
 from bot.settings import Settings
 from bot.subjects import Branch, Delivery, Model, PullRequest, Retraining, Subject
+from bot.words import template
 from bot.worker import Worker
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def prepare() -> Settings:
     """Read the settings, set up the log, have the database ready. Raises ConfigError."""
     settings = deployment.read()
     logs.set_up(secret.get_secret_value() for secret in settings.secrets)
+    template.use(settings.templates)
     settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(settings.database_url)
     if settings.shares_workspace:

@@ -115,6 +115,9 @@ class Deployment(config.Shape):
     policies: Policies = Policies()
     report: Reporting = Reporting()
     commands: Commands = Commands()
+    templates: str | None = Field(
+        None, min_length=1, description="A folder whose templates replace those that the bot's texts are made of."
+    )
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ class Settings:
     policies: Policies
     report: Reporting
     commands: Commands
+    templates: Path | None
     database: SecretStr
     public_url: str
     var: Path
@@ -229,6 +233,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         policies=deployment.policies,
         report=deployment.report,
         commands=deployment.commands,
+        templates=Path(deployment.templates) if deployment.templates else None,
         database=SecretStr(_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}"),
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,

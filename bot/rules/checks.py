@@ -5,7 +5,7 @@ before it.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.actions import (
     Action,
@@ -21,7 +21,7 @@ from bot.actions import (
     Wake,
 )
 from bot.config import MLOPS_FILE, Mlops, Project, fill
-from bot.facts import Earlier, Order, PullRequestFacts, Situation, Step
+from bot.facts import BadName, Order, PullRequestFacts, Situation, Step
 from bot.rules import branches
 from bot.rules.steps import PAUSES, USABLE, newest, over, steps, token
 from bot.settings import Reporting
@@ -30,6 +30,9 @@ from bot.words import addresses, replies, report, status
 
 PATIENCE = 2
 """So many looks at a pull request fail before people are told whose fault it is: some six seconds."""
+
+_TIMELESS = datetime.fromtimestamp(0, UTC)
+"""For a report that tells no times: its words stay the same however long it takes."""
 
 _ENDS: dict[State, str] = {"succeeded": "passed", "failed": "failed", "error": "error"}
 
@@ -46,20 +49,20 @@ def plan(pr: PullRequestFacts, now: datetime, manners: Reporting = Reporting()) 
     if not head.iteration:
         # Just opened: Azure DevOps has not made its first iteration yet, and a status needs one.
         return [*tidy, LookAgain(1.0)]
+    plain = situation(pr, [], now)
     if pr.config is None:
-        return [*tidy, *_verdict(pr, report.bad_config(head, pr.problem), "error", status.bad_config())]
+        return [*tidy, *_verdict(pr, report.bad_config(plain, pr.problem), "error", status.bad_config())]
     if head.fork and not allowed(pr.orders):
         told = SetStatus(head.number, head.iteration, "pending", status.fork(), page=_page(pr))
-        return [*tidy, PutReport(head.number, report.fork(head), "to do"), *([] if head.pending else [told])]
+        return [*tidy, PutReport(head.number, report.fork(plain), "to do"), *([] if head.pending else [told])]
     bad = None if head.source == pr.config.target else branches.judge(head.source, pr.config.branches)
     if bad is not None:
         free = branches.suggest(head.source, pr.config.branches, pr.branches)
-        named = [_mark(pr, "branch-name", "failed", status.bad_branch())] if manners.steps else []
-        body = report.bad_branch(head, bad, free, pr.config)
-        return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), named)]
+        body = report.bad_branch(plain, bad, free, pr.config)
+        return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, manners, bad))]
     projects = touched(pr.config, head.changed, has_serving=pr.serving is not None)
     if not projects:
-        told_before = [PutReport(head.number, report.nothing_to_run(head), "fine")] if head.thread else []
+        told_before = [PutReport(head.number, report.nothing_to_run(plain), "fine")] if head.thread else []
         verdict = SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr))
         return [*tidy, *told_before, verdict]
     now_at = steps(pr, projects)
@@ -79,7 +82,7 @@ def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]
     if not head.pending:
         orders.append(SetStatus(head.number, head.iteration, "pending", status.held_up(), page=_page(pr)))
     if failures >= PATIENCE:
-        orders.append(PutReport(head.number, report.held_up(head, neighbour), None))
+        orders.append(PutReport(head.number, report.held_up(situation(pr, [], _TIMELESS), neighbour), None))
     return orders
 
 
@@ -191,10 +194,8 @@ def _verdict(
     """The report, a word to those who were told otherwise before, and the status, which is the sign, last."""
     head, before = pr.head, pr.told
     orders: list[Action] = [PutReport(head.number, body, "fine" if state == "succeeded" else "to do")]
-    now = Earlier(head.commit, _ENDS[state], description)  # type: ignore[arg-type]
-    if before is not None and before.state != now.state:
-        told = replies.verdict_changed(now, before)
-        orders.append(Reply(head.number, told))
+    if before is not None and before.state != _ENDS[state]:
+        orders.append(Reply(head.number, replies.verdict_changed(head, state, description, before)))
     return [*orders, *marks, SetStatus(head.number, head.iteration, state, description, page=_page(pr))]
 
 
@@ -213,7 +214,7 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
         return _verdict(pr, report.ended(told), outcome(now_at), status.ended(told), _marks(pr, told, manners))
     orders: list[Action] = []
     if not head.pending:
-        orders.append(SetStatus(head.number, head.iteration, "pending", status.running(now_at), page=_page(pr)))
+        orders.append(SetStatus(head.number, head.iteration, "pending", status.running(told), page=_page(pr)))
     starts = _starts(pr, config, now_at, now)
     if may := _with_a_place(pr, starts):
         # The report comes with the next look, when the runs have pages to link to.
@@ -246,15 +247,12 @@ def _worth_an_edit(pr: PullRequestFacts, now: datetime, manners: Reporting) -> b
     return manners.progress is not None and (now - pr.reported).total_seconds() >= manners.progress
 
 
-def _marks(pr: PullRequestFacts, told: Situation, manners: Reporting) -> list[SetStatus]:
+def _marks(pr: PullRequestFacts, told: Situation, manners: Reporting, bad: BadName | None = None) -> list[SetStatus]:
     """A status for each step; who performs them posts only what has changed."""
     if not manners.steps:
         return []
-    return [_mark(pr, name, state, line) for name, state, line in status.steps(told)]
-
-
-def _mark(pr: PullRequestFacts, name: str, state: State, line: str) -> SetStatus:
-    return SetStatus(pr.head.number, pr.head.iteration, state, line, name, _page(pr))
+    number, iteration, page = pr.head.number, pr.head.iteration, _page(pr)
+    return [SetStatus(number, iteration, state, line, name, page) for name, state, line in status.steps(told, bad)]
 
 
 def _page(pr: PullRequestFacts) -> str:

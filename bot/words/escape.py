@@ -8,8 +8,11 @@ so outside text is only ever shown inside code.
 import html as entities
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+
+_ADDRESS = re.compile(r"https?://[^\s<>()|\"'\\`]{1,2000}")
 
 
 def visible(text: str) -> str:
@@ -50,9 +53,31 @@ def html(text: str) -> str:
 
 def link(label: str, address: str) -> str:
     """A link to an address of our own making; nothing when there is none or it is not http(s)."""
-    if not re.fullmatch(r"https?://[^\s<>()|\"']+", address):
+    return f"[{label}]({address})" if _ADDRESS.fullmatch(address) else ""
+
+
+def picture(title: str, address: str, width: int = 480) -> str:
+    """A picture of so many pixels; its title, from outside, keeps only its letters and digits."""
+    if not _ADDRESS.fullmatch(address):
         return ""
-    return f"[{label}]({address})"
+    name = re.sub(r"\.(?:png|jpe?g|gif)\s*$", "", visible(title), flags=re.IGNORECASE)
+    words = re.sub(r"(?<!\d)\.|\.(?!\d)|[^\w.]|_", " ", name)
+    return f"![{' '.join(words.split())[:100] or 'picture'}]({address} ={width}x)"
+
+
+def plain(text: str) -> str:
+    """Outside text as words of a sentence where it is nothing but words, such as `production v12`; else as code."""
+    return text if re.fullmatch(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+){1,8}", text) else code(text)
+
+
+def moment(when: datetime) -> str:
+    """A time of day and its date, in UTC: `2026-11-24 02:00 UTC`."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def units(text: str) -> int:
+    """How long Azure DevOps takes a text to be: in UTF-16, where most emoji count twice."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def duration(seconds: float | None) -> str:

@@ -1,12 +1,15 @@
-"""The short replies: that a change was merged, that its model goes live or not any more, how a retraining ended."""
+"""The short replies: another verdict, a merge, a model that goes live or not any more, how a retraining ended."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bot.actions import State
 from bot.config import Job
-from bot.facts import ProjectRun, ServingVersion
+from bot.facts import Earlier, ProjectRun, PullRequestHead, ServingVersion
 from bot.words import escape
 from bot.words.template import render
+
+_VERDICTS = {"passed": "passed", "failed": "failed", "error": "could not be judged"}
 
 
 def merged(commit: str, tip: str, counts: Mapping[str, tuple[int, ...]], jobs: Sequence[str]) -> str:
@@ -59,3 +62,10 @@ def retrained(run: ProjectRun, parameters: Mapping[str, str], metrics: Mapping[s
 def not_retrained(project: str, reason: str, run: ProjectRun | None = None) -> str:
     """Why a retraining gave no version, with the last lines of its log if it got so far."""
     return render("not_retrained", begins=RETRAINED, project=project, reason=reason, run=run)
+
+
+def verdict_changed(head: PullRequestHead, state: State, line: str, before: Earlier) -> str:
+    """That this commit's verdict is not that of the commit `before`; `line` is the description of its status."""
+    return render(
+        "verdict_changed", head=head, state=state, line=line, before=before, was=_VERDICTS.get(before.state, "")
+    )

@@ -73,7 +73,7 @@ def run_of(project: Project, outcome: Outcome | None = None, *, attempt: int = 1
     return replace(facts, **known)
 
 
-def order(verb: str, argument: str = "", reason: str = "", by: str = "Kim") -> Order:
+def ordered(verb: str, argument: str = "", reason: str = "", by: str = "Kim") -> Order:
     """An order for the newest commit."""
     return Order(verb, HEAD.commit, by, NOW, argument, reason)  # type: ignore[arg-type]
 

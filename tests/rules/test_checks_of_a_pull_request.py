@@ -15,7 +15,7 @@ from example_pull_request import (
     TRAIN,
     changing,
     kinds,
-    order,
+    ordered,
     run_of,
     started,
     statuses,
@@ -65,7 +65,7 @@ def test_the_branch_rule_of_the_configuration_is_the_one_that_counts() -> None:
 
 def test_the_code_of_a_fork_waits_for_somebody_who_may_let_it_run() -> None:
     waiting = checks.plan(replace(PR, head=replace(HEAD, fork=True)), NOW)
-    allowed = checks.plan(replace(PR, head=replace(HEAD, fork=True), orders=(order("ok-to-test"),)), NOW)
+    allowed = checks.plan(replace(PR, head=replace(HEAD, fork=True), orders=(ordered("ok-to-test"),)), NOW)
 
     assert kinds(waiting) == ["PutReport", "SetStatus"]
     assert [state for state, _ in statuses(waiting)] == ["pending"]
