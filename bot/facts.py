@@ -22,7 +22,8 @@ class ProjectRun:
 
     `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its id
     at the backend. Known once it has ended: `metrics`, `model_version`, its
-    `signature` (canonical JSON; empty: none) and `log` (its last lines).
+    `signature` (canonical JSON; empty: none), `log` (its last lines) and
+    `log_lines` (how many it has in all; 0: just those).
     `withdrawn`: the bot stopped it, so that it says nothing of the change.
     """
 
@@ -39,6 +40,7 @@ class ProjectRun:
     withdrawn: bool = False
     reason: str = ""
     log: str = ""
+    log_lines: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     model_name: str = ""
     model_version: str = ""
@@ -110,7 +112,7 @@ class Judgement:
     """What one metric of a run says.
 
     `bound` is the worst value that may be merged (None: any), and `source` where it comes from. `shown`: nothing is
-    judged by it. `missing`: not logged, or not a number.
+    judged by it. `missing`: not logged, or not a number (`value` is then what was logged all the same).
     """
 
     metric: Metric
@@ -121,6 +123,15 @@ class Judgement:
     source: Literal["", "limit", "target", "serving"] = ""
     verdict: Literal["ok", "worse", "missing", "shown"] = "shown"
 
+    @property
+    def refuses(self) -> bool:
+        """Whether it stands in the way of a merge. A metric that may be missing may still not be something that is no
+        number, where there is a bound that it would have to keep.
+        """
+        bounded = self.metric.limit is not None or self.metric.tolerance is not None
+        absent = self.verdict == "missing" and (self.metric.required or (self.value is not None and bounded))
+        return self.verdict == "worse" or absent
+
 
 @dataclass(frozen=True)
 class Step:
@@ -128,7 +139,7 @@ class Step:
 
     `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come.
     `losses` counts those that the workspace failed. `judgements` has one for each metric of a run that ended well;
-    `accepted` is the order by which somebody accepted that it failed.
+    `accepted` is the order by which somebody accepted that it failed. `baseline` is what it is compared with.
     """
 
     project: Project
@@ -139,6 +150,7 @@ class Step:
     losses: int = 0
     judgements: tuple[Judgement, ...] = ()
     accepted: "Order | None" = None
+    baseline: Baseline = field(default_factory=Baseline)
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,21 @@ import hashlib
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake
 from bot.config import MLOPS_FILE, Mlops, Project, fill
-from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, Step
-from bot.rules import branches
+from bot.facts import Baseline, ProjectRun, PullRequestFacts, PullRequestHead, Situation, Step, StepState
+from bot.rules import branches, gates
 from bot.subjects import Branch
 from bot.words import report, status
 
 PAUSES = (30.0, 120.0)
 """Seconds before a run that the workspace failed is tried again, and once more. A failing script is not."""
 
+
+TIMELESS = datetime.fromtimestamp(0, UTC)
+"""For a report that tells no times."""
 
 PATIENCE = 2
 """So many looks at a pull request fail before people are told whose fault it is: some six seconds."""
@@ -37,17 +40,18 @@ def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
     if not head.iteration:
         # Just opened: Azure DevOps has not made its first iteration yet, and a status needs one.
         return [*tidy, LookAgain(1.0)]
+    now_is = situation(pr, [], now)
     if pr.config is None:
-        return [*tidy, *_verdict(head, report.bad_config(head, pr.problem), "error", status.bad_config())]
+        return [*tidy, *_verdict(head, report.bad_config(now_is, pr.problem), "error", status.bad_config())]
     if head.fork:
-        return [*tidy, *_verdict(head, report.fork(head), "failed", status.fork())]
+        return [*tidy, *_verdict(head, report.fork(now_is), "failed", status.fork())]
     bad = None if head.source == pr.config.target else branches.judge(head.source, pr.config.branches)
     if bad is not None:
         free = branches.suggest(head.source, pr.config.branches, pr.branches)
-        return [*tidy, *_verdict(head, report.bad_branch(head, bad, free, pr.config), "failed", status.bad_branch())]
+        return [*tidy, *_verdict(head, report.bad_branch(now_is, bad, free, pr.config), "failed", status.bad_branch())]
     projects = touched(pr.config, head.changed, has_serving=pr.serving is not None)
     if not projects:
-        told = [PutReport(head.number, report.nothing_to_run(head), "closed")] if head.thread else []
+        told = [PutReport(head.number, report.nothing_to_run(now_is), "closed")] if head.thread else []
         return [*tidy, *told, SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head))]
     return [*tidy, *_onward(pr, pr.config, steps(pr, projects), now)]
 
@@ -63,8 +67,23 @@ def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]
     if not head.pending:
         orders.append(SetStatus(head.number, head.iteration, "pending", status.held_up()))
     if failures >= PATIENCE:
-        orders.append(PutReport(head.number, report.held_up(head, neighbour), None))
+        orders.append(PutReport(head.number, report.held_up(situation(pr, [], TIMELESS), neighbour), None))
     return orders
+
+
+def situation(pr: PullRequestFacts, now_at: Sequence[Step], now: datetime) -> Situation:
+    """What a report tells of the pull request."""
+    return Situation(
+        head=pr.head,
+        steps=tuple(now_at),
+        now=now,
+        repository=pr.repository,
+        place=pr.place,
+        pictures=pr.pictures or (),
+        preview=pr.preview,
+        earlier=pr.earlier,
+        pages=pr.pages,
+    )
 
 
 def touched(config: Mlops, changed: Collection[str], *, has_serving: bool) -> list[Project]:
@@ -107,10 +126,13 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
         losses = sum(run.outcome == "no cluster" for run in runs)
         # One that was stopped because its pull request was closed says nothing now that it is open again.
         void = not runs or (runs[-1].withdrawn and runs[-1].outcome == "cancelled")
-        step = Step(project, "waits", attempt=len(runs) + void, losses=losses)
+        baseline = pr.baselines.get(project.path, Baseline())
+        step = Step(project, "waits", attempt=len(runs) + void, losses=losses, baseline=baseline)
         if void:
             before = [other for other in found if other.project.path in project.after]
-            failed = next((other for other in before if other.state in ("failed", "no cluster", "skipped")), None)
+            failed = next(
+                (other for other in before if other.state in ("failed", "refused", "no cluster", "skipped")), None
+            )
             reason = f"{failed.project.name} did not succeed" if failed else ""
             found.append(replace(step, state="skipped", reason=reason) if failed else step)
             continue
@@ -123,7 +145,9 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
             )
         else:
             reason = fault(project, runs[-1])
-            found.append(replace(step, state="failed" if reason else "passed", reason=reason))
+            judgements, refused = gates.judge(project, runs[-1], baseline) if not reason else ((), "")
+            state: StepState = "failed" if reason else "refused" if refused else "passed"
+            found.append(replace(step, state=state, reason=reason or refused, judgements=judgements))
     return found
 
 
@@ -200,12 +224,13 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     head = pr.head
     if all(step.state not in ("waits", "runs", "again") for step in now_at):
         state = "succeeded" if all(step.state == "passed" for step in now_at) else "failed"
-        if state == "failed" and not any(step.state == "failed" for step in now_at):
+        if state == "failed" and not any(step.state in ("failed", "refused") for step in now_at):
             state = "error"
-        return _verdict(head, report.ended(head, now_at), state, status.ended(now_at))
+        told = situation(pr, now_at, now)
+        return _verdict(head, report.ended(told), state, status.ended(told))
     orders: list[Action] = []
     if not head.pending:
-        orders.append(SetStatus(head.number, head.iteration, "pending", status.running(now_at)))
+        orders.append(SetStatus(head.number, head.iteration, "pending", status.running(situation(pr, now_at, now))))
     starts = [
         _start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)
     ]
@@ -217,7 +242,11 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     running = [step.run for step in now_at if step.run and step.state == "runs"]
     ages = [(now - run.started).total_seconds() for run in running if run.started]
     soon = [*([patience(ages)] if running else []), *pauses.values()]
-    return [*orders, PutReport(head.number, report.running(head, now_at), None), LookAgain(min(soon, default=1.0))]
+    return [
+        *orders,
+        PutReport(head.number, report.running(situation(pr, now_at, now)), None),
+        LookAgain(min(soon, default=1.0)),
+    ]
 
 
 def _pause(step: Step, now: datetime) -> float:

@@ -66,7 +66,7 @@ def test_the_code_of_a_fork_is_not_run() -> None:
     orders = checks.plan(replace(PR, head=replace(HEAD, fork=True)), NOW)
 
     assert kinds(orders) == ["PutReport", "SetStatus"]
-    assert statuses(orders) == [("failed", "comes from a fork; nothing was run")]
+    assert statuses(orders) == [("failed", "comes from a fork; waits for /mlops ok-to-test")]
 
 
 def test_a_configuration_that_cannot_be_used_is_an_error_and_shows_its_sentence() -> None:

@@ -27,7 +27,7 @@ def test_all_passed_may_merge() -> None:
     state, description, first = verdict(run_of(TRAIN, "succeeded"), run_of(SCORE, "succeeded"))
 
     assert state == "succeeded"
-    assert description == "passed · rmse 0.71 · rows 1000"
+    assert description == "passed · rmse 0.71 · rows 1000 · 5m"
     assert first == "### ✅ ML validation passed — `a1b2c3d` · 5m"
 
 
@@ -36,7 +36,7 @@ def test_a_failed_training_skips_scoring_and_fails() -> None:
 
     assert state == "failed"
     assert description == "train failed: KeyError: 'alcohol'"
-    assert first == "### ❌ `train` failed: `KeyError: 'alcohol'` — `a1b2c3d` · 5m"
+    assert first == "### ❌ ML validation failed in `train` — `a1b2c3d` · 5m"
 
 
 def test_scoring_that_was_skipped_says_why() -> None:
@@ -72,7 +72,7 @@ def test_what_the_workspace_could_not_do_is_an_error_and_not_a_failure() -> None
     state, _, first = verdict(*lost(TRAIN, reason="no capacity in westeurope"))
 
     assert state == "error"
-    assert first == "### ⚠️ `train` could not be run: `no capacity in westeurope` — `a1b2c3d`"
+    assert first == "### ⚠️ Databricks could not run `train`: not your fault — `a1b2c3d` · 5m"
 
 
 def test_a_failure_weighs_more_than_a_missing_cluster() -> None:

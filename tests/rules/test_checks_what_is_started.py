@@ -200,15 +200,16 @@ def test_only_runs_under_way_decide_how_soon_to_look_again() -> None:
     assert LookAgain(15.0) in checks.plan(pr, NOW)
 
 
-def test_what_is_said_of_running_work_does_not_change_by_time_alone() -> None:
+def test_a_report_on_running_work_tells_for_how_long_it_runs() -> None:
     pr = replace(PR, runs=(run_of(TRAIN),))
 
     early, late = (
-        [order for order in checks.plan(pr, at) if isinstance(order, PutReport)]
+        next(order.body for order in checks.plan(pr, at) if isinstance(order, PutReport))
         for at in (NOW, NOW + timedelta(hours=2))
     )
 
-    assert early == late != []
+    assert "| 🔵 running | 5m |" in early
+    assert "| 🔵 running | 2h05m |" in late
 
 
 def test_a_run_that_got_no_cluster_is_tried_again_after_a_pause_under_another_token() -> None:
