@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,11 +31,19 @@ class Desk:
         """Where a pull request is read."""
         return f"{self.azure.organization_url}/ml/_git/models/pullrequest/{number}"
 
-    def say(self, number: int, text: str, thread: int | None = None, author: str = "Signalman") -> int:
-        """Say something; each image in it is attached to the pull request. Gives the thread."""
+    def say(
+        self,
+        number: int,
+        text: str,
+        thread: int | None = None,
+        author: str = "Signalman",
+        pictures: Sequence[bytes] = (),
+    ) -> int:
+        """Say something. Its images are attached to the pull request: these, or else a chart. Gives the thread."""
+        shown = iter(pictures)
 
         def attached(image: re.Match[str]) -> str:
-            return image[1] + self.azure.attach(number, f"{next(self.numbers)}.png", PICTURE)
+            return image[1] + self.azure.attach(number, f"{next(self.numbers)}.png", next(shown, PICTURE))
 
         return self.azure.comment(number, IMAGE.sub(attached, text), thread, author=author)
 

@@ -99,11 +99,9 @@ def test_no_raw_markdown_is_left(shown: Shown, name: str) -> None:
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_pictures_are_seen(shown: Shown, name: str) -> None:
-    comment = shown.comment(name)
-    for fold in comment.locator("details:not([open]) > summary").all():
-        fold.click()
+    pictures = shown.comment(name).locator("img")
 
-    widths = comment.locator("img").evaluate_all("all => all.map(one => [one.naturalWidth, one.width, one.alt])")
+    widths = pictures.evaluate_all("all => all.map(one => [one.naturalWidth, one.width, one.alt])")
 
     assert len(widths) == len(IMAGE.findall(outside_code(REPORTS[name]())))
     assert all(natural > 0 and 0 < width <= 820 and alt for natural, width, alt in widths)
