@@ -13,6 +13,9 @@ from typing import Literal
 from bot.config import Metric, Mlops, Project, Schedule
 from bot.subjects import Retraining
 
+COMMAND = "/mlops"
+"""What a comment begins with that asks the bot for something."""
+
 Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 """How a run ended. `no cluster`: the workspace's doing, not the project's."""
 

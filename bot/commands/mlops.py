@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from bot import settings
 from bot.errors import ConfigError, SignalmanError
+from bot.facts import COMMAND
 from bot.rules import commands
-from bot.rules.commands import PREFIX, VERBS, Mistake, Verb
+from bot.rules.commands import VERBS, Mistake, Verb
 from bot.services.azure_client import Client
 from bot.services.azure_devops import AzureDevOps
 from bot.words import answers, escape
@@ -76,7 +77,7 @@ def listed() -> str:
 
 def composed(verb: str, words: Sequence[str]) -> str:
     """The command as it is written in a comment. Raises ConfigError with what is wrong with it."""
-    line = commands.line(" ".join([PREFIX, verb, *(_quoted(word) for word in words)]))
+    line = commands.line(" ".join([COMMAND, verb, *(_quoted(word) for word in words)]))
     found = commands.read(line)
     if isinstance(found, Mistake):
         word = f'"{found.word}" ' if found.word else ""
@@ -122,7 +123,7 @@ def _command(verb: Verb, who: str) -> click.Command:
         line = composed(verb.name, words)
         click.echo(say(line, number, repository, limit if wait else 0.0))
 
-    example = verb.examples[0].removeprefix(f"{PREFIX} ")
+    example = verb.examples[0].removeprefix(f"{COMMAND} ")
     return click.Command(
         verb.name,
         callback=run,

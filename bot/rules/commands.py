@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.facts import Comment, Discussion, Order, Team
+from bot.facts import COMMAND, Comment, Discussion, Order, Team
 from bot.words import answers, escape
 
-PREFIX = "/mlops"
 LONGEST = 300
 """Characters of a command, so that an answer can repeat the whole of it."""
 MOST_LINES = 200
@@ -52,7 +51,7 @@ class Verb:
     @property
     def line(self) -> str:
         """How it is written: `/mlops status [prod]`."""
-        return f"{PREFIX} {self.name} {self.usage}".rstrip()
+        return f"{COMMAND} {self.name} {self.usage}".rstrip()
 
 
 VERBS = (
@@ -209,18 +208,18 @@ def read(content: str) -> Asked | Mistake | None:
     except ValueError:
         return Mistake(found, "A quotation mark is opened and not closed.", like=_nearest_line(found))
     if len(words) == 1:
-        return Mistake(found, f"What should I do? `{PREFIX} help` lists what I can.")
+        return Mistake(found, f"What should I do? `{COMMAND} help` lists what I can.")
     name, rest = words[1], words[2:]
     verb = _BY_NAME.get(name.casefold())
     if verb is None:
         near = difflib.get_close_matches(name.casefold()[:40], list(_BY_NAME), 1)
-        return Mistake(found, "is not a command of mine.", name, f"{PREFIX} {near[0]}" if near else "")
+        return Mistake(found, "is not a command of mine.", name, f"{COMMAND} {near[0]}" if near else "")
     return _understood(found, verb, rest)
 
 
 def line(content: str) -> str:
     """The command that a comment begins with, as answers repeat it; empty when it begins with none."""
-    if content[: len(PREFIX)].casefold() != PREFIX:
+    if content[: len(COMMAND)].casefold() != COMMAND:
         return ""
     first = " ".join(escape.visible(content[: 10 * LONGEST]).partition("\n")[0].split())
     return first if re.match(r"/mlops(\s|$)", first, re.IGNORECASE) else ""
@@ -330,7 +329,7 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
         words[0] = words[0].casefold()
         if words[0] not in verb.choices:
             near = difflib.get_close_matches(words[0][:40], verb.choices, 1)
-            meant = f"{PREFIX} {verb.name} {near[0]}" if near else ""
+            meant = f"{COMMAND} {verb.name} {near[0]}" if near else ""
             return Mistake(found, f"is not what `{verb.line}` takes.", words[0], meant)
     if verb.reason and not reason:
         return Mistake(found, "It needs a reason, for those who read this later.", like=verb.examples[0])
@@ -344,7 +343,7 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
 
 def _example(verb: Verb, words: Sequence[str]) -> str:
     """The command without what is too much, if that is one."""
-    shorter = " ".join([PREFIX, verb.name, *words])
+    shorter = " ".join([COMMAND, verb.name, *words])
     plain = all(re.fullmatch(r"[\w./-]+", word, re.ASCII) for word in words)
     return shorter if plain and not verb.reason and isinstance(_understood(shorter, verb, words), Asked) else ""
 

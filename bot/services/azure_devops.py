@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from bot.actions import State
 from bot.errors import NotFound, ServiceError
-from bot.facts import Check, Comment, Discussion, PullRequestHead, Report
+from bot.facts import COMMAND, Check, Comment, Discussion, PullRequestHead, Report
 from bot.services.azure_client import Client, Method, Query
 from bot.settings import Served, ThreadStatus
 
@@ -309,7 +309,7 @@ def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
     if comment.get("commentType") == "system":
         return False
     content = str(comment.get("content") or "").casefold()
-    return content.lstrip("` ").startswith("/mlops") if _author(comment) == me else content.startswith("/mlops")
+    return content.lstrip("` ").startswith(COMMAND) if _author(comment) == me else content.startswith(COMMAND)
 
 
 def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from bot.errors import RefusedHook
+from bot.facts import COMMAND
 from bot.subjects import Branch, Delivery, PullRequest, Subject
 from bot.webhooks import Ignored, proof
 from bot.webhooks.body import Part
@@ -30,9 +31,6 @@ TEST_EVENTS = frozenset(
 )
 TEST_REPOSITORIES = frozenset({"4bc14d40-c903-45e2-872e-0462c7748079", "278d5cd2-584d-4b63-824a-2ba458937249"})
 TEST_ORGANIZATION = "dev.azure.com/fabrikam/"
-
-COMMAND = "/mlops"
-"""What a comment begins with that asks the bot for something."""
 
 _NO_COMMIT = "0" * 40
 
