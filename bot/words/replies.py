@@ -47,15 +47,19 @@ def which_job(named: str, jobs: Sequence[str]) -> str:
     return f"⏪ {wrong}{f'Say which job to roll back: {known}' if jobs else 'The configuration names no job'}.\n"
 
 
-RETRAINED = "🏁 "
-"""The beginning of what is said in the end about a retraining, however it ended."""
+def retraining_of(project: str) -> str:
+    """The beginning of what is said in the end about a retraining, however it ended."""
+    return f"🏁 {escape.code(project)}"
 
 
-def retrained(run: ProjectRun, parameters: Mapping[str, str], metrics: Mapping[str, float], jobs: Sequence[Job]) -> str:
+def retrained(
+    project: str, run: ProjectRun, parameters: Mapping[str, str], metrics: Mapping[str, float], jobs: Sequence[Job]
+) -> str:
     """That a version was registered from the target branch, and how to promote it; `jobs` follow its model."""
-    return render("retrained", begins=RETRAINED, run=run, parameters=parameters, metrics=metrics, jobs=jobs)
+    begins = retraining_of(project)
+    return render("retrained", begins=begins, run=run, parameters=parameters, metrics=metrics, jobs=jobs)
 
 
 def not_retrained(project: str, reason: str, run: ProjectRun | None = None) -> str:
     """Why a retraining gave no version, with the last lines of its log if it got so far."""
-    return render("not_retrained", begins=RETRAINED, project=project, reason=reason, run=run)
+    return render("not_retrained", begins=retraining_of(project), project=project, reason=reason, run=run)
