@@ -1,5 +1,6 @@
 """The short replies: that a change was merged, that its model goes live or not any more, how a retraining ended."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -42,7 +43,7 @@ def not_rolled_back(job: str, reason: str) -> str:
 
 def which_job(named: str, jobs: Sequence[str]) -> str:
     """That a rollback has to name one of these jobs."""
-    known = ", ".join(escape.code(f"/mlops rollback model {job}") for job in jobs)
+    known = ", ".join(escape.code(f"/mlops rollback model {shlex.quote(job)}") for job in jobs)
     wrong = f"There is no job {escape.code(named)}. " if named else ""
     return f"⏪ {wrong}{f'Say which job to roll back: {known}' if jobs else 'The configuration names no job'}.\n"
 
