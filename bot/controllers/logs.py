@@ -15,7 +15,7 @@ from bot.errors import NotFound
 from bot.facts import ProjectRun
 from bot.log import line
 from bot.queue import RunRecord
-from bot.subjects import PullRequest
+from bot.subjects import Subject
 from bot.words.escape import visible
 from bot.words.mask import masked
 
@@ -27,7 +27,7 @@ LONGEST_UNFINISHED = 64 * 1024
 _STEP = 4096
 
 
-def collect(run: ProjectRun, subject: PullRequest, world: Neighbours) -> None:
+def collect(run: ProjectRun, subject: Subject, world: Neighbours) -> None:
     """Write a run down for the pages, and bring what is new of its log; once it has ended, all of it.
 
     Cheap where there is nothing to bring: one read of the database, and one of the backend while the run goes on.

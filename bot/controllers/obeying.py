@@ -45,7 +45,7 @@ def _done(given: Given, look: Look, done: Course, repository: Repository, world:
         case "rollback", "model":
             if pr.config is None:
                 return answers.unavailable(asked.line)
-            said, performed = rollback.roll_back("", pr.config, look, repository, world)
+            said, performed = rollback.roll_back(asked.job, pr.config, look, repository, world)
             done.performed += performed
             return answers.plain(asked.line, said)
         case "rollback", _:

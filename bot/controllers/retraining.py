@@ -10,13 +10,15 @@ from pydantic import TypeAdapter
 
 from bot import subjects
 from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
-from bot.controllers import runs, target, thread
+from bot.controllers import logs, runs, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError, NotFound
 from bot.facts import ProjectRun, RetrainingFacts
 from bot.passes import Look, Outcome
 from bot.rules import retraining
 from bot.subjects import Retraining
+from bot.words.escape import visible
+from bot.words.mask import masked
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,17 @@ def gather(subject: Retraining, known: Memory, repository: Repository, world: Ne
     if not any(run.cluster_run or run.over for run in found):
         token = {runs.TOKEN: retraining.token(subject)}
         found = tuple(runs.merge(found, runs.find_retrainings(repository, world, token)))
-    found = tuple(runs.look(run, world) for run in found)
+    found = tuple(_masked(runs.look(run, world), world) for run in found)
+    for run in found:
+        logs.collect(run, subject, world)
     commit = found[0].commit if found else known.commit
     return _configured(RetrainingFacts(subject, repository.served.target, commit, None, runs=found), repository)
+
+
+def _masked(run: ProjectRun, world: Neighbours) -> ProjectRun:
+    """The run as people may read of it: its log and its reason are quoted in the answer."""
+    log, reason = (masked(visible(text), world.secrets) for text in (run.log, run.reason))
+    return replace(run, log=log, reason=reason)
 
 
 def _configured(facts: RetrainingFacts, repository: Repository) -> RetrainingFacts:

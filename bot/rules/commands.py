@@ -123,12 +123,12 @@ VERBS = (
     ),
     Verb(
         "rollback",
-        "model|sync",
-        "go back to the model version that served before, or to the notebooks before the last merge",
+        "model|sync [job]",
+        "let a scoring job go back to the model version before, or go back to the notebooks before the last merge",
         "release manager",
-        ("/mlops rollback model", "/mlops rollback sync"),
+        ("/mlops rollback model", "/mlops rollback model nightly-scoring", "/mlops rollback sync"),
         least=1,
-        most=1,
+        most=2,
         choices=("model", "sync"),
     ),
     Verb(
@@ -163,13 +163,17 @@ _QUOTES = str.maketrans("“”„‟″", '"""""')
 
 @dataclass(frozen=True)
 class Asked:
-    """A command that could be read: `line` is all of it, `argument` what it is about, `lines` how much of a log."""
+    """A command that could be read: `line` is all of it, `argument` what it is about, `lines` how much of a log.
+
+    `job` is the scoring job that a rollback is about, empty: the only one.
+    """
 
     verb: Verb
     line: str
     argument: str = ""
     lines: int = FEW_LINES
     reason: str = ""
+    job: str = ""
 
 
 @dataclass(frozen=True)
@@ -336,6 +340,8 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
     argument = words[0] if words else ""
     if len(words) < 2:
         return Asked(verb, found, argument, reason=reason)
+    if verb.name == "rollback":
+        return Asked(verb, found, argument, job=words[1])
     if not re.fullmatch(r"[0-9]{1,3}", words[1]) or not 1 <= int(words[1]) <= MOST_LINES:
         return Mistake(found, f"is not a number of lines from 1 to {MOST_LINES}.", words[1])
     return Asked(verb, found, argument, int(words[1]))

@@ -7,6 +7,7 @@ changes cannot reach production by it; and it promotes nothing.
 import hashlib
 from datetime import datetime
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 from bot import subjects
 from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
@@ -81,12 +82,13 @@ def _told(asked: RetrainingFacts, run: ProjectRun) -> str:
         used = parameters(project, run.model_name, asked.target) if project else {}
         judged = [metric.name for metric in project.metrics] if project else []
         return replies.retrained(
+            _name(asked),
             run,
             parameters={name: value for name, value in used.items() if value != run.model_name},
             metrics={name: run.metrics[name] for name in judged if name in run.metrics},
             jobs=followers,
         )
-    return replies.not_retrained(asked.subject.project, _reason(run, project), run)
+    return replies.not_retrained(_name(asked), _reason(run, project), run)
 
 
 def _reason(run: ProjectRun, project: Project | None) -> str:
@@ -105,10 +107,15 @@ def _reason(run: ProjectRun, project: Project | None) -> str:
 
 
 def _refused(asked: RetrainingFacts, reason: str) -> list[Action]:
-    told = _answer(asked, replies.not_retrained(asked.subject.project, reason))
+    told = _answer(asked, replies.not_retrained(_name(asked), reason))
     return [told, *(CloseRun(one) for one in asked.runs if not one.closed)]
 
 
 def _answer(asked: RetrainingFacts, body: str) -> Answer:
     subject = asked.subject
-    return Answer(subject.number, subject.thread, subject.comment, body, replies.RETRAINED)
+    sign = replies.retraining_of(_name(asked))
+    return Answer(subject.number, subject.thread, subject.comment, body, sign)
+
+
+def _name(asked: RetrainingFacts) -> str:
+    return PurePosixPath(asked.subject.project).name

@@ -1,5 +1,6 @@
 """The short replies: another verdict, a merge, a model that goes live or not any more, how a retraining ended."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -45,23 +46,27 @@ def not_rolled_back(job: str, reason: str) -> str:
 
 def which_job(named: str, jobs: Sequence[str]) -> str:
     """That a rollback has to name one of these jobs."""
-    known = ", ".join(escape.code(f"/mlops rollback model {job}") for job in jobs)
+    known = ", ".join(escape.code(f"/mlops rollback model {shlex.quote(job)}") for job in jobs)
     wrong = f"There is no job {escape.code(named)}. " if named else ""
     return f"⏪ {wrong}{f'Say which job to roll back: {known}' if jobs else 'The configuration names no job'}.\n"
 
 
-RETRAINED = "🏁 "
-"""The beginning of what is said in the end about a retraining, however it ended."""
+def retraining_of(project: str) -> str:
+    """The beginning of what is said in the end about a retraining, however it ended."""
+    return f"🏁 {escape.code(project)}"
 
 
-def retrained(run: ProjectRun, parameters: Mapping[str, str], metrics: Mapping[str, float], jobs: Sequence[Job]) -> str:
+def retrained(
+    project: str, run: ProjectRun, parameters: Mapping[str, str], metrics: Mapping[str, float], jobs: Sequence[Job]
+) -> str:
     """That a version was registered from the target branch, and how to promote it; `jobs` follow its model."""
-    return render("retrained", begins=RETRAINED, run=run, parameters=parameters, metrics=metrics, jobs=jobs)
+    begins = retraining_of(project)
+    return render("retrained", begins=begins, run=run, parameters=parameters, metrics=metrics, jobs=jobs)
 
 
 def not_retrained(project: str, reason: str, run: ProjectRun | None = None) -> str:
     """Why a retraining gave no version, with the last lines of its log if it got so far."""
-    return render("not_retrained", begins=RETRAINED, project=project, reason=reason, run=run)
+    return render("not_retrained", begins=retraining_of(project), project=project, reason=reason, run=run)
 
 
 def verdict_changed(head: PullRequestHead, state: State, line: str, before: Earlier) -> str:

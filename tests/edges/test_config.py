@@ -42,7 +42,8 @@ MISTAKES = [
     (
         "projects: [{path: a, timeot: 3m}]",
         "projects[0].timeot is not a key that Signalman knows; remove it or correct its spelling. "
-        "It may be: path, entry_point, parameters, after, model, metrics, timeout, cluster, backend.",
+        "It may be: path, entry_point, parameters, after, model, metrics, "
+        "signature, retrain, timeout, cluster, backend.",
     ),
     (
         "branches: {forbiden: []}",

@@ -138,6 +138,7 @@ def test_every_example_can_be_given_from_a_terminal(line: str) -> None:
     assert isinstance(found, commands.Asked)
     words = [found.argument] if found.argument else []
     words += [str(found.lines)] if found.lines != commands.FEW_LINES else []
+    words += [found.job] if found.job else []
     words += [f"reason={found.reason}"] if found.reason else []
 
     assert mlops.composed(found.verb.name, words) == line

@@ -368,3 +368,10 @@ def test_no_right_is_spelled_as_a_setting_is_not() -> None:
 
     assert set(commands.SETTINGS.values()) <= set(Commands.model_fields)
     assert all(re.fullmatch(r"[a-z_]+", name) for name in commands.SETTINGS.values())
+
+
+def test_a_rollback_may_name_the_job() -> None:
+    found = commands.read('/mlops rollback model "nightly scoring"')
+
+    assert isinstance(found, Asked)
+    assert (found.argument, found.job) == ("model", "nightly scoring")

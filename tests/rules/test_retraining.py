@@ -93,7 +93,10 @@ def test_a_new_version_is_told_with_how_to_promote_it_and_the_run_is_closed_last
     orders = plan(TRAINED)
 
     told = answered(orders)
-    assert "`wine_quality` **v18** is registered, trained from `d4e5f6a` in 12m; nothing is promoted by this." in told
+    assert (
+        "🏁 `wine`: `wine_quality` **v18** is registered, trained from `d4e5f6a` in 12m; nothing is promoted by this."
+        in told
+    )
     assert "`data=full`" in told
     assert "`rmse` 0.7" in told
     assert "loss" not in told

@@ -315,8 +315,8 @@ REPLIES: Mapping[str, Callable[[], str]] = {
     "reply_rollback_of_which_job": lambda: replies.which_job("", ["nightly-scoring", "hourly"]),
     "reply_rollback_of_an_unknown_job": lambda: replies.which_job("daily", ["nightly-scoring"]),
     "reply_rollback_without_jobs": lambda: replies.which_job("", []),
-    "reply_retrained": lambda: replies.retrained(RETRAINED, {"data": "full"}, {"rmse": 58.0123}, [NIGHTLY]),
-    "reply_retrained_for_nobody": lambda: replies.retrained(replace(RETRAINED, run_page=""), {}, {}, []),
+    "reply_retrained": lambda: replies.retrained("wine", RETRAINED, {"data": "full"}, {"rmse": 58.0123}, [NIGHTLY]),
+    "reply_retrained_for_nobody": lambda: replies.retrained("wine", replace(RETRAINED, run_page=""), {}, {}, []),
     "reply_not_retrained": lambda: replies.not_retrained(
         "ExampleTrainingProject", "KeyError: 'alcohol'", replace(RETRAINED, outcome="failed", log=LOG)
     ),

@@ -148,6 +148,7 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
     "nothing to run": lambda o: report.nothing_to_run(headed(o, changed=(o.log,))),
     "merged": lambda o: replies.merged("d4e5f6a7", "0123456", {o.branch: (1, 2, 3), o.name: (0, 0, 0)}, [o.model]),
     "retrained": lambda o: replies.retrained(
+        o.name,
         run_of(SCORE, 61.0, commit=o.commit, model_name=o.model, model_version="17"),
         {o.name: o.reason},
         {o.metric: 0.5},
