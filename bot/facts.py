@@ -143,10 +143,10 @@ class Judgement:
 class Step:
     """One project of a pull request's plan and how far it is.
 
-    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come, and `round`
-    how many orders to run again it belongs to.
+    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come.
     `losses` counts those that the workspace failed. `judgements` has one for each metric of a run that ended well;
-    `accepted` is the order by which somebody accepted that it failed. `baseline` is what it is compared with.
+    `accepted` is the order by which somebody accepted that it failed. `baseline` is what it is compared with. `round`
+    counts the orders to run again that were about it.
     """
 
     project: Project
@@ -154,11 +154,11 @@ class Step:
     run: ProjectRun | None = None
     reason: str = ""
     attempt: int = 1
-    round: int = 0
     losses: int = 0
     judgements: tuple[Judgement, ...] = ()
     accepted: "Order | None" = None
     baseline: Baseline = field(default_factory=Baseline)
+    round: int = 0
 
 
 @dataclass(frozen=True)
