@@ -62,7 +62,7 @@ def unfinished(scene: Scene, iteration: int) -> list[str]:
 def statuses(scene: Scene, iteration: int) -> list[tuple[str, str]]:
     """State and words of each status of the bot's on an iteration, `pending` once however often it was posted."""
     found = [
-        (one["state"], one["description"])
+        (one["state"], masked(one["description"], scene))
         for one in sorted(scene.world.azure.statuses(scene.number), key=lambda one: int(one["id"]))
         if one["context"] == {"genre": "signalman", "name": "validate"} and one["iterationId"] == iteration
     ]

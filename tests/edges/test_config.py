@@ -144,7 +144,7 @@ def test_each_mistake_gets_a_line_of_its_own() -> None:
          f'config/bot.yml: limits.sweep is "often"; {TIME}'),
         ("repos: []\nrepositories: [{project: a, repository: b}]",
          "config/bot.yml: repos is not a key that Signalman knows; remove it or correct its spelling. "
-        "It may be: repositories, registry_webhooks, limits, policies, commands."),
+         "It may be: repositories, registry_webhooks, limits, policies, report, commands, templates."),
         ("{}", "config/bot.yml: repositories is missing."),
         ("", "config/bot.yml: repositories is missing."),
         ("- a", "config/bot.yml holds ['a'] at its top; it must hold keys and values."),
