@@ -62,11 +62,13 @@ class DatabricksJobs:
         if seen.outcome is None:
             return Sight(None, page=seen.page, started=seen.started)
         output = self._databricks.output(seen.task)
+        lines = output.log.splitlines()
         reason = output.error.removeprefix("RunFailed: ") if seen.outcome == "failed" else ""
         return Sight(
             outcome=seen.outcome,
             reason=(reason or seen.message).strip().split("\n")[0],
-            log="\n".join(output.log.splitlines()[-KEPT_LINES:]),
+            log="\n".join(lines[-KEPT_LINES:]),
+            lines=len(lines),
             page=seen.page,
             started=seen.started,
             ended=seen.ended,

@@ -41,11 +41,14 @@ class Submission:
 
 @dataclass(frozen=True)
 class Sight:
-    """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last lines."""
+    """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last lines of
+    `lines` in all (0: not counted).
+    """
 
     outcome: Outcome | None
     reason: str = ""
     log: str = ""
+    lines: int = 0
     page: str = ""
     started: datetime | None = None
     ended: datetime | None = None

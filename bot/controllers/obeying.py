@@ -4,14 +4,15 @@ The answer is the sign that a command was dealt with. What it orders follows fro
 the answer, whoever reads it.
 """
 
+from bot.config import Project
 from bot.controllers import conversation, memory, preview, rollback
 from bot.controllers.memory import Course
 from bot.controllers.neighbours import Neighbours, Repository
-from bot.facts import ProjectRun, PullRequestFacts
+from bot.facts import Comment, ProjectRun, PullRequestFacts
 from bot.passes import Look
-from bot.rules import checks, obeying
+from bot.rules import checks, commands, obeying
 from bot.rules.commands import Asked, Given, Mistake
-from bot.subjects import Retraining
+from bot.subjects import Retraining, Subject
 from bot.words import addresses, answers
 from bot.words.mask import masked
 
@@ -56,11 +57,30 @@ def _done(given: Given, look: Look, done: Course, repository: Repository, world:
     return reaction.body
 
 
+def retrainings(done: Course, repository: Repository, world: Neighbours) -> list[Subject]:
+    """The retrainings that were accepted here, also by a pass that was cut off before it could wake them."""
+    pr = memory.facts(repository, done.memory, world.public_url)
+    given = commands.accepted(done.talk, "retrain") if done.talk is not None else []
+    return [_retraining(comment, project, pr) for comment, asked in given if (project := _trained(asked, pr))]
+
+
 def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: Course) -> str:
-    projects = tuple(one for one in (pr.config.projects if pr.config else ()) if one.retrain is not None)
-    project = obeying.named(asked.argument, projects) if asked.argument else projects[0] if len(projects) == 1 else None
+    project = _trained(asked, pr)
     if project is None:
-        return answers.unknown_project(asked.line, asked.argument, [one.name for one in projects])
-    comment = given.comment
-    done.wake.append(Retraining(pr.repository, pr.head.number, comment.thread, comment.id, project.path))
+        return answers.unknown_project(asked.line, asked.argument, [one.name for one in _trainable(pr)])
+    done.wake.append(_retraining(given.comment, project, pr))
     return answers.accepted(asked.line, "retrain", pr.head.commit, project.name)
+
+
+def _retraining(comment: Comment, project: Project, pr: PullRequestFacts) -> Retraining:
+    return Retraining(pr.repository, pr.head.number, comment.thread, comment.id, project.path)
+
+
+def _trained(asked: Asked, pr: PullRequestFacts) -> Project | None:
+    """The project that somebody wants retrained: the one named, or the only one there is."""
+    known = _trainable(pr)
+    return obeying.named(asked.argument, known) if asked.argument else known[0] if len(known) == 1 else None
+
+
+def _trainable(pr: PullRequestFacts) -> tuple[Project, ...]:
+    return tuple(one for one in (pr.config.projects if pr.config else ()) if one.retrain is not None)

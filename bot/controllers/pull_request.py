@@ -27,6 +27,8 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
         gathering.gather(subject, look, done, repository, world)
         for given in look.each(commands.open(done.talk) if done.talk else ()):
             obeying.deal(given, look, done, repository, world)
+        if look.doubtful:
+            done.wake += obeying.retrainings(done, repository, world)
         for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
             _perform(action, done, repository, world)
         if cleanup.due(_facts(repository, done, world)):

@@ -19,6 +19,8 @@ from bot.controllers.neighbours import Neighbours, Place, Repository
 from bot.errors import NotFound, ProjectError
 from bot.facts import ProjectRun, PullRequestHead
 from bot.services.mlflow import RunRecord
+from bot.words.escape import visible
+from bot.words.mask import masked
 
 TOKEN, REPOSITORY, PULL_REQUEST = "signalman.token", "signalman.repository", "signalman.pull_request"
 COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
@@ -94,13 +96,19 @@ def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
         run,
         outcome=sight.outcome,
         withdrawn=WITHDRAWN in found.tags,
-        reason=sight.reason,
-        log=sight.log,
+        reason=_safe(sight.reason, world),
+        log=_safe(sight.log, world),
+        log_lines=sight.lines,
         ended=sight.ended or world.now(),
         metrics=dict(found.metrics),
         model_version=ours[1] if ours else "",
         model_page=place.models.model_page(*ours) if ours else "",
     )
+
+
+def _safe(text: str, world: Neighbours) -> str:
+    """What a project wrote, without what can do harm: colours, and secrets, which colours might tear apart."""
+    return masked(visible(text), world.secrets)
 
 
 def start(order: StartRun, repository: Repository, world: Neighbours) -> ProjectRun:

@@ -265,6 +265,19 @@ def orders(discussion: Discussion, commit: str) -> tuple[Order, ...]:
     return tuple(sorted(found, key=lambda order: order.at))
 
 
+def accepted(discussion: Discussion, name: str) -> list[tuple[Comment, Asked]]:
+    """The commands of that name that were accepted, each with the comment it was given in as that reads now."""
+    found: list[tuple[Comment, Asked]] = []
+    for thread in _threads(discussion):
+        given = {comment.id: comment for comment in thread}
+        for answer in thread:
+            told = answers.acceptance(answer.content) if answer.author_id == discussion.me else None
+            asked = read(told[0]) if told else None
+            if isinstance(asked, Asked) and asked.verb.name == name and answer.parent in given:
+                found.append((given[answer.parent], asked))
+    return found
+
+
 def refusal(verb: Verb, who: str, creator: str, teams: Sequence[Team], *, own: bool = False) -> str:
     """Why somebody may not give a command, and who may; empty when they may.
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 def pull_request(pages: str, repository: str, number: int) -> str:
     """The page with all runs of a pull request."""
-    return f"{pages}/pull-requests/{quote(repository)}/{number}" if pages else ""
+    return f"{pages}/pull-requests/{quote(repository, errors='replace')}/{number}" if pages else ""
 
 
 def run(pages: str, token: str) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from bot.config import Mlops
 from bot.facts import BadName, Earlier, Preview, Reference, Situation, Step
-from bot.words import escape, metric_table, steps
+from bot.words import addresses, escape, metric_table, steps
 from bot.words.log import Excerpt, excerpt
 from bot.words.mask import masked
 from bot.words.template import render
@@ -117,20 +116,6 @@ def nothing_to_run(s: Situation) -> str:
     return _filled("nothing_to_run", s)
 
 
-def log_page(pages: str, token: str) -> str:
-    """The address of the page that shows a run's whole log; empty when the bot's own address is not known."""
-    return f"{pages.rstrip('/')}/runs/{quote(token, safe='')}" if pages and token else ""
-
-
-def all_runs_page(s: Situation) -> str:
-    """The address of the page that lists every run of the pull request; empty as above."""
-    return (
-        f"{s.pages.rstrip('/')}/pull-requests/{quote(s.repository, errors='replace')}/{s.head.number}"
-        if s.pages
-        else ""
-    )
-
-
 def _filled(name: str, s: Situation, **more: Any) -> str:
     """The longest text of that name that Azure DevOps takes."""
     rows, ends = steps.rows(s), _ends(s)
@@ -151,9 +136,9 @@ def _filled(name: str, s: Situation, **more: Any) -> str:
             pictures=s.pictures[:MOST_PICTURES],
             preview=_Shown.of(s.preview, room.objects) if s.preview else None,
             earlier=_Past.of(s.earlier),
-            all_runs=all_runs_page(s),
+            all_runs=addresses.pull_request(s.pages, s.repository, s.head.number),
             told_above=told_above,
-            log_pages={step.run.token: log_page(s.pages, step.run.token) for step in s.steps if step.run},
+            log_pages={step.run.token: addresses.run(s.pages, step.run.token) for step in s.steps if step.run},
             **more,
         )
         if escape.units(text) <= LONGEST:
@@ -173,7 +158,7 @@ def _most(rows: Sequence[steps.Row], most: int) -> list[steps.Row]:
 
 def _excerpt(step: Step) -> Excerpt:
     run = step.run
-    if run is None or not run.log or step.state not in ("failed", "accepted"):
+    if run is None or not run.log or step.state not in ("failed", "refused", "accepted"):
         return Excerpt()
     return excerpt(run.log, step.project.path, total=run.log_lines)
 
@@ -184,9 +169,15 @@ def _told(step: Step) -> Excerpt:
 
 
 def _ends(s: Situation) -> list[tuple[Step, Excerpt]]:
-    """The ends of the logs of the first steps that failed; a table links those of all."""
-    failed = [step for step in s.steps if step.state == "failed" and step.run and step.run.log][:MOST_LOGS]
-    return [(step, found) for step in failed if (found := _excerpt(step)).lines]
+    """The ends of the logs of the first steps that failed, or did not log what they are judged by; a table links those
+    of all.
+    """
+    telling = [step for step in s.steps if (step.state == "failed" or _unmeasured(step)) and step.run and step.run.log]
+    return [(step, found) for step in telling[:MOST_LOGS] if (found := _excerpt(step)).lines]
+
+
+def _unmeasured(step: Step) -> bool:
+    return step.state == "refused" and any(one.verdict == "missing" for one in step.judgements)
 
 
 def _logs(ends: Sequence[tuple[Step, Excerpt]], room: int) -> list[Log]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import Bot
 from tests.openapi import MISSING, Watch
-from tests.stories.test_pull_requests import QUICK, opened
+from tests.stories.test_pull_requests import QUICK, in_mode, opened
 
 VERBS = {
     "Iterations_List",
@@ -19,6 +19,7 @@ VERBS = {
     "Pull Request Threads_Update",
     "Pull Requests_Get Pull Request",
     "Pull Requests_Get Pull Requests",
+    "Pull Request Comment Likes_Create",
     "Refs_List",
 }
 
@@ -26,7 +27,11 @@ VERBS = {
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_every_call_the_bot_makes_is_validated(bot: Bot, watch: Watch | None) -> None:
     opened(bot, "badly/watched", {f"{QUICK}/watched.md": "badly"})
-    pr = opened(bot, "watched", {f"{QUICK}/watched.md": "well"})
+    pr = opened(bot, "watched", in_mode(bot, "exits"))
+    bot.settle()
+    bot.world.azure.comment(pr.number, "/mlops retry")
+    bot.settle()
+    bot.world.azure.push("watched", in_mode(bot, "slow"), "Mend it")
     bot.settle()
     bot.world.azure.complete(pr.number)
     bot.settle()

@@ -102,7 +102,7 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_live": lambda: answers.live("/mlops status prod", LIVE),
     "answer_live_no_job": lambda: answers.live("/mlops status prod", ()),
     "answer_logs": lambda: answers.logs(
-        "/mlops logs ExampleTrainingProject 2", "ExampleTrainingProject", LOG, 2, "https://bot.example.com/run/t"
+        "/mlops logs ExampleTrainingProject 2", "ExampleTrainingProject", LOG, 2, "https://bot.example.com/runs/t"
     ),
     "answer_logs_none": lambda: answers.logs("/mlops logs ExampleTrainingProject", "ExampleTrainingProject", "", 20),
     "answer_diff": lambda: answers.diff("/mlops diff", PREVIEW),
