@@ -55,6 +55,9 @@ class LogStore(Protocol):
     def add_log(self, token: str, start: int, end: int, content: str) -> bool:
         """Add what a run's log holds between two bytes; False when somebody else read on from there."""
 
+    def log_end(self, token: str, longest: int) -> tuple[str, int]:
+        """The last characters of a run's log, and how many characters of it are kept."""
+
     def put_log(self, token: str, content: str | None, *, cut: bool = False) -> None:
         """Let a run's log be this and final; None: what was added before."""
 

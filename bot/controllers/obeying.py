@@ -14,7 +14,9 @@ from bot.rules import checks, commands, obeying
 from bot.rules.commands import Asked, Given, Mistake
 from bot.subjects import Retraining, Subject
 from bot.words import addresses, answers
-from bot.words.mask import masked
+
+MOST_OF_A_LOG = 200_000
+"""Characters: more than an answer has room for."""
 
 
 def deal(given: Given, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
@@ -35,7 +37,8 @@ def _done(given: Given, look: Look, done: Course, repository: Repository, world:
     situation = checks.situation(pr, checks.planned(pr), now)
 
     def read_log(run: ProjectRun) -> tuple[str, str]:
-        return masked(run.log, world.secrets), addresses.run(world.public_url, run.token)
+        kept, _ = world.logs.log_end(run.token, MOST_OF_A_LOG)
+        return kept or run.log, addresses.run(world.public_url, run.token)
 
     told = conversation.told(asked, situation, pr.config, world, orders=pr.orders, why=pr.problem, read_log=read_log)
     if told is not None or isinstance(asked, Mistake):

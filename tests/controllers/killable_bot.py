@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot import app, settings
@@ -10,6 +10,7 @@ from bot.controllers.neighbours import Neighbours
 from bot.errors import SignalmanError
 from bot.queue import Lease, Queue, migrate
 from bot.sandbox.world import World
+from bot.settings import Reporting
 from bot.subjects import Branch, Model, PullRequest, Subject
 from tests.controllers.knife import Killed, Knife, within_reach
 
@@ -30,6 +31,7 @@ class KillableBot:
     folder: Path
     knife: Knife = field(default_factory=Knife)
     deaths: int = 0
+    manners: Reporting = Reporting(steps=False)
     errors: list[str] = field(default_factory=list)
     _clock: threading.Event = field(default_factory=threading.Event)
 
@@ -111,5 +113,11 @@ class KillableBot:
     def _due(self) -> set[Subject]:
         return {row.subject for row in self.queue.subjects(100) if row.due_at is not None}
 
+    def tell_of_steps(self) -> None:
+        """Post a status for each step too, from now on: many more places at which a pass may be cut off."""
+        self.manners = Reporting()
+        self.neighbours = self._born()
+
     def _born(self) -> Neighbours:
-        return within_reach(app.neighbours(self.settings, self.queue), self.knife)
+        born = replace(app.neighbours(self.settings, self.queue), manners=self.manners)
+        return within_reach(born, self.knife)

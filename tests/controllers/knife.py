@@ -14,9 +14,19 @@ from bot.controllers.neighbours import Neighbours, Place
 
 Side = Literal["before", "after"]
 
-AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply", "answer")
+AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply", "answer", "like", "attach")
 DATABRICKS = ("make_folder", "write", "remove", "submit", "cancel", "create_job", "update_job")
-MLFLOW = ("make_experiment", "start", "tag", "end", "archive_version", "tag_experiment", "delete_version", "delete_run")
+MLFLOW = (
+    "make_experiment",
+    "start",
+    "tag",
+    "end",
+    "record",
+    "archive_version",
+    "tag_experiment",
+    "delete_version",
+    "delete_run",
+)
 
 
 class Killed(BaseException):
