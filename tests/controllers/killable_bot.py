@@ -14,8 +14,6 @@ from bot.settings import Reporting
 from bot.subjects import Branch, Model, PullRequest, Subject
 from tests.controllers.knife import Killed, Knife, within_reach
 
-_ONE_AT_A_TIME = threading.Lock()  # Alembic is made for one upgrade in a process.
-
 PATIENCE = 120.0
 """Seconds until a bot that does not come to an end is given up: long, for a machine that has other things to do."""
 
@@ -31,7 +29,7 @@ class KillableBot:
     folder: Path
     knife: Knife = field(default_factory=Knife)
     deaths: int = 0
-    manners: Reporting = Reporting(steps=False)
+    manners: Reporting = field(default_factory=lambda: Reporting(steps=False))
     errors: list[str] = field(default_factory=list)
     _clock: threading.Event = field(default_factory=threading.Event)
 
@@ -40,8 +38,7 @@ class KillableBot:
         self.settings = settings.read({**environment, "BOT_CONFIG": "config/bot.yml"})
         self.repository = self.settings.served[0].key
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _ONE_AT_A_TIME:
-            migrate(self.settings.database_url)
+        migrate(self.settings.database_url)
         self.queue = Queue(self.settings.database_url)
         self.neighbours = self._born()
 

@@ -100,7 +100,15 @@ def masked(text: str, scene: Scene) -> str:
     text = re.sub(r"\b[0-9a-f]{40}\b", "(another commit)", text.replace(scene.name, "(name)"))
     text = re.sub(r"\(http\S*\)", "(address)", text)
     text = re.sub(r"/runs/\d+/project-\w+/", "/(folder of the run)/", text)
-    return re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "(time)", text)
+    return re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "(time)", _alone(text))
+
+
+def _alone(text: str) -> str:
+    """A text without the comparison with the target branch, which other stories merge to meanwhile."""
+    text = re.sub(r" \([^()]* vs \w+\)", "", text)
+    text = re.sub(r"\*\*(As good as|Better than|Worse than)[^*]*\*\*[^.]*\. ?", "", text)
+    ours = re.compile(r"!\[|\| (Metric|`rmse`) |\|---\|---:\|(---:\|)*(:-:\|)?$")
+    return re.sub(r"\n{2,}", "\n", "\n".join(line for line in text.splitlines() if not ours.match(line)))
 
 
 def _tags(run: Mapping[str, Any]) -> dict[str, str]:

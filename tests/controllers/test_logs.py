@@ -59,7 +59,8 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
 
 
 def with_(queue: Queue, **backends: object) -> Neighbours:
-    return cast(Neighbours, SimpleNamespace(logs=queue, secrets=(SECRET,), backends=backends))
+    place = SimpleNamespace(backends=backends)
+    return cast(Neighbours, SimpleNamespace(logs=queue, secrets=(SECRET,), validation=place))
 
 
 def stored(queue: Queue, token: str = RUN.token) -> str:
