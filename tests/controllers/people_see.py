@@ -104,7 +104,9 @@ def masked(text: str, scene: Scene) -> str:
 
 
 def _alone(text: str) -> str:
-    """A text without the comparison with the target branch, which other stories merge to meanwhile."""
+    """A text without the target branch, which other stories merge to meanwhile: what it measured, what a merge does."""
+    text = re.sub(r"⚠️ \*\*On merge:.*", "", text)
+    text = re.sub(r"<details><summary>On merge.*?</details>", "", text, flags=re.DOTALL)
     text = re.sub(r" \([^()]* vs \w+\)", "", text)
     text = re.sub(r"\*\*(As good as|Better than|Worse than)[^*]*\*\*[^.]*\. ?", "", text)
     ours = re.compile(r"!\[|\| (Metric|`rmse`) |\|---\|---:\|(---:\|)*(:-:\|)?$")
