@@ -452,7 +452,7 @@ def test_a_picture_is_attached_and_its_address_gives_it_back(azure: StandIn, ser
 
     url = service.attach(number, "wine-6e99ba5-loss.png", PNG)
 
-    found = requests.get(url, auth=("", "pat-good"), timeout=5)
+    found = requests.get(f"{url}?api-version=7.1", auth=("", "pat-good"), timeout=5)
     (sent,) = (call for call in azure.calls if call.method == "POST")
     assert (found.status_code, found.content) == (200, PNG)
     assert sent.request_headers["Content-Type"] == "application/octet-stream"
@@ -475,7 +475,7 @@ def test_a_name_from_outside_stays_a_name(azure: StandIn, service: AzureDevOps) 
 
     url = service.attach(number, "a b#c?d%é.png", PNG)
 
-    assert requests.get(url, auth=("", "pat-good"), timeout=5).content == PNG
+    assert requests.get(f"{url}?api-version=7.1", auth=("", "pat-good"), timeout=5).content == PNG
 
 
 @pytest.mark.parametrize(("status", "listed"), [(400, True), (409, True), (403, False), (413, False), (503, False)])
