@@ -23,12 +23,8 @@ def judge(project: Project, run: ProjectRun, baseline: Baseline) -> tuple[tuple[
     judgements = tuple(_judged(metric, run, baseline) for metric in project.metrics)
     sentences = [gate.sentence(one, baseline) for one in judgements if one.refuses]
     serving = baseline.serving
-    if (
-        project.signature == "equal"
-        and serving is not None
-        and run.signature
-        and serving.signature not in ("", run.signature)
-    ):
+    # A version that serves without a signature asks for none; a model without one cannot be told to fit one that has.
+    if project.signature == "equal" and serving is not None and serving.signature not in ("", run.signature):
         sentences.append(gate.signature(run.signature, serving.signature, serving.label))
     return judgements, gate.refused(sentences)
 

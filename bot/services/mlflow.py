@@ -232,11 +232,16 @@ class Mlflow:
             return self._artifacts.of_run(run, path, most_bytes)
 
     def signature(self, name: str, version: str) -> str:
-        """What a registered version takes and gives, as canonical JSON; empty when it is not said or cannot be read."""
+        """What a registered version takes and gives, as canonical JSON; empty when it does not say so.
+
+        Raises ServiceError while nobody can tell: a model is not to be refused for that.
+        """
         try:
             with _sentences(f"read the signature of {name} v{version}"):
                 return _signature(self._artifacts.of_version(name, version, "MLmodel", LONGEST_MLMODEL))
-        except ServiceError:
+        except ServiceError as trouble:
+            if trouble.status is None or trouble.status >= 500:
+                raise
             return ""
 
     # -- registered models

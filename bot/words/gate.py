@@ -43,6 +43,8 @@ def bound(judgement: Judgement) -> str:
 
 def signature(ours: str, theirs: str, serving: str) -> str:
     """How a model's signature differs from that of the version that serves, as far as that can be told."""
+    if not ours:
+        return f"its model has no signature, and {serving} has one"
     found = [
         f"{kind} {', '.join(changes)}"
         for kind in ("inputs", "outputs")

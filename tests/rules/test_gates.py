@@ -153,7 +153,7 @@ TENSOR = json.dumps({"inputs": json.dumps([{"type": "tensor", "tensor-spec": {"s
         ("equal", ALCOHOL, ALCOHOL, ""),
         ("any", DENSITY, ALCOHOL, ""),
         ("equal", ALCOHOL, "", ""),
-        ("equal", "", ALCOHOL, ""),
+        ("equal", "", ALCOHOL, "its model has no signature, and production v12 has one"),
         ("equal", "", "", ""),
         (
             "equal", DENSITY, ALCOHOL,
