@@ -23,7 +23,7 @@ from bot.sandbox.world import World
 TRAINING = "projects/ExampleTrainingProject"
 JOB = "nightly-scoring"
 MODEL = "diabetes_model"
-BEN = "Ben Okafor"
+CLEO = "Cleo Martin"
 PNG = b"\x89PNG\r\n"
 SOON = 1.0
 """Seconds within which a command is to be liked."""
@@ -207,10 +207,10 @@ class _Story:
         status = tell.wait("training on toy data", lambda: self.verdict(number), usually=8)
         tell.verify(f"The verdict is {status['state']}: {status['description']}.", status["state"] == "failed", status)
         number_told = re.search(r"rmse 6\d(\.\d+)? > 58\.3 \(production v2 57\.16 \+ 2%\)", status["description"])
-        tell.verify("It says by how much, against the version that serves.", number_told is not None, status)
+        tell.verify("It says by how much, beside the version that serves.", number_told is not None, status)
         first, *_ = self.report(number)
         tell.verify(
-            "The report says the same in its first line, and why no person need search.",
+            "The report says the same in its first line.",
             number_told is not None and number_told[0] in first.splitlines()[0],
             first,
         )
@@ -222,11 +222,10 @@ class _Story:
         tell = self.tell
         tell.chapter("Commands from the pull request")
         answer = self.command("/mlops explain")
-        tell.verify("The answer names the number it has, and the worst that may be merged.", "58.3" in answer, answer)
-        answer = self.command('/mlops override gate reason="we need it today"', author=BEN)
-        tell.verify(
-            f"Nobody may, and the answer tells where to change that: {answer}", "config/bot.yml" in answer, answer
-        )
+        tell.verify("It names the number, and the worst that may be merged.", "58.3" in answer, answer)
+        answer = self.command('/mlops override gate reason="we need it today"', author=CLEO)
+        why = "Only model owners may do that"
+        tell.verify(f"It tells who may: {answer[answer.find(why) :].strip()}", why in answer, answer)
         state = (self.status(self.worse) or {}).get("state")
         tell.verify("The verdict is what it was.", state == "failed", state)
 
