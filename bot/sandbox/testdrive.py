@@ -64,6 +64,7 @@ class _Story:
         self.good = 0
         self.merged = ""
         self.worse = 0
+        self.reason = ""
 
     def play(self) -> None:
         """All parts in order."""
@@ -206,23 +207,21 @@ class _Story:
         tell.say(f"Ada sets alpha to 5 and opens pull request !{number} at {sha[:7]}.")
         status = tell.wait("training on toy data", lambda: self.verdict(number), usually=8)
         tell.verify(f"The verdict is {status['state']}: {status['description']}.", status["state"] == "failed", status)
-        number_told = re.search(r"rmse 6\d(\.\d+)? > 58\.3 \(production v2 57\.16 \+ 2%\)", status["description"])
-        tell.verify("It says by how much, beside the version that serves.", number_told is not None, status)
+        self.reason = status["description"].partition("refused: ")[2]
+        compared = re.fullmatch(r"rmse [\d.]+ > [\d.]+ \(production v2 [\d.]+ \+ 2%\)", self.reason)
+        tell.verify("It gives the number, and what it may be beside the version that serves.", bool(compared), status)
         first, *_ = self.report(number)
-        tell.verify(
-            "The report says the same in its first line.",
-            number_told is not None and number_told[0] in first.splitlines()[0],
-            first,
-        )
+        tell.verify("The report says the same in its first line.", self.reason in first.splitlines()[0], first)
         self.picture(number, "rmse", "a chart of rmse beside main and production")
-        tell.verify("Its thread is active: something has to be done.", self.thread(number)["status"] == "active")
+        tell.verify("The thread is active: something has to be done.", self.thread(number)["status"] == "active")
         return sha
 
     def commands(self) -> None:
         tell = self.tell
         tell.chapter("Commands from the pull request")
         answer = self.command("/mlops explain")
-        tell.verify("It names the number, and the worst that may be merged.", "58.3" in answer, answer)
+        worst = f"{self.reason.split()[3]} is the worst that may be merged"
+        tell.verify("It names the number, and the worst that may be merged.", worst in answer, answer)
         answer = self.command('/mlops override gate reason="we need it today"', author=CLEO)
         why = "Only model owners may do that"
         tell.verify(f"It tells who may: {answer[answer.find(why) :].strip()}", why in answer, answer)
@@ -288,7 +287,7 @@ class _Story:
         link = re.search(r"\[log\]\((\S+/runs/[^)]+)\)", report)
         self.tell.verify("It links the log of each run.", link is not None, report)
         page = requests.get(link[1] if link else "", timeout=30).text
-        self.tell.verify("The bot's page shows the training's log.", "Training ElasticNet(alpha=0.05" in page, page)
+        self.tell.verify("The bot's page shows the training's log.", "Training ElasticNet(" in page, page)
 
     def train_fully(self, version: str) -> None:
         """What the seed calls manual retraining: the hook notebook, on all the data, from the merged commit."""
