@@ -132,7 +132,7 @@ def _put_report(wanted: PutReport, done: Course, repository: Repository, world: 
         if there != head.thread:
             known = replace(known, thread_status=opening)
         known = replace(known, head=replace(head, thread=there), report=digest, reported=world.now())
-        done.performed.append(f"report: {wanted.body.splitlines()[0]}")
+        done.performed.append(f"report: {wanted.body.splitlines()[0].lstrip('# ')}")
     if wanted.tone is not None and opening != known.thread_status:
         repository.azure.set_thread_status(wanted.number, known.known.thread, opening)
         known = replace(known, thread_status=opening)

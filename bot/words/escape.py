@@ -118,4 +118,13 @@ def difference(value: float, reference: float) -> str:
     # 0.1 + 0.2 is not 0.3 to a computer; to people it is.
     if abs(found) <= 1e-9 * max(abs(value), abs(reference)):
         return "±0"
-    return f"{'+' if found > 0 else '−'}{number(abs(found))}"
+    return f"{'+' if found > 0 else '−'}{_as_fine_as(abs(found), number(value), number(reference))}"
+
+
+def _as_fine_as(found: float, *numbers: str) -> str:
+    """A difference with no more decimals than the numbers it is shown beside, unless it takes more to see it."""
+    if any(character.isalpha() for one in numbers for character in one):
+        return number(found)
+    decimals = max(len(one.partition(".")[2]) for one in numbers)
+    rounded = round(found, decimals)
+    return number(rounded) if rounded else number(found, 1)

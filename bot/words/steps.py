@@ -50,11 +50,14 @@ def refused(step: Step) -> bool:
 
 
 def seconds(step: Step, s: Situation) -> float | None:
-    """How long it took, or takes already."""
+    """How long it took, or takes already; what has only just begun takes no time yet."""
     run = step.run
     if run is None or run.started is None:
         return None
-    return run.seconds if run.over else (s.now - run.started).total_seconds()
+    if run.over:
+        return run.seconds
+    so_far = (s.now - run.started).total_seconds()
+    return so_far if so_far >= 1 else None
 
 
 def elapsed(s: Situation) -> float | None:

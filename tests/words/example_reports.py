@@ -200,8 +200,11 @@ OTHER_DATA = replace(PRODUCTION, comparable=False)
 PLAIN = Step(Project(path="projects/Plain"), "passed", run_of(TRAIN, 4.2, mlflow_page="", run_page=""))
 
 PICTURES = (
-    Picture("rmse_by_quantile.png", "https://dev.azure.com/contoso/_apis/git/attachments/pr42-a1b2c3d-rmse.png"),
-    Picture("rmse over the last 10 runs of main", "https://dev.azure.com/contoso/_apis/git/attachments/pr42-h.png"),
+    Picture("ExampleTrainingProject: rmse", "https://dev.azure.com/contoso/_apis/git/attachments/pr42-h.png"),
+    Picture(
+        "ExampleTrainingProject: rmse_by_quantile",
+        "https://dev.azure.com/contoso/_apis/git/attachments/pr42-a1b2c3d-rmse.png",
+    ),
 )
 PREVIEW = Preview(
     added=("/Shared/mlflow_hooks/drift_report",),
@@ -249,7 +252,7 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "failed_stopped": lambda: report.ended(situation(*STOPPED)),
     "failed_twice": lambda: report.ended(situation(*CRASHED_TWICE)),
     "failed_second": lambda: report.ended(situation(*SCORING_CRASHED)),
-    "refused": lambda: report.ended(situation(*REFUSED, pictures=PICTURES[1:], preview=PREVIEW)),
+    "refused": lambda: report.ended(situation(*REFUSED, pictures=PICTURES[:1], preview=PREVIEW)),
     "refused_unmeasured": lambda: report.ended(situation(*UNMEASURED)),
     "no_cluster": lambda: report.ended(situation(*LOST)),
     "cancelled": lambda: report.ended(situation(*CANCELLED, cancelled=order("cancel"))),
