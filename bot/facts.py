@@ -404,9 +404,10 @@ class PullRequestFacts:
     """All a rule may know of a pull request. `target` is the branch whose pull requests are judged; `problem`
     says why there is no usable `config`; `was_open`: it was so when it was last looked at.
 
-    `baselines` by project path; `orders` are those for this iteration, in the order they were given; `pictures` are
-    None until they were attached; `told` is the verdict that was given last, whichever commit it was about;
-    `reported` is when the report was last written; `pages` the address of the bot's own pages.
+    `baselines` by project path; `orders` are those for this iteration, in the order they were given; `in_line`: its
+    status says that it waits in line; `pictures` are None until they were attached; `told` is the verdict that was
+    given last, whichever commit it was about; `reported` is when the report was last written; `pages` the address of
+    the bot's own pages.
     """
 
     repository: str
@@ -421,6 +422,7 @@ class PullRequestFacts:
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
     place: Place | None = None
+    in_line: bool = False
     pictures: tuple[Picture, ...] | None = None
     preview: Preview | None = None
     earlier: tuple[Earlier, ...] = ()

@@ -25,6 +25,7 @@ from bot.facts import (
 )
 from bot.passes import Memo
 from bot.subjects import Subject
+from bot.words import status
 
 VALIDATE = "validate"
 MOST_EARLIER = 5
@@ -162,6 +163,7 @@ def facts(repository: Repository, memory: Memory, pages: str) -> PullRequestFact
         baselines=memory.baselines,
         orders=memory.orders,
         place=memory.place,
+        in_line=memory.statuses.get(VALIDATE, "").startswith(written("pending", status.IN_LINE)),
         pictures=memory.pictures,
         preview=memory.preview,
         earlier=memory.earlier,

@@ -212,16 +212,18 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
         if pr.pictures is None:
             return [Illustrate(tuple(now_at)), LookAgain(0.0)]
         return _verdict(pr, report.ended(told), outcome(now_at), status.ended(told), _marks(pr, told, manners))
-    orders: list[Action] = []
-    if not head.pending:
-        orders.append(SetStatus(head.number, head.iteration, "pending", status.running(told), page=_page(pr)))
     starts = _starts(pr, config, now_at, now)
-    if may := _with_a_place(pr, starts):
+    may = _with_a_place(pr, starts)
+    queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)
+    orders: list[Action] = []
+    if not head.pending or (may and pr.in_line):
+        line = status.queued(told) if queued else status.running(told)
+        orders.append(SetStatus(head.number, head.iteration, "pending", line, page=_page(pr)))
+    if may:
         # The report comes with the next look, when the runs have pages to link to.
         return [*orders, *may, LookAgain(0.0)]
     orders += _marks(pr, told, manners)
     if _worth_an_edit(pr, now, manners):
-        queued = starts and all(step.state == "waits" for step in now_at)
         orders.append(PutReport(head.number, report.queued(told) if queued else report.running(told), None))
     running = [step.run for step in now_at if step.run and step.state == "runs"]
     ages = [(now - run.started).total_seconds() for run in running if run.started]

@@ -10,13 +10,15 @@ from bot.words import steps as rows
 from bot.words.mask import masked
 
 LONGEST = 80
+IN_LINE = "queued · "
+"""The beginning of what is said of who waits for others."""
 
 
 def queued(s: Situation) -> str:
     """Nothing could be started yet."""
     if s.place is None:
         return "queued"
-    return f"queued · position {s.place.ahead + 1} of {max(s.place.waiting, s.place.ahead + 1)}"
+    return f"{IN_LINE}position {s.place.ahead + 1} of {max(s.place.waiting, s.place.ahead + 1)}"
 
 
 def running(s: Situation) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.conftest import Bot, PullRequest
-from tests.stories.test_commands import asked, attempts, running
+from tests.stories.test_commands_from_a_pull_request import asked, attempts, running
 from tests.stories.test_pull_requests import QUICK, in_mode, opened, told_about
 
 
@@ -39,6 +39,7 @@ def test_who_has_to_wait_is_told_its_place_and_runs_when_it_is_its_turn(narrow: 
     assert waiting[:2] == ("pending", 0)
     assert "Position **1** of 1" in waiting[2]
     assert "limit 1 run" in waiting[2]
+    assert [one["description"].split()[0] for one in second.statuses] == ["queued", "running", "passed"]
     assert (second.status, third.status) == ("succeeded", "succeeded")
 
 

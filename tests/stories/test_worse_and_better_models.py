@@ -1,7 +1,7 @@
 """A model is compared with what is there: a worse one is refused with the number that says so, a better one passes."""
 
 from tests.conftest import Bot
-from tests.stories.test_commands import ADA, BEN, asked, led
+from tests.stories.test_commands_from_a_pull_request import ADA, BEN, asked, led
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 
 __all__ = ["led"]
