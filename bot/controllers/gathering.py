@@ -114,7 +114,7 @@ def _with_needs(known: Memory, repository: Repository, world: Neighbours) -> Mem
         return known
     if branches.judge(head.source, wanted.branches) is not None:
         return replace(known, branches=frozenset(repository.azure.branches()))
-    touched = checks.touched(wanted, head.changed, has_serving=True)
+    touched = checks.touched(wanted, head.changed, has_serving=True, asked=checks.asked(known.orders))
     lonely = [p for p in touched if checks.wants_version(p) and not set(p.after) & {other.path for other in touched}]
     if lonely and known.serving is None:
         models = world.validation.models

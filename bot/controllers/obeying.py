@@ -43,17 +43,15 @@ def _done(given: Given, look: Look, done: Course, repository: Repository, world:
     told = conversation.told(asked, situation, pr.config, world, orders=pr.orders, why=pr.problem, read_log=read_log)
     if told is not None or isinstance(asked, Mistake):
         return told or answers.unavailable(asked.line)
-    match asked.verb.name, asked.argument:
-        case "retrain", _:
+    match asked.verb.name:
+        case "retrain":
             return _retrained(given, asked, pr, done)
-        case "rollback", "model":
+        case "rollback":
             if pr.config is None:
                 return answers.unavailable(asked.line)
             said, performed = rollback.roll_back(asked.job, pr.config, look, repository, world)
             done.performed += performed
             return answers.plain(asked.line, said)
-        case "rollback", _:
-            return answers.unavailable(asked.line)
     reaction = obeying.react(given, asked, pr, now)
     if reaction.order is not None:
         done.memory = done.memory.obeying(reaction.order)

@@ -60,7 +60,7 @@ def plan(pr: PullRequestFacts, now: datetime, manners: Reporting = Reporting()) 
         free = branches.suggest(head.source, pr.config.branches, pr.branches)
         body = report.bad_branch(plain, bad, free, pr.config)
         return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, manners, bad))]
-    projects = touched(pr.config, head.changed, has_serving=pr.serving is not None)
+    projects = _projects(pr, pr.config)
     if not projects:
         told_before = [PutReport(head.number, report.nothing_to_run(plain), "fine")] if head.thread else []
         verdict = SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr))
@@ -86,16 +86,22 @@ def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]
     return orders
 
 
-def touched(config: Mlops, changed: Collection[str], *, has_serving: bool) -> list[Project]:
-    """The projects whose folder changed, in the order of the configuration.
+def touched(
+    config: Mlops, changed: Collection[str], *, has_serving: bool, asked: Collection[str] = ()
+) -> list[Project]:
+    """The projects whose folder changed, in the order of the configuration, and those that were `asked` for.
 
     A change to the configuration itself runs all. A project that scores with
     somebody's model brings that training along when no model serves yet: there
     would be nothing to score with.
     """
-    if MLOPS_FILE in changed:
+    if MLOPS_FILE in changed or "all" in asked:
         return list(config.projects)
-    wanted = {p.path for p in config.projects if any(path.startswith(f"{p.path}/") for path in changed)}
+    wanted = {
+        p.path
+        for p in config.projects
+        if any(path.startswith(f"{p.path}/") for path in changed) or {p.name.casefold(), p.path.casefold()} & {*asked}
+    }
     if not has_serving:
         for project in reversed(config.projects):
             if project.path in wanted and wants_version(project):
@@ -103,11 +109,16 @@ def touched(config: Mlops, changed: Collection[str], *, has_serving: bool) -> li
     return [project for project in config.projects if project.path in wanted]
 
 
+def asked(orders: Sequence[Order]) -> frozenset[str]:
+    """The projects that somebody named in an order to run, whether the change touches them or not."""
+    return frozenset(order.argument.casefold() for order in orders if order.verb == "run" and order.argument)
+
+
 def planned(pr: PullRequestFacts) -> list[Step]:
     """The steps of the pull request's plan, none where nothing can be run."""
     if pr.config is None:
         return []
-    return steps(pr, touched(pr.config, pr.head.changed, has_serving=pr.serving is not None))
+    return steps(pr, _projects(pr, pr.config))
 
 
 def wanted(pr: PullRequestFacts, now: datetime) -> tuple[int, int]:
@@ -173,6 +184,10 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
             if run.model_version:
                 names |= {"model_name": run.model_name, "model_version": run.model_version}
     return {key: fill(str(value), **names) for key, value in project.parameters.items()}
+
+
+def _projects(pr: PullRequestFacts, config: Mlops) -> list[Project]:
+    return touched(config, pr.head.changed, has_serving=pr.serving is not None, asked=asked(pr.orders))
 
 
 def _tidy(pr: PullRequestFacts) -> list[Action]:

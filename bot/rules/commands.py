@@ -123,13 +123,13 @@ VERBS = (
     ),
     Verb(
         "rollback",
-        "model|sync [job]",
-        "let a scoring job go back to the model version before, or go back to the notebooks before the last merge",
+        "model [job]",
+        "let a scoring job go back to the model version that it scored with before",
         "release manager",
-        ("/mlops rollback model", "/mlops rollback model nightly-scoring", "/mlops rollback sync"),
+        ("/mlops rollback model", "/mlops rollback model nightly-scoring"),
         least=1,
         most=2,
-        choices=("model", "sync"),
+        choices=("model",),
     ),
     Verb(
         "ok-to-test",

@@ -27,13 +27,14 @@ def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Re
     line, head = asked.line, pr.head
     if not head.open:
         return Reaction(answers.closed(line))
-    steps = checks.planned(pr)
+    steps, known = checks.planned(pr), pr.config.projects if pr.config else ()
     match asked.verb.name:
         case "run" if _busy(pr, steps):
             return Reaction(answers.already_running(line, head.commit))
-        case "run" if asked.argument and asked.argument.casefold() != "all" and not _named(asked.argument, steps):
-            names = [step.project.name for step in steps]
-            return Reaction(answers.unknown_project(line, asked.argument, names))
+        case "run" if not asked.argument and not steps:
+            return Reaction(answers.nothing_to_run(line))
+        case "run" if asked.argument and asked.argument.casefold() != "all" and not named(asked.argument, known):
+            return Reaction(answers.unknown_project(line, asked.argument, [project.name for project in known]))
         case "retry" if _busy(pr, steps):
             return Reaction(answers.already_running(line, head.commit))
         case "retry" if not any(step.state in _UNWELL for step in steps):
@@ -56,10 +57,6 @@ def named(argument: str, projects: tuple[Project, ...]) -> Project | None:
     """The project that somebody means by a name or a path."""
     meant = argument.casefold()
     return next((one for one in projects if meant in (one.name.casefold(), one.path.casefold())), None)
-
-
-def _named(argument: str, steps: list[Step]) -> bool:
-    return named(argument, tuple(step.project for step in steps)) is not None
 
 
 def _busy(pr: PullRequestFacts, steps: list[Step]) -> bool:

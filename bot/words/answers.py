@@ -104,6 +104,12 @@ def nothing_to_retry(line: str, commit: str) -> str:
     return _said("idle", line, told=f"Nothing has failed for {escape.code(commit[:7])}.", then="/mlops run")
 
 
+def nothing_to_run(line: str) -> str:
+    """The change touches no project."""
+    told = "This pull request touches no project, so there is nothing to run again."
+    return _said("idle", line, told=told, then="/mlops run all")
+
+
 def nothing_to_cancel(line: str) -> str:
     """Nothing runs, nothing waits."""
     return _said("idle", line, told="Nothing runs for this pull request, and nothing waits.", then="")

@@ -64,7 +64,12 @@ def test_run_begins_everything_anew_under_other_names() -> None:
 
 @pytest.mark.parametrize(
     ("argument", "again"),
-    [("score", [SCORE.path]), ("projects/score", [SCORE.path]), ("train", [TRAIN.path]), ("ALL", [TRAIN.path])],
+    [
+        ("score", [SCORE.path]),
+        ("projects/score", [SCORE.path]),
+        ("train", [TRAIN.path]),
+        ("ALL", [TRAIN.path, ALONE.path]),
+    ],
 )
 def test_one_project_is_run_again_with_what_comes_after_it(argument: str, again: list[str]) -> None:
     runs = (run_of(TRAIN, "succeeded"), run_of(SCORE, "succeeded"))
@@ -72,6 +77,17 @@ def test_one_project_is_run_again_with_what_comes_after_it(argument: str, again:
 
     assert [order.project for order in started(checks.plan(pr, NOW))] == again
     assert states(pr)[-1] == "waits"
+
+
+@pytest.mark.parametrize(
+    ("argument", "runs"),
+    [("all", [TRAIN.path, ALONE.path]), ("alone", [ALONE.path]), ("score", [TRAIN.path])],
+    ids=["all", "one that stands alone", "one that needs another"],
+)
+def test_what_the_change_does_not_touch_runs_when_it_is_asked_for(argument: str, runs: list[str]) -> None:
+    pr = with_(orders=(ordered("run", argument),), changed=("README.md",))
+
+    assert [order.project for order in started(checks.plan(pr, NOW))] == runs
 
 
 def test_what_ran_again_is_what_counts() -> None:

@@ -271,6 +271,16 @@ def test_run_runs_everything_again_and_retry_finds_nothing_that_failed(bot: Bot)
     assert [one["state"] for one in pr.statuses] == ["pending", "succeeded"] * 2
 
 
+def test_a_change_that_touches_no_project_runs_one_when_somebody_asks(bot: Bot) -> None:
+    pr = opened(bot, "touches_nothing", {"README.md": "nothing"})
+    bot.settle()
+    before = pr.status
+
+    assert "touches no project" in asked(pr, "/mlops run")
+    assert "✅ for" in asked(pr, "/mlops run quick")
+    assert (before, pr.status, attempts(pr)) == ("notApplicable", "succeeded", 1)
+
+
 def test_an_order_outlives_the_database_it_was_noted_in(bot: Bot) -> None:
     pr = opened(bot, "outlives", in_mode(bot, "slow"))
     bot.settle()

@@ -80,8 +80,7 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_accepted_override": lambda: accepted(OVERRIDE),
     "answer_accepted_ok_to_test": lambda: accepted("/mlops ok-to-test"),
     "answer_accepted_retrain": lambda: accepted("/mlops retrain"),
-    "answer_accepted_rollback_model": lambda: accepted("/mlops rollback model"),
-    "answer_accepted_rollback_sync": lambda: accepted("/mlops rollback sync"),
+    "answer_nothing_to_run": lambda: answers.nothing_to_run("/mlops run"),
     "answer_refused": lambda: answers.refused(OVERRIDE, commands.refusal(verb("override"), "bo", "ada", LEADS)),
     "answer_refused_own": lambda: answers.refused(OVERRIDE, commands.refusal(verb("override"), "kim", "kim", LEADS)),
     "answer_refused_nobody": lambda: answers.refused(
