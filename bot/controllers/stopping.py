@@ -18,7 +18,8 @@ from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound, ProjectError
 from bot.facts import ProjectRun
 
-_NOTHING = 'name: nothing\nentry_points: {main: {command: "true"}}\n'
+# Long enough to be stopped before it ends by itself, and shows as what it is.
+_NOTHING = 'name: nothing\nentry_points: {main: {command: "sleep 60"}}\n'
 _LIMIT = 600.0
 
 
