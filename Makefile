@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 
-.PHONY: testdrive test run check fmt lint lock schema clean bench-intake bench-waiting bench-pushes bench-outage shuffles chaos
+.PHONY: testdrive test run check fmt lint lock schema commands screenshots clean bench-intake bench-waiting bench-pushes bench-outage shuffles chaos
 
 testdrive: $(MARK)  ## play the whole story on this machine; KEEP=1 leaves it running
 	$(BIN)/python -m bot testdrive $(if $(KEEP),--keep)
@@ -42,6 +42,12 @@ bench-outage: $(MARK)  ## neighbours are away for MINUTES=10, three times; KINDS
 
 shuffles: $(MARK)  ## shuffled orders of events that have to end in the same world; REPLAYS=1000 LIVES=200, minutes
 	$(BIN)/python -m bench.shuffles $(or $(REPLAYS),1000) $(or $(LIVES),200)
+
+commands: $(MARK)  ## docs/commands.md, from the table of commands
+	$(BIN)/python -m bot mlops help --markdown > docs/commands.md
+
+screenshots: $(MARK)  ## docs/report-*.png: the reports of docs and README, as a browser shows them
+	$(BIN)/python -m tests.browser.screenshots
 
 lock:  ## compile requirements*.in into full pins
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.txt

@@ -137,6 +137,26 @@ def replay(keys: tuple[str, ...], unanswered: bool) -> None:
         click.echo(line)
 
 
+class _Mlops(click.Group):
+    """Made when it is asked for: the other commands do without the table."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(self._found())
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        return self._found().get(cmd_name)
+
+    def _found(self) -> dict[str, click.Command]:
+        from bot.commands import mlops as saying
+
+        return saying.subcommands()
+
+
+@main.group(cls=_Mlops, epilog="Example: python -m bot mlops retry --pull-request 42")
+def mlops() -> None:
+    """Give a command on a pull request, as yourself, and print the bot's answer."""
+
+
 def _queue() -> "Queue":
     from bot import app
     from bot.queue import Queue

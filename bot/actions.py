@@ -8,30 +8,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.facts import JobFacts, Manifest, ProjectRun, SourceFile
+from bot.facts import JobFacts, Manifest, ProjectRun, SourceFile, Step
 from bot.subjects import Subject
 
 State = Literal["pending", "succeeded", "failed", "error", "notApplicable"]
-ThreadStatus = Literal["active", "closed"]
+Tone = Literal["fine", "to do"]
+"""Whether somebody has to do something; which status a thread then has is a matter of settings."""
 
 
 @dataclass(frozen=True)
 class SetStatus:
-    """Post the status `signalman/validate` on an iteration; `description` is at most 80 characters."""
+    """Post a status on an iteration: `signalman/validate`, or that of a step; `description` is at most 80 characters.
+
+    `page` is where it leads.
+    """
 
     number: int
     iteration: int
     state: State
     description: str
+    name: str = "validate"
+    page: str = ""
 
 
 @dataclass(frozen=True)
 class PutReport:
-    """Make the bot's report on a pull request read like this; None leaves the thread's status alone."""
+    """Make the bot's report on a pull request read like this; without a tone the thread's status stays as it is."""
 
     number: int
     body: str
-    thread_status: ThreadStatus | None
+    tone: Tone | None
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,19 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Illustrate:
+    """Attach the pictures that a report shows, and find out what the merge would do."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
 class StartRun:
-    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers."""
+    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers.
+
+    `fork`: the commit lies in another repository than the one served.
+    With a `command`, the key of a retraining, it is trained for production and there.
+    """
 
     token: str
     project: str
@@ -63,6 +80,8 @@ class StartRun:
     model: str
     parameters: Mapping[str, str]
     timeout: float
+    fork: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,17 @@ class CloseRun:
     """Let the MLflow run show how the run really ended."""
 
     run: ProjectRun
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer a comment in its thread, unless an answer to it begins like `sign` already."""
+
+    number: int
+    thread: int
+    comment: int
+    body: str
+    sign: str
 
 
 @dataclass(frozen=True)
@@ -158,12 +188,17 @@ class PointJob:
 
 @dataclass(frozen=True)
 class TagJob:
-    """Write the sign that a job's pointing is done and told: its tags."""
+    """Write the sign that a job's pointing is done and told: its tags.
+
+    `before` is what it scored with before, and `held` the version that was rolled back; each as `name/version`.
+    """
 
     job: JobFacts
     model: str
     version: str
     commit: str
+    before: str = ""
+    held: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,9 +219,11 @@ Action = (
     SetStatus
     | PutReport
     | Reply
+    | Illustrate
     | StartRun
     | CancelRun
     | CloseRun
+    | Answer
     | ArchiveVersion
     | DeleteVersion
     | DeleteRun

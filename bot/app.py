@@ -24,7 +24,8 @@ from bot.log import line
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
 from bot.settings import Settings
-from bot.subjects import Branch, Delivery, Model, PullRequest, Subject
+from bot.subjects import Branch, Delivery, Model, PullRequest, Retraining, Subject
+from bot.words import template
 from bot.worker import Worker
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def prepare() -> Settings:
     """Read the settings, set up the log, have the database ready. Raises ConfigError."""
     settings = deployment.read()
     logs.set_up(secret.get_secret_value() for secret in settings.secrets)
+    template.use(settings.templates)
     settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(settings.database_url)
     if settings.shares_workspace:
@@ -83,7 +85,8 @@ def worker(settings: Settings) -> Worker:
     import bot.controllers.pull_request  # noqa: F401
 
     work_in(settings.var / "tmp")
-    world, queue = neighbours(settings), Queue(settings.database_url)
+    queue = Queue(settings.database_url)
+    world = neighbours(settings, queue)
     return Worker(
         queue,
         lambda look: pass_over(look, world),
@@ -107,10 +110,12 @@ def work_in(folder: Path) -> None:
 
 def pass_over(look: Look, world: "Neighbours") -> Outcome:
     """One pass over whatever is due."""
-    from bot.controllers import branch, model, pull_request
+    from bot.controllers import branch, model, pull_request, retraining
 
     match look.subject:
-        case PullRequest(repository) | Branch(repository) if repository not in world.repositories:
+        case PullRequest(repository) | Branch(repository) | Retraining(repository) if (
+            repository not in world.repositories
+        ):
             # It was served when it was marked; the configuration has changed since.
             return Outcome()
         case PullRequest() as subject:
@@ -119,14 +124,17 @@ def pass_over(look: Look, world: "Neighbours") -> Outcome:
             return branch.pass_over(subject, look, world)
         case Model() as subject:
             return model.pass_over(subject, look, world)
+        case Retraining() as subject:
+            return retraining.pass_over(subject, look, world)
 
 
 def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: False) -> Iterator[Subject | Delivery]:
     """What a sweep makes due: every target branch, every open pull request and those that left something behind.
 
-    A branch's pass wakes its models. Then the webhooks that never came, but those whose key is known.
+    A branch's pass wakes its models. Then the retrainings that are under way, and the webhooks that never came, but
+    those whose key is known.
     """
-    from bot.controllers import leavings, unheard
+    from bot.controllers import leavings, retraining, unheard
 
     for repository in world.repositories.values():
         name = repository.served.key
@@ -135,24 +143,25 @@ def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: Fal
         yield from (PullRequest(name, number) for number in open_)
         try:
             left = set(leavings.unattended(repository, world)) - set(open_)
+            retrainings = list(retraining.under_way(repository, world))
         except ServiceError as error:  # What is open does not wait for it.
-            log.warning(line("sweep", note="closed pull requests are looked for in the next one", error=str(error)))
+            log.warning(line("sweep", note="what MLflow knows of is looked for in the next one", error=str(error)))
         else:
             yield from (PullRequest(name, number) for number in sorted(left))
+            yield from retrainings
     yield from unheard.deliveries(world, known)
 
 
-def neighbours(settings: Settings) -> "Neighbours":
-    """The real services of a deployment."""
-    from bot.backends.databricks_jobs import DatabricksJobs
-    from bot.backends.databricks_mlflow import DatabricksMlflow
-    from bot.backends.local import Local
+def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
+    """The real services of a deployment; with the queue that the process has already, if it has one."""
     from bot.controllers.neighbours import Neighbours, Repository
+    from bot.controllers.rights import Rights
     from bot.services.azure_client import Client
     from bot.services.azure_devops import AzureDevOps
     from bot.services.git import Mirror
     from bot.services.service_hooks import ServiceHooks
 
+    queue = queue or Queue(settings.database_url)
     client = Client(settings.organization_url, settings.azure_tokens)
     validation = _place(settings, settings.validation)
     production = validation if settings.shares_workspace else _place(settings, settings.production)
@@ -169,22 +178,26 @@ def neighbours(settings: Settings) -> "Neighbours":
         heard=_heard(settings),
         validation=validation,
         production=production,
-        backends={
-            "databricks-jobs": DatabricksJobs(validation.databricks),
-            "databricks": DatabricksMlflow(validation.databricks, settings.tracking_uri),
-            "local": Local(settings.var / "runs"),
-        },
         run_environment={
             "MLFLOW_TRACKING_URI": settings.tracking_uri,
             "MLFLOW_REGISTRY_URI": settings.registry_uri,
         },
         public_url=settings.public_url,
         policies=settings.policies,
+        manners=settings.report,
+        most_runs=settings.limits.runs,
+        rights=Rights(settings.commands),
         now=lambda: datetime.now(UTC),
+        line=queue,
+        logs=queue,
+        secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
     )
 
 
 def _place(settings: Settings, access: deployment.Workspace) -> "Place":
+    from bot.backends.databricks_jobs import DatabricksJobs
+    from bot.backends.databricks_mlflow import DatabricksMlflow
+    from bot.backends.local import Local
     from bot.controllers.neighbours import Place
     from bot.services.databricks import Databricks
     from bot.services.mlflow import Mlflow
@@ -196,7 +209,16 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
             return Mlflow(access.host, sign_in=databricks.bearer, workspace=True)
         return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
 
-    return Place(databricks, runs=at(settings.tracking_uri), models=at(settings.registry_uri))
+    return Place(
+        databricks,
+        runs=at(settings.tracking_uri),
+        models=at(settings.registry_uri),
+        backends={
+            "databricks-jobs": DatabricksJobs(databricks, live=True),
+            "databricks": DatabricksMlflow(databricks, settings.tracking_uri),
+            "local": Local(settings.var / "runs"),
+        },
+    )
 
 
 def _heard(settings: Settings) -> tuple["Served", ...]:

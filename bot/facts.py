@@ -10,7 +10,11 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
-from bot.config import Metric, Mlops, Project
+from bot.config import Metric, Mlops, Project, Schedule
+from bot.subjects import Retraining
+
+COMMAND = "/mlops"
+"""What a comment begins with that asks the bot for something."""
 
 Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 """How a run ended. `no cluster`: the workspace's doing, not the project's."""
@@ -22,8 +26,10 @@ class ProjectRun:
 
     `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its id
     at the backend. Known once it has ended: `metrics`, `model_version`, its
-    `signature` (canonical JSON; empty: none) and `log` (its last lines).
-    `withdrawn`: the bot stopped it, so that it says nothing of the change.
+    `signature` (canonical JSON; empty: none), `log` (its last lines) and
+    `log_lines` (how many it has in all; 0: just those).
+    `withdrawn`: the bot stopped it, so that it says nothing of the change. `command`: it is a retraining, for
+    the subject of this key, and runs in the production workspace.
     """
 
     token: str
@@ -39,6 +45,7 @@ class ProjectRun:
     withdrawn: bool = False
     reason: str = ""
     log: str = ""
+    log_lines: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     model_name: str = ""
     model_version: str = ""
@@ -48,6 +55,7 @@ class ProjectRun:
     model_page: str = ""
     started: datetime | None = None
     ended: datetime | None = None
+    command: str = ""
 
     @property
     def over(self) -> bool:
@@ -110,7 +118,7 @@ class Judgement:
     """What one metric of a run says.
 
     `bound` is the worst value that may be merged (None: any), and `source` where it comes from. `shown`: nothing is
-    judged by it. `missing`: not logged, or not a number.
+    judged by it. `missing`: not logged, or not a number (`value` is then what was logged all the same).
     """
 
     metric: Metric
@@ -121,6 +129,15 @@ class Judgement:
     source: Literal["", "limit", "target", "serving"] = ""
     verdict: Literal["ok", "worse", "missing", "shown"] = "shown"
 
+    @property
+    def refuses(self) -> bool:
+        """Whether it stands in the way of a merge. A metric that may be missing may still not be something that is no
+        number, where there is a bound that it would have to keep.
+        """
+        bounded = self.metric.limit is not None or self.metric.tolerance is not None
+        absent = self.verdict == "missing" and (self.metric.required or (self.value is not None and bounded))
+        return self.verdict == "worse" or absent
+
 
 @dataclass(frozen=True)
 class Step:
@@ -128,7 +145,8 @@ class Step:
 
     `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come.
     `losses` counts those that the workspace failed. `judgements` has one for each metric of a run that ended well;
-    `accepted` is the order by which somebody accepted that it failed.
+    `accepted` is the order by which somebody accepted that it failed. `baseline` is what it is compared with. `round`
+    counts the orders to run again that were about it.
     """
 
     project: Project
@@ -139,6 +157,73 @@ class Step:
     losses: int = 0
     judgements: tuple[Judgement, ...] = ()
     accepted: "Order | None" = None
+    baseline: Baseline = field(default_factory=Baseline)
+    round: int = 0
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on a pull request, as it reads now: `id` counts within its `thread`, `parent` is what it answers.
+
+    `author` is a display name, `unique_name` an address or `Build\\…`, `author_id` what people are known by;
+    `liked_by` holds such ids. `first`: it opened its thread.
+    """
+
+    thread: int
+    id: int
+    author_id: str
+    author: str
+    unique_name: str
+    content: str
+    published: datetime
+    content_updated: datetime
+    parent: int = 0
+    first: bool = False
+    liked_by: frozenset[str] = frozenset()
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """The bot's thread on a pull request: its id and what its comments say, the first being the report."""
+
+    id: int
+    comments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Discussion:
+    """What was said on a pull request that is the bot's business: its report, and each thread that holds a command.
+
+    `me` is the bot's own identity. The comments of a thread stand in the order they were written.
+    """
+
+    me: str
+    report: Report | None = None
+    comments: tuple[Comment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team of the served project and the ids of its members; `known` is whether Azure DevOps has it."""
+
+    name: str
+    members: frozenset[str] = frozenset()
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a scoring job loads: the commit that trained it (empty: unknown) and since when. `problem` says in a
+    sentence why it loads nothing, or what cannot be told.
+    """
+
+    job: str
+    model: str = ""
+    version: str = ""
+    commit: str = ""
+    since: datetime | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -276,7 +361,10 @@ class PullRequestHead:
     """What the pull request is right now: its newest iteration, and what it touches.
 
     `judged`: this iteration already carries a verdict. `pending`: it carries the
-    bot's `pending`. `thread`: the bot's report, 0 when there is none.
+    bot's `pending`. `thread`: the bot's report, 0 when there is none. `author` is
+    the name that paths are made of, `author_id` the identity of the same person.
+    `commits`: what each iteration brought, the first iteration first. `pushed`: when
+    the newest came. `merge_commit`: what it was completed as, empty before.
     """
 
     number: int
@@ -289,11 +377,26 @@ class PullRequestHead:
     author: str
     commit: str
     iteration: int
+    commits: tuple[str, ...] = ()
+    pushed: datetime | None = None
+    merge_commit: str = ""
     merged: bool = False
     judged: bool = False
     pending: bool = False
     thread: int = 0
     changed: tuple[str, ...] = ()
+    author_id: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A status that the bot posted on an iteration, in Azure DevOps' words; `name` without the genre."""
+
+    name: str
+    iteration: int
+    state: str
+    told: str
+    posted: datetime
 
 
 @dataclass(frozen=True)
@@ -301,9 +404,10 @@ class PullRequestFacts:
     """All a rule may know of a pull request. `target` is the branch whose pull requests are judged; `problem`
     says why there is no usable `config`; `was_open`: it was so when it was last looked at.
 
-    `baselines` by project path; `orders` are those for this iteration, in the order they were given; `pictures` are
-    None until they were attached; `reported` is when the report was last written; `pages` the address of the bot's
-    own pages.
+    `baselines` by project path; `orders` are those for this iteration, in the order they were given; `in_line`: its
+    status says that it waits in line; `pictures` are None until they were attached; `told` is the verdict that was
+    given last, whichever commit it was about; `reported` is when the report was last written; `pages` the address of
+    the bot's own pages.
     """
 
     repository: str
@@ -318,9 +422,11 @@ class PullRequestFacts:
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
     place: Place | None = None
+    in_line: bool = False
     pictures: tuple[Picture, ...] | None = None
     preview: Preview | None = None
     earlier: tuple[Earlier, ...] = ()
+    told: Earlier | None = None
     reported: datetime | None = None
     pages: str = ""
 
@@ -372,13 +478,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it."""
+    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it. `schedule`: None when it has none."""
 
     id: int
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     bundle: bool = False
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True)
@@ -399,12 +506,31 @@ class BranchFacts:
 
 
 @dataclass(frozen=True)
+class RetrainingFacts:
+    """All a rule may know of a retraining, and of the commit of the target branch that it is made of.
+
+    `problem` says why there is no usable `config` at that commit. `runs`: those under its token, the true one first.
+    """
+
+    subject: Retraining
+    target: str
+    commit: str
+    config: Mlops | None
+    problem: str = ""
+    runs: tuple[ProjectRun, ...] = ()
+
+
+@dataclass(frozen=True)
 class Origin:
-    """Where a model version comes from: the commit that trained it, and the pull request (None: unknown)."""
+    """Where a model version comes from: the commit that trained it, and the pull request (None: unknown).
+
+    `retrained`: the pull request is only where somebody asked for it to be trained.
+    """
 
     repository: str
     commit: str
     pull_request: int | None
+    retrained: bool = False
 
 
 @dataclass(frozen=True)

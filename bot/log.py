@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[\w./%:@+-]+", re.ASCII)
 class _Lines(logging.Formatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
-        self._secrets = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+        self._secrets = sorted({form for secret in secrets for form in forms(secret)}, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -44,8 +44,8 @@ def set_up(secrets: Iterable[str], level: int = logging.INFO) -> None:
     logging.getLogger("bot").setLevel(level)
 
 
-def _forms(secret: str) -> list[str]:
-    # A secret also travels in the encodings that headers, addresses and quotes give it.
+def forms(secret: str) -> list[str]:
+    """A secret in each of the encodings that headers, addresses and quotes give it; one too short to be one in none."""
     if len(secret) < 4:
         return []
     plain = [secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]]

@@ -27,14 +27,21 @@ class Look:
 
     Without news only the clock asked, and what the memo says of the pull
     request's head may still be believed. `failures` counts the looks before this
-    one that could not be finished.
+    one that could not be finished. `resumed` tells that the last pass was cut off, so
+    that it may have done more than the memo says.
     """
 
     subject: Subject
     memo: Memo
     news: bool
     failures: int = 0
+    resumed: bool = False
     ours: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether more may have been done than the memo says."""
+        return self.resumed or self.failures > 0
 
     def each(self, orders: Iterable[T]) -> Iterator[T]:
         """The orders, one after the other, as long as the subject is ours. Raises LostLease when it may not be.

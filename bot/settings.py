@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from bot import config
 from bot.errors import ConfigError
 
 Secrets = tuple[SecretStr, ...]
 """One secret, or two while it is being changed: both are accepted."""
+
+PERSON = "AZURE_DEVOPS_PERSON_TOKEN"
+_OWN_TOKEN = "Make one of yours: Azure DevOps > User settings > Personal access tokens, Code (read & write)."  # noqa: S105
 
 _WHERE = {
     "AZURE_DEVOPS_ORG_URL": "the address of your organisation, such as https://dev.azure.com/contoso",
@@ -28,6 +31,8 @@ _WHERE = {
     "Personal access tokens: Code (read & write) and Code (status)",
     "AZURE_DEVOPS_WEBHOOK_USERNAME": "any name; the service hooks must present the same",
     "AZURE_DEVOPS_WEBHOOK_PASSWORD": "a long random text; the service hooks must present the same",
+    PERSON: "a token of your own, so that what you say is said by you; Azure DevOps > User settings > "
+    "Personal access tokens: Code (read & write)",
     "DATABRICKS_HOST": "the address of the production workspace, such as https://adb-123.4.azuredatabricks.net",
     "DATABRICKS_WEBHOOK_SECRET": "the secret given to the registry webhook in Databricks",
     "MLFLOW_WEBHOOK_SECRET": "the secret given to the webhook on the MLflow server",
@@ -46,12 +51,36 @@ class Limits(config.Shape):
     """How much this deployment does at once, and how long it keeps what it did."""
 
     passes: int = Field(8, ge=1, le=64, description="Subjects that one worker looks at side by side.")
+    runs: int = Field(20, ge=1, le=1000, description="Project runs under way at a time, over all pull requests.")
     lease: config.Seconds = Field(30.0, description="A dead worker's subjects are taken over after this.")
     sweep: config.Seconds = Field(300.0, description="How often everything is looked at, webhook or not.")
-    history: config.Seconds = Field(30 * 86400.0, description="How long deliveries and passes are kept.")
+    history: config.Seconds = Field(30 * 86400.0, description="How long deliveries, passes, runs and logs are kept.")
 
 
 Cleanup = Literal["keep", "archive", "delete"]
+
+
+ThreadStatus = Literal["active", "pending", "fixed", "wontFix", "closed", "byDesign"]
+
+
+class Reporting(config.Shape):
+    """How the bot speaks on a pull request."""
+
+    progress: config.Seconds | None = Field(
+        10.0, description="While it runs, the report is edited at most this often; null: not at all."
+    )
+    steps: bool = Field(True, description="Post a status for each step beside signalman/validate.")
+    passed: ThreadStatus = Field(
+        "closed", description="The thread's status when nothing is wrong, and while it is new; closed ones are folded."
+    )
+    failed: ThreadStatus = Field("active", description="The thread's status when something has to be done.")
+
+    @field_validator("progress")
+    @classmethod
+    def _rarely(cls, value: float | None) -> float | None:
+        if value is not None and value < 10:
+            raise ValueError("must be at least 10s: each edit is a call, and an event for everybody who listens")
+        return value
 
 
 class Policies(config.Shape):
@@ -62,6 +91,21 @@ class Policies(config.Shape):
     )
 
 
+class Commands(config.Shape):
+    """Who may give which command on a pull request: teams of the Azure DevOps project that holds the repository."""
+
+    contributors: tuple[str, ...] = Field(
+        (), description="Teams that may run, retry, cancel, read logs. None: whoever may comment on the pull request."
+    )
+    model_owners: tuple[str, ...] = Field(
+        (), description="Teams that may override a failed check and retrain. None: nobody may."
+    )
+    release_managers: tuple[str, ...] = Field((), description="Teams that may roll back. None: nobody may.")
+    own: bool = Field(
+        False, description="Whether who opened a pull request may override its checks and allow its fork's code to run."
+    )
+
+
 class Deployment(config.Shape):
     """`config/bot.yml`."""
 
@@ -69,6 +113,11 @@ class Deployment(config.Shape):
     registry_webhooks: tuple[Literal["databricks", "mlflow"], ...] = ("databricks", "mlflow")
     limits: Limits = Limits()
     policies: Policies = Policies()
+    report: Reporting = Reporting()
+    commands: Commands = Commands()
+    templates: str | None = Field(
+        None, min_length=1, description="A folder whose templates replace those that the bot's texts are made of."
+    )
 
 
 @dataclass(frozen=True)
@@ -103,6 +152,9 @@ class Settings:
     served: tuple[Served, ...]
     limits: Limits
     policies: Policies
+    report: Reporting
+    commands: Commands
+    templates: Path | None
     database: SecretStr
     public_url: str
     var: Path
@@ -176,19 +228,12 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     tracking = _mlflow(env, "MLFLOW_TRACKING_URI", "databricks")
     return Settings(
         organization_url=organization,
-        served=tuple(
-            Served(
-                key=f"{urlsplit(organization).path.strip('/') or urlsplit(organization).netloc}"
-                f"/{one.project}/{one.repository}",
-                organization_url=organization,
-                project=one.project,
-                repository=one.repository,
-                target=one.target,
-            )
-            for one in deployment.repositories
-        ),
+        served=_served(organization, deployment),
         limits=deployment.limits,
         policies=deployment.policies,
+        report=deployment.report,
+        commands=deployment.commands,
+        templates=Path(deployment.templates) if deployment.templates else None,
         database=SecretStr(_text(env, "DATABASE_URL") or f"sqlite:///{var / 'signalman.db'}"),
         public_url=(_text(env, "PUBLIC_URL") or "").rstrip("/"),
         var=var,
@@ -202,6 +247,53 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         tracking_uri=tracking,
         registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", "databricks" if tracking == "databricks" else tracking),
         mlflow_sign_in=(*_secrets(env, "MLFLOW_TRACKING_TOKEN"), *_secrets(env, "MLFLOW_TRACKING_PASSWORD")),
+    )
+
+
+@dataclass(frozen=True)
+class Person:
+    """What somebody needs to speak on a pull request from a terminal: the repositories, and a token of their own."""
+
+    organization_url: str
+    served: tuple[Served, ...]
+    token: SecretStr
+
+
+def person(environ: Mapping[str, str] | None = None) -> Person:
+    """Read what a person's own commands need, and none of the bot's secrets.
+
+    Raises ConfigError that names each variable or key at fault, and where to get it.
+    """
+    env = os.environ if environ is None else environ
+    file = env.get("BOT_CONFIG") or "config/bot.yml"
+    named: list[str] = []
+
+    def value_of(name: str) -> str:
+        named.append(name)
+        return _text(env, name) or f"<{name}>"
+
+    deployment = deployed(Path(file), value_of)
+    missing = [name for name in ("AZURE_DEVOPS_ORG_URL", *dict.fromkeys(named), PERSON) if not _text(env, name)]
+    if missing:
+        raise ConfigError("\n".join(_asked(name, file if name in named else "") for name in missing))
+    token = SecretStr((_text(env, PERSON) or "").strip())
+    if token in _secrets(env, "AZURE_DEVOPS_TOKEN"):
+        raise ConfigError(f"{PERSON} is the bot's own token, and the bot does not listen to itself. {_OWN_TOKEN}")
+    organization = _address(env, "AZURE_DEVOPS_ORG_URL")
+    return Person(organization, _served(organization, deployment), token)
+
+
+def _served(organization: str, deployment: Deployment) -> tuple[Served, ...]:
+    parts = urlsplit(organization)
+    return tuple(
+        Served(
+            key=f"{parts.path.strip('/') or parts.netloc}/{one.project}/{one.repository}",
+            organization_url=organization,
+            project=one.project,
+            repository=one.repository,
+            target=one.target,
+        )
+        for one in deployment.repositories
     )
 
 

@@ -1,4 +1,4 @@
-"""What can be due: a pull request, a branch, a model. And who said so.
+"""What can be due: a pull request, a branch, a model, a retraining. And who said so.
 
 A webhook is read into the name of a subject and nothing more; the pass that
 follows reads the world as it is then.
@@ -30,7 +30,18 @@ class Model:
     name: str
 
 
-Subject = PullRequest | Branch | Model
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """A training for production that a comment on a pull request asked for; `project` as it is named there."""
+
+    repository: str
+    number: int
+    thread: int
+    comment: int
+    project: str
+
+
+Subject = PullRequest | Branch | Model | Retraining
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,9 @@ def key(subject: Subject) -> str:
             return f"branch/{quote(repository, safe='')}"
         case Model(name):
             return f"model/{quote(name, safe='')}"
+        case Retraining(repository, number, thread, comment, project):
+            named = f"{number}/{thread}/{comment}/{quote(project, safe='')}"
+            return f"retraining/{quote(repository, safe='')}/{named}"
 
 
 def parse(text: str) -> Subject:
@@ -63,4 +77,6 @@ def parse(text: str) -> Subject:
             return Branch(unquote(repository))
         case ["model", name]:
             return Model(unquote(name))
+        case ["retraining", repository, number, thread, comment, project]:
+            return Retraining(unquote(repository), int(number), int(thread), int(comment), unquote(project))
     raise ValueError(f"{text!r} does not name a subject")

@@ -40,7 +40,7 @@ class Door:
     """Everything the web process needs.
 
     Of each secret several values may be accepted at a time; a sender without any is
-    always refused. `dashboard_credentials` guard the dashboard and the metrics;
+    always refused. `dashboard_credentials` guard all pages and the metrics;
     without any, whoever reaches the address may read them.
     """
 
@@ -84,11 +84,12 @@ def create_app(door: Door) -> Flask:
     def numbers() -> Response:
         return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    app.register_blueprint(dashboard.pages(door.queue, door.clock))
+    app.register_blueprint(dashboard.pages(door.queue, door.clock, door.served))
 
     @app.before_request
     def guard() -> Response | None:
-        if not door.dashboard_credentials or request.endpoint not in ("numbers", "dashboard.overview"):
+        page = request.blueprint == "dashboard" and request.endpoint != "dashboard.static"
+        if not door.dashboard_credentials or not (page or request.endpoint == "numbers"):
             return None
         return None if proof.basic(dict(request.headers), door.dashboard_credentials) else _refused()
 

@@ -35,7 +35,7 @@ class Bot:
     ahead: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        self.be_with(replace(app.neighbours(self.settings), now=lambda: datetime.now(UTC) + self.ahead))
+        self.be_with(replace(app.neighbours(self.settings, self.queue), now=lambda: datetime.now(UTC) + self.ahead))
         self.worker = Worker(
             self.queue,
             lambda look: app.pass_over(look, self.neighbours),
@@ -63,11 +63,15 @@ class Bot:
 
     def forget(self, pr: "PullRequest") -> None:
         """Lose what the pull request's row remembers, as a restored database would."""
-        subject = subjects.PullRequest(self.settings.served[0].key, pr.number)
+        self.lose(subjects.PullRequest(self.settings.served[0].key, pr.number))
+
+    def lose(self, subject: subjects.Subject, *, for_good: bool = False) -> None:
+        """Lose what a subject's row remembers and look at it again, unless it is lost for good."""
         self.queue.wake([subject])
         (lease,) = (one for one in self.queue.take(100, lease=60, worker="test") if one.subject == subject)
-        self.queue.settle(lease, Outcome(look_again=0.0))
-        self.queue.wake([subject])
+        self.queue.settle(lease, Outcome(look_again=None if for_good else 0.0))
+        if not for_good:
+            self.queue.wake([subject])
 
     def mlflow_runs(self, pr: "PullRequest") -> list[dict[str, Any]]:
         """The MLflow runs that carry the pull request's number; metrics as a mapping."""
@@ -126,9 +130,14 @@ class PullRequest:
 
     @property
     def statuses(self) -> list[dict[str, Any]]:
-        """All statuses of the bot's, the oldest first."""
+        """All statuses `signalman/validate`, the oldest first."""
+        return self.statuses_of("validate")
+
+    def statuses_of(self, name: str) -> list[dict[str, Any]]:
+        """All statuses of the bot's under a name, the oldest first."""
         found = self.bot.world.azure.statuses(self.number)
-        return sorted((one for one in found if one["context"]["genre"] == "signalman"), key=lambda one: one["id"])
+        ours = {"genre": "signalman", "name": name}
+        return sorted((one for one in found if one["context"] == ours), key=lambda one: one["id"])
 
     @property
     def status(self) -> str:

@@ -10,20 +10,24 @@ import json
 from pathlib import Path, PurePosixPath
 
 from bot.backends import archive, launcher, project
-from bot.backends.run import Sight, Submission
+from bot.backends.run import Sight, Submission, Written
 from bot.services.databricks import Databricks
 
 CODE = "/Shared/.signalman/code"
 """Where uploaded projects lie in the workspace."""
 
+LOGS = "/Shared/.signalman/logs"
+"""Where the launcher writes what a run has written so far; what it writes there is a file of the workspace."""
+
 KEPT_LINES = 60
 
 
 class DatabricksJobs:
-    """Runs on one workspace."""
+    """Runs on one workspace. `live`: they leave their log where it can be read while they are under way."""
 
-    def __init__(self, databricks: Databricks) -> None:
+    def __init__(self, databricks: Databricks, *, live: bool = False) -> None:
         self._databricks = databricks
+        self._live = live
 
     def submit(self, submission: Submission) -> str:
         """Upload what is not there yet and submit one run under the submission's token."""
@@ -40,6 +44,8 @@ class DatabricksJobs:
             "command": command,
             "environment": dict(submission.environment),
         }
+        if self._live:
+            order["live"] = f"/Workspace{_live(submission.token)}"
         return self._databricks.submit(
             token=submission.token,
             name=submission.name,
@@ -56,15 +62,35 @@ class DatabricksJobs:
         if seen.outcome is None:
             return Sight(None, page=seen.page, started=seen.started)
         output = self._databricks.output(seen.task)
+        lines = output.log.splitlines()
         reason = output.error.removeprefix("RunFailed: ") if seen.outcome == "failed" else ""
         return Sight(
             outcome=seen.outcome,
             reason=(reason or seen.message).strip().split("\n")[0],
-            log="\n".join(output.log.splitlines()[-KEPT_LINES:]),
+            log="\n".join(lines[-KEPT_LINES:]),
+            lines=len(lines),
             page=seen.page,
             started=seen.started,
             ended=seen.ended,
         )
+
+    def live_log(self, run: str, token: str, offset: int) -> Written:  # noqa: ARG002 (files know the token only)
+        """Read the newest part of the log from where the launcher leaves it."""
+        left = self._databricks.read(_live(token)) if self._live else None
+        first, newline, content = (left or b"").partition(b"\n")
+        # Read while it is being written it may be short, even of its first line.
+        if not newline or not first.isdigit():
+            return Written(b"", offset)
+        begins = int(first)
+        start = min(max(offset, begins), begins + len(content))
+        return Written(content[start - begins :], max(start, offset), cut=start > offset)
+
+    def whole_log(self, run: str, token: str) -> Written:
+        """Read what Databricks kept of the log, and remove what the launcher left of it."""
+        output = self._databricks.output(self._databricks.run(run).task)
+        if self._live:
+            self._databricks.remove(_live(token))
+        return Written(output.log.encode(errors="replace"), cut=output.cut)
 
     def cancel(self, run: str) -> None:
         """Stop the run on Databricks."""
@@ -75,3 +101,7 @@ class DatabricksJobs:
         if not self._databricks.exists(path):
             self._databricks.write(path, content)
         return path
+
+
+def _live(token: str) -> str:
+    return str(PurePosixPath(LOGS) / f"{token}.log")

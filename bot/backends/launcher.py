@@ -10,7 +10,8 @@ argument is a JSON object, or the path of a file that holds one:
      "environment": {"MLFLOW_RUN_ID": "…"},    added to the launcher's own
      "timeout": 3600,                          seconds; null or absent for none
      "result": "/path/result.json",            optional: how it ended, written whole or not at all
-     "log": "/path/output.log"}                optional: a copy of the output
+     "log": "/path/output.log",                optional: a copy of the output
+     "live": "/Workspace/…/<token>.log"}       optional: its newest part, for whoever reads it meanwhile
 
 It ends quietly when the command did, and otherwise by an exception whose text
 is the one sentence a person needs: Databricks shows that as the run's error.
@@ -22,6 +23,7 @@ from __future__ import annotations
 import collections
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +40,10 @@ LARGEST_UNPACKED_MB = 500
 LONGEST_LINE = 64 * 1024
 LONGEST_REASON = 500
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+LIVE_SECONDS = 2.0
+LIVE_BYTES = 256 * 1024
+SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY)$", re.IGNORECASE)
+SHORTEST_SECRET = 8
 
 
 class RunFailed(Exception):
@@ -49,9 +55,14 @@ class _Stopped(BaseException):
 
 
 class Output:
-    """Where the project's lines go: standard output, the log if there is one, and a short memory for the reason."""
+    """Where the project's lines go: standard output, the log if there is one, and a short memory for the reason.
 
-    def __init__(self, log: str | None = None) -> None:
+    What the environment calls a secret (the token of the run's own identity, for one) goes nowhere.
+    """
+
+    def __init__(self, log: str | None = None, live: Live | None = None) -> None:
+        self._live = live
+        self._secrets: list[str] = []
         self._log = os.fdopen(os.open(log, LOG_FLAGS, 0o600), "w", encoding="utf-8", errors="replace") if log else None
         self._last: collections.deque[str] = collections.deque(maxlen=200)
         self._lock = threading.Lock()
@@ -59,7 +70,11 @@ class Output:
     def write(self, line: str) -> None:
         """Pass one line on at once. A closed reader on the other side does not stop the project."""
         with self._lock:
+            for secret in self._secrets:
+                line = line.replace(secret, "***")
             self._last.append(line[:LONGEST_REASON].rstrip())
+            if self._live is not None:
+                self._live.add(line)
             for stream in (sys.stdout, self._log):
                 try:
                     if stream is not None:
@@ -67,6 +82,11 @@ class Output:
                         stream.flush()
                 except (OSError, ValueError):
                     pass
+
+    def hide(self, environment: dict[str, str]) -> None:
+        """Keep back the values of all variables that are named like secrets."""
+        found = {value for name, value in environment.items() if SECRET_NAME.search(name)}
+        self._secrets = sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
 
     def reason(self) -> str:
         """The line that says best why a program ended badly: its exception, else the last thing it said."""
@@ -87,6 +107,58 @@ class Output:
             if self._log is not None:
                 self._log.close()
                 self._log = None
+        if self._live is not None:
+            self._live.close()
+
+
+class Live:
+    """The newest part of the output in a file that is written anew every two seconds, if there is anything new.
+
+    Its first line tells how many bytes were written before that part. It is written in place, so whoever reads it
+    meanwhile may find less, but nothing wrong. A place that cannot be written to holds up nobody.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._start = 0
+        self._part = bytearray()
+        self._new = False
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._writer = threading.Thread(target=self._keep_writing, daemon=True)
+        self._writer.start()
+
+    def add(self, line: str) -> None:
+        """Take one line; writes nothing yet."""
+        with self._lock:
+            self._part += line.encode("utf-8", "replace")
+            over = len(self._part) - LIVE_BYTES
+            if over > 0:
+                del self._part[:over]
+                self._start += over
+            self._new = True
+
+    def close(self) -> None:
+        """Write what is left, unless that takes too long."""
+        self._ended.set()
+        self._writer.join(GRACE_SECONDS)
+
+    def _keep_writing(self) -> None:
+        while not self._ended.wait(LIVE_SECONDS):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            if not self._new:
+                return
+            content = b"%d\n%s" % (self._start, self._part)
+            self._new = False
+        try:
+            with open(self._path, "wb", buffering=0) as file:
+                file.write(content)
+        except OSError:
+            pass  # the next part holds this one too
 
 
 def main(argv: list[str]) -> None:
@@ -94,7 +166,8 @@ def main(argv: list[str]) -> None:
     order = _read_order(argv)
     started = time.monotonic()
     ending: dict[str, Any] = {"exit_code": None, "timed_out": False, "seconds": 0.0, "reason": None}
-    output = Output(order.get("log"))
+    live = _live_place(order.get("live"), argv[0])
+    output = Output(order.get("log"), Live(live) if live else None)
     folder = tempfile.mkdtemp(prefix="project-")
     before = _on_sigterm()
     try:
@@ -143,6 +216,22 @@ def _find_archive(path: str, script: str) -> str:
     raise RunFailed("The project's archive was not found; looked for {}.".format(" and ".join(places)))
 
 
+def _live_place(path: str | None, script: str) -> str | None:
+    """Where the live log may be written: where it was asked for, or in a folder of that name beside the launcher's."""
+    if not path:
+        return None
+    folder, name = os.path.split(path)
+    beside = os.path.dirname(os.path.dirname(os.path.abspath(script)))
+    for place in (folder, os.path.join(beside, os.path.basename(folder))):
+        try:
+            if os.path.isdir(os.path.dirname(place)):
+                os.makedirs(place, exist_ok=True)
+                return os.path.join(place, name)
+        except OSError:
+            continue
+    return None
+
+
 def _unpack(archive: str, folder: str) -> None:
     """Write the archive's files and folders below `folder`; whatever else is in it is refused."""
     total = 0
@@ -175,10 +264,12 @@ def _run(order: dict[str, Any], folder: str, output: Output, ending: dict[str, A
     timeout = order.get("timeout")
     _adopt_orphans()
     shell = shutil.which("bash") or "sh"
+    environment = _environment(order.get("environment") or {})
+    output.hide(environment)
     process = subprocess.Popen(
         [shell, "-c", order["command"]],
         cwd=folder,
-        env=_environment(order.get("environment") or {}),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

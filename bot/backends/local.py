@@ -18,8 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.backends import archive, launcher, project
-from bot.backends.run import Sight, Submission
+from bot.backends.run import Sight, Submission, Written
 from bot.errors import NotFound
+
+LARGEST_LOG = 5 * 1024 * 1024
+LARGEST_PART = 1024 * 1024
+"""How much of a log is read once its run has ended, and at a time before that, in bytes."""
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
@@ -92,6 +96,14 @@ class Local:
             return Sight("succeeded", log=log, started=started, ended=ended)
         return Sight("failed", str(result["reason"]), log, started=started, ended=ended)
 
+    def live_log(self, run: str, token: str, offset: int) -> Written:  # noqa: ARG002 (a run here is its token)
+        """Read on in the run's output."""
+        return _read_on(self._folder / run / "output.log", offset, LARGEST_PART)
+
+    def whole_log(self, run: str, token: str) -> Written:  # noqa: ARG002
+        """Read the end of the run's output, as much as is kept of any."""
+        return _read_on(self._folder / run / "output.log", 0, LARGEST_LOG)
+
     def cancel(self, run: str) -> None:
         """Ask the launcher to end the project and everything it started."""
         process = _read(self._folder / run / "process.json")
@@ -132,6 +144,16 @@ def _born(pid: int) -> str | None:
         found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return found.stdout.strip() or None
     return None if fields[0] == "Z" else fields[19]
+
+
+def _read_on(file: Path, offset: int, most: int) -> Written:
+    try:
+        with file.open("rb") as stream:
+            start = max(offset, stream.seek(0, os.SEEK_END) - most)
+            stream.seek(start)
+            return Written(stream.read(most), start, cut=start > offset)
+    except FileNotFoundError:
+        return Written(b"", offset)
 
 
 def _tail(file: Path, lines: int = 60, longest: int = 200_000) -> str:

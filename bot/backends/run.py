@@ -41,14 +41,26 @@ class Submission:
 
 @dataclass(frozen=True)
 class Sight:
-    """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last lines."""
+    """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last lines of
+    `lines` in all (0: not counted).
+    """
 
     outcome: Outcome | None
     reason: str = ""
     log: str = ""
+    lines: int = 0
     page: str = ""
     started: datetime | None = None
     ended: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Part of what a run wrote: it begins `start` bytes after the beginning. `cut`: what was before it is gone."""
+
+    content: bytes
+    start: int = 0
+    cut: bool = False
 
 
 class Backend(Protocol):
@@ -62,3 +74,12 @@ class Backend(Protocol):
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
+
+    def live_log(self, run: str, token: str, offset: int) -> Written:
+        """What a run that is under way has written from that byte on.
+
+        Its newest part, where that is too much to read at once; nothing, where a backend cannot tell.
+        """
+
+    def whole_log(self, run: str, token: str) -> Written:
+        """All that is kept of what a run has written that has ended; nothing, where nothing is."""

@@ -11,6 +11,7 @@ from bot.backends import cluster, project
 from bot.errors import ConfigError, ProjectError
 from bot.facts import SourceFile, is_notebook
 from bot.rules import sync
+from bot.words import template
 
 SCHEMAS: dict[str, type[config.Shape]] = {"bot.schema.json": settings.Deployment, "mlops.schema.json": config.Mlops}
 
@@ -20,7 +21,9 @@ def mistakes(root: Path) -> Iterator[str]:
     file = root / (os.environ.get("BOT_CONFIG") or "config/bot.yml")
     try:
         # Whether the variables it refers to are set is for the start to say.
-        settings.deployed(file, lambda name: os.environ.get(name) or f"<{name}>")
+        deployment = settings.deployed(file, lambda name: os.environ.get(name) or f"<{name}>")
+        if deployment.templates is not None:
+            template.read(root / deployment.templates)
     except ConfigError as error:
         yield str(error)
     try:

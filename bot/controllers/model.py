@@ -7,8 +7,8 @@ from bot import config
 from bot.actions import Action, PointJob, Reply, TagJob
 from bot.controllers import runs, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
-from bot.errors import NotFound, ServiceError
-from bot.facts import ModelFacts, Origin, ServingVersion
+from bot.errors import ServiceError
+from bot.facts import ModelFacts, Origin
 from bot.passes import Look, Outcome
 from bot.rules import rollout
 from bot.subjects import Model, Subject
@@ -43,9 +43,9 @@ def gather(job: config.Job, repository: Repository, world: Neighbours) -> ModelF
         candidates=candidates,
     )
     chosen = rollout.serving(candidates)
-    if chosen is None or facts.job is None or rollout.signed(facts.job, chosen):
+    if chosen is None or facts.job is None or rollout.signed(facts.job, chosen) or rollout.held(facts.job, chosen):
         return facts
-    return replace(facts, origin=_origin(chosen, repository, world))
+    return replace(facts, origin=origin(chosen.run, repository, world))
 
 
 def perform(action: Action, repository: Repository, world: Neighbours) -> str:
@@ -60,9 +60,8 @@ def perform(action: Action, repository: Repository, world: Neighbours) -> str:
                 # How an update merges parameters is not documented, so it is read back.
                 raise ServiceError("Databricks", f"Job {job.name} was changed, but reads back as {dict(found)}.")
             return f"job {job.name} scores with {model} v{version}"
-        case TagJob(job, model, version, commit):
-            tags = {rollout.MODEL: model, rollout.VERSION: version, rollout.COMMIT: commit or "unknown"}
-            databricks.update_job(job.id, tags={**job.tags, **tags})
+        case TagJob(job):
+            databricks.update_job(job.id, tags=rollout.tags(action))
             return f"tagged job {job.name}"
         case Reply(number, body, sign):
             thread.reply(repository.azure, number, body, sign)
@@ -71,16 +70,11 @@ def perform(action: Action, repository: Repository, world: Neighbours) -> str:
             raise AssertionError(f"a model's pass does not know {action}")
 
 
-def _origin(version: ServingVersion, repository: Repository, world: Neighbours) -> Origin | None:
-    if not version.run:
+def origin(trained_by: str, repository: Repository, world: Neighbours) -> Origin | None:
+    """Where a version comes from that an MLflow run registered; None when nobody knows that run."""
+    if not trained_by:
         return None
-    run = None
-    for place in (world.production, world.validation):
-        try:
-            run = place.runs.run(version.run)
-            break
-        except NotFound:
-            continue
+    run = runs.anywhere(trained_by, world)
     if run is None:
         return None
     tags = run.tags
@@ -89,6 +83,7 @@ def _origin(version: ServingVersion, repository: Repository, world: Neighbours) 
         return Origin(tags[runs.REPOSITORY], commit, None)
     number = tags.get(runs.PULL_REQUEST, "")
     if number.isdigit():
-        return Origin(repository.served.key, commit, int(number))
+        retrained = tags.get(runs.KIND) == runs.RETRAINING
+        return Origin(repository.served.key, commit, int(number), retrained)
     merged = repository.azure.merged_as([commit]) if commit else {}
     return Origin(repository.served.key, commit, merged.get(commit))

@@ -6,7 +6,7 @@ everything by them.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -15,16 +15,21 @@ from bot.actions import StartRun
 from bot.backends import cluster
 from bot.backends.run import MLFLOW_STATUS, Submission
 from bot.config import Mlops, fill
-from bot.controllers.neighbours import Neighbours, Repository
+from bot.controllers.neighbours import Neighbours, Place, Repository
 from bot.errors import NotFound, ProjectError
 from bot.facts import ProjectRun, PullRequestHead
 from bot.services.mlflow import RunRecord
+from bot.words.escape import visible
+from bot.words.mask import masked
 
 TOKEN, REPOSITORY, PULL_REQUEST = "signalman.token", "signalman.repository", "signalman.pull_request"
 COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
 PROJECT, MODEL = "signalman.project", "signalman.model"
 BACKEND, CLUSTER_RUN = "signalman.backend", "signalman.cluster_run"
 WITHDRAWN, CLOSED = "signalman.withdrawn", "signalman.closed"
+KIND, RETRAINING = "signalman.kind", "retraining"
+COMMAND = "signalman.command"
+"""The tag of a retraining's run that holds the key of its subject."""
 STATE, OPEN = "signalman.state", "open"
 """The tag of an experiment that a pull request uses; it carries repository and pull request too."""
 
@@ -44,6 +49,14 @@ def find(repository: Repository, world: Neighbours, head: PullRequestHead, confi
         for run in sorted(every, key=_precedence)
         if (head.open and run.tags.get(ITERATION) == str(head.iteration)) or CLOSED not in run.tags
     ]
+
+
+def find_retrainings(repository: Repository, world: Neighbours, tags: Mapping[str, str]) -> list[ProjectRun]:
+    """The retrainings of a repository that carry these tags."""
+    place = world.production
+    wanted = {REPOSITORY: repository.served.key, KIND: RETRAINING}
+    every = [run for one in place.runs.experiments(wanted) for run in place.runs.runs(one.id, {**wanted, **tags})]
+    return [_read(run, world) for run in sorted(every, key=_precedence) if TOKEN in run.tags and COMMAND in run.tags]
 
 
 def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[ProjectRun]:
@@ -66,29 +79,36 @@ def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
     """How far a run is by now, with its results once it has ended."""
     if run.over or not run.cluster_run:
         return run
+    place = place_of(run.command, world)
     try:
-        sight = world.backends[run.backend].look(run.cluster_run)
+        sight = place.backends[run.backend].look(run.cluster_run)
     except NotFound as gone:
         # A backend forgets old runs; what MLflow says of one that ended is all that is left of it, and stays.
         return replace(run, outcome="no cluster", reason=str(gone), ended=world.now(), closed=_ended(run, world))
     run = replace(run, run_page=sight.page or run.run_page, started=sight.started or run.started)
     if sight.outcome is None:
         return run
-    found = world.validation.runs.run(run.mlflow_run)
-    registered = world.validation.models.registered_by(run.mlflow_run)
-    # A version under another name than the one asked for is not the model of this pull request.
+    found = place.runs.run(run.mlflow_run)
+    registered = place.models.registered_by(run.mlflow_run)
+    # A version under another name than the one asked for is not the model of this run.
     ours = registered if registered and registered[0] == run.model_name else None
     return replace(
         run,
         outcome=sight.outcome,
         withdrawn=WITHDRAWN in found.tags,
-        reason=sight.reason,
-        log=sight.log,
+        reason=_safe(sight.reason, world),
+        log=_safe(sight.log, world),
+        log_lines=sight.lines,
         ended=sight.ended or world.now(),
         metrics=dict(found.metrics),
         model_version=ours[1] if ours else "",
-        model_page=world.validation.models.model_page(*ours) if ours else "",
+        model_page=place.models.model_page(*ours) if ours else "",
     )
+
+
+def _safe(text: str, world: Neighbours) -> str:
+    """What a project wrote, without what can do harm: colours, and secrets, which colours might tear apart."""
+    return masked(visible(text), world.secrets)
 
 
 def start(order: StartRun, repository: Repository, world: Neighbours) -> ProjectRun:
@@ -97,19 +117,32 @@ def start(order: StartRun, repository: Repository, world: Neighbours) -> Project
     A project that cannot be run as it stands is a run that failed. Raises
     NotFound when the source branch has moved on.
     """
-    run = ProjectRun(order.token, order.project, order.commit, order.iteration, order.backend)
-    repository.mirror.bring(order.source, order.commit)
+    run = ProjectRun(order.token, order.project, order.commit, order.iteration, order.backend, command=order.command)
+    if order.fork:
+        repository.mirror.bring_fork(order.number, order.commit)
+    else:
+        repository.mirror.bring(order.source, order.commit)
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
         folder = Path(temporary) / PurePosixPath(order.project).name
         try:
             repository.mirror.export(order.commit, order.project, folder)
         except NotFound:
-            return _refused(run, f"the pull request removes the folder {order.project}", world)
+            return _refused(run, f"the folder {order.project} is not there at {order.commit[:7]}", world)
         try:
             machines = {} if order.backend == "local" else cluster.cluster(folder, order.cluster)
             return _submit(order, run, folder, machines, repository, world)
         except ProjectError as mistake:
             return _refused(run, str(mistake), world)
+
+
+def anywhere(run: str, world: Neighbours) -> RunRecord | None:
+    """An MLflow run of either workspace; None when neither has it."""
+    for place in (world.production, world.validation):
+        try:
+            return place.runs.run(run)
+        except NotFound:
+            continue
+    return None
 
 
 def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
@@ -119,14 +152,15 @@ def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
     """
     if run.mlflow_run:
         status = MLFLOW_STATUS[run.outcome or "failed"]
-        world.validation.runs.end(run.mlflow_run, status, run.ended or world.now())
-        world.validation.runs.tag(run.mlflow_run, {CLOSED: status})
+        place = place_of(run.command, world)
+        place.runs.end(run.mlflow_run, status, run.ended or world.now())
+        place.runs.tag(run.mlflow_run, {CLOSED: status})
     return replace(run, closed=True)
 
 
-def note(mlflow_run: str, cluster_run: str, world: Neighbours) -> None:
+def note(mlflow_run: str, cluster_run: str, place: Place) -> None:
     """Write down where a run is, so that whoever loses the memo finds it."""
-    world.validation.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
+    place.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
 
 
 def withdraw(mlflow_run: str, world: Neighbours) -> None:
@@ -142,12 +176,11 @@ def _submit(
     repository: Repository,
     world: Neighbours,
 ) -> ProjectRun:
-    place = world.validation
+    place = place_of(order.command, world)
     if place.runs.workspace:
         place.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
-    experiment = place.runs.make_experiment(
-        order.experiment, {REPOSITORY: repository.served.key, PULL_REQUEST: str(order.number), STATE: OPEN}
-    )
+    kind = {KIND: RETRAINING} if order.command else {PULL_REQUEST: str(order.number), STATE: OPEN}
+    experiment = place.runs.make_experiment(order.experiment, {REPOSITORY: repository.served.key, **kind})
     earlier = place.runs.runs(experiment, {TOKEN: order.token})
     tags = {
         TOKEN: order.token,
@@ -164,13 +197,15 @@ def _submit(
         "mlflow.source.git.branch": order.source,
         "mlflow.project.entryPoint": order.entry_point,
         "mlflow.project.backend": order.backend,
+        **({KIND: RETRAINING, COMMAND: order.command} if order.command else {}),
     }
-    name = f"{folder.name} !{order.number} {order.commit[:7]}"
+    whose = order.source if order.command else f"!{order.number}"
+    name = f"{folder.name} {whose} {order.commit[:7]}"
     first = min(earlier, key=_precedence, default=None)
     mlflow_run = first.id if first else place.runs.start(experiment, name, world.now(), tags)
     submission = Submission(
         token=order.token,
-        name=f"signalman {repository.served.key} !{order.number} {folder.name} {order.commit[:7]}",
+        name=f"signalman {repository.served.key} {whose} {folder.name} {order.commit[:7]}",
         folder=folder,
         entry_point=order.entry_point,
         parameters=order.parameters,
@@ -196,11 +231,16 @@ def _submit(
         started=world.now(),
     )
     try:
-        cluster_run = world.backends[order.backend].submit(submission)
+        cluster_run = place.backends[order.backend].submit(submission)
     except ProjectError as mistake:
         return replace(_refused(run, str(mistake), world), closed=False)
-    note(mlflow_run, cluster_run, world)
+    note(mlflow_run, cluster_run, place)
     return replace(run, cluster_run=cluster_run)
+
+
+def place_of(command: str, world: Neighbours) -> Place:
+    """Where a run is made: what a pull request changed never in the production workspace."""
+    return world.production if command else world.validation
 
 
 def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
@@ -210,7 +250,7 @@ def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
 
 def _ended(run: ProjectRun, world: Neighbours) -> bool:
     try:
-        return world.validation.runs.run(run.mlflow_run).status not in UNDER_WAY
+        return place_of(run.command, world).runs.run(run.mlflow_run).status not in UNDER_WAY
     except NotFound:
         return True
 
@@ -231,11 +271,12 @@ def _read(run: RunRecord, world: Neighbours) -> ProjectRun:
         backend=tags.get(BACKEND, "databricks-jobs"),
         mlflow_run=run.id,
         experiment=run.experiment,
-        mlflow_page=world.validation.runs.run_page(run.experiment, run.id),
+        mlflow_page=place_of(tags.get(COMMAND, ""), world).runs.run_page(run.experiment, run.id),
         model_name=tags.get(MODEL, ""),
         cluster_run=tags.get(CLUSTER_RUN, ""),
         outcome=("cancelled" if run.status == "KILLED" else "failed") if never_ran else None,
         closed=CLOSED in tags,
         withdrawn=WITHDRAWN in tags,
         started=run.started,
+        command=tags.get(COMMAND, ""),
     )

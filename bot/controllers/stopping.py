@@ -18,7 +18,8 @@ from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound, ProjectError
 from bot.facts import ProjectRun
 
-_NOTHING = 'name: nothing\nentry_points: {main: {command: "true"}}\n'
+# Long enough to be stopped before it ends by itself, and shows as what it is.
+_NOTHING = 'name: nothing\nentry_points: {main: {command: "sleep 60"}}\n'
 _LIMIT = 600.0
 
 
@@ -31,7 +32,7 @@ def stop(run: ProjectRun, config: Mlops | None, repository: Repository, world: N
         run = _found(run, config, repository, world)
     if run.cluster_run:
         with contextlib.suppress(NotFound):  # Gone is as good as stopped.
-            world.backends[run.backend].cancel(run.cluster_run)
+            world.validation.backends[run.backend].cancel(run.cluster_run)
     return run
 
 
@@ -49,7 +50,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
             machines = {} if run.backend == "local" else _machines(run, folder, file, repository)
             (folder / "nothing").mkdir(parents=True)
             (folder / "nothing" / "MLproject").write_text(_NOTHING, encoding="utf-8")
-            found = world.backends[run.backend].submit(
+            found = world.validation.backends[run.backend].submit(
                 Submission(
                     token=run.token,
                     name=f"signalman {repository.served.key} {folder.name} {run.commit[:7]} (to be stopped)",
@@ -64,7 +65,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
             )
         except (NotFound, ProjectError):
             return replace(run, outcome="cancelled", ended=world.now())
-    runs.note(run.mlflow_run, found, world)
+    runs.note(run.mlflow_run, found, world.validation)
     return replace(run, cluster_run=found)
 
 

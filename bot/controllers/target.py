@@ -10,15 +10,20 @@ def read(repository: Repository) -> tuple[str, config.Mlops]:
 
     Raises ConfigError when the configuration is missing or cannot be used.
     """
+    tip = repository.mirror.fetch(repository.served.target)
+    return tip, at(tip, repository)
+
+
+def at(commit: str, repository: Repository) -> config.Mlops:
+    """The configuration that the target branch has, or would have, at a commit that was fetched. Raises ConfigError."""
     target = repository.served.target
-    tip = repository.mirror.fetch(target)
-    text = repository.mirror.read(tip, config.MLOPS_FILE)
+    text = repository.mirror.read(commit, config.MLOPS_FILE)
     if text is None:
-        raise ConfigError(f"{config.MLOPS_FILE} is not on {target} ({tip[:7]}).")
+        raise ConfigError(f"{config.MLOPS_FILE} is not on {target} ({commit[:7]}).")
     found = config.parse(config.Mlops, text.decode("utf-8", "replace"), config.MLOPS_FILE)
     if found.target != target:
         raise ConfigError(
             f'{config.MLOPS_FILE}: target is "{found.target}", but the bot reads this file from {target}; '
             "correct it here, or `target` in config/bot.yml."
         )
-    return tip, found
+    return found

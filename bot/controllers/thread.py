@@ -4,12 +4,16 @@ import logging
 
 from bot.errors import NotFound
 from bot.services.azure_devops import AzureDevOps
+from bot.settings import ThreadStatus
 
 log = logging.getLogger(__name__)
 
 
-def put_report(azure: AzureDevOps, number: int, known: int, body: str) -> int:
-    """Make the report read like this; gives its thread. `known` is the thread's id if it is, 0 if not."""
+def put_report(azure: AzureDevOps, number: int, known: int, body: str, status: ThreadStatus) -> int:
+    """Make the report read like this; gives its thread.
+
+    `known` is the thread as it was read last, 0 if there was none; a new one gets that status.
+    """
     if known:
         try:
             azure.edit_report(number, known, body)
@@ -17,12 +21,22 @@ def put_report(azure: AzureDevOps, number: int, known: int, body: str) -> int:
             log.info("the report on pull request %s is gone; it is written anew", number)
         else:
             return known
-    found = azure.thread(number)
-    if found is None:
-        return azure.open_thread(number, body, None)
-    if found.comments[0] != body:
-        azure.edit_report(number, found.id, body)
-    return found.id
+    return azure.open_thread(number, body, status)
+
+
+def answer(azure: AzureDevOps, number: int, thread: int, comment: int, body: str, sign: str) -> bool:
+    """Answer a comment unless an answer to it begins like `sign`; says whether it was.
+
+    A thread that is gone is told nothing.
+    """
+    try:
+        if any(known.startswith(sign) for known in azure.answers(number, thread, comment)):
+            return False
+        azure.answer(number, thread, comment, body)
+    except NotFound:
+        log.warning("comment %s on pull request %s cannot be answered: it is gone", comment, number)
+        return False
+    return True
 
 
 def reply(azure: AzureDevOps, number: int, body: str, sign: str = "") -> None:

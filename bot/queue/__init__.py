@@ -6,8 +6,18 @@ PostgreSQL by `DATABASE_URL` alone. Nothing else in the bot imports sqlalchemy.
 """
 
 from bot.queue.database import QueueError
-from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, SubjectRecord
+from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, RunRecord, SubjectRecord
 from bot.queue.upgrade import migrate
 from bot.queue.work import Queue
 
-__all__ = ["Counts", "DeliveryRecord", "Lease", "PassRecord", "Queue", "QueueError", "SubjectRecord", "migrate"]
+__all__ = [
+    "Counts",
+    "DeliveryRecord",
+    "Lease",
+    "PassRecord",
+    "Queue",
+    "QueueError",
+    "RunRecord",
+    "SubjectRecord",
+    "migrate",
+]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, delete, func, or_, select
 
 from bot.queue.records import Counts, DeliveryRecord, PassRecord, SubjectRecord
-from bot.queue.schema import deliveries, passes, subjects
+from bot.queue.schema import deliveries, logs, passes, runs, subjects
 from bot.subjects import key, parse
 
 
@@ -136,7 +136,7 @@ def latest_subjects(limit: int) -> Select[Any]:
 
 
 def prunable(before: float) -> list[tuple[Table, Column[Any], ColumnElement[bool]]]:
-    """What may go: old deliveries and passes, and subjects nobody spoke of since.
+    """What may go: old deliveries, passes, runs and logs, and subjects nobody spoke of since.
 
     A subject's memo only saves calls, so a row that is not due can go with it.
     """
@@ -144,6 +144,8 @@ def prunable(before: float) -> list[tuple[Table, Column[Any], ColumnElement[bool
     return [
         (deliveries, deliveries.c.key, deliveries.c.received_at < before),
         (passes, passes.c.id, passes.c.ended_at < before),
+        (logs, logs.c.id, logs.c.written_at < before),
+        (runs, runs.c.token, runs.c.noted_at < before),
         (subjects, subjects.c.key, idle),
     ]
 

@@ -20,6 +20,8 @@ from bot.subjects import key, parse
 # A neighbour that is back after an outage of any length is asked again this soon.
 LONGEST_BACKOFF: Final = 32.0
 LONGEST_ERROR: Final = 2000
+GIVEN_BACK: Final = "given back"
+"""Stands where the token of a lease was that ended without an outcome; nobody shows it."""
 
 # Written once, because to compose it takes as long as to execute it.
 _SETTLED = (
@@ -66,7 +68,14 @@ def take(connection: Connection, limit: int, ahead: float, until: float, worker:
             rows += connection.execute(wanted.with_for_update(skip_locked=True)).all()
     taken = [
         Lease(
-            Look(parse(row.key), json.loads(row.memo), news=row.generation > row.seen, failures=row.attempts),
+            Look(
+                parse(row.key),
+                json.loads(row.memo),
+                news=row.generation > row.seen,
+                failures=row.attempts,
+                # Whoever ends a pass clears its token; one that is still there was cut off.
+                resumed=row.lease_token is not None,
+            ),
             uuid4().hex,
             row.generation,
             row.seen,
@@ -94,9 +103,9 @@ def renew(connection: Connection, leases: Iterable[Lease], until: float) -> set[
 
 
 def give_back(connection: Connection, leases: Iterable[Lease]) -> None:
-    """End leases without an outcome: whoever comes next takes the subjects at once."""
+    """End leases without an outcome: whoever comes next takes the subjects at once, and knows of the pass cut off."""
     for lease in sorted(leases, key=lambda lease: key(lease.subject)):
-        connection.execute(_row(lease).values(lease_token=None, lease_until=None))
+        connection.execute(_row(lease).values(lease_token=GIVEN_BACK, lease_until=None))
 
 
 def settle(

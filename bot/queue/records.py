@@ -86,3 +86,27 @@ class PassRecord:
     ended_at: float
     performed: tuple[str, ...]
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A project run. `state` is `starting`, `running`, or how it ended; `reason` why, if badly.
+
+    Of its log `log_read` bytes were read at the backend and `log_size` characters written here, of which the first
+    may be gone (`log_cut`). `log_whole`: there will be no more of it.
+    """
+
+    token: str
+    subject: Subject
+    project: str
+    commit: str
+    state: str
+    reason: str
+    run_page: str
+    mlflow_page: str
+    started_at: float | None
+    ended_at: float | None
+    log_read: int
+    log_size: int
+    log_cut: bool
+    log_whole: bool

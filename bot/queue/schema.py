@@ -4,7 +4,7 @@ Times are seconds since 1970 as floats: SQLite's driver would otherwise stamp
 whole seconds.
 """
 
-from sqlalchemy import Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
 
 metadata = MetaData()
 
@@ -53,4 +53,51 @@ passes = Table(
     Column("error", Text),
     Index("passes_subject", "subject", "id"),
     Index("passes_ended_at", "ended_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("commit_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("run_page", Text, nullable=False),
+    Column("mlflow_page", Text, nullable=False),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    Column("noted_at", Double, nullable=False),
+    # How many bytes of the log were read at the backend, and how many characters of it were stored, ever.
+    Column("log_read", BigInteger, nullable=False),
+    Column("log_size", BigInteger, nullable=False),
+    Column("log_cut", Boolean, nullable=False),
+    Column("log_whole", Boolean, nullable=False),
+    Index("runs_subject", "subject", "started_at"),
+    Index("runs_noted_at", "noted_at"),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token", Text, nullable=False),
+    # Of its first character, in the log.
+    Column("position", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("written_at", Double, nullable=False),
+    Index("logs_token", "token", "position", unique=True),
+    Index("logs_written_at", "written_at"),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("running", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("reported_at", Double, nullable=False),
+    Index("places_since", "since", "subject"),
 )

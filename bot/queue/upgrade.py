@@ -1,25 +1,29 @@
 """Bringing the queue's database to the newest schema."""
 
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import text
 
 from bot.queue.database import Database, QueueError
 
 _STEPS = Path(__file__).parent.parent / "migrations"
+_ALONE = Lock()
+"""Alembic keeps the database it works on in module globals: two upgrades in one process would mix them up."""
 _LOCK = 0x51C7A1  # any number that nobody else on the server uses for the same purpose
 
 
 def migrate(url: str) -> None:
     """Create or upgrade the tables; does nothing when they are the newest.
 
-    Any number of processes may do so at once: one does it, the others wait.
+    Any number of processes and threads may do so at once: one does it, the others wait.
     Raises ConfigError for the address, QueueError when it cannot be done.
     """
     database = Database(url)
     try:
         if not _newest(database):
-            _upgrade(database)
+            with _ALONE:
+                _upgrade(database)
     finally:
         database.close()
 

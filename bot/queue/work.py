@@ -2,16 +2,17 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from uuid import uuid4
 
 from sqlalchemy import delete, update
 
+from bot.facts import Place, ProjectRun
 from bot.passes import Memo, Outcome
-from bot.queue import history, leases
+from bot.queue import history, leases, places, runs
 from bot.queue.database import Database, QueueError
 from bot.queue.due import insert, make_due
-from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, SubjectRecord
+from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, RunRecord, SubjectRecord
 from bot.queue.schema import deliveries
 from bot.subjects import Delivery, Subject, key, parse
 
@@ -137,6 +138,56 @@ class Queue:
         with self._database.writing(lasting=False) as connection:
             leases.give_back(connection, held)
 
+    # ── what passes share
+
+    def place(self, subject: Subject, running: int, wanted: int, limit: int) -> Place:
+        """Note that a subject has so many runs under way and wants more, and tell how many it may start now.
+
+        Those count as running until it reports again. Over all subjects no more than `limit` are given away, and
+        who asked first comes first; one that has and wants nothing leaves the line. A report that changes nothing
+        is not written, unless the last one has grown old.
+        """
+        now, name = self._clock(), key(subject)
+        with self._database.reading() as connection:
+            line = places.read(connection)
+        place, mine, forgotten = places.stand(line, name, running, wanted, limit, now)
+        if not forgotten and not places.changes(line, name, mine, now):
+            return place
+        with self._database.writing(lasting=False) as connection:
+            places.lock(connection)
+            place, mine, forgotten = places.stand(places.read(connection), name, running, wanted, limit, now)
+            places.write(connection, name, mine, forgotten)
+        return place
+
+    def note_run(self, subject: Subject, run: ProjectRun) -> RunRecord:
+        """Write down a project run for the pages, and return what is known of it; writes only what is new."""
+        told = runs.noted(key(subject), run)
+        with self._database.reading() as connection:
+            row = connection.execute(runs.one_run(run.token)).first()
+        if row is None or any(getattr(row, name) != value for name, value in told.items()):
+            with self._database.writing(lasting=False) as connection:
+                row = runs.note(connection, run.token, told, self._clock())
+        return runs.record(row)
+
+    def add_log(self, token: str, start: int, end: int, content: str) -> bool:
+        """Add to the log of a run that was noted what it holds from byte `start` to byte `end` at its backend.
+
+        `content` is masked already. Returns False when somebody else read on from there; then nothing was written.
+        """
+        with self._database.writing(lasting=False) as connection:
+            return runs.add(connection, token, start, end, content, self._clock())
+
+    def put_log(self, token: str, content: str | None, *, cut: bool = False) -> None:
+        """Let the log of a run be this and final; None: what was added while it ran. `cut`: its beginning is missing.
+
+        `content` is masked already. Its end is kept, as much as `runs.LARGEST_LOG`.
+        """
+        with self._database.writing(lasting=False) as connection:
+            if content is None:
+                runs.finish(connection, token, self._clock())
+            else:
+                runs.put(connection, token, content, self._clock(), cut=cut)
+
     # ── looking back
 
     def counts(self) -> Counts:
@@ -185,6 +236,35 @@ class Queue:
         with self._database.reading() as connection:
             rows = connection.execute(history.latest_passes(subject_key, limit))
             return [history.pass_(row) for row in rows]
+
+    def run(self, token: str) -> RunRecord | None:
+        """One project run, or None when there was none or it was forgotten."""
+        with self._database.reading() as connection:
+            row = connection.execute(runs.one_run(token)).first()
+            return None if row is None else runs.record(row)
+
+    def runs(self, subject: Subject | None = None, limit: int = 50) -> list[RunRecord]:
+        """The newest project runs, of one subject or of all."""
+        wanted = runs.latest_runs(limit) if subject is None else runs.runs_of(key(subject), limit)
+        with self._database.reading() as connection:
+            return [runs.record(row) for row in connection.execute(wanted)]
+
+    def log_end(self, token: str, longest: int) -> tuple[str, int]:
+        """The last characters of a run's log, and how many characters of it are kept."""
+        with self._database.reading() as connection:
+            return runs.end_of(connection, token, longest)
+
+    def log(self, token: str) -> Iterator[str]:
+        """All that is kept of a run's log, piece by piece, without holding it or a transaction in between."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(runs.pieces(token, after, 10)).all()
+            for row in rows:
+                yield row.text
+                after = row.position + len(row.text)
+            if len(rows) < 10:
+                return
 
     def prune(self, older_than: float, page: int = 500) -> int:
         """Forget what is older than so many seconds, page by page; returns how many rows went.

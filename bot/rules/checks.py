@@ -1,34 +1,46 @@
-"""Which projects a pull request runs, what their results say, and what is missing until it is judged.
+"""Which projects a pull request runs, and what is missing until it is judged.
 
-A failed training run is a result, not an error. The sign that a commit is
-judged is its status, so the report is always written before it.
+The sign that a commit is judged is its status, so the report is always written
+before it.
 """
 
-import hashlib
-import math
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun, Wake
+from bot.actions import (
+    Action,
+    CancelRun,
+    CloseRun,
+    Illustrate,
+    LookAgain,
+    PutReport,
+    Reply,
+    SetStatus,
+    StartRun,
+    State,
+    Wake,
+)
 from bot.config import MLOPS_FILE, Mlops, Project, fill
-from bot.facts import ProjectRun, PullRequestFacts, PullRequestHead, Step
+from bot.facts import BadName, Order, PullRequestFacts, Situation, Step
 from bot.rules import branches
+from bot.rules.steps import PAUSES, USABLE, newest, over, steps, token
+from bot.settings import Reporting
 from bot.subjects import Branch
-from bot.words import report, status
-
-PAUSES = (30.0, 120.0)
-"""Seconds before a run that the workspace failed is tried again, and once more. A failing script is not."""
-
+from bot.words import addresses, replies, report, status
 
 PATIENCE = 2
 """So many looks at a pull request fail before people are told whose fault it is: some six seconds."""
 
+_TIMELESS = datetime.fromtimestamp(0, UTC)
+"""For a report that tells no times: its words stay the same however long it takes."""
 
-def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
+_ENDS: dict[State, str] = {"succeeded": "passed", "failed": "failed", "error": "error"}
+
+
+def plan(pr: PullRequestFacts, now: datetime, manners: Reporting = Reporting()) -> list[Action]:  # noqa: B008 - frozen
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
-    tidy = _tidy(pr.runs, head)
+    tidy = _tidy(pr)
     if head.merged and pr.was_open and head.target == pr.target:
         # The push that it is may be told late or not at all.
         tidy.append(Wake(Branch(pr.repository)))
@@ -37,19 +49,26 @@ def plan(pr: PullRequestFacts, now: datetime) -> list[Action]:
     if not head.iteration:
         # Just opened: Azure DevOps has not made its first iteration yet, and a status needs one.
         return [*tidy, LookAgain(1.0)]
+    plain = situation(pr, [], now)
     if pr.config is None:
-        return [*tidy, *_verdict(head, report.bad_config(head, pr.problem), "error", status.bad_config())]
-    if head.fork:
-        return [*tidy, *_verdict(head, report.fork(head), "failed", status.fork())]
+        return [*tidy, *_verdict(pr, report.bad_config(plain, pr.problem), "error", status.bad_config())]
+    if head.fork and not allowed(pr.orders):
+        told = SetStatus(head.number, head.iteration, "pending", status.fork(), page=_page(pr))
+        return [*tidy, PutReport(head.number, report.fork(plain), "to do"), *([] if head.pending else [told])]
     bad = None if head.source == pr.config.target else branches.judge(head.source, pr.config.branches)
     if bad is not None:
         free = branches.suggest(head.source, pr.config.branches, pr.branches)
-        return [*tidy, *_verdict(head, report.bad_branch(head, bad, free, pr.config), "failed", status.bad_branch())]
-    projects = touched(pr.config, head.changed, has_serving=pr.serving is not None)
+        body = report.bad_branch(plain, bad, free, pr.config)
+        return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, manners, bad))]
+    projects = _projects(pr, pr.config)
     if not projects:
-        told = [PutReport(head.number, report.nothing_to_run(head), "closed")] if head.thread else []
-        return [*tidy, *told, SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head))]
-    return [*tidy, *_onward(pr, pr.config, steps(pr, projects), now)]
+        told_before = [PutReport(head.number, report.nothing_to_run(plain), "fine")] if head.thread else []
+        verdict = SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr))
+        return [*tidy, *told_before, verdict]
+    now_at = steps(pr, projects)
+    if cancelled(pr.orders):
+        return [*tidy, *_stopped(pr, now_at, now, manners)]
+    return [*tidy, *_onward(pr, pr.config, now_at, now, manners)]
 
 
 def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]:
@@ -61,22 +80,28 @@ def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]
         return []
     orders: list[Action] = []
     if not head.pending:
-        orders.append(SetStatus(head.number, head.iteration, "pending", status.held_up()))
+        orders.append(SetStatus(head.number, head.iteration, "pending", status.held_up(), page=_page(pr)))
     if failures >= PATIENCE:
-        orders.append(PutReport(head.number, report.held_up(head, neighbour), None))
+        orders.append(PutReport(head.number, report.held_up(situation(pr, [], _TIMELESS), neighbour), None))
     return orders
 
 
-def touched(config: Mlops, changed: Collection[str], *, has_serving: bool) -> list[Project]:
-    """The projects whose folder changed, in the order of the configuration.
+def touched(
+    config: Mlops, changed: Collection[str], *, has_serving: bool, asked: Collection[str] = ()
+) -> list[Project]:
+    """The projects whose folder changed, in the order of the configuration, and those that were `asked` for.
 
     A change to the configuration itself runs all. A project that scores with
     somebody's model brings that training along when no model serves yet: there
     would be nothing to score with.
     """
-    if MLOPS_FILE in changed:
+    if MLOPS_FILE in changed or "all" in asked:
         return list(config.projects)
-    wanted = {p.path for p in config.projects if any(path.startswith(f"{p.path}/") for path in changed)}
+    wanted = {
+        p.path
+        for p in config.projects
+        if any(path.startswith(f"{p.path}/") for path in changed) or {p.name.casefold(), p.path.casefold()} & {*asked}
+    }
     if not has_serving:
         for project in reversed(config.projects):
             if project.path in wanted and wants_version(project):
@@ -84,76 +109,60 @@ def touched(config: Mlops, changed: Collection[str], *, has_serving: bool) -> li
     return [project for project in config.projects if project.path in wanted]
 
 
+def asked(orders: Sequence[Order]) -> frozenset[str]:
+    """The projects that somebody named in an order to run, whether the change touches them or not."""
+    return frozenset(order.argument.casefold() for order in orders if order.verb == "run" and order.argument)
+
+
+def planned(pr: PullRequestFacts) -> list[Step]:
+    """The steps of the pull request's plan, none where nothing can be run."""
+    if pr.config is None:
+        return []
+    return steps(pr, _projects(pr, pr.config))
+
+
+def wanted(pr: PullRequestFacts, now: datetime) -> tuple[int, int]:
+    """How many runs a pull request has going, and how many more it would start now if it may."""
+    running = sum(not run.over for run in pr.runs)
+    head = pr.head
+    barred = not head.open or head.judged or not head.iteration or head.target != pr.target or cancelled(pr.orders)
+    if pr.config is None or barred or (head.fork and not allowed(pr.orders)):
+        return running, 0
+    if head.source != pr.config.target and branches.judge(head.source, pr.config.branches) is not None:
+        return running, 0
+    return running, len({start.token for start in _starts(pr, pr.config, planned(pr), now)} - _begun(pr))
+
+
+def allowed(orders: Sequence[Order]) -> bool:
+    """Whether somebody who may has looked at a fork's commit and let it run."""
+    return any(order.verb == "ok-to-test" for order in orders)
+
+
+def cancelled(orders: Sequence[Order]) -> Order | None:
+    """The order that stopped everything, unless a later one began again."""
+    last = next((order for order in reversed(orders) if order.verb in ("run", "retry", "cancel")), None)
+    return last if last is not None and last.verb == "cancel" else None
+
+
+def situation(pr: PullRequestFacts, now_at: Sequence[Step], now: datetime) -> Situation:
+    """What a report is to tell."""
+    return Situation(
+        head=pr.head,
+        steps=tuple(now_at),
+        now=now,
+        repository=pr.repository,
+        place=pr.place,
+        pictures=pr.pictures or (),
+        preview=pr.preview,
+        earlier=pr.earlier,
+        cancelled=cancelled(pr.orders),
+        pages=pr.pages,
+    )
+
+
 def wants_version(project: Project) -> bool:
     """Whether a project is run with a model version that something else registered."""
     return any(isinstance(value, str) and "{model_version}" in value for value in project.parameters.values())
-
-
-def token(repository: str, head: PullRequestHead, project: str, attempt: int = 1) -> str:
-    """The name of one project run: the same for the same commit, iteration, project and attempt, and no other.
-
-    The iteration is part of it, so a force-push back to an old commit is judged
-    anew. 32 characters; Databricks takes up to 64.
-    """
-    words = f"{repository}!{head.number}/{head.iteration}/{head.commit}/{project}/{attempt}"
-    return hashlib.sha256(words.encode()).hexdigest()[:32]
-
-
-def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
-    """How far each project of the plan is."""
-    found: list[Step] = []
-    for project in projects:
-        runs = attempts(pr, project.path)
-        losses = sum(run.outcome == "no cluster" for run in runs)
-        # One that was stopped because its pull request was closed says nothing now that it is open again.
-        void = not runs or (runs[-1].withdrawn and runs[-1].outcome == "cancelled")
-        step = Step(project, "waits", attempt=len(runs) + void, losses=losses)
-        if void:
-            before = [other for other in found if other.project.path in project.after]
-            failed = next((other for other in before if other.state in ("failed", "no cluster", "skipped")), None)
-            reason = f"{failed.project.name} did not succeed" if failed else ""
-            found.append(replace(step, state="skipped", reason=reason) if failed else step)
-            continue
-        step = replace(step, run=runs[-1])
-        if not runs[-1].over:
-            found.append(replace(step, state="runs"))
-        elif runs[-1].outcome == "no cluster":
-            found.append(
-                replace(step, state="again" if losses <= len(PAUSES) else "no cluster", reason=runs[-1].reason)
-            )
-        else:
-            reason = fault(project, runs[-1])
-            found.append(replace(step, state="failed" if reason else "passed", reason=reason))
-    return found
-
-
-def attempts(pr: PullRequestFacts, project: str) -> list[ProjectRun]:
-    """The runs of a project for this iteration, the first attempt first."""
-    begun = {run.token: run for run in pr.runs if run.cluster_run or run.over}
-    found: list[ProjectRun] = []
-    while run := begun.get(token(pr.repository, pr.head, project, len(found) + 1)):
-        found.append(run)
-    return found
-
-
-def fault(project: Project, run: ProjectRun) -> str:
-    """Why an ended run does not count as passed; empty when it does.
-
-    A run that ended without the metric it is judged by counts as failed: a model
-    nobody can measure must not pass for one that is good enough.
-    """
-    if run.outcome == "timed out":
-        return f"ran past its limit of {report.duration(project.timeout)}"
-    if run.outcome != "succeeded":
-        return run.reason or ("the run was cancelled" if run.outcome == "cancelled" else "the run gave no reason")
-    for metric in project.metrics:
-        if metric.name not in run.metrics:
-            return f"ended without logging the metric {metric.name}"
-        if not math.isfinite(run.metrics[metric.name]):
-            return f"logged {metric.name} as {run.metrics[metric.name]}"
-    if project.model is not None and not run.model_version:
-        return f"ended without registering the model {run.model_name}"
-    return ""
 
 
 def patience(run_ages: Sequence[float]) -> float:
@@ -170,16 +179,21 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
     if pr.serving is not None:
         names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
     for before in project.after:
-        for run in attempts(pr, before):
+        earlier = next((one for one in pr.config.projects if one.path == before), None) if pr.config else None
+        for run in newest(pr, earlier).runs if earlier else ():
             if run.model_version:
                 names |= {"model_name": run.model_name, "model_version": run.model_version}
     return {key: fill(str(value), **names) for key, value in project.parameters.items()}
 
 
-def _tidy(runs: Sequence[ProjectRun], head: PullRequestHead) -> list[Action]:
+def _projects(pr: PullRequestFacts, config: Mlops) -> list[Project]:
+    return touched(config, pr.head.changed, has_serving=pr.serving is not None, asked=asked(pr.orders))
+
+
+def _tidy(pr: PullRequestFacts) -> list[Action]:
     orders: list[Action] = []
-    for run in runs:
-        stale = not head.open or run.iteration != head.iteration
+    for run in pr.runs:
+        stale = not pr.head.open or run.iteration != pr.head.iteration or cancelled(pr.orders)
         if not run.over and stale:
             orders.append(CancelRun(run))
         elif run.over and not run.closed:
@@ -189,35 +203,96 @@ def _tidy(runs: Sequence[ProjectRun], head: PullRequestHead) -> list[Action]:
     return orders
 
 
-def _verdict(head: PullRequestHead, body: str, state: str, description: str) -> list[Action]:
-    return [
-        PutReport(head.number, body, "active" if state in ("failed", "error") else "closed"),
-        SetStatus(head.number, head.iteration, state, description),  # type: ignore[arg-type]
-    ]
+def _verdict(
+    pr: PullRequestFacts, body: str, state: State, description: str, marks: Sequence[SetStatus] = ()
+) -> list[Action]:
+    """The report, a word to those who were told otherwise before, and the status, which is the sign, last."""
+    head, before = pr.head, pr.told
+    orders: list[Action] = [PutReport(head.number, body, "fine" if state == "succeeded" else "to do")]
+    if before is not None and before.state != _ENDS[state]:
+        orders.append(Reply(head.number, replies.verdict_changed(head, state, description, before)))
+    return [*orders, *marks, SetStatus(head.number, head.iteration, state, description, page=_page(pr))]
 
 
-def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime) -> list[Action]:
-    head = pr.head
-    if all(step.state not in ("waits", "runs", "again") for step in now_at):
-        state = "succeeded" if all(step.state == "passed" for step in now_at) else "failed"
-        if state == "failed" and not any(step.state == "failed" for step in now_at):
-            state = "error"
-        return _verdict(head, report.ended(head, now_at), state, status.ended(now_at))
+def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, manners: Reporting) -> list[Action]:
+    if any(not run.over for run in pr.runs):
+        return []  # what is being stopped is looked at again by then
+    told = situation(pr, now_at, now)
+    return _verdict(pr, report.ended(told), "failed", status.ended(told), _marks(pr, told, manners))
+
+
+def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, manners: Reporting) -> list[Action]:
+    head, told = pr.head, situation(pr, now_at, now)
+    if over(now_at):
+        if pr.pictures is None:
+            return [Illustrate(tuple(now_at)), LookAgain(0.0)]
+        return _verdict(pr, report.ended(told), outcome(now_at), status.ended(told), _marks(pr, told, manners))
+    starts = _starts(pr, config, now_at, now)
+    may = _with_a_place(pr, starts)
+    queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)
     orders: list[Action] = []
-    if not head.pending:
-        orders.append(SetStatus(head.number, head.iteration, "pending", status.running(now_at)))
-    starts = [
-        _start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)
-    ]
-    pauses = {step.project.path: _pause(step, now) for step in now_at if step.state == "again"}
-    starts += [_start(pr, config, step, step.attempt + 1) for step in now_at if pauses.get(step.project.path, 1.0) <= 0]
-    if starts:
+    if not head.pending or (may and pr.in_line):
+        line = status.queued(told) if queued else status.running(told)
+        orders.append(SetStatus(head.number, head.iteration, "pending", line, page=_page(pr)))
+    if may:
         # The report comes with the next look, when the runs have pages to link to.
-        return [*orders, *starts, LookAgain(0.0)]
+        return [*orders, *may, LookAgain(0.0)]
+    orders += _marks(pr, told, manners)
+    if _worth_an_edit(pr, now, manners):
+        orders.append(PutReport(head.number, report.queued(told) if queued else report.running(told), None))
     running = [step.run for step in now_at if step.run and step.state == "runs"]
     ages = [(now - run.started).total_seconds() for run in running if run.started]
-    soon = [*([patience(ages)] if running else []), *pauses.values()]
-    return [*orders, PutReport(head.number, report.running(head, now_at), None), LookAgain(min(soon, default=1.0))]
+    pauses = [_pause(step, now) for step in now_at if step.state == "again"]
+    soon = [*([patience(ages)] if running else []), *pauses, *([1.0] if starts else [])]
+    return [*orders, LookAgain(min(soon, default=1.0))]
+
+
+def outcome(ended: Sequence[Step]) -> State:
+    """The verdict over steps that have all ended."""
+    if all(step.state in ("passed", "accepted") for step in ended):
+        return "succeeded"
+    if any(step.state in ("failed", "refused") for step in ended):
+        return "failed"
+    # What was skipped after a failure that somebody accepted was accepted with it.
+    lost = any(step.state == "no cluster" for step in ended)
+    return "error" if lost else "succeeded"
+
+
+def _worth_an_edit(pr: PullRequestFacts, now: datetime, manners: Reporting) -> bool:
+    if pr.reported is None or not pr.head.thread:
+        return True
+    return manners.progress is not None and (now - pr.reported).total_seconds() >= manners.progress
+
+
+def _marks(pr: PullRequestFacts, told: Situation, manners: Reporting, bad: BadName | None = None) -> list[SetStatus]:
+    """A status for each step; who performs them posts only what has changed."""
+    if not manners.steps:
+        return []
+    number, iteration, page = pr.head.number, pr.head.iteration, _page(pr)
+    return [SetStatus(number, iteration, state, line, name, page) for name, state, line in status.steps(told, bad)]
+
+
+def _page(pr: PullRequestFacts) -> str:
+    return addresses.pull_request(pr.pages, pr.repository, pr.head.number)
+
+
+def _starts(pr: PullRequestFacts, config: Mlops, now_at: Sequence[Step], now: datetime) -> list[StartRun]:
+    first = [
+        _start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)
+    ]
+    again = [step for step in now_at if step.state == "again" and _pause(step, now) <= 0]
+    return [*first, *(_start(pr, config, step, step.attempt + 1) for step in again)]
+
+
+def _with_a_place(pr: PullRequestFacts, starts: Sequence[StartRun]) -> list[StartRun]:
+    """Those that may start now: what was begun and cut off, and as many more as there is room for."""
+    again = [start for start in starts if start.token in _begun(pr)]
+    fresh = [start for start in starts if start not in again]
+    return [*again, *(fresh if pr.place is None else fresh[: pr.place.free])]
+
+
+def _begun(pr: PullRequestFacts) -> set[str]:
+    return {run.token for run in pr.runs if not run.over}
 
 
 def _pause(step: Step, now: datetime) -> float:
@@ -227,13 +302,13 @@ def _pause(step: Step, now: datetime) -> float:
 
 
 def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
-    return all(other.state == "passed" for other in now_at if other.project.path in step.project.after)
+    return all(other.state in USABLE for other in now_at if other.project.path in step.project.after)
 
 
 def _start(pr: PullRequestFacts, config: Mlops, step: Step, attempt: int) -> StartRun:
     head, project = pr.head, step.project
     return StartRun(
-        token=token(pr.repository, head, project.path, attempt),
+        token=token(pr.repository, head, project.path, attempt, step.round),
         project=project.path,
         entry_point=project.entry_point,
         commit=head.commit,
@@ -246,4 +321,5 @@ def _start(pr: PullRequestFacts, config: Mlops, step: Step, attempt: int) -> Sta
         model=fill(project.model, branch=head.source) if project.model else "",
         parameters=parameters(pr, project),
         timeout=project.timeout,
+        fork=head.fork,
     )

@@ -1,12 +1,14 @@
-"""The whole story, told and checked: a bad branch name, a good pull request, a merge, two promotions, a scoring run.
+"""The whole story, told and checked: from a bad branch name over a merge and two promotions to a model that is refused.
 
 Everything a person does here goes through Git, or through the pages' own calls;
 everything the bot does is read back from the neighbours, never from the bot.
 """
 
 import json
+import re
 import signal
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,10 @@ from bot.sandbox.world import World
 TRAINING = "projects/ExampleTrainingProject"
 JOB = "nightly-scoring"
 MODEL = "diabetes_model"
+CLEO = "Cleo Martin"
+PNG = b"\x89PNG\r\n"
+SOON = 1.0
+"""Seconds within which a command is to be liked."""
 
 
 def main(*, keep: bool = False) -> int:
@@ -57,6 +63,8 @@ class _Story:
         self.root = root
         self.good = 0
         self.merged = ""
+        self.worse = 0
+        self.reason = ""
 
     def play(self) -> None:
         """All parts in order."""
@@ -67,8 +75,11 @@ class _Story:
         self.promotion_by_stage()
         self.promotion_by_alias()
         self.score()
-        report = self.report(self.good)
-        self.tell.show(f"Pull request !{self.good}, as it stands", "\n\n---\n\n".join(report))
+        refused = self.worse_model()
+        self.commands()
+        self.better_model(refused)
+        report = self.report(self.worse)
+        self.tell.show(f"Pull request !{self.worse}, as it stands", "\n\n---\n\n".join(report))
 
     def start(self) -> None:
         tell, world = self.tell, self.world
@@ -120,6 +131,8 @@ class _Story:
         tell.verify(
             "It shows the metrics of the training.", "`rmse`" in comments[0] and "`r2`" in comments[0], comments
         )
+        self.picture(number, "predicted_against_actual", "the plot that the training logged")
+        self.log_page(comments[0])
         tell.verify("It links the MLflow runs.", f"{self.world.mlflow.url}/#/experiments/" in comments[0], comments)
         tell.verify("It links the Databricks runs.", comments[0].count(f"[run page]({databricks.url}") == 2, comments)
         version = self.world.mlflow.call("GET", "/api/2.0/mlflow/model-versions/search")["model_versions"][0]
@@ -185,6 +198,97 @@ class _Story:
             )
             tell.say(f"  {shown}")
 
+    def worse_model(self) -> str:
+        """A pull request that is refused; gives its commit."""
+        tell, azure = self.tell, self.world.azure
+        tell.chapter("A pull request that makes the model worse")
+        sha = self.push_alpha("5", "Penalise more, for a simpler model")
+        self.worse = number = azure.open_pull_request("stronger_penalty", title="Penalise more")
+        tell.say(f"Ada sets alpha to 5 and opens pull request !{number} at {sha[:7]}.")
+        status = tell.wait("training on toy data", lambda: self.verdict(number), usually=8)
+        tell.verify(f"The verdict is {status['state']}: {status['description']}.", status["state"] == "failed", status)
+        self.reason = status["description"].partition("refused: ")[2]
+        compared = re.fullmatch(r"rmse [\d.]+ > [\d.]+ \(production v2 [\d.]+ \+ 2%\)", self.reason)
+        tell.verify("It gives the number, and what it may be beside the version that serves.", bool(compared), status)
+        first, *_ = self.report(number)
+        tell.verify("The report says the same in its first line.", self.reason in first.splitlines()[0], first)
+        self.picture(number, "rmse", "a chart of rmse beside main and production")
+        tell.verify("The thread is active: something has to be done.", self.thread(number)["status"] == "active")
+        return sha
+
+    def commands(self) -> None:
+        tell = self.tell
+        tell.chapter("Commands from the pull request")
+        answer = self.command("/mlops explain")
+        worst = f"{self.reason.split()[3]} is the worst that may be merged"
+        tell.verify("It names the number, and the worst that may be merged.", worst in answer, answer)
+        answer = self.command('/mlops override gate reason="we need it today"', author=CLEO)
+        why = "Only model owners may do that"
+        tell.verify(f"It tells who may: {answer[answer.find(why) :].strip()}", why in answer, answer)
+        state = (self.status(self.worse) or {}).get("state")
+        tell.verify("The verdict is what it was.", state == "failed", state)
+
+    def better_model(self, refused: str) -> None:
+        tell, number = self.tell, self.worse
+        tell.chapter("The same pull request, improved")
+        sha = self.push_alpha("0.01", "Penalise less instead")
+        tell.say(f"Ada has tried some values; she sets alpha to 0.01 and pushes {sha[:7]}.")
+        status = tell.wait("training on toy data", lambda: self.passed(number), usually=8)
+        tell.verify(f"The verdict is succeeded: {status['description']}.", "vs production v2" in status["description"])
+        first, *replies = self.report(number)
+        tell.verify(
+            "The report says that it is better than what serves.", "**Better than production v2**" in first, first
+        )
+        tell.verify(
+            f"It lists {refused[:7]} under earlier commits, with its number.",
+            f"- `{refused[:7]}` ❌ `ExampleTrainingProject refused: rmse" in first,
+            first,
+        )
+        tell.verify(
+            "One short reply, and no other, tells that the verdict has changed.",
+            len(replies) == 1 and "Passes now" in replies[0],
+            replies,
+        )
+        tell.verify("The thread is closed; nothing has to be done.", self.thread(number)["status"] == "closed")
+
+    def push_alpha(self, alpha: str, message: str) -> str:
+        """Push another default of the training's alpha to the branch stronger_penalty; gives the commit."""
+        path = f"{TRAINING}/MLproject"
+        before = (HERE / path).read_text(encoding="utf-8")
+        after = re.sub(r"(alpha: .*default: )[\d.]+", rf"\g<1>{alpha}", before)
+        return self.world.azure.push("stronger_penalty", {path: after}, message)
+
+    def command(self, text: str, author: str | None = None) -> str:
+        """Give a command in a thread of its own, wait for the like and the answer, and give the answer."""
+        tell, azure, number = self.tell, self.world.azure, self.worse
+        began = time.monotonic()
+        thread = azure.comment(number, text, author=author)
+        tell.say(f"{(author or 'Ada').split()[0]} writes: {text}")
+        tell.wait("waiting for the like", lambda: self.comments(number, thread)[0]["usersLiked"] or None, usually=1)
+        liked = time.monotonic() - began
+        tell.verify(f"The bot likes that within {SOON:g} s.", liked <= SOON, f"{liked:.1f} s")
+        answers = tell.wait("waiting for the answer", lambda: self.comments(number, thread)[1:] or None, usually=1)
+        tell.verify("It answers in the same thread, once.", len(answers) == 1, answers)
+        return str(answers[0]["content"])
+
+    def picture(self, number: int, name: str, what: str) -> None:
+        """Verify that the report shows a picture, and that the picture is there."""
+        first, *_ = self.report(number)
+        shown = re.search(rf"!\[[^\]]*\]\((\S*/attachments/\S*{name}\S*)", first)
+        self.tell.verify(f"It shows {what}.", shown is not None, first)
+        headers = {"Authorization": f"Bearer {self.world.keys.azure}"}
+        sent = requests.get(shown[1] if shown else "", headers=headers, timeout=30)
+        self.tell.verify(
+            "It is a picture, attached to the pull request.", sent.content.startswith(PNG), sent.status_code
+        )
+
+    def log_page(self, report: str) -> None:
+        """Verify that the page which the report links holds what the training printed."""
+        link = re.search(r"\[log\]\((\S+/runs/[^)]+)\)", report)
+        self.tell.verify("It links the log of each run.", link is not None, report)
+        page = requests.get(link[1] if link else "", timeout=30).text
+        self.tell.verify("The bot's page shows the training's log.", "Training ElasticNet(" in page, page)
+
     def train_fully(self, version: str) -> None:
         """What the seed calls manual retraining: the hook notebook, on all the data, from the merged commit."""
         parameters = {"project": "ExampleTrainingProject", "model_name": MODEL, "data": "full"}
@@ -228,17 +332,29 @@ class _Story:
     # -- reading what is there
 
     def status(self, number: int) -> Mapping[str, Any] | None:
-        ours = [one for one in self.world.azure.statuses(number) if one["context"]["genre"] == "signalman"]
+        validate = {"genre": "signalman", "name": "validate"}
+        ours = [one for one in self.world.azure.statuses(number) if one["context"] == validate]
         return max(ours, key=lambda one: one["id"], default=None)
 
     def verdict(self, number: int) -> Mapping[str, Any] | None:
         found = self.status(number)
         return found if found and found["state"] != "pending" else None
 
-    def report(self, number: int) -> list[str]:
+    def passed(self, number: int) -> Mapping[str, Any] | None:
+        found = self.verdict(number)
+        return found if found and found["state"] == "succeeded" else None
+
+    def thread(self, number: int) -> Mapping[str, Any]:
         threads = [one for one in self.world.azure.threads(number) if "signalman.thread" in (one["properties"] or {})]
-        self.tell.verify("The bot has exactly one thread.", len(threads) == 1, threads) if len(threads) != 1 else None
-        return [comment["content"] for comment in threads[0]["comments"]]
+        if len(threads) != 1:
+            raise UntrueError(f"The bot has exactly one thread -- this is not so. Found: {threads}")
+        return threads[0]
+
+    def report(self, number: int) -> list[str]:
+        return [comment["content"] for comment in self.thread(number)["comments"]]
+
+    def comments(self, number: int, thread: int) -> list[Mapping[str, Any]]:
+        return next(one["comments"] for one in self.world.azure.threads(number) if one["id"] == thread)
 
     def replies(self, count: int) -> list[str] | None:
         found = self.report(self.good)[1:]

@@ -30,6 +30,7 @@ class Client:
         self._tokens = tokens
         self._token = 0
         self._rest_until = 0.0
+        self._me = ""
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update(
@@ -37,22 +38,34 @@ class Client:
             {"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress", "User-Agent": "signalman"}
         )
 
-    def call(self, method: Method, path: str, query: Query | None = None, body: object = None) -> dict[str, Any]:
+    def me(self) -> str:
+        """The identity id of whoever the token belongs to, asked for once."""
+        if not self._me:
+            # The Location service has it under preview only.
+            found = self.call("GET", "_apis/connectionData", version="7.1-preview.1")
+            self._me = str(found["authenticatedUser"]["id"])
+        return self._me
+
+    def call(
+        self, method: Method, path: str, query: Query | None = None, body: object = None, version: str = "7.1"
+    ) -> dict[str, Any]:
         """The JSON object that a path below the organisation answers. Raises NotFound and ServiceError."""
-        answer = self.send(method, path, query, body).json()
+        answer = self.send(method, path, query, body, version).json()
         if not isinstance(answer, dict):
             raise ServiceError("Azure DevOps", f"Azure DevOps answered {method} {path} with something else than asked.")
         return answer
 
-    def send(self, method: Method, path: str, query: Query | None = None, body: object = None) -> requests.Response:
-        """The whole answer, for who needs its headers. Raises what `call` raises."""
+    def send(
+        self, method: Method, path: str, query: Query | None = None, body: object = None, version: str = "7.1"
+    ) -> requests.Response:
+        """The whole answer, for who needs its headers. Bytes are sent as they are. Raises what `call` raises."""
         # %20, not +: Azure DevOps does not read the latter as a space.
         parameters = "".join(f"&{quote(k, safe='$.')}={quote(str(v), safe='')}" for k, v in (query or {}).items())
         rest = self._rest_until - time.monotonic()
         if rest > 0:
             raise ServiceError("Azure DevOps", f"Azure DevOps asked for a pause of {rest:.0f} s.", retry_after=rest)
         for _ in self._tokens:
-            response = self._once(method, f"{self._organization_url}/{path}?api-version=7.1{parameters}", body)
+            response = self._once(method, f"{self._organization_url}/{path}?api-version={version}{parameters}", body)
             if not _signed_out(response):
                 break
             self._token = (self._token + 1) % len(self._tokens)
@@ -64,12 +77,14 @@ class Client:
 
     def _once(self, method: Method, url: str, body: object) -> requests.Response:
         # requests' own basic authentication would encode a non-ASCII token as Latin-1.
+        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         try:
             return self._session.request(
                 method,
                 url,
-                data=None if body is None else json.dumps(body).encode(),
-                headers={} if body is None else {"Content-Type": "application/json"},
+                data=content,
+                headers={} if body is None else {"Content-Type": kind},
                 auth=requests.auth.HTTPBasicAuth(b"", self._tokens[self._token].get_secret_value().encode()),
                 timeout=_TIMEOUT,
                 allow_redirects=False,

@@ -4,16 +4,16 @@ One verb of ours is one call of theirs (or one per page). Every verb may be
 repeated.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from bot.actions import State, ThreadStatus
-from bot.errors import NotFound
-from bot.facts import PullRequestHead
+from bot.actions import State
+from bot.errors import NotFound, ServiceError
+from bot.facts import COMMAND, Check, Comment, Discussion, PullRequestHead, Report
 from bot.services.azure_client import Client, Method, Query
-from bot.settings import Served
+from bot.settings import Served, ThreadStatus
 
 GENRE, NAME = "signalman", "validate"
 THREAD_PROPERTY, REPORT = "signalman.thread", "report"
@@ -21,14 +21,7 @@ LONGEST_COMMENT = 150_000
 """Characters (https://github.com/runatlantis/atlantis/pull/1585)."""
 
 _PAGE = 2000
-
-
-@dataclass(frozen=True)
-class Thread:
-    """The bot's thread on a pull request: its id and what its comments say, the first being the report."""
-
-    id: int
-    comments: tuple[str, ...]
+_MEMBERS = 100
 
 
 class AzureDevOps:
@@ -53,7 +46,8 @@ class AzureDevOps:
         """A pull request and its newest iteration, two calls. Raises NotFound."""
         body = self._call("GET", f"pullrequests/{number}")
         iterations = self._call("GET", f"pullRequests/{number}/iterations")["value"]
-        newest = max(iterations, key=lambda one: int(one["id"]), default=None)
+        iterations.sort(key=lambda one: int(one["id"]))
+        newest = iterations[-1] if iterations else None
         commit = newest["sourceRefCommit"]["commitId"] if newest else body["lastMergeSourceCommit"]["commitId"]
         author = body.get("createdBy") or {}
         return PullRequestHead(
@@ -67,7 +61,11 @@ class AzureDevOps:
             author=_slug(str(author.get("uniqueName") or author.get("displayName") or "")),
             commit=str(commit),
             iteration=int(newest["id"]) if newest else 0,
+            commits=tuple(str(one["sourceRefCommit"]["commitId"]) for one in iterations),
+            pushed=_moment(newest.get("createdDate")) if newest else None,
+            merge_commit=_landed(body),
             merged=body["status"] == "completed",
+            author_id=str(author.get("id") or ""),
         )
 
     def changed(self, number: int, iteration: int) -> tuple[str, ...]:
@@ -91,51 +89,102 @@ class AzureDevOps:
             if not skip:
                 return tuple(found)
 
-    def verdict(self, number: int, iteration: int) -> State | None:
-        """The newest state of `signalman/validate` on an iteration; None when there is none."""
-        found: Any = None
+    def checks(self, number: int) -> list[Check]:
+        """The newest status of each name and iteration in the bot's genre; one call."""
+        found: dict[tuple[str, int], tuple[int, Check]] = {}
         for status in self._call("GET", f"pullRequests/{number}/statuses")["value"]:
             context = status.get("context") or {}
-            ours = (context.get("genre"), context.get("name")) == (GENRE, NAME)
-            newer = found is None or int(status.get("id") or 0) > int(found.get("id") or 0)
-            if ours and status.get("iterationId") == iteration and newer:
-                found = status
-        return found["state"] if found else None
+            if context.get("genre") != GENRE or not status.get("iterationId"):
+                continue
+            place, known = (str(context["name"]), int(status["iterationId"])), int(status.get("id") or 0)
+            if place not in found or found[place][0] < known:
+                told, posted = str(status.get("description") or ""), _moment(status.get("creationDate"))
+                found[place] = known, Check(*place, str(status["state"]), told, posted)
+        return [check for _, check in found.values()]
 
-    def set_status(self, number: int, iteration: int, state: State, description: str, target_url: str) -> None:
-        """Post the status on an iteration. Posting it again replaces it: only the newest of a context counts."""
+    def set_status(
+        self, number: int, iteration: int, state: State, description: str, target_url: str, name: str = NAME
+    ) -> None:
+        """Post a status on an iteration. Posting it again replaces it: only the newest of a context counts."""
         body: dict[str, Any] = {
             "state": state,
             "description": description,
-            "context": {"genre": GENRE, "name": NAME},
+            "context": {"genre": GENRE, "name": name},
             "iterationId": iteration,
         }
         if target_url:
             body["targetUrl"] = target_url
         self._call("POST", f"pullRequests/{number}/statuses", body=body)
 
-    def thread(self, number: int) -> Thread | None:
+    def thread(self, number: int) -> Report | None:
         """The bot's report thread, found by its property; None when there is none or somebody deleted it."""
-        for thread in self._call("GET", f"pullRequests/{number}/threads")["value"]:
-            mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
-            value = mark.get("$value") if isinstance(mark, dict) else mark
-            comments = thread.get("comments") or []
-            first_gone = not comments or comments[0].get("isDeleted")
-            if value == REPORT and not thread.get("isDeleted") and not first_gone:
-                return Thread(int(thread["id"]), tuple(str(one.get("content") or "") for one in comments))
-        return None
+        threads = self._call("GET", f"pullRequests/{number}/threads")["value"]
+        return next((_report(thread) for thread in threads if _is_report(thread)), None)
 
-    def open_thread(self, number: int, body: str, status: ThreadStatus | None) -> int:
+    def me(self) -> str:
+        """The bot's own identity id; one call in the life of the process."""
+        return self._client.me()
+
+    def discussion(self, number: int) -> Discussion:
+        """The bot's report and every thread that holds a command or an answer to one, one call.
+
+        A thread of somebody else's that carries the report's property is not the report.
+        """
+        me = self.me()
+        report: Report | None = None
+        comments: list[Comment] = []
+        for thread in self._call("GET", f"pullRequests/{number}/threads")["value"]:
+            inside = thread.get("comments") or []
+            if report is None and _is_report(thread) and _author(inside[0]) == me:
+                report = _report(thread)
+            if any(_concerns_a_command(one, me) for one in inside):
+                comments += [_comment(int(thread["id"]), place, one) for place, one in enumerate(inside)]
+        return Discussion(me, report, tuple(comments))
+
+    def comment(self, number: int, body: str) -> int:
+        """Open a thread that says this, and give its id. Not to be repeated: each time it is a new one."""
+        first = {"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}
+        thread = {"comments": [first], "status": "active"}
+        return int(self._call("POST", f"pullRequests/{number}/threads", body=thread)["id"])
+
+    def answer(self, number: int, thread: int, comment: int, body: str) -> None:
+        """Answer a comment, in its thread. Raises NotFound when the thread is gone."""
+        self._call(
+            "POST",
+            f"pullRequests/{number}/threads/{thread}/comments",
+            body={"content": body[:LONGEST_COMMENT], "parentCommentId": comment, "commentType": "text"},
+        )
+
+    def like(self, number: int, thread: int, comment: int) -> None:
+        """Like a comment; twice is once. Raises NotFound when it is gone."""
+        self._client.send("POST", f"{self._below}/pullRequests/{number}/threads/{thread}/comments/{comment}/likes")
+
+    def members(self, team: str) -> frozenset[str]:
+        """The identity ids of a team of the served project, by its name; all pages. Raises NotFound.
+
+        A group that is a member stays a group: who is in it is not told
+        (https://learn.microsoft.com/rest/api/azure/devops/core/teams/get-team-members-with-extended-properties).
+        """
+        path = f"_apis/projects/{quote(self._served.project, safe='')}/teams/{quote(team, safe='')}/members"
+        found: set[str] = set()
+        skip = 0
+        while True:
+            page = self._client.call("GET", path, {"$top": _MEMBERS, "$skip": skip})["value"]
+            found.update(str(one["identity"]["id"]) for one in page)
+            skip += len(page)
+            if len(page) < _MEMBERS:
+                return frozenset(found)
+
+    def open_thread(self, number: int, body: str, status: ThreadStatus) -> int:
         """Write the report for the first time; its thread carries the property it is found by. Gives its id."""
-        thread: dict[str, Any] = {
+        thread = {
+            "status": status,
             "comments": [{"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}],
             "properties": {
                 THREAD_PROPERTY: {"$type": "System.String", "$value": REPORT},
                 "Microsoft.TeamFoundation.Discussion.SupportsMarkdown": {"$type": "System.Int32", "$value": 1},
             },
         }
-        if status is not None:
-            thread["status"] = status
         return int(self._call("POST", f"pullRequests/{number}/threads", body=thread)["id"])
 
     def edit_report(self, number: int, thread: int, body: str) -> None:
@@ -155,6 +204,28 @@ class AzureDevOps:
             f"pullRequests/{number}/threads/{thread}/comments",
             body={"content": body[:LONGEST_COMMENT], "parentCommentId": 1, "commentType": "text"},
         )
+
+    def attach(self, number: int, name: str, content: bytes) -> str:
+        """Attach a file to a pull request, and give the address that an image in a comment names.
+
+        One call. A name that is taken already (what the service answers then is not documented) is that of the
+        file that was attached before the pass was cut off: its address is found in a second.
+        """
+        path = f"pullRequests/{number}/attachments"
+        try:
+            return str(self._call("POST", f"{path}/{quote(name, safe='')}", body=content)["url"])
+        except ServiceError as refused:
+            if refused.status not in (400, 409):
+                raise
+            for attachment in self._call("GET", path)["value"]:
+                if attachment.get("displayName") == name:
+                    return str(attachment["url"])
+            raise
+
+    def answers(self, number: int, thread: int, comment: int) -> list[str]:
+        """What was said in answer to a comment of a thread. Raises NotFound when the thread is gone."""
+        found = self._call("GET", f"pullRequests/{number}/threads/{thread}/comments")["value"]
+        return [str(one.get("content") or "") for one in found if one.get("parentCommentId") == comment]
 
     def active(self, target: str, source: str = "") -> list[int]:
         """The numbers of all open pull requests to a branch, from any or from one; all pages."""
@@ -211,6 +282,61 @@ class AzureDevOps:
 
     def _call(self, method: Method, path: str, query: Query | None = None, body: object = None) -> dict[str, Any]:
         return self._client.call(method, f"{self._below}/{path}", query, body)
+
+
+def _landed(body: Any) -> str:
+    # Of an open pull request it is the merge on trial.
+    commit = (body.get("lastMergeCommit") or {}).get("commitId")
+    return str(commit or "") if body["status"] == "completed" else ""
+
+
+def _is_report(thread: Mapping[str, Any]) -> bool:
+    mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
+    value = mark.get("$value") if isinstance(mark, dict) else mark
+    comments = thread.get("comments") or []
+    return value == REPORT and not thread.get("isDeleted") and bool(comments) and not comments[0].get("isDeleted")
+
+
+def _report(thread: Mapping[str, Any]) -> Report:
+    return Report(int(thread["id"]), tuple(str(one.get("content") or "") for one in thread["comments"]))
+
+
+def _author(comment: Mapping[str, Any]) -> str:
+    return str((comment.get("author") or {}).get("id") or "")
+
+
+def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
+    if comment.get("commentType") == "system":
+        return False
+    content = str(comment.get("content") or "").casefold()
+    return content.lstrip("` ").startswith(COMMAND) if _author(comment) == me else content.startswith(COMMAND)
+
+
+def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
+    author = comment.get("author") or {}
+    return Comment(
+        thread=thread,
+        id=int(comment["id"]),
+        author_id=_author(comment),
+        author=str(author.get("displayName") or ""),
+        unique_name=str(author.get("uniqueName") or ""),
+        content=str(comment.get("content") or ""),
+        published=_moment(comment.get("publishedDate")),
+        content_updated=_moment(comment.get("lastContentUpdatedDate") or comment.get("publishedDate")),
+        parent=int(comment.get("parentCommentId") or 0),
+        first=place == 0,
+        liked_by=frozenset(str(one.get("id")) for one in comment.get("usersLiked") or ()),
+        # A deleted comment has no content, and stays listed.
+        deleted=bool(comment.get("isDeleted")),
+    )
+
+
+def _moment(text: object) -> datetime:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _short(ref: str) -> str:

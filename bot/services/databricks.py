@@ -21,6 +21,7 @@ from databricks.sdk.config import Config
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import compute, jobs, workspace
 
+from bot.config import Schedule
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts import JobFacts, Outcome
 from bot.settings import Workspace
@@ -66,11 +67,16 @@ class ClusterRun:
 
 @dataclass(frozen=True)
 class Output:
-    """What a run's task left: the text of its error, and what it wrote to its standard streams."""
+    """What a run's task left: the text of its error, and what it wrote to its standard streams.
+
+    `cut`: it wrote more than Databricks gives, which are the last 5 MB
+    (https://docs.databricks.com/api/workspace/jobs/getrunoutput).
+    """
 
     error: str
     log: str
     result: str = ""
+    cut: bool = False
 
 
 class _NoWaiting(Clock):
@@ -211,7 +217,8 @@ class Databricks:
         except NotFound:
             return Output("", "")
         result = found.notebook_output.result if found.notebook_output else None
-        return Output(found.error or "", found.logs or found.error_trace or "", result or "")
+        log = found.logs or found.error_trace or ""
+        return Output(found.error or "", log, result or "", cut=bool(found.logs_truncated))
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
@@ -248,6 +255,7 @@ class Databricks:
             parameters={one.name: one.default for one in settings.parameters or ()},
             tags=dict(settings.tags or {}),
             bundle=settings.deployment is not None,
+            schedule=_schedule(settings.schedule),
         )
 
     def create_job(self, settings: Mapping[str, Any]) -> int:
@@ -354,6 +362,13 @@ def _ended(run: jobs.Run) -> tuple[Outcome | None, str]:
     if code in _NO_CLUSTER or life == "SKIPPED" or (life == "INTERNAL_ERROR" and not result):
         return "no cluster", message or code
     return "failed", message
+
+
+def _schedule(found: jobs.CronSchedule | None) -> Schedule | None:
+    if found is None:
+        return None
+    paused = found.pause_status is jobs.PauseStatus.PAUSED
+    return Schedule(cron=found.quartz_cron_expression or "", timezone=found.timezone_id or "UTC", paused=paused)
 
 
 def _time(milliseconds: int | None) -> datetime | None:

@@ -36,7 +36,7 @@ class Mirror:
     def fetch(self, branch: str) -> str:
         """Bring a branch's tip here; gives the commit it is at. Raises NotFound when there is no such branch."""
         with self._alone() as lock:
-            self._fetch(branch, lock)
+            self._fetch(f"refs/heads/{branch}", lock)
             return str(Git(self._folder).rev_parse("--verify", f"refs/heads/{branch}"))
 
     def bring(self, branch: str, commit: str) -> None:
@@ -45,6 +45,44 @@ class Mirror:
             self.fetch(branch)
         if not self._has(commit):
             raise NotFound("Git", f"{branch} is no longer at {commit[:7]}; there is a newer commit.")
+
+    def bring_past(self, branch: str, commit: str) -> None:
+        """Have a commit here that a branch was once at. Raises NotFound when it is not among its last few hundred."""
+        if not self._has(commit):
+            with self._alone() as lock:
+                self._fetch(f"refs/heads/{branch}", lock, depth=_LONGEST_CATCH_UP)
+        if not self._has(commit):
+            raise NotFound("Git", f"{branch} was not at {commit[:7]} lately; its history was written anew.")
+
+    def bring_merge(self, number: int) -> tuple[str, str]:
+        """Bring the merge that Azure DevOps tried of a pull request, with both sides of it, those of a fork included.
+
+        Gives the merge and its second parent, the source's head it was tried with: after a push or a conflict that is
+        an older one. Raises NotFound when there is no merge.
+        """
+        ref = f"refs/pull/{number}/merge"
+        with self._alone() as lock:
+            self._fetch(ref, lock, depth=2)
+            merge = str(Git(self._folder).rev_parse("--verify", ref))
+        sides = self.parents(merge)
+        if len(sides) != 2:
+            raise NotFound("Git", f"{ref} of {self._served.key} is no merge of two commits.")
+        return merge, sides[1]
+
+    def bring_fork(self, number: int, commit: str) -> None:
+        """Have the head of a fork's pull request here, by the merge that was tried with it.
+
+        Raises NotFound when that merge was tried with another commit, or never.
+        """
+        if not self._has(commit) and self.bring_merge(number)[1] != commit:
+            raise NotFound("Git", f"Azure DevOps has not tried to merge pull request {number} at {commit[:7]}.")
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """The parents that a fetched commit names, whether they were fetched or not. Raises NotFound."""
+        if not self._has(commit):
+            raise NotFound("Git", f"The commit {commit[:7]} was not fetched.")
+        header = str(Git(self._folder).cat_file("commit", commit)).partition("\n\n")[0]
+        return tuple(line.removeprefix("parent ") for line in header.split("\n") if line.startswith("parent "))
 
     def since(self, branch: str, old: str, tip: str) -> list[str]:
         """The commits that a branch got after `old`, `tip` first; merged ones are one. `tip` was fetched before.
@@ -55,7 +93,7 @@ class Mirror:
         if not old or f"\nparent {old}\n" in str(git.cat_file("commit", tip)):
             return [tip]
         with self._alone() as lock:
-            self._fetch(branch, lock, depth=_LONGEST_CATCH_UP)
+            self._fetch(f"refs/heads/{branch}", lock, depth=_LONGEST_CATCH_UP)
             line = str(git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)).split()
         return line[: line.index(old)] if old in line else [tip]
 
@@ -116,7 +154,7 @@ class Mirror:
             return False
         return True
 
-    def _fetch(self, branch: str, lock: int, depth: int = 1) -> None:
+    def _fetch(self, ref: str, lock: int, depth: int = 1) -> None:
         git = Git(self._folder)
         last: GitCommandError | None = None
         for secret in self._tokens:
@@ -132,7 +170,7 @@ class Mirror:
                         "--force",
                         "--end-of-options",
                         self._served.url,
-                        f"refs/heads/{branch}:refs/heads/{branch}",
+                        f"{ref}:{ref}",
                     ],
                     env=dict(_environment(self._served.organization_url, secret.get_secret_value())),
                     kill_after_timeout=_TIMEOUT,
@@ -144,7 +182,7 @@ class Mirror:
                 last = error
         told = " ".join(str(last.stderr if last else "").replace("stderr:", "").strip(" '\n").split())
         if "couldn't find remote ref" in told:
-            raise NotFound("Git", f"{self._served.key} has no branch {branch} any more.")
+            raise NotFound("Git", f"{self._served.key} has no {_named(ref)} any more.")
         raise ServiceError("Git", f"{self._served.url} could not be fetched: {told[:300]}") from last
 
     @contextmanager
@@ -160,6 +198,10 @@ class Mirror:
                 # Of a Git that was killed: none runs here now, and the next would stop at it for ever.
                 left.unlink()
             yield lock.fileno()
+
+
+def _named(ref: str) -> str:
+    return f"branch {ref.removeprefix('refs/heads/')}" if ref.startswith("refs/heads/") else ref
 
 
 def _source(item: Blob) -> SourceFile:

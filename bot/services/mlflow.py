@@ -22,7 +22,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import yaml
-from mlflow.entities import ExperimentTag, Run, RunStatus, RunTag, ViewType
+from mlflow.entities import ExperimentTag, Metric, Run, RunStatus, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.rest_store import RestStore as RegistryStore
@@ -59,6 +59,9 @@ class Experiment:
 
 
 RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
+
+_LARGEST_BATCH = 1000
+"""Metrics in one call (mlflow/utils/validation.py, MAX_METRICS_PER_BATCH)."""
 
 _GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 
@@ -181,6 +184,18 @@ class Mlflow:
             )
         return str(run.info.run_id)
 
+    def record(
+        self, experiment: str, name: str, metrics: Mapping[str, float], tags: Mapping[str, str], at: datetime
+    ) -> None:
+        """Write a run that has ended. Its tags come with its metrics, so that one that was cut off carries none."""
+        run = self.start(experiment, name, at, {})
+        logged = [Metric(key, value, int(at.timestamp() * 1000), 0) for key, value in metrics.items()]
+        with _sentences("record a run"):
+            for start in range(0, len(logged), _LARGEST_BATCH):
+                self._tracking.log_batch(run, metrics=logged[start : start + _LARGEST_BATCH], params=[], tags=[])
+        self.tag(run, tags)
+        self.end(run, "FINISHED", at)
+
     def run(self, run: str) -> RunRecord:
         """A run with its metrics and tags. Raises NotFound."""
         with _sentences(f"show run {run}"):
@@ -217,11 +232,16 @@ class Mlflow:
             return self._artifacts.of_run(run, path, most_bytes)
 
     def signature(self, name: str, version: str) -> str:
-        """What a registered version takes and gives, as canonical JSON; empty when it is not said or cannot be read."""
+        """What a registered version takes and gives, as canonical JSON; empty when it does not say so.
+
+        Raises ServiceError while nobody can tell: a model is not to be refused for that.
+        """
         try:
             with _sentences(f"read the signature of {name} v{version}"):
                 return _signature(self._artifacts.of_version(name, version, "MLmodel", LONGEST_MLMODEL))
-        except ServiceError:
+        except ServiceError as trouble:
+            if trouble.status is None or trouble.status >= 500:
+                raise
             return ""
 
     # -- registered models

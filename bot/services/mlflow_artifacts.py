@@ -160,7 +160,7 @@ def _read(response: requests.Response, most_bytes: int, path: str) -> bytes:
     for piece in _pieces(response, path):
         content += piece
         if len(content) > most_bytes:
-            raise ServiceError("MLflow", f"{path} has more than {most_bytes} bytes.")
+            raise ServiceError("MLflow", f"{path} has more than {most_bytes} bytes.", status=413)
     return bytes(content)
 
 

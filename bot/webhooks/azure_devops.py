@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from bot.errors import RefusedHook
+from bot.facts import COMMAND
 from bot.subjects import Branch, Delivery, PullRequest, Subject
 from bot.webhooks import Ignored, proof
 from bot.webhooks.body import Part
 
-PULL_REQUEST_EVENTS = ("git.pullrequest.created", "git.pullrequest.updated", "git.pullrequest.merged")
+MERGE_EVENT = "git.pullrequest.merged"
+PULL_REQUEST_EVENTS = ("git.pullrequest.created", "git.pullrequest.updated", MERGE_EVENT)
 PUSH_EVENT = "git.push"
 COMMENT_EVENT = "ms.vss-code.git-pullrequest-comment-event"
 
@@ -89,7 +91,23 @@ def understand(event: Part, served: Sequence[Served]) -> Delivery | Ignored:
     if ours is None:
         return Ignored("The repository is not one that Signalman serves.")
     found = _branch(about, ours) if kind == PUSH_EVENT else PullRequest(ours.key, about.number("pullRequestId"))
+    if not isinstance(found, Ignored):
+        found = _nothing_new(kind, resource) or found
     return found if isinstance(found, Ignored) else Delivery(_key(event, kind), "azure-devops", kind, found)
+
+
+def _nothing_new(kind: str, resource: Part) -> Ignored | None:
+    """Why an event is not worth a look. What a field says beyond that is read again, where it cannot be forged."""
+    if kind == MERGE_EVENT and resource.hint("status") == "active":
+        return Ignored("A merge was only tried; the push or the opening that led to it has an event of its own.")
+    if kind != COMMENT_EVENT:
+        return None
+    comment = resource.hints("comment")
+    if comment.hint("commentType") == "system":
+        return Ignored("Azure DevOps itself wrote the comment.")
+    if comment.hint("content")[: len(COMMAND)].casefold() != COMMAND:
+        return Ignored(f"The comment does not begin with {COMMAND}; people talk without the bot.")
+    return None
 
 
 def _is_test(event: Part, repository: Part) -> bool:

@@ -84,6 +84,16 @@ class Part:
             return ""
         return str(self.number(name)) if isinstance(self._fields[name], int) else self.text(name)
 
+    def hint(self, name: str) -> str:
+        """The text in that field as far as there is one, whatever it holds; empty where there is none."""
+        value = self._fields.get(name)
+        return value if isinstance(value, str) else ""
+
+    def hints(self, name: str) -> "Part":
+        """The object in that field as far as there is one; an empty one where there is none."""
+        value = self._fields.get(name)
+        return Part(value if isinstance(value, dict) else {}, self.place(name))
+
     def place(self, name: str) -> str:
         """Where in the body the field stands, as error sentences call it."""
         return f"{self._place}.{name}" if self._place else name

@@ -8,8 +8,11 @@ so outside text is only ever shown inside code.
 import html as entities
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+
+_ADDRESS = re.compile(r"https?://[^\s<>()|\"'\\`]{1,2000}")
 
 
 def visible(text: str) -> str:
@@ -50,9 +53,31 @@ def html(text: str) -> str:
 
 def link(label: str, address: str) -> str:
     """A link to an address of our own making; nothing when there is none or it is not http(s)."""
-    if not re.fullmatch(r"https?://[^\s<>()|\"']+", address):
+    return f"[{label}]({address})" if _ADDRESS.fullmatch(address) else ""
+
+
+def picture(title: str, address: str, width: int = 480) -> str:
+    """A picture of so many pixels; its title, from outside, keeps only its letters and digits."""
+    if not _ADDRESS.fullmatch(address):
         return ""
-    return f"[{label}]({address})"
+    name = re.sub(r"\.(?:png|jpe?g|gif)\s*$", "", visible(title), flags=re.IGNORECASE)
+    words = re.sub(r"(?<!\d)\.|\.(?!\d)|[^\w.]|_", " ", name)
+    return f"![{' '.join(words.split())[:100] or 'picture'}]({address} ={width}x)"
+
+
+def plain(text: str) -> str:
+    """Outside text as words of a sentence where it is nothing but words, such as `production v12`; else as code."""
+    return text if re.fullmatch(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+){1,8}", text) else code(text)
+
+
+def moment(when: datetime) -> str:
+    """A time of day and its date, in UTC: `2026-11-24 02:00 UTC`."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def units(text: str) -> int:
+    """How long Azure DevOps takes a text to be: in UTF-16, where most emoji count twice."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def duration(seconds: float | None) -> str:
@@ -71,7 +96,35 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m" if minutes % 60 else f"{minutes // 60}h"
 
 
-def number(value: float) -> str:
-    """A metric as people read it: four significant digits, and from a thousand on whole numbers."""
-    whole = (float(value).is_integer() or abs(value) >= 1000) and abs(value) < 1e15
-    return f"{value + 0.0:.0f}" if whole else f"{value:.4g}"
+def number(value: float, digits: int = 4) -> str:
+    """A metric as people read it: so many significant digits, and no more after the point from a thousand on."""
+    whole = (float(value).is_integer() or abs(value) >= 10 ** (digits - 1)) and abs(value) < 1e15
+    return f"{value + 0.0:.0f}" if whole else f"{value:.{digits}g}"
+
+
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    shown = ("", "")
+    for digits in range(4, 18):
+        shown = number(one, digits), number(other, digits)
+        if shown[0] != shown[1]:
+            break
+    return shown
+
+
+def difference(value: float, reference: float) -> str:
+    """How far a metric is from another, with its sign: `+0.007`, `−0.018`, `±0`."""
+    found = value - reference
+    # 0.1 + 0.2 is not 0.3 to a computer; to people it is.
+    if abs(found) <= 1e-9 * max(abs(value), abs(reference)):
+        return "±0"
+    return f"{'+' if found > 0 else '−'}{_as_fine_as(abs(found), number(value), number(reference))}"
+
+
+def _as_fine_as(found: float, *numbers: str) -> str:
+    """A difference with no more decimals than the numbers it is shown beside, unless it takes more to see it."""
+    if any(character.isalpha() for one in numbers for character in one):
+        return number(found)
+    decimals = max(len(one.partition(".")[2]) for one in numbers)
+    rounded = round(found, decimals)
+    return number(rounded) if rounded else number(found, 1)

@@ -1,104 +1,269 @@
 """The bot's one comment on a pull request, state by state. Its first line is the verdict and the commit."""
 
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
-from bot.config import Metric, Mlops
-from bot.facts import BadName, PullRequestHead, Step
-from bot.words import escape
+from bot.config import Mlops
+from bot.facts import BadName, Earlier, Preview, Reference, Situation, Step
+from bot.words import addresses, escape, metric_table, steps
+from bot.words.log import Excerpt, excerpt
+from bot.words.mask import masked
 from bot.words.template import render
 
 duration = escape.duration
 
-MOST_METRICS = 100
-LOG_BUDGET = 60_000
-"""Characters, shared among the projects that failed: a comment has room for 150,000."""
+LONGEST = 150_000
+"""Azure DevOps takes no longer comment, counted in UTF-16."""
 
-_PLAIN = re.compile(r"\w[\w./:-]*", re.ASCII)
-
-
-def running(head: PullRequestHead, steps: Sequence[Step]) -> str:
-    """What runs and what waits, without anything that changes by time alone."""
-    return render("running", head=head, steps=steps)
+MOST_EARLIER = 5
+MOST_LOGS = 10
+MOST_PICTURES = 12
 
 
-def ended(head: PullRequestHead, steps: Sequence[Step]) -> str:
-    """The verdict over all steps: passed, or failed in the first that did."""
-    broken = next((step for step in steps if step.state == "failed"), None)
-    lost = next((step for step in steps if step.state == "no cluster"), None)
-    metrics = _metrics(steps)
-    failed = sum(step.state == "failed" for step in steps)
-    values = {
-        "head": head,
-        "steps": steps,
-        "seconds": _seconds(steps),
-        "metrics": metrics[:MOST_METRICS],
-        "more_metrics": len(metrics[MOST_METRICS:]),
-        "log_budget": LOG_BUDGET // max(1, failed),
-    }
-    if broken is not None:
-        return render("failed", broken=broken, **values)
-    if lost is not None:
-        return render("no_cluster", broken=lost, **values)
-    return render("passed", **values)
+@dataclass(frozen=True)
+class Room:
+    """How much of each kind is shown: characters of all logs, rows of metrics, paths of a preview, rows of steps."""
+
+    log: int
+    metrics: int
+    objects: int
+    steps: int
 
 
-def bad_branch(head: PullRequestHead, bad: BadName, free: str | None, config: Mlops) -> str:
+_ROOMS = (
+    Room(log=60_000, metrics=100, objects=30, steps=250),
+    Room(log=12_000, metrics=100, objects=30, steps=250),
+    Room(log=2_000, metrics=100, objects=30, steps=250),
+    Room(log=2_000, metrics=30, objects=30, steps=100),
+    Room(log=2_000, metrics=20, objects=5, steps=30),
+    Room(log=500, metrics=5, objects=0, steps=5),
+)
+"""From what a report should hold to what always fits: logs give way first, then metrics, then the preview."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """The end of a failed step's log: those of its last lines that there is room for, of `total`."""
+
+    step: Step
+    lines: tuple[str, ...]
+    total: int
+
+
+def queued(s: Situation) -> str:
+    """Nothing could be started yet; where it stands in the line."""
+    return _filled("queued", s)
+
+
+def running(s: Situation) -> str:
+    """What runs and since when, what waits, and what is done."""
+    return _filled("running", s)
+
+
+def ended(s: Situation) -> str:
+    """The verdict over all steps: cancelled, failed in the first that did, refused by the gate, or passed."""
+    s = replace(s, steps=tuple(replace(step, reason=_discreet(step.reason)) for step in s.steps))
+    if s.cancelled is not None and any(step.state not in ("passed", "accepted") for step in s.steps):
+        return _filled("cancelled", s, order=s.cancelled)
+    for name, state in (("failed", "failed"), ("refused", "refused"), ("no_cluster", "no cluster")):
+        broken = steps.first(s.steps, state)
+        if broken is not None:
+            return _filled(name, s, broken=broken, told=_told(broken))
+    accepted = any(step.state == "accepted" for step in s.steps)
+    return _filled("passed", s, compared="" if accepted else _compared(s))
+
+
+def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> str:
     """Why the branch's name cannot be used, which one could, and how to get there."""
     by_character = groupby(sorted(bad.at_fault), key=lambda one: one[0])
     at_fault = [(_shown(character), [position for _, position in found]) for character, found in by_character]
-    return render(
+    return _filled(
         "bad_branch",
-        head=head,
+        s,
         bad=bad,
-        at_fault=sorted(at_fault, key=lambda one: one[1][0]),
+        at_fault=sorted(at_fault, key=lambda one: one[1][0])[:10],
         free=free,
         # Only a name that no shell reads anything into is offered for copying.
         simple=bool(
-            re.fullmatch(r"\w[\w./:-]*", bad.name, re.ASCII) and re.fullmatch(r"[\w.-]+", free or "", re.ASCII)
+            re.fullmatch(r"\w[\w./:-]{,250}", bad.name, re.ASCII) and re.fullmatch(r"[\w.-]+", free or "", re.ASCII)
         ),
         experiment=config.experiment,
         target=config.target,
     )
 
 
-def bad_config(head: PullRequestHead, problem: str) -> str:
+def bad_config(s: Situation, problem: str) -> str:
     """The target branch's configuration is not usable; it is nobody's fault on this pull request."""
-    return render("bad_config", head=head, problem=problem)
+    return _filled("bad_config", s, problem=problem)
 
 
-def held_up(head: PullRequestHead, neighbour: str) -> str:
+def held_up(s: Situation, neighbour: str) -> str:
     """A neighbour does not do its part; the same words however long it takes."""
-    return render("held_up", head=head, neighbour=neighbour)
+    return _filled("held_up", s, neighbour=neighbour)
 
 
-def fork(head: PullRequestHead) -> str:
-    """The pull request comes from a fork."""
-    return render("fork", head=head)
+def fork(s: Situation) -> str:
+    """The pull request comes from a fork, and nobody has allowed this commit yet."""
+    return _filled("fork", s)
 
 
-def nothing_to_run(head: PullRequestHead) -> str:
+def nothing_to_run(s: Situation) -> str:
     """An earlier commit touched a project, this one does not."""
-    return render("nothing_to_run", head=head)
+    return _filled("nothing_to_run", s)
 
 
-def _seconds(steps: Sequence[Step]) -> float | None:
-    """From the first start to the last end; steps may overlap."""
-    runs = [step.run for step in steps if step.run]
-    starts = [run.started for run in runs if run.started and run.ended]
-    ends = [run.ended for run in runs if run.started and run.ended]
-    return (max(ends) - min(starts)).total_seconds() if starts and ends else None
+def _filled(name: str, s: Situation, **more: Any) -> str:
+    """The longest text of that name that Azure DevOps takes."""
+    rows, ends = steps.rows(s), _ends(s)
+    broken: Step | None = more.get("broken")
+    told_above = {step.reason for step in s.steps if step.state == "accepted"} | ({broken.reason} if broken else set())
+    text = ""
+    for room in _ROOMS:
+        text = render(
+            name,
+            s=s,
+            head=s.head,
+            rows=_most(rows, room.steps),
+            rows_left_out=max(0, len(rows) - room.steps),
+            done=sum(step.state not in steps.UNDER_WAY for step in s.steps),
+            seconds=steps.elapsed(s),
+            metrics=metric_table.table(s, room.metrics),
+            logs=_logs(ends, room.log),
+            pictures=s.pictures[:MOST_PICTURES],
+            preview=_Shown.of(s.preview, room.objects) if s.preview else None,
+            earlier=_Past.of(s.earlier),
+            all_runs=addresses.pull_request(s.pages, s.repository, s.head.number),
+            told_above=told_above,
+            log_pages={step.run.token: addresses.run(s.pages, step.run.token) for step in s.steps if step.run},
+            **more,
+        )
+        if escape.units(text) <= LONGEST:
+            break
+    return text
 
 
-def _metrics(steps: Sequence[Step]) -> list[tuple[str, Metric, float | None]]:
-    """A row for each metric of each project that logged any; one that crashed before has nothing to show."""
-    return [
-        (step.project.name, metric, step.run.metrics.get(metric.name))
-        for step in steps
-        if step.run and any(metric.name in step.run.metrics for metric in step.project.metrics)
-        for metric in step.project.metrics
-    ]
+def _discreet(reason: str) -> str:
+    return masked(escape.visible(reason[:2000]))
+
+
+def _most(rows: Sequence[steps.Row], most: int) -> list[steps.Row]:
+    """So many rows in their order; if there are too many, those that did not go well before all others."""
+    kept = set(sorted(range(len(rows)), key=lambda place: rows[place].state == "succeeded")[:most])
+    return [row for place, row in enumerate(rows) if place in kept]
+
+
+def _excerpt(step: Step) -> Excerpt:
+    run = step.run
+    if run is None or not run.log or step.state not in ("failed", "refused", "accepted"):
+        return Excerpt()
+    return excerpt(run.log, step.project.path, total=run.log_lines)
+
+
+def _told(step: Step) -> Excerpt:
+    """What the log says of a failure, if it is one that a log can tell of."""
+    return _excerpt(step) if step.run and step.run.outcome == "failed" else Excerpt()
+
+
+def _ends(s: Situation) -> list[tuple[Step, Excerpt]]:
+    """The ends of the logs of the first steps that failed, or did not log what they are judged by; a table links those
+    of all.
+    """
+    telling = [step for step in s.steps if (step.state == "failed" or _unmeasured(step)) and step.run and step.run.log]
+    return [(step, found) for step in telling[:MOST_LOGS] if (found := _excerpt(step)).lines]
+
+
+def _unmeasured(step: Step) -> bool:
+    return step.state == "refused" and any(one.verdict == "missing" for one in step.judgements)
+
+
+def _logs(ends: Sequence[tuple[Step, Excerpt]], room: int) -> list[Log]:
+    each = room // max(1, len(ends))
+    return [Log(step, _last(found.lines, each), found.total) for step, found in ends]
+
+
+def _last(lines: Sequence[str], room: int) -> tuple[str, ...]:
+    """The last lines that fit, at least one; that one shortened where it has to be."""
+    kept: list[str] = []
+    for line in reversed(lines):
+        room -= len(line) + 1
+        if room < 0 and kept:
+            break
+        kept.append(line if room >= 0 else f"{line[: max(80, len(line) + room)]}…")
+    return tuple(reversed(kept))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a merge would do, as far as there is room: `objects` are (what, path), `more` how many are left out."""
+
+    preview: Preview
+    objects: tuple[tuple[str, str], ...]
+    more: int
+    jobs: tuple[Any, ...]
+    more_jobs: int
+
+    @classmethod
+    def of(cls, preview: Preview, most: int) -> "_Shown":
+        kinds = (("changed", preview.changed), ("new", preview.added), ("removed", preview.removed))
+        objects = [(what, path) for what, paths in kinds for path in paths]
+        left = len(objects) - most, len(preview.jobs) - most
+        return cls(preview, tuple(objects[:most]), max(0, left[0]), preview.jobs[:most], max(0, left[1]))
+
+
+@dataclass(frozen=True)
+class _Past:
+    """Earlier commits: those that got a verdict, and those that a newer commit came before."""
+
+    judged: tuple[Earlier, ...]
+    superseded: tuple[Earlier, ...]
+    total: int
+
+    @classmethod
+    def of(cls, earlier: Sequence[Earlier]) -> "_Past":
+        judged = [one for one in earlier if one.state != "superseded"]
+        superseded = [one for one in earlier if one.state == "superseded"]
+        return cls(tuple(judged[:MOST_EARLIER]), tuple(superseded[:MOST_EARLIER]), len(earlier))
+
+
+def _compared(s: Situation) -> str:
+    """How the metrics stand beside those that serve, or else the target branch's, in a sentence; empty: no telling."""
+    for name in ("serving", "target"):
+        known = metric_table.label(s, name)
+        signs = [sign for step in s.steps for sign in _signs(step, name)]
+        if not known or not signs:
+            continue
+        other = escape.plain(known)
+        if all(sign > 0 for sign in signs):
+            return f"**Better than {other}**" + (" in every metric." if len(signs) > 1 else ".")
+        if all(sign == 0 for sign in signs):
+            return f"**As good as {other}**" + (" in every metric." if len(signs) > 1 else ".")
+        better, worse = sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
+        if not worse:
+            return f"**At least as good as {other}** in every metric, better in {better} of {len(signs)}."
+        if not better:
+            return f"**Not better than {other}**, but within what is allowed."
+        return f"Better than {other} in {better} of {len(signs)} metrics, worse in {worse}; all within what is allowed."
+    return ""
+
+
+def _signs(step: Step, name: str) -> list[int]:
+    """For each metric that can be compared: 1 better, 0 equal, -1 worse."""
+    reference: Reference | None = step.baseline.serving if name == "serving" else step.baseline.target
+    found: list[int] = []
+    for judgement in step.judgements:
+        other: float | None = judgement.serving if name == "serving" else judgement.target
+        if reference is None or not reference.comparable or other is None or judgement.value is None:
+            continue
+        if not math.isfinite(judgement.value):
+            continue
+        shown = escape.difference(judgement.value, other)
+        good = "−" if judgement.metric.goal == "lower" else "+"
+        found.append(0 if shown.startswith("±") else 1 if shown.startswith(good) else -1)
+    return found
 
 
 def _shown(character: str) -> str:

@@ -1,32 +1,46 @@
-"""The one line beside the pull request's status: at most 80 characters, the same words as the report."""
+"""The lines beside the statuses: at most 80 characters each, the same words as the report."""
 
+import math
 from collections.abc import Sequence
 
-from bot.facts import PullRequestHead, Step
+from bot.actions import State
+from bot.facts import BadName, PullRequestHead, Situation, Step
 from bot.words import escape
+from bot.words import steps as rows
+from bot.words.mask import masked
 
 LONGEST = 80
+IN_LINE = "queued · "
+"""The beginning of what is said of who waits for others."""
 
 
-def running(steps: Sequence[Step]) -> str:
+def queued(s: Situation) -> str:
+    """Nothing could be started yet."""
+    if s.place is None:
+        return "queued"
+    return f"{IN_LINE}position {s.place.ahead + 1} of {max(s.place.waiting, s.place.ahead + 1)}"
+
+
+def running(s: Situation) -> str:
     """Work is under way."""
-    return _line(f"running {', '.join(step.project.name for step in steps)}")
+    return _line(f"running {', '.join(step.project.name for step in s.steps)}")
 
 
-def ended(steps: Sequence[Step]) -> str:
+def ended(s: Situation) -> str:
     """The verdict in a line."""
-    for state in ("failed", "no cluster"):
-        for step in steps:
-            if step.state == state:
-                what = "failed" if state == "failed" else "could not be run"
-                return _line(f"{step.project.name} {what}: {step.reason or 'there was no cluster'}")
-    numbers = [
-        f"{metric.name} {escape.number(step.run.metrics[metric.name])}"
-        for step in steps
-        if step.run
-        for metric in step.project.metrics[:1]
-    ]
-    return _line(" · ".join(["passed", *numbers]))
+    if s.cancelled is not None and any(step.state not in ("passed", "accepted") for step in s.steps):
+        return _line(f"cancelled by {s.cancelled.by}")
+    for state, what in (("failed", "failed"), ("refused", "refused"), ("no cluster", "could not be run")):
+        step = rows.first(s.steps, state)
+        if step is not None:
+            return _line(f"{step.project.name} {what}: {masked(step.reason) or 'there was no cluster'}")
+    took = escape.duration(rows.elapsed(s))
+    accepted = [step for step in s.steps if step.state == "accepted"]
+    words = [f"passed, {len(accepted)} accepted" if accepted else "passed"]
+    for number in _numbers(s.steps):
+        if len(" · ".join([*words, number, took])) <= LONGEST:
+            words.append(number)
+    return _line(" · ".join([*words, took] if took else words))
 
 
 def bad_branch() -> str:
@@ -45,14 +59,45 @@ def held_up() -> str:
 
 
 def fork() -> str:
-    """The code of forks is not run."""
-    return "comes from a fork; nothing was run"
+    """The code of forks is not run before somebody has allowed it."""
+    return "comes from a fork; waits for /mlops ok-to-test"
 
 
 def nothing_to_run(head: PullRequestHead) -> str:
     """No project is touched."""
     count = len(head.changed)
     return f"no ML project changed ({count} file{'' if count == 1 else 's'})"
+
+
+def steps(s: Situation, bad: BadName | None = None) -> list[tuple[str, State, str]]:
+    """Name, state and line of the status of each step: `branch-name`, the projects' names, `gate`."""
+    if bad is not None:
+        return [("branch-name", "failed", _line(f"{bad.name} can't be used with Databricks"))]
+    return [(row.name, row.state, _timed(row)) for row in rows.rows(s)]
+
+
+def _timed(row: rows.Row) -> str:
+    took = escape.duration(row.seconds) if row.state == "succeeded" else ""
+    return _line(f"{masked(row.line)} · {took}" if took else masked(row.line))
+
+
+def _numbers(steps: Sequence[Step]) -> list[str]:
+    """The first metric of each project, and how it stands beside the version that serves, or the target branch."""
+    found: list[str] = []
+    for step in steps:
+        for judgement in step.judgements[:1]:
+            if judgement.value is None or not math.isfinite(judgement.value):
+                continue
+            number = f"{judgement.metric.name} {escape.number(judgement.value)}"
+            for reference, value in (
+                (step.baseline.serving, judgement.serving),
+                (step.baseline.target, judgement.target),
+            ):
+                if reference is not None and reference.comparable and value is not None:
+                    number += f" ({escape.difference(judgement.value, value)} vs {reference.label})"
+                    break
+            found.append(number)
+    return found
 
 
 def _line(text: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from example_project import CLUSTER, alive, ended, processes, project, submission, until
 from pydantic import SecretStr
 
-from bot.backends.databricks_jobs import CODE, DatabricksJobs
+from bot.backends.databricks_jobs import CODE, LOGS, DatabricksJobs
+from bot.backends.run import Written
 from bot.errors import NotFound, ProjectError, ServiceError
 from bot.sandbox.databricks import Databricks as Workspace
 from bot.services.databricks import Databricks
@@ -194,3 +195,96 @@ def test_a_project_that_cannot_be_run_sends_nothing(
 def test_a_run_nobody_knows_is_said_to_be_gone(backend: DatabricksJobs) -> None:
     with pytest.raises(NotFound):
         backend.look("123456")
+
+
+def live(workspace: Workspace) -> DatabricksJobs:
+    return DatabricksJobs(Databricks(Access(workspace.url, (SecretStr("dapi-bot"),))), live=True)
+
+
+def left_behind(workspace: Workspace) -> list[str]:
+    return [path for path in workspace.tree(LOGS) if path.startswith(LOGS)]
+
+
+def test_a_log_can_be_followed_while_the_run_goes_on(workspace: Workspace, tmp_path: Path) -> None:
+    backend = live(workspace)
+    run = backend.submit(submission(project(tmp_path / "project"), "for ever"))
+
+    first = until(lambda: part if (part := backend.live_log(run, "token-for-ever", 0)).content else None)
+    again = backend.live_log(run, "token-for-ever", len(first.content))
+    middle = backend.live_log(run, "token-for-ever", 5)
+    backend.cancel(run)
+    ended(backend, run)
+
+    assert first.content.startswith(b"mode for ever\n")
+    assert (first.start, first.cut) == (0, False)
+    assert again.start == len(first.content)
+    assert (middle.start, middle.content[:9]) == (5, b"for ever\n")
+
+
+def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(workspace: Workspace, tmp_path: Path) -> None:
+    backend = live(workspace)
+    run = backend.submit(submission(project(tmp_path / "project")))
+    ended(backend, run)
+    assert left_behind(workspace) == [f"{LOGS}/token-fine.log"]
+
+    for _ in range(2):
+        whole = backend.whole_log(run, "token-fine")
+
+        assert (whole.content.decode().splitlines()[:2], whole.cut) == (["mode fine", "done"], False)
+        assert left_behind(workspace) == []
+    assert backend.live_log(run, "token-fine", 7) == Written(b"", 7)
+
+
+@pytest.mark.parametrize("content", [b"", b"12", b"x\nline\n", b"12\n"])
+def test_a_log_that_is_just_being_written_tells_nothing_wrong(workspace: Workspace, content: bytes) -> None:
+    databricks = Databricks(Access(workspace.url, (SecretStr("dapi-bot"),)))
+    databricks.write(f"{LOGS}/t.log", content)
+
+    assert live(workspace).live_log("7", "t", 20) == Written(b"", 20)
+
+
+def test_of_a_log_that_ran_ahead_the_newest_part_is_read(workspace: Workspace) -> None:
+    databricks = Databricks(Access(workspace.url, (SecretStr("dapi-bot"),)))
+    databricks.write(f"{LOGS}/t.log", b"100\nline\n")
+    backend = live(workspace)
+
+    assert backend.live_log("7", "t", 20) == Written(b"line\n", 100, cut=True)
+    assert backend.live_log("7", "t", 102) == Written(b"ne\n", 102)
+    assert backend.live_log("7", "t", 105) == Written(b"", 105)
+    assert backend.live_log("7", "t", 200) == Written(b"", 200)
+
+
+def test_a_log_that_nobody_follows_leaves_nothing(
+    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+) -> None:
+    run = backend.submit(submission(project(tmp_path / "project")))
+    ended(backend, run)
+
+    assert LOGS not in workspace.tree()
+    assert backend.live_log(run, "token-fine", 0) == Written(b"")
+    assert backend.whole_log(run, "token-fine").content.startswith(b"mode fine\n")
+
+
+def test_of_a_log_that_databricks_does_not_keep_whole_the_end_is_told(workspace: Workspace, tmp_path: Path) -> None:
+    backend = live(workspace)
+    talks = "for number in range(60): print(str(number) * 50_000)\nprint('end')\n"
+    run = backend.submit(submission(project(tmp_path / "project", **{"main.py": talks})))
+    ended(backend, run)
+
+    whole = backend.whole_log(run, "token-fine")
+
+    assert whole.cut
+    assert whole.content.endswith(b"9\nend\n")
+    assert len(whole.content) == 5 * 1024 * 1024
+
+
+def test_the_token_of_the_run_is_in_no_log(workspace: Workspace, tmp_path: Path) -> None:
+    backend = live(workspace)
+    run = backend.submit(submission(project(tmp_path / "project"), "tells"))
+    ended(backend, run)
+
+    (part,) = (workspace.tree(LOGS)[path] for path in left_behind(workspace))
+
+    for told in (part, backend.whole_log(run, "token-tells").content):
+        assert b"variable DATABRICKS_TOKEN ***" in told
+        assert b"dapi-task" not in told

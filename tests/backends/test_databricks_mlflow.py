@@ -78,11 +78,14 @@ def test_a_project_runs_under_the_run_that_the_bot_created(workspace: Workspace,
 def test_a_project_that_fails_is_seen_with_its_log(workspace: Workspace, backend: DatabricksMlflow) -> None:
     asked = prepared(workspace, QUICK, parameters={"mode": "exits"}, token="a bad one", timeout=180.0)
 
-    seen = ended(backend, backend.submit(asked), 180)
+    run = backend.submit(asked)
+    seen = ended(backend, run, 180)
 
     assert seen.outcome == "failed"
     assert "exit code" in seen.reason
     assert "mode exits" in seen.log
+    assert b"mode exits" in backend.whole_log(run, asked.token).content
+    assert backend.live_log(run, asked.token, 0).content == b""
 
 
 def test_what_mlflow_leaves_out_of_a_submission_is_added(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from example_project import until
 
 from bot.backends import launcher, project
 
@@ -244,3 +245,78 @@ def test_the_launcher_needs_nothing_but_an_old_python() -> None:
     imported |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
     assert imported - set(sys.stdlib_module_names) == {"databricks"}, "the runtime's own SDK, where there is one"
+
+
+def test_the_newest_part_of_the_output_is_left_where_it_can_be_read_meanwhile(packed: Path) -> None:
+    live = packed / "shared" / "logs" / "t.log"
+    live.parent.parent.mkdir()
+
+    with subprocess.Popen(
+        [sys.executable, str(LAUNCHER), _order(packed, "echo first; read -r line <> pipe; echo last", live)],
+        cwd=packed,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        seen = until(lambda: live.read_bytes() if live.exists() and live.stat().st_size else None)
+        process.terminate()
+
+    assert seen == b"0\nfirst\n"
+    assert live.read_bytes().startswith(b"0\nfirst\nlauncher: The run was stopped from outside")
+
+
+def _order(folder: Path, command: str, live: Path) -> str:
+    os.mkfifo(folder / "pipe")
+    command = command.replace("pipe", str(folder / "pipe"))
+    return json.dumps({"archive": str(folder / "project.tgz"), "command": command, "live": str(live)})
+
+
+def test_of_much_output_only_the_newest_part_is_left_and_it_tells_where_it_begins(packed: Path) -> None:
+    live = packed / "logs" / "t.log"
+
+    ended = _launch(packed, "seq 100000", live=str(live))
+
+    start, _, part = live.read_bytes().partition(b"\n")
+    assert len(part) == launcher.LIVE_BYTES
+    assert ended.stdout.encode()[int(start) :] == part
+
+
+def test_where_the_workspace_is_elsewhere_the_part_is_left_beside_the_launchers_folder(packed: Path) -> None:
+    (packed / "code").mkdir()
+    here = packed / "code" / "launcher.py"
+    here.write_bytes(LAUNCHER.read_bytes())
+    order = {"archive": str(packed / "project.tgz"), "command": "echo it", "live": "/no/such/place/logs/t.log"}
+
+    subprocess.run([sys.executable, str(here), json.dumps(order)], cwd=packed, capture_output=True, check=True)
+
+    assert (packed / "logs" / "t.log").read_bytes() == b"0\nit\n"
+
+
+@pytest.mark.parametrize("place", ["/dev/full/logs/t.log", "logs/t.log"])
+def test_a_place_that_cannot_be_written_to_holds_up_nobody(packed: Path, place: str) -> None:
+    (packed / "logs" / "t.log").mkdir(parents=True)
+
+    ended = _launch(packed, "echo it", live=str(packed / place))
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "it\n", "")
+
+
+def test_what_the_environment_calls_a_secret_is_in_no_output(packed: Path) -> None:
+    secrets = {
+        "MLFLOW_TRACKING_TOKEN": "canary-4711",
+        "db_password": "canary-4712",
+        "AWS_SECRET_ACCESS_KEY": "canary-4713",
+    }
+    plain = {"TOKENIZER": "bert-base", "PARTITION_KEY": "customer_id", "SHORT_TOKEN": "abc"}
+
+    ended = _launch(
+        packed,
+        "env; echo canary-4711; echo canary-4712 >&2; exit 1",
+        environment={**secrets, **plain},
+        log=str(packed / "output.log"),
+        live=str(packed / "logs" / "t.log"),
+    )
+
+    for told in (ended.stdout, ended.stderr, (packed / "output.log").read_text(), (packed / "logs/t.log").read_text()):
+        assert "canary" not in told
+    assert "canary" not in _result(packed)["reason"]
+    for name, value in plain.items():
+        assert f"{name}={value}" in ended.stdout

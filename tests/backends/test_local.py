@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from example_project import alive, ended, processes, project, submission, until
 
+from bot.backends import local
 from bot.backends.local import Local
+from bot.backends.run import Written
 from bot.errors import NotFound, ProjectError
 
 STARTER = """
@@ -18,7 +20,9 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from example_project import submission
+from bot.backends import local
 from bot.backends.local import Local
+from bot.backends.run import Written
 Local(Path({runs!r})).submit(submission(Path({project!r}), "soon", token="orphan"))
 print("started", flush=True)
 sys.stdin.read()
@@ -166,3 +170,28 @@ def test_a_project_that_cannot_be_run_starts_nothing(backend: Local, tmp_path: P
         backend.submit(submission(tmp_path / "empty"))
     with pytest.raises(NotFound):
         backend.look("token-fine")
+
+
+def test_a_log_is_read_on_from_where_it_was_left(backend: Local, folder: Path) -> None:
+    run = backend.submit(submission(folder))
+    ended(backend, run)
+
+    assert backend.live_log(run, run, 0) == Written(b"mode fine\ndone\n")
+    assert backend.live_log(run, run, 10) == Written(b"done\n", 10)
+    assert backend.live_log(run, run, 15) == Written(b"", 15)
+    assert backend.whole_log(run, run) == Written(b"mode fine\ndone\n")
+    assert backend.live_log("unknown", "unknown", 0) == Written(b"")
+
+
+def test_of_a_long_log_the_end_is_read(backend: Local, folder: Path) -> None:
+    run = backend.submit(submission(folder))
+    ended(backend, run)
+    (backend._folder / run / "output.log").write_bytes(b"x" * local.LARGEST_LOG + b"end\n")
+
+    whole, part = backend.whole_log(run, run), backend.live_log(run, run, 5)
+
+    assert (len(whole.content), whole.start, whole.cut) == (local.LARGEST_LOG, 4, True)
+    assert (len(part.content), part.cut) == (local.LARGEST_PART, True)
+    assert whole.content.endswith(b"xend\n")
+    assert part.content.endswith(b"xend\n")
+    assert part.start + len(part.content) == local.LARGEST_LOG + 4

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot import app, settings
@@ -10,10 +10,9 @@ from bot.controllers.neighbours import Neighbours
 from bot.errors import SignalmanError
 from bot.queue import Lease, Queue, migrate
 from bot.sandbox.world import World
+from bot.settings import Reporting
 from bot.subjects import Branch, Model, PullRequest, Subject
 from tests.controllers.knife import Killed, Knife, within_reach
-
-_ONE_AT_A_TIME = threading.Lock()  # Alembic is made for one upgrade in a process.
 
 PATIENCE = 120.0
 """Seconds until a bot that does not come to an end is given up: long, for a machine that has other things to do."""
@@ -30,6 +29,7 @@ class KillableBot:
     folder: Path
     knife: Knife = field(default_factory=Knife)
     deaths: int = 0
+    manners: Reporting = field(default_factory=lambda: Reporting(steps=False))
     errors: list[str] = field(default_factory=list)
     _clock: threading.Event = field(default_factory=threading.Event)
 
@@ -38,8 +38,7 @@ class KillableBot:
         self.settings = settings.read({**environment, "BOT_CONFIG": "config/bot.yml"})
         self.repository = self.settings.served[0].key
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _ONE_AT_A_TIME:
-            migrate(self.settings.database_url)
+        migrate(self.settings.database_url)
         self.queue = Queue(self.settings.database_url)
         self.neighbours = self._born()
 
@@ -111,5 +110,11 @@ class KillableBot:
     def _due(self) -> set[Subject]:
         return {row.subject for row in self.queue.subjects(100) if row.due_at is not None}
 
+    def tell_of_steps(self) -> None:
+        """Post a status for each step too, from now on: many more places at which a pass may be cut off."""
+        self.manners = Reporting()
+        self.neighbours = self._born()
+
     def _born(self) -> Neighbours:
-        return within_reach(app.neighbours(self.settings), self.knife)
+        born = replace(app.neighbours(self.settings, self.queue), manners=self.manners)
+        return within_reach(born, self.knife)

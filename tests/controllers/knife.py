@@ -14,9 +14,19 @@ from bot.controllers.neighbours import Neighbours, Place
 
 Side = Literal["before", "after"]
 
-AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply")
+AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply", "answer", "like", "attach")
 DATABRICKS = ("make_folder", "write", "remove", "submit", "cancel", "create_job", "update_job")
-MLFLOW = ("make_experiment", "start", "tag", "end", "archive_version", "tag_experiment", "delete_version", "delete_run")
+MLFLOW = (
+    "make_experiment",
+    "start",
+    "tag",
+    "end",
+    "record",
+    "archive_version",
+    "tag_experiment",
+    "delete_version",
+    "delete_run",
+)
 
 
 class Killed(BaseException):
@@ -90,7 +100,7 @@ def within_reach(world: Neighbours, knife: Knife) -> Neighbours:
             Watched(one.runs, MLFLOW, knife),
             Watched(one.models, MLFLOW, knife),
         )
-        return Place(*watched)
+        return Place(*watched, {**one.backends, "databricks-jobs": DatabricksJobs(watched[0])})
 
     validation, production = place(world.validation), place(world.production)
     repositories: Any = {
@@ -102,5 +112,4 @@ def within_reach(world: Neighbours, knife: Knife) -> Neighbours:
         repositories=repositories,
         validation=validation,
         production=production,
-        backends={**world.backends, "databricks-jobs": DatabricksJobs(validation.databricks)},
     )

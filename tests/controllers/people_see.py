@@ -62,9 +62,9 @@ def unfinished(scene: Scene, iteration: int) -> list[str]:
 def statuses(scene: Scene, iteration: int) -> list[tuple[str, str]]:
     """State and words of each status of the bot's on an iteration, `pending` once however often it was posted."""
     found = [
-        (one["state"], one["description"])
+        (one["state"], masked(one["description"], scene))
         for one in sorted(scene.world.azure.statuses(scene.number), key=lambda one: int(one["id"]))
-        if one["context"]["genre"] == "signalman" and one["iterationId"] == iteration
+        if one["context"] == {"genre": "signalman", "name": "validate"} and one["iterationId"] == iteration
     ]
     return [status for status, same in groupby(found) for _ in range(1 if status[0] == "pending" else len(list(same)))]
 
@@ -100,7 +100,17 @@ def masked(text: str, scene: Scene) -> str:
     text = re.sub(r"\b[0-9a-f]{40}\b", "(another commit)", text.replace(scene.name, "(name)"))
     text = re.sub(r"\(http\S*\)", "(address)", text)
     text = re.sub(r"/runs/\d+/project-\w+/", "/(folder of the run)/", text)
-    return re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "(time)", text)
+    return re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "(time)", _alone(text))
+
+
+def _alone(text: str) -> str:
+    """A text without the target branch, which other stories merge to meanwhile: what it measured, what a merge does."""
+    text = re.sub(r"⚠️ \*\*On merge:.*", "", text)
+    text = re.sub(r"<details><summary>On merge.*?</details>", "", text, flags=re.DOTALL)
+    text = re.sub(r" \([^()]* vs \w+\)", "", text)
+    text = re.sub(r"\*\*(As good as|Better than|Worse than)[^*]*\*\*[^.]*\. ?", "", text)
+    ours = re.compile(r"!\[|\| (Metric|`rmse`) |\|---\|---:\|(---:\|)*(:-:\|)?$")
+    return re.sub(r"\n{2,}", "\n", "\n".join(line for line in text.splitlines() if not ours.match(line)))
 
 
 def _tags(run: Mapping[str, Any]) -> dict[str, str]:

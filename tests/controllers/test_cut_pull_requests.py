@@ -30,6 +30,7 @@ def trained_and_scored(scene: Scene) -> dict[str, Any]:
 
 
 def failing(scene: Scene) -> dict[str, Any]:
+    scene.bot.tell_of_steps()
     scene.open(scene.trains("raises"))
     scene.bot.hear_of(scene.number)
     scene.bot.work()
@@ -77,23 +78,50 @@ def opened_again(scene: Scene) -> dict[str, Any]:
     return people_see.pull_request(scene)
 
 
+def asked_to_retry(scene: Scene) -> dict[str, Any]:
+    scene.bot.knife.rest()
+    failing(scene)
+    scene.bot.knife.cut_from_here()
+    thread = scene.world.azure.comment(scene.number, "/mlops retry")
+    scene.bot.hear_of(scene.number)
+    scene.bot.work()
+    scene.let_end(QUICK)
+    scene.bot.finish()
+    (asked,) = (one for one in scene.world.azure.threads(scene.number) if one["id"] == thread)
+    answers = [people_see.masked(str(one["content"]), scene) for one in asked["comments"]]
+    return people_see.pull_request(scene) | {"answers": answers, "likes": len(asked["comments"][0]["usersLiked"])}
+
+
 STARTS = "set_status 1, make_experiment 1, start 1, write 1, submit 1, tag 1"
 CHANGES: dict[Story, tuple[str, ...]] = {
-    badly_named: ("open_thread 1, set_thread_status 1, set_status 1",),
+    badly_named: ("open_thread 1, set_status 1",),
     trained_and_scored: (
         STARTS,
         "open_thread 1",
         "end 1, tag 2, make_experiment 2, start 2, write 2, submit 2, tag 3",
-        "edit_report 1",
-        "end 2, tag 4, edit_report 2, set_thread_status 1, set_status 2",
+        "end 2, tag 4",
+        "edit_report 1, set_status 2",
     ),
-    failing: (STARTS, "open_thread 1", "end 1, tag 2, edit_report 1, set_thread_status 1, set_status 2"),
+    failing: (
+        STARTS,
+        "set_status 2, set_status 3, set_status 4, open_thread 1",
+        "end 1, tag 2",
+        "edit_report 1, set_thread_status 1, set_status 5, set_status 6, set_status 7",
+    ),
+    asked_to_retry: (
+        # What is run is there already: it is named by its content.
+        "like 1, set_thread_status 1, answer 1, set_status 1, make_experiment 1, start 1, submit 1, tag 1",
+        "set_status 2, set_status 3, edit_report 1",
+        "end 1, tag 2",
+        "edit_report 2, set_status 4, set_status 5, set_status 6",
+    ),
     superseded: (
         STARTS,
         "open_thread 1",
         "tag 2, cancel 1, set_status 2, make_experiment 2, start 2, write 2, submit 2, tag 3",
         "end 1, tag 4, edit_report 1",
-        "end 2, tag 5, edit_report 2, set_thread_status 1, set_status 3",
+        "end 2, tag 5",
+        "edit_report 2, set_status 3",
     ),
     abandoned: (STARTS, "open_thread 1", "tag 2, cancel 1", "end 1, tag 3, tag_experiment 1"),
     opened_again: (
@@ -101,16 +129,16 @@ CHANGES: dict[Story, tuple[str, ...]] = {
         "open_thread 1",
         "tag 2, cancel 1",
         "end 1, tag 3, tag_experiment 1",
-        # What is run is there already: it is named by its content.
         "make_experiment 2, start 2, submit 2, tag 4",
-        "edit_report 1",
-        "end 2, tag 5, edit_report 2, set_thread_status 1, set_status 2",
+        "end 2, tag 5",
+        "edit_report 1, set_status 2",
     ),
 }
 ITS_OWN: dict[Story, slice] = {
-    failing: slice(2, None),  # a run that will fail is started like one that will not, and told of like it
-    superseded: slice(0, -1),  # the run that came after another ends like any other
-    opened_again: slice(4, -1),  # until it is opened again it is one that was abandoned
+    failing: slice(1, None),  # a run that will fail is started like one that will not
+    asked_to_retry: slice(0, -2),  # what runs again ends like any other
+    superseded: slice(0, -2),  # and so does the run that came after another
+    opened_again: slice(4, -2),  # until it is opened again it is one that was abandoned
 }
 CASES = [
     pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")

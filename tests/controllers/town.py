@@ -12,11 +12,14 @@ from datetime import datetime, timedelta
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
 from bot.config import Mlops
 from bot.facts import Outcome, ProjectRun, PullRequestFacts, PullRequestHead
-from bot.rules import checks
+from bot.rules import checks, steps
+from bot.settings import Reporting
 from tests.rules.example_pull_request import CONFIG, GOOD, HEAD, NOW, PR
 
 FIRST = replace(HEAD, iteration=1, commit="c1", changed=())
 FINAL = ("succeeded", "failed", "notApplicable")
+QUIET = Reporting(progress=None)
+"""Of a run that goes on there is no end of reports otherwise."""
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Memo:
     config: Mlops = CONFIG
     runs: tuple[ProjectRun, ...] = ()
     status: str = ""
+    reported: datetime | None = None
     read: datetime = NOW
 
 
@@ -63,7 +67,7 @@ class Town:
         """One pass, killed when it has made `cut` changes; tells whether it came to its end having changed nothing."""
         memo, before = self._gather(), self.changes
         end = None if cut is None else before + cut
-        actions = checks.plan(self._facts(memo), self.now)
+        actions = checks.plan(self._facts(memo), self.now, QUIET)
         for action in actions:
             for left in self._perform(action, memo):
                 memo = left
@@ -94,6 +98,8 @@ class Town:
             found = [
                 run for run in self.mlflow.values() if not run.closed or (head.open and run.iteration == head.iteration)
             ]
+            if not same:
+                memo = replace(memo, reported=None)
             runs = (*known.values(), *(self._as_found(run) for run in found if run.token not in known))
             memo = replace(memo, head=head, config=memo.config if same else self.config, runs=runs, read=self.now)
         looked = tuple(self._look(run) for run in memo.runs)
@@ -116,13 +122,16 @@ class Town:
 
     def _facts(self, memo: Memo) -> PullRequestFacts:
         assert memo.head is not None
-        return replace(PR, head=memo.head, config=memo.config, runs=memo.runs)
+        head = replace(memo.head, thread=len(self.threads))
+        return replace(PR, head=head, config=memo.config, runs=memo.runs, reported=memo.reported)
 
     def _perform(self, action: Action, memo: Memo) -> Iterator[Memo]:
         """Makes the changes of an action one by one, and yields what is remembered after each."""
         head = memo.head
         assert head is not None
         match action:
+            case SetStatus(name=name) if name != "validate":
+                yield memo
             case SetStatus(_, iteration, state, text):
                 states = self.statuses.setdefault(iteration, [])
                 told = f"{iteration} {state} {text}"
@@ -139,7 +148,7 @@ class Town:
                 if self.threads != [body]:
                     self.threads[:1] = [body]
                     self.changes += 1
-                yield memo
+                yield replace(memo, reported=self.now)
             case StartRun(token, project):
                 run = ProjectRun(token, project, action.commit, action.iteration, action.backend, started=self.now)
                 self.mlflow.setdefault(token, replace(run, mlflow_run=token))
@@ -241,8 +250,8 @@ def verdict(town: Town, config: Mlops) -> str | None:
 def _end(town: Town, project: str) -> str:
     """How the last attempt at a project ended. Only the bot cancels here, and what it cancelled it runs again."""
     losses, end, attempt = 0, "running", 1
-    while run := town.cluster.get(checks.token(PR.repository, town.head, project, attempt)):
+    while run := town.cluster.get(steps.token(PR.repository, town.head, project, attempt)):
         losses += run.outcome == "no cluster"
-        again = run.outcome in (None, "cancelled") or (run.outcome == "no cluster" and losses <= len(checks.PAUSES))
+        again = run.outcome in (None, "cancelled") or (run.outcome == "no cluster" and losses <= len(steps.PAUSES))
         end, attempt = "running" if again else str(run.outcome), attempt + 1
     return end

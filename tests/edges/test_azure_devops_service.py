@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
@@ -15,8 +16,10 @@ from bot.services import azure_client, azure_devops
 from bot.services.azure_client import Client
 from bot.services.azure_devops import LONGEST_COMMENT, AzureDevOps
 from bot.settings import Served
+from tests.openapi import MISSING, OpenApi, Watch
 
 PROJECT, REPOSITORY = "ml team", "our models"
+PNG = b"\x89PNG\r\n\x1a\n and more"
 
 
 @pytest.fixture
@@ -25,10 +28,15 @@ def azure(tmp_path: Path) -> Iterator[StandIn]:
     content.mkdir()
     for number in range(5):
         (content / f"file_{number}.txt").write_text(f"{number}\n" * 20)
-    stand_in = StandIn(tmp_path / "azure", project=PROJECT, repository=REPOSITORY, bot_token="pat-good")
+    people = {"pat-ada": "Ada Bergström", "pat-bo": "Bo Okafor"}
+    stand_in = StandIn(tmp_path / "azure", project=PROJECT, repository=REPOSITORY, bot_token="pat-good", people=people)
     with stand_in as started:
         started.seed(content)
+        watch = None if MISSING else Watch(OpenApi.load())
+        if watch is not None:
+            started.observers.append(watch)
         yield started
+    assert watch is None or watch.problems == []
 
 
 @pytest.fixture
@@ -47,6 +55,22 @@ def opened(azure: StandIn, branch: str = "change") -> int:
     return azure.open_pull_request(branch, title=f"Change {branch}")
 
 
+def test_a_comment_is_answered_where_it_was_made(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    thread = azure.comment(number, "/mlops retrain")
+    azure.comment(number, "Not an answer to the second", thread)
+    (second,) = (one["id"] for one in azure.threads(number)[-1]["comments"] if "Not an" in one["content"])
+
+    service.answer(number, thread, 1, "Done.")
+
+    assert service.answers(number, thread, 1) == ["Not an answer to the second", "Done."]
+    assert service.answers(number, thread, second) == []
+    with pytest.raises(NotFound):
+        service.answers(number, 999, 1)
+    with pytest.raises(NotFound):
+        service.answer(number, 999, 1, "Done.")
+
+
 def test_a_pull_request_is_read_with_its_newest_iteration(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
     newest = azure.push("change", {"file_1.txt": "more\n"}, "More")
@@ -57,6 +81,7 @@ def test_a_pull_request_is_read_with_its_newest_iteration(azure: StandIn, servic
     assert (head.iteration, head.commit) == (2, newest)
     assert head.title == "Change change"
     assert head.author.replace("_", "").isalnum()
+    assert head.author_id == azure.pull_request(number)["createdBy"]["id"]
     assert head.url == f"{azure.organization_url}/ml%20team/_git/our%20models/pullrequest/{number}"
 
 
@@ -116,14 +141,41 @@ def test_the_tip_of_a_branch_is_not_that_of_one_whose_name_goes_on(azure: StandI
 def test_a_status_counts_for_its_iteration_and_the_newest_wins(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
 
-    before = service.verdict(number, 1)
+    before = service.checks(number)
     service.set_status(number, 1, "pending", "waits", "http://127.0.0.1/x")
     service.set_status(number, 1, "failed", "no metric", "")
+    service.set_status(number, 1, "succeeded", "passed", "", "train")
     azure.push("change", {"file_1.txt": "more\n"}, "More")
+    service.set_status(number, 2, "pending", "waits", "")
 
-    assert before is None
-    assert service.verdict(number, 1) == "failed"
-    assert service.verdict(number, 2) is None
+    assert before == []
+    assert sorted((one.name, one.iteration, one.state, one.told) for one in service.checks(number)) == [
+        ("train", 1, "succeeded", "passed"),
+        ("validate", 1, "failed", "no metric"),
+        ("validate", 2, "pending", "waits"),
+    ]
+
+
+def test_a_status_of_somebody_elses_is_not_ours(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    body = {"state": "succeeded", "context": {"genre": "sonar", "name": "validate"}, "iterationId": 1}
+    service._call("POST", f"pullRequests/{number}/statuses", body=body)
+
+    assert service.checks(number) == []
+
+
+def test_each_iteration_tells_what_it_brought_and_a_merge_what_it_became(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    first = service.pull_request(number)
+    second = azure.push("change", {"file_1.txt": "more\n"}, "More")
+    merged = azure.complete(number)
+    head = service.pull_request(number)
+
+    assert head.commits == (first.commit, second)
+    assert (first.merge_commit, head.merge_commit) == ("", merged)
+    assert first.pushed is not None
+    assert head.pushed is not None
+    assert first.pushed < head.pushed
 
 
 def test_the_report_is_one_thread_that_is_found_again_edited_and_answered(azure: StandIn, service: AzureDevOps) -> None:
@@ -145,16 +197,121 @@ def test_the_report_is_one_thread_that_is_found_again_edited_and_answered(azure:
 
 def test_a_report_that_somebody_deleted_is_not_found(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
-    thread = service.open_thread(number, "words", None)
+    thread = service.open_thread(number, "words", "closed")
     azure.delete_comment(number, thread, 1, author="Signalman")
 
     assert service.thread(number) is None
 
 
+def test_what_was_said_is_read_in_one_call_with_the_report_and_every_command(
+    azure: StandIn, service: AzureDevOps
+) -> None:
+    number = opened(azure)
+    me = service.me()
+    report = service.open_thread(number, "the report", "closed")
+    azure.comment(number, "Just talk", author="Bo Okafor")
+    thread = azure.comment(number, "/mlops retry", author="Bo Okafor")
+    service.like(number, thread, 1)
+    service.like(number, thread, 1)
+    service.answer(number, thread, 1, "`/mlops retry` ✅ for `a1b2c3d`: yes")
+    before = len(azure.calls)
+
+    found = service.discussion(number)
+
+    assert len(azure.calls) == before + 1
+    assert found.me == me
+    assert found.report is not None
+    assert (found.report.id, found.report.comments) == (report, ("the report",))
+    asked, answer = found.comments
+    assert (asked.thread, asked.id, asked.first, asked.content) == (thread, 1, True, "/mlops retry")
+    assert (asked.author, asked.unique_name) == ("Bo Okafor", "bo.okafor@contoso.example")
+    assert asked.liked_by == {me}
+    assert (answer.author_id, answer.parent, answer.first) == (me, 1, False)
+    assert asked.published <= answer.published
+    assert asked.published.tzinfo is not None
+
+
+def test_a_command_below_the_report_is_heard_too(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    report = service.open_thread(number, "the report", "closed")
+    azure.comment(number, "/mlops status", report, author="Bo Okafor")
+
+    found = service.discussion(number)
+
+    assert [(one.content, one.first) for one in found.comments] == [("the report", True), ("/mlops status", False)]
+
+
+def test_an_edited_or_deleted_command_is_read_as_it_is_now(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    edited = azure.comment(number, "/mlops run", author="Bo Okafor")
+    azure.edit_comment(number, edited, 1, "/mlops cancel", author="Bo Okafor")
+    deleted = azure.comment(number, "/mlops run", author="Bo Okafor")
+    service.answer(number, deleted, 1, "`/mlops run` ✅ for `a1b2c3d`: yes")
+    azure.delete_comment(number, deleted, 1, author="Bo Okafor")
+
+    first, gone, answer = service.discussion(number).comments
+
+    assert (first.content, first.content_updated > first.published) == ("/mlops cancel", True)
+    assert (gone.content, gone.deleted, gone.author) == ("", True, "Bo Okafor")
+    assert answer.content.startswith("`/mlops run` ✅")
+
+
+def test_a_thread_that_only_pretends_to_be_the_report_is_none(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+    stranger = at(azure.organization_url, "pat-bo")
+    stranger.open_thread(number, "not the report", "active")
+    assert service.discussion(number).report is None
+
+    service.open_thread(number, "the report", "active")
+
+    found = service.discussion(number).report
+    assert found is not None
+    assert found.comments == ("the report",)
+
+
+def test_a_comment_opens_a_thread_of_its_own(azure: StandIn) -> None:
+    number = opened(azure)
+    thread = at(azure.organization_url, "pat-bo").comment(number, "/mlops run")
+
+    (found,) = azure.threads(number)
+    assert (found["id"], found["status"]) == (thread, "active")
+    assert found["comments"][0]["author"]["displayName"] == "Bo Okafor"
+
+
+def test_who_the_bot_is_is_asked_once(azure: StandIn, service: AzureDevOps) -> None:
+    first = service.me()
+
+    assert service.me() == first
+    (call,) = (one for one in azure.calls if one.path.endswith("/connectionData"))
+    assert call.query["api-version"] == "7.1-preview.1"
+
+
+def test_the_members_of_a_team_are_read_from_all_pages(azure: StandIn, service: AzureDevOps) -> None:
+    azure.team("ML leads", *(f"Person {number}" for number in range(205)))
+    azure.team("Nobody here")
+    azure.team("A hundred", *(f"Person {number}" for number in range(100)))
+
+    assert len(service.members("ML leads")) == 205
+    assert service.members("nobody here") == frozenset()
+    assert len(service.members("A hundred")) == 100
+    assert azure.world.people.named("Person 7").id in service.members("ML leads")
+    with pytest.raises(NotFound, match="does not exist"):
+        service.members("ML laeds")
+
+
+def test_what_is_said_in_a_thread_that_is_gone_is_not_found(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+
+    with pytest.raises(NotFound):
+        service.answer(number, 4711, 1, "words")
+    with pytest.raises(NotFound):
+        service.like(number, 4711, 1)
+
+
 def test_a_report_that_is_too_long_is_cut_and_not_refused(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
 
-    service.open_thread(number, "x" * (LONGEST_COMMENT + 10_000), None)
+    service.open_thread(number, "x" * (LONGEST_COMMENT + 10_000), "closed")
 
     found = service.thread(number)
     assert found is not None
@@ -180,7 +337,7 @@ def test_a_call_is_made_once_and_its_wait_handed_on(azure: StandIn, service: Azu
     azure.trip(429, path="/threads", retry_after=17)
 
     with pytest.raises(ServiceError) as refused:
-        service.open_thread(number, "words", None)
+        service.open_thread(number, "words", "closed")
 
     assert (refused.value.status, refused.value.retry_after) == (429, 17)
     assert len(azure.calls) == before + 1
@@ -191,7 +348,7 @@ def test_an_answer_that_is_lost_is_not_asked_for_twice(azure: StandIn, service: 
     azure.trip(path="/threads", lose_answer=True)
 
     with pytest.raises(ServiceError, match="could not be reached"):
-        service.open_thread(number, "words", None)
+        service.open_thread(number, "words", "closed")
 
     assert sum("signalman.thread" in (one["properties"] or {}) for one in azure.threads(number)) == 1
 
@@ -205,7 +362,7 @@ def test_the_second_token_is_used_when_the_first_has_expired(azure: StandIn) -> 
     service.set_status(number, 1, "succeeded", "passed", "")
 
     assert [call.status for call in azure.calls[before:]] == [200]
-    assert service.verdict(number, 1) == "succeeded"
+    assert [one.state for one in service.checks(number)] == ["succeeded"]
 
 
 @pytest.mark.parametrize(
@@ -285,3 +442,48 @@ def test_what_azure_devops_says_of_an_error_is_passed_on_in_one_short_line() -> 
     assert refused.value.status == 403
     assert "TF401027: You need the permission." in str(refused.value)
     assert len(str(refused.value)) < 500
+
+
+# Attachments
+
+
+def test_a_picture_is_attached_and_its_address_gives_it_back(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+
+    url = service.attach(number, "wine-6e99ba5-loss.png", PNG)
+
+    found = requests.get(f"{url}?api-version=7.1", auth=("", "pat-good"), timeout=5)
+    (sent,) = (call for call in azure.calls if call.method == "POST")
+    assert (found.status_code, found.content) == (200, PNG)
+    assert sent.request_headers["Content-Type"] == "application/octet-stream"
+    assert url.startswith(azure.organization_url)
+
+
+def test_a_picture_that_was_attached_before_is_found_and_not_attached_again(
+    azure: StandIn, service: AzureDevOps
+) -> None:
+    number = opened(azure)
+    service.attach(number, "another.png", PNG)
+    first = service.attach(number, "loss.png", PNG)
+
+    assert service.attach(number, "loss.png", PNG) == first
+    assert [one["displayName"] for one in azure.attachments(number)] == ["another.png", "loss.png"]
+
+
+def test_a_name_from_outside_stays_a_name(azure: StandIn, service: AzureDevOps) -> None:
+    number = opened(azure)
+
+    url = service.attach(number, "a b#c?d%é.png", PNG)
+
+    assert requests.get(f"{url}?api-version=7.1", auth=("", "pat-good"), timeout=5).content == PNG
+
+
+@pytest.mark.parametrize(("status", "listed"), [(400, True), (409, True), (403, False), (413, False), (503, False)])
+def test_a_refused_attachment_is_looked_for_only_where_its_name_may_be_taken(status: int, listed: bool) -> None:
+    def answer(asked: Asked) -> Said:
+        return Said({"message": "No."}, status) if asked.method == "POST" else Said({"value": []})
+
+    with scripted(answer) as front, pytest.raises(ServiceError, match=rf"{status}: No\."):
+        at(front.url).attach(1, "loss.png", PNG)
+
+    assert [asked.method for asked in front.asked] == (["POST", "GET"] if listed else ["POST"])

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import requests
 
-from bot.sandbox.azure_devops import AzureDevOps, Refusal
+from bot.sandbox.azure_devops import AzureDevOps, Refusal, markdown
 from tests.openapi import FOLDER, MISSING, OpenApi, Watch
 
 BOT, ADA, BO = "bot-token", "ada-token", "bo-token"
@@ -1090,6 +1090,19 @@ def test_the_page_of_a_pull_request_shows_comments_as_markdown_and_nothing_hosti
         assert unwanted not in text, unwanted
     assert f'id="thread-{closed["id"]}">' in text
     assert "script" not in page.headers["Content-Security-Policy"].replace("script-src", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("</details></div>", "&lt;/details&gt;&lt;/div&gt;"),
+        ("<details open><summary><code>a</code>", "<details open><summary><code>a</code></summary></details>"),
+        ("<summary></details></summary>", "<summary>&lt;/details&gt;</summary>"),
+        ("<details onclick=x></details>", "&lt;details onclick=x&gt;&lt;/details&gt;"),
+    ],
+)
+def test_a_comment_closes_what_it_opens_and_nothing_of_the_page(said: str, shown: str) -> None:
+    assert markdown.rendered(said) == shown
 
 
 def test_a_browser_on_the_pages_may_read_attachments_and_change_nothing(

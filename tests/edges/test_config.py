@@ -42,7 +42,8 @@ MISTAKES = [
     (
         "projects: [{path: a, timeot: 3m}]",
         "projects[0].timeot is not a key that Signalman knows; remove it or correct its spelling. "
-        "It may be: path, entry_point, parameters, after, model, metrics, timeout, cluster, backend.",
+        "It may be: path, entry_point, parameters, after, model, metrics, "
+        "signature, retrain, timeout, cluster, backend.",
     ),
     (
         "branches: {forbiden: []}",
@@ -143,7 +144,7 @@ def test_each_mistake_gets_a_line_of_its_own() -> None:
          f'config/bot.yml: limits.sweep is "often"; {TIME}'),
         ("repos: []\nrepositories: [{project: a, repository: b}]",
          "config/bot.yml: repos is not a key that Signalman knows; remove it or correct its spelling. "
-        "It may be: repositories, registry_webhooks, limits, policies."),
+         "It may be: repositories, registry_webhooks, limits, policies, report, commands, templates."),
         ("{}", "config/bot.yml: repositories is missing."),
         ("", "config/bot.yml: repositories is missing."),
         ("- a", "config/bot.yml holds ['a'] at its top; it must hold keys and values."),

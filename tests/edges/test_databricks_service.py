@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
+from bot.config import Schedule
 from bot.errors import NotFound, ServiceError
 from bot.sandbox.databricks import Databricks as Workspace
 from bot.services import databricks
@@ -106,6 +107,20 @@ def test_only_parameters_and_tags_of_a_job_are_changed(workspace: Workspace, ser
     )
     assert kept["schedule"]["pause_status"] == "PAUSED"
     assert kept["tasks"][0]["notebook_task"]["notebook_path"] == "/Shared/score"
+
+
+def test_a_jobs_schedule_is_read_as_people_left_it(workspace: Workspace, service: Databricks) -> None:
+    timed = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "Europe/Zurich", "pause_status": "UNPAUSED"}
+    job = service.create_job({"name": "timed", "tasks": [TASK], "schedule": timed})
+    untimed = service.create_job({"name": "untimed", "tasks": [TASK]})
+
+    running = service.read_job(job).schedule
+    workspace.pause(job)
+    paused = service.read_job(job).schedule
+
+    assert running == Schedule(cron="0 0 2 * * ?", timezone="Europe/Zurich")
+    assert paused == Schedule(cron="0 0 2 * * ?", timezone="Europe/Zurich", paused=True)
+    assert service.read_job(untimed).schedule is None
 
 
 def test_a_job_that_a_bundle_manages_is_known_as_such(service: Databricks) -> None:

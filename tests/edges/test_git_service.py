@@ -113,9 +113,95 @@ def test_a_commit_that_the_branch_has_left_is_said_to_be_gone(azure: StandIn, mi
         mirror.bring("change", lost)
 
 
+def test_a_commit_that_the_branch_was_once_at_is_brought(azure: StandIn, mirror: Mirror) -> None:
+    old = azure.tip("main")
+    for number in range(3):
+        azure.push("main", {"more.txt": str(number)}, "Go on", base="main")
+    mirror.fetch("main")
+
+    mirror.bring_past("main", old)
+
+    assert mirror.read(old, "more.txt") is None
+    with pytest.raises(NotFound, match="main was not at 0123456 lately"):
+        mirror.bring_past("main", "0123456" + "0" * 33)
+
+
 def test_a_branch_that_is_not_there_is_not_found(mirror: Mirror) -> None:
     with pytest.raises(NotFound, match="has no branch"):
         mirror.fetch("never_was")
+
+
+def test_the_merge_that_was_tried_is_brought_with_both_of_its_sides(azure: StandIn, mirror: Mirror) -> None:
+    before = azure.tip("main")
+    head = azure.push("change", {"new.txt": "new"}, "Change it")
+    azure.push("main", {"other.txt": "other"}, "Move on")
+    number = azure.open_pull_request("change")
+
+    merge, side = mirror.bring_merge(number)
+
+    assert side == head
+    assert mirror.parents(merge) == (azure.tip("main"), head)
+    assert mirror.parents(azure.tip("main")) == (before,)
+    assert mirror.read(merge, "new.txt") == mirror.read(head, "new.txt") == b"new"
+    assert mirror.read(merge, "other.txt") == b"other"
+
+
+def test_the_merge_is_brought_again_after_a_push(azure: StandIn, mirror: Mirror) -> None:
+    azure.push("change", {"new.txt": "one"}, "One")
+    number = azure.open_pull_request("change")
+    first, _ = mirror.bring_merge(number)
+    head = azure.push("change", {"new.txt": "two"}, "Two", force=True)
+
+    second, side = mirror.bring_merge(number)
+
+    assert (second != first, side) == (True, head)
+
+
+def test_what_conflicts_has_no_merge_or_that_of_an_older_head(azure: StandIn, mirror: Mirror) -> None:
+    azure.push("change", {"new.txt": "one"}, "One")
+    azure.push("main", {"new.txt": "another"}, "Another")
+    azure.push("late", {"late.txt": "one"}, "One")
+    number, late = azure.open_pull_request("change"), azure.open_pull_request("late")
+    azure.push("main", {"late.txt": "another"}, "Conflict")
+    head = azure.push("late", {"late.txt": "two"}, "Two")
+
+    with pytest.raises(NotFound, match=f"has no refs/pull/{number}/merge"):
+        mirror.bring_merge(number)
+    assert mirror.bring_merge(late)[1] != head
+
+
+def test_the_head_of_a_fork_is_brought_by_the_merge_that_was_tried_with_it(azure: StandIn, mirror: Mirror) -> None:
+    first = azure.fork_push("our models.bo", "main", {"new.txt": "one"}, "One")
+    number = azure.open_pull_request("main", fork="our models.bo")
+    mirror.bring_fork(number, first)
+    head = azure.fork_push("our models.bo", "main", {"new.txt": "two"}, "Two")
+
+    mirror.bring_fork(number, head)
+    mirror.bring_fork(number, first)
+
+    assert mirror.read(head, "new.txt") == b"two"
+    with pytest.raises(NotFound, match="has not tried to merge"):
+        mirror.bring_fork(number, "f" * 40)
+
+
+def test_parents_of_what_was_not_fetched_are_not_known(mirror: Mirror) -> None:
+    mirror.fetch("main")
+
+    with pytest.raises(NotFound):
+        mirror.parents("f" * 40)
+
+
+def test_a_fetched_merge_does_not_keep_the_target_branch_from_being_followed(azure: StandIn, mirror: Mirror) -> None:
+    before = azure.tip("main")
+    mirror.fetch("main")
+    for number in range(3):
+        azure.push("main", {"new.txt": f"{number}"}, "Move on")
+    azure.push("change", {"a.txt": "one"}, "One")
+    mirror.bring_merge(azure.open_pull_request("change"))
+
+    found = mirror.since("main", before, mirror.fetch("main"))
+
+    assert len(found) == 3
 
 
 @pytest.mark.parametrize("branch", ["feature/a b", "--upload-pack=touch pwned", "-q", "main:refs/heads/other", "a..b"])

@@ -483,8 +483,9 @@ def test_a_model_file_that_says_nothing_usable_has_no_signature(mlmodel: str) ->
         assert at(front.url).signature("name", "1") == ""
 
 
-def test_a_server_that_is_away_tells_no_signature_but_no_search_for_pictures_is_empty_for_it() -> None:
-    assert at(nobody()).signature("name", "1") == ""
+def test_a_server_that_is_away_is_not_taken_for_one_that_has_no_signatures_and_no_pictures() -> None:
+    with pytest.raises(ServiceError, match="MLflow could not read the signature of name v1"):
+        at(nobody()).signature("name", "1")
     with pytest.raises(ServiceError, match="MLflow could not list the files of run abc"):
         at(nobody()).pictures("abc", 1000)
 

@@ -324,3 +324,40 @@ def test_an_mlflow_address_that_is_refused_is_told_without_its_password() -> Non
 @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"])
 def test_an_mlflow_address_with_a_password_in_it_is_refused(name: str) -> None:
     assert "s3cret" not in mistake(**{name: "https://bot:s3cret@mlflow.example"})
+
+
+# -- a person at a terminal
+
+HERS = {
+    "AZURE_DEVOPS_ORG_URL": "https://dev.azure.com/contoso",
+    "AZURE_DEVOPS_PROJECT": "ml",
+    "AZURE_DEVOPS_REPOSITORY": "models",
+    "AZURE_DEVOPS_PERSON_TOKEN": "hers",
+}
+
+
+def test_a_person_needs_a_token_and_none_of_the_bots_secrets() -> None:
+    found = settings.person(HERS)
+
+    assert [one.key for one in found.served] == ["contoso/ml/models"]
+    assert found.token.get_secret_value() == "hers"
+    assert "hers" not in repr(found)
+
+
+@pytest.mark.parametrize("name", HERS)
+def test_what_a_person_has_not_set_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        settings.person({key: value for key, value in HERS.items() if key != name})
+
+
+def test_a_person_does_not_speak_with_the_bots_token() -> None:
+    with pytest.raises(ConfigError, match="does not listen to itself") as refused:
+        settings.person({**HERS, "AZURE_DEVOPS_TOKEN": "another,hers"})
+
+    assert "hers" not in str(refused.value)
+
+
+def test_who_may_command_is_nobody_unless_somebody_is_named() -> None:
+    found = settings.Commands()
+
+    assert (found.contributors, found.model_owners, found.release_managers, found.own) == ((), (), (), False)

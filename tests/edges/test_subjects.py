@@ -5,11 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import subjects
-from bot.subjects import Branch, Model, PullRequest, Subject
+from bot.subjects import Branch, Model, PullRequest, Retraining, Subject
 
 NAMES = st.one_of(st.text(), st.text(st.sampled_from("a/%: #!\n\0é*_?&=+\u202e")))
+NUMBERS = st.integers(0, 2**31)
 SUBJECTS = st.one_of(
-    st.builds(PullRequest, NAMES, st.integers(0, 2**31)), st.builds(Branch, NAMES), st.builds(Model, NAMES)
+    st.builds(PullRequest, NAMES, NUMBERS),
+    st.builds(Branch, NAMES),
+    st.builds(Model, NAMES),
+    st.builds(Retraining, NAMES, NUMBERS, NUMBERS, NUMBERS, NAMES),
 )
 
 
@@ -38,6 +42,10 @@ def test_a_key_is_one_line_of_plain_characters(subject: Subject) -> None:
         (PullRequest("contoso/ml/wine", 42), "pull-request/contoso%2Fml%2Fwine/42"),
         (Branch("contoso/ml/wine"), "branch/contoso%2Fml%2Fwine"),
         (Model("*_model"), "model/%2A_model"),
+        (
+            Retraining("contoso/ml/wine", 42, 7, 1, "projects/wine"),
+            "retraining/contoso%2Fml%2Fwine/42/7/1/projects%2Fwine",
+        ),
         (Model("main.ml.wine"), "model/main.ml.wine"),
     ],
 )

@@ -25,11 +25,14 @@ CREDENTIALS = (("hooks", "first-of-two"), ("hooks", "second-of-two"))
 EXPECTED: dict[str, PullRequest | Branch | str] = {
     "pull_request_created": PullRequest(KEY, 12),
     "pull_request_updated_by_push": PullRequest(KEY, 12),
-    "pull_request_merge_conflicts": PullRequest(KEY, 13),
+    "pull_request_merge_conflicts": "only tried",
     "pull_request_completed": PullRequest(KEY, 14),
     "pull_request_of_a_fork": PullRequest(KEY, 16),
     "comment_created": PullRequest(KEY, 15),
-    "comment_deleted": PullRequest(KEY, 15),
+    "comment_edited": PullRequest(KEY, 15),
+    "comment_that_quotes_a_command": "does not begin with /mlops",
+    "comment_of_the_system": "Azure DevOps itself",
+    "comment_deleted": "does not begin with /mlops",
     "comment_of_version_1": "resource version 2.0",
     "push_to_target": Branch(KEY),
     "push_to_other_branch": "no target branch",
@@ -50,11 +53,11 @@ CONTOSO = (
 EXPECTED_OF_RECORDED: dict[str, PullRequest | Branch | str] = {
     "pr_created": PullRequest(WINE, 1),
     "pr_updated_push": PullRequest(WINE, 2),
-    "pr_merged_event_but_conflicts": PullRequest(WINE, 4),
+    "pr_merged_event_but_conflicts": "only tried",
     "pr_updated_completed_no_messages": PullRequest(CORE, 22568),
     "push_branch_deleted": "no target branch",
     "push_new_branch_no_messages": "not one that Signalman serves",
-    "comment_created": PullRequest(WINE, 3),
+    "comment_created": "does not begin with /mlops",
     "comment_v1_test_button": "resource version 2.0",
     "comment_v2_test_button": "test event",
     "pr_created_docs_sample": "test event",
@@ -276,6 +279,43 @@ def test_a_redelivery_has_the_same_key_and_another_notification_another() -> Non
     keys = [found.key for event in (first, again, later) if isinstance(found := read(event), Delivery)]
     assert keys[0] == keys[1] != keys[2]
     assert keys[0] == f"azure-{first['subscriptionId']}-{first['notificationId']}"
+
+
+@pytest.mark.parametrize(
+    ("content", "heard"),
+    [
+        ("/mlops", True),
+        ("/MLOps Run", True),
+        ("/mlops rnu", True),
+        ("/mlops run\n\nplease", True),
+        (" /mlops run", False),
+        ("Please /mlops run", False),
+        ("```\n/mlops run\n```", False),
+        ("    /mlops run", False),
+        ("", False),
+        (None, False),
+        (["/mlops run"], False),
+        ("/mlop", False),
+    ],
+)
+def test_only_a_comment_that_begins_as_a_command_is_news(content: object, heard: bool) -> None:
+    event = body("comment_created")
+    event["resource"]["comment"]["content"] = content
+    assert isinstance(read(event), Delivery) is heard
+
+
+@pytest.mark.parametrize("comment", [None, [], "text", {}, {"content": "x" * 200_000}])
+def test_a_comment_event_without_a_comment_is_no_news(comment: object) -> None:
+    event = body("comment_created")
+    event["resource"]["comment"] = comment
+    assert_reads_as(read(event), "does not begin with /mlops")
+
+
+@pytest.mark.parametrize(("status", "heard"), [("active", False), ("completed", True), ("abandoned", True), (7, True)])
+def test_a_merge_that_was_tried_is_news_only_of_a_closed_pull_request(status: object, heard: bool) -> None:
+    event = body("pull_request_merge_conflicts")
+    event["resource"]["status"] = status
+    assert isinstance(read(event), Delivery) is heard
 
 
 def test_an_event_without_subscription_is_known_by_its_own_id() -> None:

@@ -1,5 +1,7 @@
 """A subject is in one pass at a time, and what a pass leaves behind is written once or not at all."""
 
+from dataclasses import replace
+
 import pytest
 from clock_and_senders import Clock, Senders
 
@@ -170,8 +172,22 @@ def test_one_subjects_failures_do_not_hold_up_another(queue: Queue, lease: Lease
 def test_what_a_worker_gives_back_is_due_at_once(queue: Queue, lease: Lease) -> None:
     queue.give_back([lease])
     [again] = queue.take(1, lease=30, worker="second")
-    assert again.look == lease.look
+    assert again.look == replace(lease.look, resumed=True)
     assert again.look.failures == 0
+
+
+def test_whoever_takes_over_knows_that_a_pass_was_cut_off(queue: Queue, lease: Lease, clock: Clock) -> None:
+    clock.pass_by(31)
+    [again] = queue.take(1, lease=30, worker="second")
+    assert (lease.look.resumed, again.look.resumed) == (False, True)
+
+
+def test_whoever_comes_after_a_pass_that_ended_knows_that_it_did(queue: Queue, lease: Lease, clock: Clock) -> None:
+    clock.pass_by(31)
+    [again] = queue.take(1, lease=30, worker="second")
+    queue.settle(again, Outcome(look_again=0))
+    [third] = queue.take(1, lease=30, worker="third")
+    assert not third.look.resumed
 
 
 def test_any_error_text_can_be_stored(queue: Queue, lease: Lease) -> None:

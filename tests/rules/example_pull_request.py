@@ -6,8 +6,8 @@ from typing import Any
 
 from bot.actions import Action, SetStatus, StartRun
 from bot.config import Metric, Mlops, Project
-from bot.facts import Outcome, ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
-from bot.rules import checks
+from bot.facts import Order, Outcome, ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
+from bot.rules import steps
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ HEAD = PullRequestHead(
     iteration=3,
     changed=("projects/train/train.py", "projects/score/score.py"),
 )
-PR = PullRequestFacts("contoso/ml/wine", "main", HEAD, CONFIG)
+PR = PullRequestFacts("contoso/ml/wine", "main", HEAD, CONFIG, pictures=())
 SERVING = ServingVersion("wine_model", "7", "0ldrun", "alias champion", 1, by_alias=True)
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -57,7 +57,7 @@ GOOD: dict[str, dict[str, Any]] = {
 def run_of(project: Project, outcome: Outcome | None = None, *, attempt: int = 1, **known: Any) -> ProjectRun:
     """A run of the newest iteration: under way, or ended so. One that succeeded did all it should."""
     facts = ProjectRun(
-        token=checks.token(PR.repository, HEAD, project.path, attempt),
+        token=steps.token(PR.repository, HEAD, project.path, attempt),
         project=project.path,
         commit=HEAD.commit,
         iteration=HEAD.iteration,
@@ -73,14 +73,19 @@ def run_of(project: Project, outcome: Outcome | None = None, *, attempt: int = 1
     return replace(facts, **known)
 
 
+def ordered(verb: str, argument: str = "", reason: str = "", by: str = "Kim") -> Order:
+    """An order for the newest commit."""
+    return Order(verb, HEAD.commit, by, NOW, argument, reason)  # type: ignore[arg-type]
+
+
 def changing(*paths: str) -> PullRequestFacts:
     """The pull request, if it changed these files."""
     return replace(PR, head=replace(HEAD, changed=paths))
 
 
 def kinds(orders: list[Action]) -> list[str]:
-    """The names of orders, in their order."""
-    return [type(order).__name__ for order in orders]
+    """The names of orders, in their order, without the statuses of steps."""
+    return [type(order).__name__ for order in orders if not (isinstance(order, SetStatus) and order.name != "validate")]
 
 
 def started(orders: list[Action]) -> list[StartRun]:
@@ -89,5 +94,6 @@ def started(orders: list[Action]) -> list[StartRun]:
 
 
 def statuses(orders: list[Action]) -> list[tuple[str, str]]:
-    """State and description of the statuses among orders."""
-    return [(order.state, order.description) for order in orders if isinstance(order, SetStatus)]
+    """State and description of the statuses `validate` among orders."""
+    validate = [order for order in orders if isinstance(order, SetStatus) and order.name == "validate"]
+    return [(order.state, order.description) for order in validate]

@@ -15,6 +15,7 @@ from example_pull_request import (
     TRAIN,
     changing,
     kinds,
+    ordered,
     run_of,
     started,
     statuses,
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus
 from bot.config import BranchRule, Mlops
 from bot.facts import Outcome, ProjectRun, PullRequestFacts
-from bot.rules import checks
+from bot.rules import checks, steps
 
 OLD_RUN = run_of(TRAIN, iteration=2, commit="0" * 40, token="of-iteration-2")
 
@@ -62,11 +63,13 @@ def test_the_branch_rule_of_the_configuration_is_the_one_that_counts() -> None:
     assert started(checks.plan(replace(PR, config=config), NOW)) == []
 
 
-def test_the_code_of_a_fork_is_not_run() -> None:
-    orders = checks.plan(replace(PR, head=replace(HEAD, fork=True)), NOW)
+def test_the_code_of_a_fork_waits_for_somebody_who_may_let_it_run() -> None:
+    waiting = checks.plan(replace(PR, head=replace(HEAD, fork=True)), NOW)
+    allowed = checks.plan(replace(PR, head=replace(HEAD, fork=True), orders=(ordered("ok-to-test"),)), NOW)
 
-    assert kinds(orders) == ["PutReport", "SetStatus"]
-    assert statuses(orders) == [("failed", "comes from a fork; nothing was run")]
+    assert kinds(waiting) == ["PutReport", "SetStatus"]
+    assert [state for state, _ in statuses(waiting)] == ["pending"]
+    assert [start.fork for start in started(allowed)] == [True]
 
 
 def test_a_configuration_that_cannot_be_used_is_an_error_and_shows_its_sentence() -> None:
@@ -98,7 +101,7 @@ def test_a_report_of_an_earlier_commit_does_not_stay_when_no_project_is_touched_
     orders = checks.plan(replace(PR, head=replace(HEAD, changed=("README.md",), thread=9)), NOW)
 
     assert kinds(orders) == ["PutReport", "SetStatus"]
-    assert orders[0].thread_status == "closed"  # type: ignore[union-attr]
+    assert orders[0].tone == "fine"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("change", [{"open": False}, {"judged": True}, {"judged": True, "fork": True}])
@@ -124,7 +127,7 @@ def test_a_run_of_an_older_iteration_is_cancelled_whatever_else_is_so(change: di
 
 
 def test_the_same_commit_pushed_again_is_judged_anew() -> None:
-    again = run_of(TRAIN, "succeeded", iteration=2, token=checks.token(PR.repository, replace(HEAD, iteration=2), "x"))
+    again = run_of(TRAIN, "succeeded", iteration=2, token=steps.token(PR.repository, replace(HEAD, iteration=2), "x"))
 
     assert [order.project for order in started(checks.plan(replace(PR, runs=(again,)), NOW))] == [TRAIN.path]
 
@@ -195,9 +198,10 @@ def pull_requests(draw: st.DrawFn) -> PullRequestFacts:
 def test_a_verdict_is_the_last_order_and_the_report_comes_right_before_it(pr: PullRequestFacts) -> None:
     orders = checks.plan(pr, NOW)
     verdicts = [place for place, (state, _) in enumerate_statuses(orders) if state not in ("pending", "notApplicable")]
+    reports = [place for place, order in enumerate(orders) if isinstance(order, PutReport)]
 
     assert len(verdicts) <= 1
-    assert all(place == len(orders) - 1 and isinstance(orders[place - 1], PutReport) for place in verdicts)
+    assert all(place == len(orders) - 1 and reports for place in verdicts)
 
 
 @given(pull_requests())
@@ -231,4 +235,8 @@ def test_every_cancelled_run_belongs_to_nobody_any_more(pr: PullRequestFacts) ->
 
 
 def enumerate_statuses(orders: list[Action]) -> list[tuple[int, tuple[str, str]]]:
-    return [(n, (one.state, one.description)) for n, one in enumerate(orders) if isinstance(one, SetStatus)]
+    return [
+        (place, (one.state, one.description))
+        for place, one in enumerate(orders)
+        if isinstance(one, SetStatus) and one.name == "validate"
+    ]

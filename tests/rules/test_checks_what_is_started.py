@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from bot.actions import LookAgain, PutReport, StartRun
 from bot.config import Mlops, Project
-from bot.rules import checks
+from bot.rules import checks, steps
 
 # -- what is started
 
@@ -74,7 +74,7 @@ def test_a_run_is_started_with_all_that_it_needs() -> None:
     (training,) = started(checks.plan(PR, NOW))
 
     assert training == StartRun(
-        token=checks.token(PR.repository, HEAD, TRAIN.path),
+        token=steps.token(PR.repository, HEAD, TRAIN.path),
         project="projects/train",
         entry_point="main",
         commit=HEAD.commit,
@@ -167,7 +167,7 @@ def test_a_change_of_scoring_alone_brings_its_training_along_when_no_version_ser
 )
 def test_no_two_project_runs_share_a_name(runs: list[tuple[str, int, int, str, str]]) -> None:
     tokens = {
-        checks.token(repository, replace(HEAD, number=number, iteration=iteration, commit=commit), project)
+        steps.token(repository, replace(HEAD, number=number, iteration=iteration, commit=commit), project)
         for repository, number, iteration, commit, project in runs
     }
 
@@ -178,7 +178,7 @@ def test_no_two_project_runs_share_a_name(runs: list[tuple[str, int, int, str, s
 def test_a_project_run_keeps_its_name_whatever_else_changes_on_the_pull_request() -> None:
     retitled = replace(HEAD, title="Try more rounds", judged=True, thread=7, changed=())
 
-    assert checks.token(PR.repository, retitled, TRAIN.path) == checks.token(PR.repository, HEAD, TRAIN.path)
+    assert steps.token(PR.repository, retitled, TRAIN.path) == steps.token(PR.repository, HEAD, TRAIN.path)
 
 
 # -- patience
@@ -200,15 +200,16 @@ def test_only_runs_under_way_decide_how_soon_to_look_again() -> None:
     assert LookAgain(15.0) in checks.plan(pr, NOW)
 
 
-def test_what_is_said_of_running_work_does_not_change_by_time_alone() -> None:
+def test_a_report_on_running_work_tells_for_how_long_it_runs() -> None:
     pr = replace(PR, runs=(run_of(TRAIN),))
 
     early, late = (
-        [order for order in checks.plan(pr, at) if isinstance(order, PutReport)]
+        next(order.body for order in checks.plan(pr, at) if isinstance(order, PutReport))
         for at in (NOW, NOW + timedelta(hours=2))
     )
 
-    assert early == late != []
+    assert "| 🔵 running | 5m |" in early
+    assert "| 🔵 running | 2h05m |" in late
 
 
 def test_a_run_that_got_no_cluster_is_tried_again_after_a_pause_under_another_token() -> None:
@@ -216,9 +217,9 @@ def test_a_run_that_got_no_cluster_is_tried_again_after_a_pause_under_another_to
     pr = replace(changing("projects/train/x"), runs=(no_cluster,))
 
     at_once = checks.plan(pr, NOW)
-    later = started(checks.plan(pr, NOW + timedelta(seconds=checks.PAUSES[0])))
+    later = started(checks.plan(pr, NOW + timedelta(seconds=steps.PAUSES[0])))
 
-    assert LookAgain(checks.PAUSES[0]) in at_once
+    assert LookAgain(steps.PAUSES[0]) in at_once
     assert not started(at_once)
     assert [order.project for order in later] == [TRAIN.path]
     assert later[0].token != no_cluster.token
@@ -227,7 +228,7 @@ def test_a_run_that_got_no_cluster_is_tried_again_after_a_pause_under_another_to
 def test_what_follows_a_run_that_is_tried_again_waits_for_it() -> None:
     pr = replace(PR, runs=(run_of(TRAIN, "no cluster", ended=NOW), run_of(TRAIN, attempt=2)))
 
-    assert [step.state for step in checks.steps(pr, (TRAIN, SCORE))] == ["runs", "waits"]
+    assert [step.state for step in steps.steps(pr, (TRAIN, SCORE))] == ["runs", "waits"]
 
 
 def test_a_failing_script_is_not_tried_again() -> None:
@@ -242,21 +243,21 @@ def test_a_run_that_the_bot_stopped_is_run_again_when_its_pull_request_is_open_a
 
     (order,) = started(checks.plan(pr, NOW))
 
-    assert [step.state for step in checks.steps(pr, (TRAIN, SCORE))] == ["waits", "waits"]
-    assert (order.project, order.token) == (TRAIN.path, checks.token(PR.repository, HEAD, TRAIN.path, 2))
+    assert [step.state for step in steps.steps(pr, (TRAIN, SCORE))] == ["waits", "waits"]
+    assert (order.project, order.token) == (TRAIN.path, steps.token(PR.repository, HEAD, TRAIN.path, 2))
 
 
 def test_a_run_that_somebody_else_stopped_has_failed() -> None:
     pr = replace(PR, runs=(run_of(TRAIN, "cancelled"),))
 
-    assert [step.state for step in checks.steps(pr, (TRAIN,))] == ["failed"]
+    assert [step.state for step in steps.steps(pr, (TRAIN,))] == ["failed"]
 
 
 def test_a_run_that_the_bot_stopped_is_not_counted_among_those_without_a_cluster() -> None:
     runs = [run_of(TRAIN, "cancelled", withdrawn=True)] + [run_of(TRAIN, "no cluster", attempt=n) for n in (2, 3)]
     pr = replace(changing("projects/train/x"), runs=tuple(runs))
 
-    (order,) = started(checks.plan(pr, NOW + timedelta(seconds=checks.PAUSES[1])))
+    (order,) = started(checks.plan(pr, NOW + timedelta(seconds=steps.PAUSES[1])))
 
-    assert [(step.state, step.losses) for step in checks.steps(pr, (TRAIN,))] == [("again", 2)]
-    assert order.token == checks.token(PR.repository, HEAD, TRAIN.path, 4)
+    assert [(step.state, step.losses) for step in steps.steps(pr, (TRAIN,))] == [("again", 2)]
+    assert order.token == steps.token(PR.repository, HEAD, TRAIN.path, 4)

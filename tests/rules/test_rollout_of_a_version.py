@@ -37,7 +37,7 @@ def after(job: JobFacts, orders: Sequence[Action]) -> JobFacts:
             wanted = {"model_name": order.model, "model_version": order.version}
             job = replace(job, parameters={**job.parameters, **wanted})
         if isinstance(order, TagJob):
-            job = replace(job, tags={**job.tags, rollout.MODEL: order.model, rollout.VERSION: order.version})
+            job = replace(job, tags=rollout.tags(replace(order, job=job)))
     return job
 
 
@@ -148,6 +148,22 @@ def test_a_job_that_an_asset_bundle_manages_is_left_to_its_bundle() -> None:
 
 def test_a_job_that_is_not_there_is_not_pointed() -> None:
     assert rollout.plan(model(version("18", 10), job=None)) == []
+
+
+def test_the_job_remembers_what_it_scored_with_before() -> None:
+    first = after(JOB, rollout.plan(model(version("12", 10))))
+    second = after(first, rollout.plan(model(version("17", 20), job=first)))
+
+    assert rollout.before(first) == ("", "")
+    assert rollout.before(second) == ("wine_model", "12")
+    assert second.tags[rollout.BEFORE] == "wine_model/12"
+
+
+def test_a_version_whose_name_is_too_long_for_a_tag_is_not_remembered() -> None:
+    long = version("12", 10, name="w" * 255)
+    first = after(JOB, rollout.plan(model(long)))
+
+    assert rollout.BEFORE not in after(first, rollout.plan(model(version("17", 20), job=first))).tags
 
 
 def test_a_model_of_which_nothing_is_promoted_leaves_the_job_as_it_is() -> None:

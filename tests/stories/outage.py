@@ -156,7 +156,7 @@ class People:
         self._world.azure.push(branch, {f"{QUICK}/note.md": f"{branch} {self._pushed}"}, f"Change {branch}")
 
     def _about(self, number: int) -> list[str]:
-        statuses = [one for one in self._world.azure.statuses(number) if one["context"]["genre"] == "signalman"]
+        statuses = [one for one in self._world.azure.statuses(number) if one["context"]["name"] == "validate"]
         newest = len(self._world.azure.world.pull_request(number).iterations)
         finals = [one["state"] for one in statuses if one["iterationId"] == newest and one["state"] in FINAL]
         threads = [one for one in self._world.azure.threads(number) if "signalman.thread" in one["properties"]]

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import Bot
 from tests.openapi import MISSING, Watch
-from tests.stories.test_pull_requests import QUICK, opened
+from tests.stories.test_pull_requests import QUICK, in_mode, opened
 
 VERBS = {
     "Iterations_List",
@@ -19,6 +19,7 @@ VERBS = {
     "Pull Request Threads_Update",
     "Pull Requests_Get Pull Request",
     "Pull Requests_Get Pull Requests",
+    "Pull Request Comment Likes_Create",
     "Refs_List",
 }
 
@@ -26,6 +27,12 @@ VERBS = {
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_every_call_the_bot_makes_is_validated(bot: Bot, watch: Watch | None) -> None:
     opened(bot, "badly/watched", {f"{QUICK}/watched.md": "badly"})
+    failed = opened(bot, "failing_while_watched", in_mode(bot, "exits"))
+    bot.settle()
+    bot.world.azure.comment(failed.number, "/mlops retry")
+    bot.settle()
+    bot.world.azure.push("failing_while_watched", in_mode(bot, "fine"), "Mend it")
+    bot.settle()
     pr = opened(bot, "watched", {f"{QUICK}/watched.md": "well"})
     bot.settle()
     bot.world.azure.complete(pr.number)

@@ -62,6 +62,7 @@ def test_the_job_is_created_once_and_its_pause_is_left_alone(bot: Bot) -> None:
     (after,) = (job for job in bot.world.databricks.jobs() if job["settings"]["name"] == "nightly")
     assert after["job_id"] == job["job_id"]
     assert after["settings"]["schedule"]["pause_status"] == "PAUSED"
+    bot.world.databricks.pause(job["job_id"], paused=False)
 
 
 def test_a_direct_push_is_synced_like_a_merge(bot: Bot) -> None:

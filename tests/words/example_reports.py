@@ -5,9 +5,24 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.config import BranchRule, Metric, Mlops, Project
-from bot.facts import ProjectRun, PullRequestHead, ServingVersion, Step
-from bot.rules import branches
+from bot.actions import State
+from bot.config import BranchRule, Job, Metric, Mlops, Project
+from bot.facts import (
+    Baseline,
+    Earlier,
+    JobTouched,
+    Order,
+    Picture,
+    Place,
+    Preview,
+    ProjectRun,
+    PullRequestHead,
+    Reference,
+    ServingVersion,
+    Situation,
+    Step,
+)
+from bot.rules import branches, gates
 from bot.words import replies, report, status
 
 WORKSPACE = "https://adb-123.4.azuredatabricks.net"
@@ -17,7 +32,11 @@ CONFIG = Mlops()
 TRAIN = Project(
     path="projects/ExampleTrainingProject",
     model="{branch}_model",
-    metrics=(Metric(name="rmse"), Metric(name="mae"), Metric(name="r2", goal="higher")),
+    metrics=(
+        Metric(name="rmse", tolerance="2%"),
+        Metric(name="mae"),
+        Metric(name="r2", goal="higher", limit=0.35),
+    ),
 )
 SCORE = Project(
     path="projects/ExampleScoringProject",
@@ -39,11 +58,27 @@ HEAD = PullRequestHead(
     changed=("README.md", "docs/a.md", "docs/b.md"),
 )
 
-LOG = """Traceback (most recent call last):
-  File "train.py", line 78, in <module>
+LOG = (
+    "".join(f"epoch {n} of 400, rmse 0.{999 - n}\n" for n in range(400))
+    + """\
+Traceback (most recent call last):
+  File "/tmp/project-ab12cd34/train.py", line 78, in <module>
     train_x = train[cols]
+              ~~~~~^^^^^^
+  File "/databricks/python/lib/python3.11/site-packages/pandas/core/frame.py", line 3813, in __getitem__
+    indexer = self.columns._get_indexer_strict(key, "columns")[1]
 KeyError: "['alcohol'] not in index"
+launcher: KeyError: "['alcohol'] not in index" (exit code 1)
 """
+)
+
+PAGES = "https://signalman.contoso.example"
+MAIN = Reference("main", {"rmse": 0.721, "mae": 0.53, "r2": 0.374, "rows": 442.0})
+PRODUCTION = Reference("production v12", {"rmse": 0.73, "mae": 0.541, "r2": 0.366})
+BASELINE = Baseline(MAIN, PRODUCTION)
+
+GOOD = {"rmse": 0.712, "mae": 0.524, "r2": 0.381}
+WORSE = {"rmse": 0.802, "mae": 0.61, "r2": 0.36}
 
 
 def run_of(project: Project, seconds: float | None = None, **known: Any) -> ProjectRun:
@@ -65,21 +100,39 @@ def run_of(project: Project, seconds: float | None = None, **known: Any) -> Proj
     )
 
 
-TRAINED = Step(
-    TRAIN,
-    "passed",
-    run_of(
+def trained(metrics: Mapping[str, float], baseline: Baseline = BASELINE, **known: Any) -> Step:
+    """The training, ended well with these metrics, as the gate sees it."""
+    run = run_of(
         TRAIN,
         178,
-        metrics={"rmse": 58.0123, "mae": 46.5, "r2": 0.381},
+        metrics=metrics,
         model_name="feature_wine_v2_model",
         model_version="17",
         model_page=f"{WORKSPACE}/ml/models/feature_wine_v2_model/versions/17",
-    ),
-)
-SCORED = Step(SCORE, "passed", run_of(SCORE, 65, metrics={"rows": 442.0}))
+        **known,
+    )
+    judgements, reason = gates.judge(TRAIN, run, baseline)
+    return Step(TRAIN, "refused" if reason else "passed", run, reason, judgements=judgements, baseline=baseline)
+
+
+def scored(baseline: Baseline | None = None) -> Step:
+    """The scoring, ended well."""
+    known = baseline or Baseline(MAIN)
+    run = run_of(SCORE, 65, metrics={"rows": 442.0}, token="t2")
+    return Step(SCORE, "passed", run, judgements=gates.judge(SCORE, run, known)[0], baseline=known)
+
+
+TRAINED = trained(GOOD)
+SCORED = scored()
 SCORE_WAITS = Step(SCORE, "waits")
 SCORE_SKIPPED = Step(SCORE, "skipped", reason="ExampleTrainingProject did not succeed")
+
+
+def situation(*steps: Step, after: float = 221, **known: Any) -> Situation:
+    """The pull request with these steps, so many seconds after their first start."""
+    return Situation(
+        HEAD, steps, NOW + timedelta(seconds=after), **{"repository": "contoso/ml/wine", "pages": PAGES, **known}
+    )
 
 
 def failed(reason: str, seconds: float = 79, **known: Any) -> list[Step]:
@@ -92,59 +145,144 @@ def bad_branch(name: str, rule: BranchRule | None = None, taken: tuple[str, ...]
     rule = rule or BranchRule()
     bad = branches.judge(name, rule)
     assert bad is not None
-    return report.bad_branch(replace(HEAD, source=name), bad, branches.suggest(name, rule, taken), CONFIG)
+    now = replace(situation(), head=replace(HEAD, source=name))
+    return report.bad_branch(now, bad, branches.suggest(name, rule, taken), CONFIG)
 
 
-CRASHED = failed("KeyError: \"['alcohol'] not in index\"", log=LOG)
-NO_METRIC = failed("ended without logging the metric rmse", metrics={"mae": 46.5})
+def order(verb: Any, **known: Any) -> Order:
+    """A command by somebody."""
+    return Order(verb, HEAD.commit, "A. Kim", NOW, **known)
+
+
+CRASHED = failed("KeyError: \"['alcohol'] not in index\" (exit code 1)", log=LOG)
+CRASHED_TWICE = [
+    *failed("exit code 3", log="no space left\n")[:1],
+    Step(SCORE, "failed", run_of(SCORE, 3, outcome="failed", log=LOG, token="t2"), "KeyError: 'x' (exit code 1)"),
+]
+SCORING_CRASHED = [
+    TRAINED,
+    Step(
+        SCORE,
+        "failed",
+        run_of(SCORE, 31, outcome="failed", log="ValueError: no such column\n", token="t2"),
+        "ValueError: no such column (exit code 1)",
+    ),
+]
 TIMED_OUT = failed("ran past its limit of 30m", 1800, outcome="timed out", log="epoch 811 of 1000\n")
+STOPPED = failed("the run was cancelled", 44, outcome="cancelled")
+NO_MODEL = failed("ended without registering the model feature_wine_v2_model", 44, outcome="succeeded")
+REFUSED = [trained(WORSE), SCORE_SKIPPED]
+UNMEASURED = [trained({"mae": 0.524, "r2": float("nan")}), SCORE_SKIPPED]
+ACCEPTED = [
+    replace(trained(WORSE), state="accepted", accepted=order("override", argument="gate", reason="known label shift")),
+    SCORED,
+]
+ACCEPTED_FAILURE = [
+    TRAINED,
+    replace(
+        SCORING_CRASHED[1], state="accepted", accepted=order("override", argument="ExampleScoringProject", reason="#7")
+    ),
+]
 LOST = [
     Step(TRAIN, "no cluster", run_of(TRAIN, 660, outcome="no cluster"), "the region has no such machines", losses=3),
     SCORE_SKIPPED,
 ]
+AGAIN = [
+    Step(TRAIN, "again", run_of(TRAIN, 60, outcome="no cluster"), "the region has no such machines", losses=1),
+    SCORE_WAITS,
+]
 RUNS = [Step(TRAIN, "runs", run_of(TRAIN)), SCORE_WAITS]
+STARTS = [Step(TRAIN, "runs", run_of(TRAIN, started=None, mlflow_page="", run_page="")), SCORE_WAITS]
+SCORES = [TRAINED, Step(SCORE, "runs", run_of(SCORE, started=NOW + timedelta(seconds=179), mlflow_page="", token="t2"))]
+SLOTLESS = [TRAINED, SCORE_WAITS]
+CANCELLED = [replace(RUNS[0], run=run_of(TRAIN, 44, outcome="cancelled", withdrawn=True)), SCORE_WAITS]
+OTHER_DATA = replace(PRODUCTION, comparable=False)
+PLAIN = Step(Project(path="projects/Plain"), "passed", run_of(TRAIN, 4.2, mlflow_page="", run_page=""))
+
+PICTURES = (
+    Picture("ExampleTrainingProject: rmse", "https://dev.azure.com/contoso/_apis/git/attachments/pr42-h.png"),
+    Picture(
+        "ExampleTrainingProject: rmse_by_quantile",
+        "https://dev.azure.com/contoso/_apis/git/attachments/pr42-a1b2c3d-rmse.png",
+    ),
+)
+PREVIEW = Preview(
+    added=("/Shared/mlflow_hooks/drift_report",),
+    changed=("/Shared/mlflow_hooks/mlflow_scoring_hook",),
+    jobs=(
+        JobTouched("nightly-scoring", False, "daily at 02:00 UTC", datetime(2026, 3, 3, 2, 0, tzinfo=UTC)),
+        JobTouched("weekly-drift", True, "Mondays at 03:00 UTC", paused=True),
+    ),
+)
+NO_PREVIEW = Preview(problem="/Shared/mlflow_hooks/report exists and was not written by Signalman")
+EARLIER = (
+    Earlier("77aa01b2c3", "failed", "ExampleTrainingProject refused: rmse 0.802 > 0.7446 (production v12 0.73 + 2%)"),
+    Earlier("0c9e1f2d3e", "superseded", ""),
+    Earlier("1d0f2e3c4b", "superseded", ""),
+    Earlier("2e1a3b4c5d", "passed", "passed · rmse 0.719 (−0.011 vs production v12) · 6m02s"),
+    Earlier("3f2b4c5d6e", "error", "ExampleTrainingProject could not be run: no machines"),
+)
 
 REPORTS: Mapping[str, Callable[[], str]] = {
-    "running_first": lambda: report.running(HEAD, RUNS),
-    "running_second": lambda: report.running(HEAD, [TRAINED, Step(SCORE, "runs", run_of(SCORE, mlflow_page=""))]),
-    "passed": lambda: report.ended(HEAD, [TRAINED, SCORED]),
-    "passed_without_metrics": lambda: report.ended(
-        HEAD, [Step(Project(path="projects/Plain"), "passed", run_of(TRAIN, 4.2, mlflow_page="", run_page=""))]
+    "queued": lambda: report.queued(
+        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=Place(free=0, ahead=1, waiting=3, limit=4))
     ),
-    "failed": lambda: report.ended(HEAD, CRASHED),
-    "failed_metric_missing": lambda: report.ended(HEAD, NO_METRIC),
-    "failed_timed_out": lambda: report.ended(HEAD, TIMED_OUT),
-    "failed_twice": lambda: report.ended(
-        HEAD,
-        [
-            *failed("exit code 3", log="no space left\n")[:1],
-            Step(SCORE, "failed", run_of(SCORE, 3, outcome="failed", log=LOG), "exit code 1"),
-        ],
+    "queued_next": lambda: report.queued(
+        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=Place(free=1, ahead=0, waiting=1, limit=1), earlier=EARLIER)
     ),
-    "failed_second": lambda: report.ended(
-        HEAD,
-        [
-            TRAINED,
-            Step(
-                SCORE, "failed", run_of(SCORE, 31, outcome="failed", log="ValueError: no such column\n"), "exit code 1"
-            ),
-        ],
-    ),
-    "no_cluster": lambda: report.ended(HEAD, LOST),
+    "queued_without_place": lambda: report.queued(situation(Step(TRAIN, "waits"), pages="")),
+    "starting": lambda: report.running(situation(*STARTS)),
+    "running_first": lambda: report.running(situation(*RUNS, after=42, earlier=EARLIER[:2])),
+    "running_second": lambda: report.running(situation(*SCORES)),
+    "running_without_slot": lambda: report.running(situation(*SLOTLESS, place=Place(0, 0, 1, 4))),
+    "running_again": lambda: report.running(situation(*AGAIN, after=70)),
+    "passed": lambda: report.ended(situation(TRAINED, SCORED, pictures=PICTURES, preview=PREVIEW, earlier=EARLIER)),
+    "passed_one_project": lambda: report.ended(situation(TRAINED, pages="")),
+    "passed_first_model": lambda: report.ended(situation(trained(GOOD, Baseline()), scored(Baseline()))),
+    "passed_before_anything_serves": lambda: report.ended(situation(trained(GOOD, Baseline(MAIN)), SCORED)),
+    "passed_other_data": lambda: report.ended(situation(trained(GOOD, Baseline(MAIN, OTHER_DATA)), SCORED)),
+    "passed_not_better": lambda: report.ended(situation(trained({"rmse": 0.74, "mae": 0.55, "r2": 0.36}))),
+    "passed_without_metrics": lambda: report.ended(situation(PLAIN, preview=Preview())),
+    "passed_accepted": lambda: report.ended(situation(*ACCEPTED)),
+    "passed_accepted_failure": lambda: report.ended(situation(*ACCEPTED_FAILURE)),
+    "passed_merge_refused": lambda: report.ended(situation(TRAINED, preview=NO_PREVIEW)),
+    "failed": lambda: report.ended(situation(*CRASHED, earlier=EARLIER[:1])),
+    "failed_no_model": lambda: report.ended(situation(*NO_MODEL)),
+    "failed_timed_out": lambda: report.ended(situation(*TIMED_OUT)),
+    "failed_stopped": lambda: report.ended(situation(*STOPPED)),
+    "failed_twice": lambda: report.ended(situation(*CRASHED_TWICE)),
+    "failed_second": lambda: report.ended(situation(*SCORING_CRASHED)),
+    "refused": lambda: report.ended(situation(*REFUSED, pictures=PICTURES[:1], preview=PREVIEW)),
+    "refused_unmeasured": lambda: report.ended(situation(*UNMEASURED)),
+    "no_cluster": lambda: report.ended(situation(*LOST)),
+    "cancelled": lambda: report.ended(situation(*CANCELLED, cancelled=order("cancel"))),
     "bad_branch": lambda: bad_branch("feature/wine.v2"),
     "bad_branch_no_commands": lambda: bad_branch("größe/$(reboot)"),
     "bad_branch_unseen_characters": lambda: bad_branch("wine\u202egnp/x\x07y"),
     "bad_branch_too_long": lambda: bad_branch("w" * 130),
     "bad_branch_no_suggestion": lambda: bad_branch("wine", BranchRule(pattern="release-[0-9]+")),
     "bad_config": lambda: report.bad_config(
-        HEAD,
+        situation(),
         'config/mlops.yml: projects[0].timeout is "soon"; it must be a time such as 90s, 30m or 2h.\n'
         "config/mlops.yml: jobs[0].notebook is missing.",
     ),
-    "fork": lambda: report.fork(HEAD),
-    "held_up": lambda: report.held_up(HEAD, "Databricks"),
-    "nothing_to_run": lambda: report.nothing_to_run(HEAD),
+    "fork": lambda: report.fork(situation()),
+    "held_up": lambda: report.held_up(situation(), "Databricks"),
+    "nothing_to_run": lambda: report.nothing_to_run(situation(earlier=EARLIER)),
 }
+
+RETRAINED = run_of(
+    TRAIN,
+    734,
+    commit="d4e5f6a7b8c9",
+    command="retraining/x",
+    metrics={"rmse": 58.0123},
+    model_name="wine_quality",
+    model_version="18",
+    model_page=f"{WORKSPACE}/ml/models/wine_quality/versions/18",
+)
+NIGHTLY = Job(name="nightly-scoring", notebook="/Shared/hooks/score", model="wine_*")
+
 
 REPLIES: Mapping[str, Callable[[], str]] = {
     "reply_merged": lambda: replies.merged(
@@ -164,19 +302,76 @@ REPLIES: Mapping[str, Callable[[], str]] = {
         "nightly-scoring",
         ("wine_model", "12"),
     ),
+    "reply_promoted_retrained": lambda: replies.promoted(
+        ServingVersion("wine_quality", "18", "r", "alias champion", 1, by_alias=True),
+        "nightly-scoring",
+        ("wine_quality", "17"),
+        retrained=True,
+    ),
+    "reply_rolled_back": lambda: replies.rolled_back(
+        "nightly-scoring", ("wine", "12"), ("wine", "17"), datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+    ),
+    "reply_rolled_back_to_another_model": lambda: replies.rolled_back(
+        "nightly-scoring", ("wine", "12"), ("tide", "3"), None
+    ),
+    "reply_not_rolled_back": lambda: replies.not_rolled_back("nightly-scoring", "it is not in the workspace."),
+    "reply_rollback_of_which_job": lambda: replies.which_job("", ["nightly-scoring", "hourly"]),
+    "reply_rollback_of_an_unknown_job": lambda: replies.which_job("daily", ["nightly-scoring"]),
+    "reply_rollback_without_jobs": lambda: replies.which_job("", []),
+    "reply_retrained": lambda: replies.retrained("wine", RETRAINED, {"data": "full"}, {"rmse": 58.0123}, [NIGHTLY]),
+    "reply_retrained_for_nobody": lambda: replies.retrained("wine", replace(RETRAINED, run_page=""), {}, {}, []),
+    "reply_not_retrained": lambda: replies.not_retrained(
+        "ExampleTrainingProject", "KeyError: 'alcohol'", replace(RETRAINED, outcome="failed", log=LOG)
+    ),
+    "reply_not_retrained_at_all": lambda: replies.not_retrained(
+        "Wine", "config/mlops.yml on main has no retrain for it; it has one for: ExampleTrainingProject"
+    ),
+    "reply_passes_now": lambda: replies.verdict_changed(
+        HEAD, "succeeded", status.ended(situation(TRAINED, SCORED)), EARLIER[0]
+    ),
+    "reply_fails_now": lambda: replies.verdict_changed(HEAD, "failed", status.ended(situation(*REFUSED)), EARLIER[3]),
+    "reply_error_now": lambda: replies.verdict_changed(HEAD, "error", status.ended(situation(*LOST)), EARLIER[3]),
+    "reply_fails_after_an_error": lambda: replies.verdict_changed(
+        HEAD, "failed", status.ended(situation(*CRASHED)), EARLIER[4]
+    ),
 }
 
 STATUS_LINES: Mapping[str, Callable[[], str]] = {
-    "running": lambda: status.running([TRAINED, SCORE_WAITS]),
-    "passed": lambda: status.ended([TRAINED, SCORED]),
-    "failed": lambda: status.ended(CRASHED),
-    "failed, metric missing": lambda: status.ended(NO_METRIC),
-    "failed, timed out": lambda: status.ended(TIMED_OUT),
-    "no cluster": lambda: status.ended(LOST),
+    "queued": lambda: status.queued(situation(Step(TRAIN, "waits"), place=Place(0, 1, 3, 4))),
+    "queued without a place": lambda: status.queued(situation(Step(TRAIN, "waits"))),
+    "running": lambda: status.running(situation(TRAINED, SCORE_WAITS)),
+    "passed": lambda: status.ended(situation(TRAINED)),
+    "passed, two projects": lambda: status.ended(situation(TRAINED, SCORED)),
+    "passed, nothing serves": lambda: status.ended(situation(trained(GOOD, Baseline(MAIN)))),
+    "passed, nothing there": lambda: status.ended(situation(trained(GOOD, Baseline()), scored(Baseline()))),
+    "passed, without metrics": lambda: status.ended(situation(PLAIN)),
+    "passed, accepted": lambda: status.ended(situation(*ACCEPTED)),
+    "failed": lambda: status.ended(situation(*CRASHED)),
+    "failed, timed out": lambda: status.ended(situation(*TIMED_OUT)),
+    "refused": lambda: status.ended(situation(*REFUSED)),
+    "refused, metric missing": lambda: status.ended(situation(*UNMEASURED)),
+    "no cluster": lambda: status.ended(situation(*LOST)),
+    "cancelled": lambda: status.ended(situation(*CANCELLED, cancelled=order("cancel"))),
     "bad branch name": status.bad_branch,
     "bad configuration": status.bad_config,
+    "held up": status.held_up,
     "fork": status.fork,
     "no project touched": lambda: status.nothing_to_run(HEAD),
     "no project touched, one file": lambda: status.nothing_to_run(replace(HEAD, changed=("README.md",))),
     "no project touched, no file": lambda: status.nothing_to_run(replace(HEAD, changed=())),
+}
+
+STATUS_STEPS: Mapping[str, Callable[[], list[tuple[str, State, str]]]] = {
+    "queued": lambda: status.steps(situation(Step(TRAIN, "waits"), SCORE_WAITS, place=Place(0, 1, 3, 4))),
+    "running": lambda: status.steps(situation(*SCORES)),
+    "again": lambda: status.steps(situation(*AGAIN)),
+    "passed": lambda: status.steps(situation(TRAINED, SCORED)),
+    "without metrics": lambda: status.steps(situation(PLAIN)),
+    "accepted": lambda: status.steps(situation(*ACCEPTED)),
+    "accepted failure": lambda: status.steps(situation(*ACCEPTED_FAILURE)),
+    "failed": lambda: status.steps(situation(*CRASHED)),
+    "refused": lambda: status.steps(situation(*REFUSED)),
+    "no cluster": lambda: status.steps(situation(*LOST)),
+    "cancelled": lambda: status.steps(situation(*CANCELLED, cancelled=order("cancel"))),
+    "bad branch name": lambda: status.steps(situation(), branches.judge("feature/wine.v2", BranchRule())),
 }

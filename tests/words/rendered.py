@@ -3,6 +3,7 @@
 Read by markdown-it with tables, as close as Python comes to what Azure DevOps renders.
 """
 
+import re
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
@@ -27,7 +28,9 @@ class Rendered:
 def rendered(text: str) -> Rendered:
     """Read a comment."""
     tokens: list[Token] = []
-    for token in _READER.parse(text):
+    # Azure DevOps reads the size of a picture after its address, which Markdown elsewhere does not know
+    # (https://learn.microsoft.com/azure/devops/project/wiki/markdown-guidance#images).
+    for token in _READER.parse(re.sub(r"(!\[[^\]\n]*\]\([^)\s]*) =\d+x\d*\)", r"\1)", text)):
         tokens += [token, *(token.children or ())]
     kinds = [token.type for token in tokens]
     rows = [place for place, kind in enumerate(kinds) if kind == "tr_open"]

@@ -193,3 +193,24 @@ def test_a_time_is_never_more_than_seven_characters_and_never_has_sixty_of_anyth
 )
 def test_a_number_as_people_read_it(value: float, shown: str) -> None:
     assert escape.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "reference", "shown"),
+    [
+        (0.712, 0.73, "−0.018"),
+        (57.0619, 57.16, "−0.1"),
+        (67.0, 57.16, "+9.84"),
+        (0.48443, 0.48261, "+0.0018"),
+        (57.163, 57.164, "−0.001"),
+        (442, 440, "+2"),
+        (442, 442, "±0"),
+        (0.1 + 0.2, 0.3, "±0"),
+        (1234.5678, 1200.1, "+34"),
+        (1234567, 1234567.4, "−0.4"),
+        (1e-7, 3e-7, "−2e-07"),
+        (1e300, -1e300, "+2e+300"),
+    ],
+)
+def test_a_difference_is_as_fine_as_the_numbers_beside_it(value: float, reference: float, shown: str) -> None:
+    assert escape.difference(value, reference) == shown

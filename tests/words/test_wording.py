@@ -4,13 +4,14 @@ import re
 from dataclasses import replace
 
 import pytest
-from example_reports import HEAD, REPLIES, REPORTS, STATUS_LINES, failed
+from example_answers import ANSWERS
+from example_reports import HEAD, PAGES, REPLIES, REPORTS, STATUS_LINES, STATUS_STEPS, failed, situation
 from rendered import rendered
 from wording import SAID, agreed
 
 from bot.words import report
 
-TEXTS = {**REPORTS, **REPLIES}
+TEXTS = {**REPORTS, **REPLIES, **ANSWERS}
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -23,12 +24,23 @@ def test_a_reply_reads_as_agreed(name: str) -> None:
     agreed(name, REPLIES[name]())
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_reads_as_agreed(name: str) -> None:
+    agreed(name, ANSWERS[name]())
+
+
 def test_the_lines_beside_the_status_read_as_agreed() -> None:
     agreed("status_lines", "".join(f"- {name}: {line()}\n" for name, line in STATUS_LINES.items()))
 
 
+def test_the_lines_beside_the_status_of_each_step_read_as_agreed() -> None:
+    told = ((name, *step) for name, steps in STATUS_STEPS.items() for step in steps())
+
+    agreed("status_steps", "".join(f"- {name}: {step} is {state}: {line}\n" for name, step, state, line in told))
+
+
 def test_no_agreed_text_is_left_over() -> None:
-    assert {file.stem for file in SAID.iterdir()} == {*TEXTS, "status_lines"}
+    assert {file.stem for file in SAID.iterdir()} == {*TEXTS, "status_lines", "status_steps"}
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -61,8 +73,10 @@ def test_every_link_is_absolute_and_no_line_is_broken_by_html(name: str) -> None
 
 def test_a_good_report_links_the_mlflow_run_and_the_run_page_of_each_project_and_the_model() -> None:
     links = rendered(REPORTS["passed"]()).links
+    parts = ("#job/", "/experiments/", "/models/", f"{PAGES}/runs/", f"{PAGES}/pull-requests/", "attachments")
 
-    assert [("#job/" in link, "/runs/" in link, "/models/" in link).index(True) for link in links] == [0, 1, 2, 0, 1]
+    found = [next(place for place, part in enumerate(parts) if part in link) for link in links]
+    assert found == [5, 5, 0, 1, 2, 3, 0, 1, 3, 4]
 
 
 @pytest.mark.parametrize("name", ["failed", "failed_twice", "failed_second", "failed_timed_out"])
@@ -86,14 +100,14 @@ def test_status_and_report_speak_of_a_missing_cluster_in_the_same_words() -> Non
 
 
 def test_a_run_that_was_cancelled_is_not_called_the_projects_failure() -> None:
-    text = report.ended(HEAD, failed("the run was cancelled", outcome="cancelled"))
+    text = report.ended(situation(*failed("the run was cancelled", outcome="cancelled")))
 
     assert "It is the project that failed" not in text
 
 
 @pytest.mark.parametrize("changed", [(), ("README.md",)])
 def test_one_file_or_none_is_spoken_of_in_proper_words(changed: tuple[str, ...]) -> None:
-    text = report.nothing_to_run(replace(HEAD, changed=changed))
+    text = report.nothing_to_run(replace(situation(), head=replace(HEAD, changed=changed)))
 
     assert not re.search(r"None of the [01] changed files", text)
 

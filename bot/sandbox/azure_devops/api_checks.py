@@ -1,6 +1,6 @@
 """REST: statuses, attachments, labels, properties and reviewers of a pull request."""
 
-from bot.sandbox.azure_devops import dates, discussion, discussion_shapes, lifecycle, pull_request_shapes
+from bot.sandbox.azure_devops import discussion, discussion_shapes, lifecycle, pull_request_shapes
 from bot.sandbox.azure_devops.api_pull_requests import ONE
 from bot.sandbox.azure_devops.bag import patched
 from bot.sandbox.azure_devops.calls import BYTES, JSON_PATCH, Answer, Call, Routes, listed
@@ -83,14 +83,10 @@ def attachments(call: Call) -> Answer:
 
 @routes("POST", f"{ONE}/attachments/{{fileName}}", consumes=BYTES)
 def attach(call: Call) -> Answer:
-    """Attach a file. A name that is taken is refused; what the service does then is not documented."""
-    with call.world.lock:
-        found, name = call.pull_request, call.path["fileName"]
-        if any(each.name == name for each in found.attachments):
-            raise invalid("fileName", f"Pull request {found.number} already has an attachment '{name}'.")
-        attachment = Attachment(call.world.count("attachment"), name, call.raw, call.person, dates.now())
-        found.attachments.append(attachment)
-        return Answer(discussion_shapes.attachment(call.world, found.number, attachment), status=201)
+    """Attach a file."""
+    found = call.pull_request
+    attachment = discussion.attach(call.world, found, call.path["fileName"], call.raw, call.person)
+    return Answer(discussion_shapes.attachment(call.world, found.number, attachment), status=201)
 
 
 @routes("GET", f"{ONE}/attachments/{{fileName}}")

@@ -101,9 +101,7 @@ def likes(call: Call) -> Answer:
 @routes("POST", f"{COMMENT}/likes")
 def like(call: Call) -> Answer:
     """Like a comment; twice is once."""
-    with call.world.lock:
-        if call.person not in _comment(call).liked:
-            _comment(call).liked.append(call.person)
+    discussion.like(call.world, _comment(call), call.person)
     return Answer()
 
 

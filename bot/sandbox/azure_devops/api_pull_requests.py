@@ -64,7 +64,7 @@ def _fits(call: Call, found: PullRequest) -> bool:
         ("targetRefName", found.target),
         ("creatorId", found.author.id),
         ("repositoryId", call.world.repository_id),
-        ("sourceRepositoryId", call.world.repository_id),
+        ("sourceRepositoryId", shapes.fork_id(call.world, found.fork) if found.fork else call.world.repository_id),
     ):
         if asked(name) not in (None, value):
             return False

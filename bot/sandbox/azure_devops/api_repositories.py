@@ -6,7 +6,7 @@ from bot.sandbox.azure_devops import shapes
 from bot.sandbox.azure_devops.calls import Answer, Call, Routes, listed
 from bot.sandbox.azure_devops.git_objects import Change
 from bot.sandbox.azure_devops.refusal import Refusal, invalid
-from bot.sandbox.azure_devops.state import World
+from bot.sandbox.azure_devops.state import FORKS, World
 
 routes = Routes()
 REPOSITORY = "git/repositories/{repositoryId}"
@@ -60,7 +60,7 @@ def _repository(world: World) -> dict[str, Any]:
 def refs(call: Call) -> Answer:
     """Refs by prefix (`filter`, after `refs/`) or substring, in pages with a continuation token."""
     world = call.world
-    found = world.git.refs("refs/")
+    found = {name: sha for name, sha in world.git.refs("refs/").items() if not name.startswith(f"{FORKS}/")}
     if start := call.asked("filter"):
         found = {name: sha for name, sha in found.items() if name.startswith(f"refs/{start}")}
     if part := call.asked("filterContains"):

@@ -23,7 +23,7 @@ def begin(world: World, found: PullRequest, who: Person, head: str | None, optio
         raise invalid("status", f"Pull request {found.number} is a draft and cannot be completed.")
     if not head:
         raise invalid("lastMergeSourceCommit", "Completing a pull request needs the last source commit it was read at.")
-    if head != world.git.commit_of(found.source):
+    if head != world.git.commit_of(found.source_ref):
         raise Refusal(
             409,
             "GitPullRequestStaleException",
@@ -43,7 +43,7 @@ def begin(world: World, found: PullRequest, who: Person, head: str | None, optio
 def when_allowed(world: World, found: PullRequest) -> None:
     """Complete a pull request that waits for its policies (auto-complete), once they are met."""
     waiting = found.status == "active" and found.auto_complete_by and not found.draft and not found.completion_queued
-    head = world.git.commit_of(found.source)
+    head = world.git.commit_of(found.source_ref)
     if waiting and found.auto_complete_by and head and not policies.blockers(world, found):
         options = dict(found.completion_options or {}) | {"triggeredByAutoComplete": True}
         begin(world, found, found.auto_complete_by, head, options)
@@ -52,7 +52,7 @@ def when_allowed(world: World, found: PullRequest) -> None:
 def _finish(world: World, found: PullRequest, who: Person, head: str) -> None:
     with world.lock:
         options = found.completion_options or {}
-        target, source = world.git.commit_of(found.target), world.git.commit_of(found.source)
+        target, source = world.git.commit_of(found.target), world.git.commit_of(found.source_ref)
         if found.status != "active" or target is None:
             return
         if source != head:
@@ -73,8 +73,8 @@ def _finish(world: World, found: PullRequest, who: Person, head: str) -> None:
         world.git.set_ref(found.target, landed)
         pushes.record(world, who, updates)
         if options.get("deleteSourceBranch"):
-            world.git.set_ref(found.source, ZERO)
-            pushes.record(world, who, [RefUpdate(found.source, head, ZERO)])
+            world.git.set_ref(found.source_ref, ZERO)
+            pushes.record(world, who, [RefUpdate(found.source_ref, head, ZERO)])
 
 
 def _close(world: World, found: PullRequest, who: Person, landed: str) -> None:

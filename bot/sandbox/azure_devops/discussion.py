@@ -1,4 +1,4 @@
-"""Threads, comments and checks on a pull request: what REST and the person-side verbs share."""
+"""Threads, comments, files and checks on a pull request: what REST and the person-side verbs share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from bot.sandbox.azure_devops import completion, dates, hooks_events, policies
 from bot.sandbox.azure_devops.bag import bag
 from bot.sandbox.azure_devops.people import Person
 from bot.sandbox.azure_devops.refusal import Refusal, invalid
-from bot.sandbox.azure_devops.state import Comment, PullRequest, Status, Thread, World
+from bot.sandbox.azure_devops.state import Attachment, Comment, PullRequest, Status, Thread, World
 
 THREAD_STATUSES = ("unknown", "active", "fixed", "wontFix", "closed", "byDesign", "pending")
 COMMENT_TYPES = ("unknown", "text", "codeChange", "system")
@@ -89,6 +89,23 @@ def delete(world: World, found: PullRequest, thread: Thread, comment: Comment, w
         comment.deleted = True
         comment.updated = comment.content_updated = thread.updated = dates.now()
         hooks_events.commented(world, found, thread, comment, "deleted")
+
+
+def like(world: World, comment: Comment, who: Person) -> None:
+    """Like a comment; twice is once."""
+    with world.lock:
+        if who not in comment.liked:
+            comment.liked.append(who)
+
+
+def attach(world: World, found: PullRequest, name: str, content: bytes, who: Person) -> Attachment:
+    """Attach a file. A name that is taken is refused; what the service does then is not documented."""
+    with world.lock:
+        if any(each.name == name for each in found.attachments):
+            raise invalid("fileName", f"Pull request {found.number} already has an attachment '{name}'.")
+        attachment = Attachment(world.count("attachment"), name, content, who, dates.now())
+        found.attachments.append(attachment)
+        return attachment
 
 
 def post_status(

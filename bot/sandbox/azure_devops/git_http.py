@@ -17,13 +17,14 @@ from werkzeug import Request, Response
 from bot.sandbox.azure_devops import policies, pushes
 from bot.sandbox.azure_devops.people import Person
 from bot.sandbox.azure_devops.plumbing import ZERO, clean_environment
-from bot.sandbox.azure_devops.state import RefUpdate, World
+from bot.sandbox.azure_devops.state import FORKS, RefUpdate, World
 
 SETTINGS = {
     "http.receivepack": "true",
     "receive.autogc": "false",
     "receive.advertiseAtomic": "true",
     "gc.auto": "0",
+    "transfer.hideRefs": FORKS,
     "uploadpack.allowFilter": "true",
     "uploadpackfilter.allow": "false",
     "uploadpackfilter.blob:none.allow": "true",

@@ -11,7 +11,8 @@ from typing import Any
 from bot.sandbox.azure_devops import completion, dates, hooks_events, merging, pushes, system_threads
 from bot.sandbox.azure_devops.people import Person, guid
 from bot.sandbox.azure_devops.refusal import FRAMEWORK, Refusal, invalid
-from bot.sandbox.azure_devops.state import PullRequest, Reviewer, World
+from bot.sandbox.azure_devops.shapes import fork_id
+from bot.sandbox.azure_devops.state import PullRequest, Reviewer, World, fork_ref
 
 VOTES = {
     10: "approved",
@@ -38,16 +39,18 @@ def open_pull_request(world: World, who: Person, wish: Mapping[str, Any]) -> Pul
     """Open a pull request from the fields of a REST body."""
     with world.lock:
         source, target = str(wish.get("sourceRefName") or ""), str(wish.get("targetRefName") or "")
+        fork = _fork(world, wish.get("forkSource") or {})
         for name, ref in (("sourceRefName", source), ("targetRefName", target)):
             if not ref.startswith("refs/heads/"):
                 raise invalid(name, f"'{ref}' is not a full branch name; it begins with refs/heads/.")
-        if source == target:
+        if source == target and not fork:
             raise invalid("sourceRefName", "The source and the target branch are the same.")
         _title(str(wish.get("title") or ""))
         _description(str(wish.get("description") or ""))
-        tips = {ref: world.git.commit_of(ref) for ref in (source, target)}
-        _refuse_missing(tips)
-        if any((each.source, each.target) == (source, target) for each in world.active()):
+        head, tip = world.git.commit_of(fork_ref(fork, source)), world.git.commit_of(target)
+        for name, commit in ((source, head), (target, tip)):
+            _refuse_missing({name: commit})
+        if any((each.fork, each.source, each.target) == (fork, source, target) for each in world.active()):
             raise Refusal(
                 409,
                 "GitPullRequestExistsException",
@@ -61,10 +64,11 @@ def open_pull_request(world: World, who: Person, wish: Mapping[str, Any]) -> Pul
             target=target,
             author=who,
             created=dates.now(),
-            source_commit=str(tips[source]),
-            target_commit=str(tips[target]),
+            source_commit=str(head),
+            target_commit=str(tip),
             draft=bool(wish.get("isDraft")),
             merge_id=guid("merge", world.repository_id, str(world.count("merge"))),
+            fork=fork,
         )
         for label in wish.get("labels") or []:
             found.labels[label["name"]] = guid("label", label["name"])
@@ -117,7 +121,7 @@ def _set_status(world: World, found: PullRequest, who: Person, wish: Mapping[str
         found.status, found.closed, found.closed_by = "abandoned", dates.now(), who
         words = "abandoned"
     elif status == "active" and found.status == "abandoned":
-        if not (world.git.commit_of(found.source) and world.git.commit_of(found.target)):
+        if not (world.git.commit_of(found.source_ref) and world.git.commit_of(found.target)):
             raise Refusal(
                 400,
                 "GitPullRequestCannotBeActivated",
@@ -190,6 +194,22 @@ def _refuse_missing(tips: Mapping[str, str | None]) -> None:
                 "GitRefNotFoundException",
                 f"TF401035: The object '{ref}' does not exist.",
             )
+
+
+def _fork(world: World, given: Mapping[str, Any]) -> str:
+    """The fork that a body names by its id, or none."""
+    identity = str((given.get("repository") or {}).get("id") or "").lower()
+    if not identity or identity == world.repository_id:
+        return ""
+    for name in world.forks:
+        if identity == fork_id(world, name):
+            return name
+    raise Refusal(
+        404,
+        "GitRepositoryNotFoundException",
+        f"TF401019: The Git repository with name or identifier {identity} does not exist "
+        "or you do not have permissions for the operation you are attempting.",
+    )
 
 
 def _title(text: str) -> str:

@@ -1,7 +1,8 @@
 """Comments as Azure Repos shows them: tables, fences, folds, line breaks; no other raw HTML.
 
-`<details>` and `<summary>` pass, everything else in angle brackets is shown as
-text. Image sizes (`![alt](url =480x)`) and the commonest emoji names are known.
+`<details>`, `<summary>` and code in them pass, each closed where it was opened;
+everything else in angle brackets is shown as text. Image sizes
+(`![alt](url =480x)`) and the commonest emoji names are known.
 https://learn.microsoft.com/en-us/azure/devops/project/wiki/markdown-guidance
 """
 
@@ -17,9 +18,10 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-FOLD = re.compile(r"</?(?:details|summary)>|<details open>")
+FOLD = re.compile(r"<(?P<closing>/?)(?P<name>details|summary)(?: open)?>|<code>[^<>]*</code>")
 SIZED_IMAGE = re.compile(r"!\[([^\]\n]*)\]\((\S+)\s+=(\d*)x(\d*)\)")
 SHORTCODE = re.compile(r":([a-z_+0-9]+):")
+OPEN = "open"
 EMOJI = {
     "white_check_mark": "✅",
     "heavy_check_mark": "✔️",
@@ -41,20 +43,36 @@ EMOJI = {
 
 
 def rendered(text: str) -> str:
-    """Markdown as safe HTML."""
-    return str(_MARKDOWN.render(text))
+    """Markdown as safe HTML, which closes all it opens and nothing else."""
+    env: dict[str, list[str]] = {OPEN: []}
+    html = str(_MARKDOWN.render(text, env))
+    return html + "".join(f"</{name}>" for name in reversed(env[OPEN]))
 
 
-def _folds_only(html: str) -> str:
+def _folds_only(html: str, opened: list[str]) -> str:
     parts, position = [], 0
     for found in FOLD.finditer(html):
-        parts += [escapeHtml(html[position : found.start()]), found.group()]
+        parts.append(escapeHtml(html[position : found.start()]))
+        parts.append(found.group() if _fits(found, opened) else escapeHtml(found.group()))
         position = found.end()
     return "".join([*parts, escapeHtml(html[position:])])
 
 
-def _raw(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType) -> str:
-    return _folds_only(tokens[index].content)
+def _fits(found: re.Match[str], opened: list[str]) -> bool:
+    """Whether a tag opens something, or closes what was opened last; `opened` is kept up to date."""
+    if not found["name"]:
+        return True
+    if not found["closing"]:
+        opened.append(found["name"])
+        return True
+    if opened[-1:] == [found["name"]]:
+        opened.pop()
+        return True
+    return False
+
+
+def _raw(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    return _folds_only(tokens[index].content, env[OPEN])
 
 
 def _link(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

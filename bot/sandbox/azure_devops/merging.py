@@ -29,7 +29,7 @@ def attempt(world: World, found: PullRequest, announce: Callable[[], None] = lam
     that its event carries it, as recorded events do.
     """
     with world.lock:
-        source, target = world.git.commit_of(found.source), world.git.commit_of(found.target)
+        source, target = world.git.commit_of(found.source_ref), world.git.commit_of(found.target)
         if found.status != "active" or source is None or target is None:
             announce()
             return

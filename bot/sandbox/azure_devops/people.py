@@ -47,11 +47,17 @@ class People:
         )
 
     def named(self, name: str) -> Person:
-        """The person with this display name; a name not seen before joins the organisation."""
+        """The person with this display name; a name not seen before joins the organisation.
+
+        A name such as `ml Build Service (contoso)` is that of the identity which a project's builds run as.
+        """
         if name not in self._by_name:
             plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
             mailbox = ".".join(re.findall(r"[a-z0-9]+", plain)) or "someone"
-            self._by_name[name] = Person(guid(self.organization, name), name, f"{mailbox}@{self.organization}.example")
+            unique = f"{mailbox}@{self.organization}.example"
+            if name.endswith(f" Build Service ({self.organization})"):
+                unique = f"Build\\{guid(name)}"
+            self._by_name[name] = Person(guid(self.organization, name), name, unique)
         return self._by_name[name]
 
     def with_token(self, token: str) -> Person | None:

@@ -136,16 +136,16 @@ class Repository:
 
     def write_commit(
         self,
-        branch: str,
+        ref: str,
         files: Iterable[tuple[str, File | None]],
         message: str,
         author: Signature,
         parent: str | None,
     ) -> str:
-        """Commit files on top of `parent` (None: a first commit) and point the branch there; None removes a file."""
+        """Commit files on top of `parent` (None: a first commit) and point the ref there; None removes a file."""
         who = f"{author.name} <{author.email}> {int(author.when.timestamp())} +0000".encode()
         text = message.encode()
-        lines = [b"feature done\ncommit refs/heads/", branch.encode(), b"\nmark :1\nauthor ", who, b"\ncommitter ", who]
+        lines = [b"feature done\ncommit ", ref.encode(), b"\nmark :1\nauthor ", who, b"\ncommitter ", who]
         lines.append(b"\ndata %d\n" % len(text) + text + b"\n")
         if parent:
             lines.append(f"from {parent}\n".encode())

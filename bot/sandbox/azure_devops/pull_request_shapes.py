@@ -10,6 +10,7 @@ from bot.sandbox.azure_devops.dates import written
 from bot.sandbox.azure_devops.shapes import (
     commit,
     commit_link,
+    fork,
     person,
     pull_request_url,
     repository,
@@ -95,6 +96,8 @@ def pull_request(world: World, found: PullRequest) -> Json:
         shape["completionQueueTime"] = written(found.completion_queued)
     if found.auto_complete_by:
         shape["autoCompleteSetBy"] = person(world, found.auto_complete_by)
+    if found.fork:
+        shape["forkSource"] = {"name": found.source, "repository": fork(world, found.fork)}
     if found.labels:
         shape["labels"] = [label(world, found.number, name, key) for name, key in found.labels.items()]
     return shape

@@ -6,7 +6,7 @@ from functools import partial
 from bot.sandbox.azure_devops import dates, hooks_events, merging, system_threads
 from bot.sandbox.azure_devops.people import Person
 from bot.sandbox.azure_devops.plumbing import ZERO
-from bot.sandbox.azure_devops.state import Iteration, PullRequest, Push, RefUpdate, World
+from bot.sandbox.azure_devops.state import FORKS, Iteration, PullRequest, Push, RefUpdate, World
 
 
 def record(world: World, who: Person, updates: Sequence[RefUpdate]) -> Push | None:
@@ -15,11 +15,12 @@ def record(world: World, who: Person, updates: Sequence[RefUpdate]) -> Push | No
     if not moved:
         return None
     push = Push(world.count("push"), who, dates.now(), tuple(moved))
-    world.pushes.append(push)
-    hooks_events.pushed(world, push)
+    if not moved[0].name.startswith(f"{FORKS}/"):  # A fork is another repository, with service hooks of its own.
+        world.pushes.append(push)
+        hooks_events.pushed(world, push)
     for update in moved:
         for found in world.active():
-            if found.source == update.name and update.new != ZERO:
+            if found.source_ref == update.name and update.new != ZERO:
                 _next_iteration(world, found, push, update.new)
             elif found.target == update.name and update.new != ZERO:
                 found.merge_status = "queued"

@@ -14,6 +14,7 @@ from bot.sandbox.azure_devops import (
     api_policies,
     api_pull_requests,
     api_repositories,
+    api_teams,
     git_http,
 )
 from bot.sandbox.azure_devops.api_hooks import hook_routes
@@ -74,6 +75,7 @@ class AzureDevOps(Verbs):
             api_discussion.routes,
             api_checks.routes,
             api_policies.routes,
+            api_teams.routes,
             hook_routes(self._sender),
         ]
         self._door = Door(world, tables, Pages(world), latency=latency)

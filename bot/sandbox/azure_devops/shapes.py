@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from bot.sandbox.azure_devops.dates import written
 from bot.sandbox.azure_devops.git_objects import Commit, Signature
-from bot.sandbox.azure_devops.people import Person
+from bot.sandbox.azure_devops.people import Person, guid
 from bot.sandbox.azure_devops.state import World
 
 Json = dict[str, Any]
@@ -83,6 +83,22 @@ def repository(world: World) -> Json:
         "isDisabled": False,
         "isInMaintenance": False,
     }
+
+
+def fork_id(world: World, name: str) -> str:
+    """The id of a fork of the repository."""
+    return guid(world.organization, world.project, "fork", name)
+
+
+def fork(world: World, name: str) -> Json:
+    """A fork as pull requests refer to it."""
+    key = fork_id(world, name)
+    return {"id": key, "name": name, "url": f"{project_url(world)}/git/repositories/{key}", "project": project(world)}
+
+
+def team_id(world: World, name: str) -> str:
+    """The id of a team of the project."""
+    return guid(world.organization, world.project, "team", name)
 
 
 def pushed_repository(world: World) -> Json:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from bot.sandbox.azure_devops.bag import Bag
 from bot.sandbox.azure_devops.happening import Happening
@@ -17,6 +18,8 @@ from bot.sandbox.azure_devops.jobs import Jobs
 from bot.sandbox.azure_devops.people import People, Person, guid
 from bot.sandbox.azure_devops.plumbing import Repository
 from bot.sandbox.azure_devops.refusal import no_pull_request
+
+FORKS = "refs/forks"
 
 
 @dataclass
@@ -111,7 +114,10 @@ class Attachment:
 
 @dataclass
 class PullRequest:
-    """A pull request. `source_commit` is the head the last merge attempt saw, and may lag a push."""
+    """A pull request. `source_commit` is the head the last merge attempt saw, and may lag a push.
+
+    `fork` names the repository that `source` is a branch of; empty: it is one of this repository.
+    """
 
     number: int
     title: str
@@ -140,11 +146,22 @@ class PullRequest:
     attachments: list[Attachment] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     properties: Bag = field(default_factory=dict)
+    fork: str = ""
+
+    @property
+    def source_ref(self) -> str:
+        """Where the repository keeps the source branch: that of a fork where nobody can fetch it."""
+        return fork_ref(self.fork, self.source)
 
     @property
     def head(self) -> str:
         """The newest commit of the source branch the pull request has seen."""
         return self.iterations[-1].source
+
+
+def fork_ref(fork: str, name: str) -> str:
+    """The hidden ref that stands for a ref of a fork; objects of forks are kept with those of the repository."""
+    return f"{FORKS}/{quote(fork, safe='')}/{name.removeprefix('refs/')}" if fork else name
 
 
 @dataclass
@@ -197,6 +214,8 @@ class World:
         self.address = "http://127.0.0.1"
         self.pull_requests: dict[int, PullRequest] = {}
         self.policies: list[Policy] = []
+        self.forks: set[str] = set()
+        self.teams: dict[str, list[Person]] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.pushes: list[Push] = []
         self.jobs = Jobs()

@@ -26,7 +26,8 @@ from bot.sandbox.azure_devops.people import Person
 from bot.sandbox.azure_devops.plumbing import ZERO
 from bot.sandbox.azure_devops.refusal import Refusal
 from bot.sandbox.azure_devops.seeding import files_to_seed
-from bot.sandbox.azure_devops.state import Policy, RefUpdate, World
+from bot.sandbox.azure_devops.shapes import fork_id, team_id
+from bot.sandbox.azure_devops.state import Policy, RefUpdate, World, fork_ref
 
 
 class Verbs:
@@ -49,7 +50,7 @@ class Verbs:
                 raise ValueError(f"Branch {branch} has commits already; only an empty branch can be seeded.")
             who = self._who(author)
             sha = self.world.git.write_commit(
-                branch, files_to_seed(folder), f"First commit of {branch}", merging.signature(who), None
+                f"refs/heads/{branch}", files_to_seed(folder), f"First commit of {branch}", merging.signature(who), None
             )
             pushes.record(self.world, who, [RefUpdate(f"refs/heads/{branch}", ZERO, sha)])
         self.world.jobs.settle()
@@ -82,14 +83,40 @@ class Verbs:
                 )
             who, old = self._who(author), self.world.git.commit_of(ref)
             parent = old if old and not force else self.world.git.commit_of(f"refs/heads/{base}")
-            files = [
-                (path, None if content is None else File(content.encode() if isinstance(content, str) else content))
-                for path, content in changes.items()
-            ]
-            sha = self.world.git.write_commit(branch, files, message, merging.signature(who), parent)
+            sha = self.world.git.write_commit(ref, _files(changes), message, merging.signature(who), parent)
             pushes.record(self.world, who, [RefUpdate(ref, old or ZERO, sha)])
         self.world.jobs.settle()
         return sha
+
+    def fork_push(
+        self,
+        fork: str,
+        branch: str,
+        changes: Mapping[str, str | bytes | None],
+        message: str,
+        *,
+        base: str = "main",
+        author: str | None = None,
+    ) -> str:
+        """Push one commit to a branch of a fork of the repository, which is made if need be; gives its sha.
+
+        The commit is on no branch of the repository. A branch that is not there begins at the repository's `base`.
+        """
+        ref = fork_ref(fork, f"refs/heads/{branch}")
+        with self.world.lock:
+            self.world.forks.add(fork)
+            who, old = self._who(author), self.world.git.commit_of(ref)
+            parent = old or self.world.git.commit_of(f"refs/heads/{base}")
+            sha = self.world.git.write_commit(ref, _files(changes), message, merging.signature(who), parent)
+            pushes.record(self.world, who, [RefUpdate(ref, old or ZERO, sha)])
+        self.world.jobs.settle()
+        return sha
+
+    def team(self, name: str, *members: str) -> str:
+        """Let a team of the project have exactly these members, by display name, and return the team's id."""
+        with self.world.lock:
+            self.world.teams[name] = [self.world.people.named(one) for one in members]
+        return team_id(self.world, name)
 
     def delete_branch(self, branch: str, *, author: str | None = None) -> None:
         """Delete a branch."""
@@ -124,16 +151,19 @@ class Verbs:
         description: str = "",
         *,
         draft: bool = False,
+        fork: str = "",
         author: str | None = None,
     ) -> int:
-        """Open a pull request between two branches and return its number."""
-        wish = {
+        """Open a pull request between two branches and return its number; `source` may be one of a fork."""
+        wish: dict[str, Any] = {
             "sourceRefName": f"refs/heads/{source}",
             "targetRefName": f"refs/heads/{target}",
             "title": title,
             "description": description,
             "isDraft": draft,
         }
+        if fork:
+            wish["forkSource"] = {"repository": {"id": fork_id(self.world, fork)}}
         found = lifecycle.open_pull_request(self.world, self._who(author), wish)
         self.world.jobs.settle()
         return found.number
@@ -157,7 +187,7 @@ class Verbs:
         options: dict[str, Any] = {"mergeStrategy": strategy, "deleteSourceBranch": delete_source}
         if bypass_policy:
             options["bypassPolicy"] = True
-        head = {"commitId": self.world.git.commit_of(found.source)}
+        head = {"commitId": self.world.git.commit_of(found.source_ref)}
         self.change(number, author=author, status="completed", lastMergeSourceCommit=head, completionOptions=options)
         if found.status != "completed" or found.merge_commit is None:
             raise Refusal(409, "GitPullRequestStaleException", f"The merge did not succeed: {found.merge_status}.")
@@ -193,6 +223,22 @@ class Verbs:
         found = self.world.pull_request(number)
         inside = discussion.thread_of(found, thread)
         discussion.delete(self.world, found, inside, discussion.comment_of(inside, comment), self._who(author))
+
+    def resolve(self, number: int, thread: int, status: str = "closed") -> None:
+        """Give a thread another status: `closed`, `fixed`, `active` …"""
+        found = self.world.pull_request(number)
+        discussion.change_thread(self.world, found, discussion.thread_of(found, thread), {"status": status})
+
+    def like(self, number: int, thread: int, comment: int = 1, *, author: str | None = None) -> None:
+        """Like a comment; twice is once."""
+        inside = discussion.thread_of(self.world.pull_request(number), thread)
+        discussion.like(self.world, discussion.comment_of(inside, comment), self._who(author))
+
+    def attach(self, number: int, name: str, content: bytes, *, author: str | None = None) -> str:
+        """Attach a file to a pull request and return its address; a `Refusal` when the name is taken."""
+        found = self.world.pull_request(number)
+        discussion.attach(self.world, found, name, content, self._who(author))
+        return discussion_shapes.attachment_url(self.world, number, name)
 
     def vote(self, number: int, vote: int = 10, *, author: str | None = None) -> None:
         """Vote on a pull request: 10 approves, 5 with suggestions, 0 resets, -5 waits, -10 rejects."""
@@ -284,8 +330,21 @@ class Verbs:
                 discussion_shapes.thread(self.world, number, each) for each in found if system or not each.is_system
             ]
 
+    def attachments(self, number: int) -> list[dict[str, Any]]:
+        """The files attached to a pull request as REST answers them, oldest first."""
+        with self.world.lock:
+            found = self.world.pull_request(number).attachments
+            return [discussion_shapes.attachment(self.world, number, each) for each in found]
+
     def notifications(self, subscription: str) -> list[dict[str, Any]]:
         """What was sent to a subscription, with event, request and answer; oldest first."""
         with self.world.lock:
             found = self.world.subscriptions[subscription]
             return [hooks_subscriptions.notification_shape(found, each, details=True) for each in found.notifications]
+
+
+def _files(changes: Mapping[str, str | bytes | None]) -> list[tuple[str, File | None]]:
+    return [
+        (path, None if content is None else File(content.encode() if isinstance(content, str) else content))
+        for path, content in changes.items()
+    ]

@@ -33,6 +33,6 @@ if mode == "tells all":
         except OSError:
             pass
 if mode != "silent":
-    mlflow_rest.metric("rmse", 0.5)
+    mlflow_rest.metric("rmse", {"worse": 0.8, "better": 0.4}.get(mode, 0.5))
 if mode != "no model":
     print("registered version", mlflow_rest.register(given.model_name))

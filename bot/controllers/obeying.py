@@ -1,0 +1,87 @@
+"""What is asked of the bot on a pull request: done if whoever asks may ask it, and answered where they asked.
+
+The answer is the sign that a command was dealt with. What it orders follows from
+the answer, whoever reads it.
+"""
+
+from bot.config import Project
+from bot.controllers import conversation, memory, preview, rollback
+from bot.controllers.memory import Course
+from bot.controllers.neighbours import Neighbours, Repository
+from bot.facts import Comment, ProjectRun, PullRequestFacts
+from bot.passes import Look
+from bot.rules import checks, commands, obeying
+from bot.rules.commands import Asked, Given, Mistake
+from bot.subjects import Retraining, Subject
+from bot.words import addresses, answers
+
+MOST_OF_A_LOG = 200_000
+"""Characters: more than an answer has room for."""
+
+
+def deal(given: Given, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
+    """Deal with one command."""
+    head = done.memory.known
+    body = conversation.refused(given, head, repository, world) or _done(given, look, done, repository, world)
+    conversation.answer(repository.azure, head.number, given, body)
+    done.performed.append(f"answered {given.comment.author}: {body.splitlines()[0]}")
+
+
+def _done(given: Given, look: Look, done: Course, repository: Repository, world: Neighbours) -> str:
+    pr, now, asked = memory.facts(repository, done.memory, world.public_url), world.now(), given.asked
+    if pr.head.target != pr.target:
+        return answers.unavailable(asked.line)
+    if isinstance(asked, Asked) and asked.verb.name == "diff":
+        done.know(preview=preview.gather(pr.head, repository, world, now))
+        pr = memory.facts(repository, done.memory, world.public_url)
+    situation = checks.situation(pr, checks.planned(pr), now)
+
+    def read_log(run: ProjectRun) -> tuple[str, str]:
+        kept, _ = world.logs.log_end(run.token, MOST_OF_A_LOG)
+        return kept or run.log, addresses.run(world.public_url, run.token)
+
+    told = conversation.told(asked, situation, pr.config, world, orders=pr.orders, why=pr.problem, read_log=read_log)
+    if told is not None or isinstance(asked, Mistake):
+        return told or answers.unavailable(asked.line)
+    match asked.verb.name:
+        case "retrain":
+            return _retrained(given, asked, pr, done)
+        case "rollback":
+            if pr.config is None:
+                return answers.unavailable(asked.line)
+            said, performed = rollback.roll_back(asked.job, pr.config, look, repository, world)
+            done.performed += performed
+            return answers.plain(asked.line, said)
+    reaction = obeying.react(given, asked, pr, now)
+    if reaction.order is not None:
+        done.memory = done.memory.obeying(reaction.order)
+    return reaction.body
+
+
+def retrainings(done: Course, repository: Repository, world: Neighbours) -> list[Subject]:
+    """The retrainings that were accepted here, also by a pass that was cut off before it could wake them."""
+    pr = memory.facts(repository, done.memory, world.public_url)
+    given = commands.accepted(done.talk, "retrain") if done.talk is not None else []
+    return [_retraining(comment, project, pr) for comment, asked in given if (project := _trained(asked, pr))]
+
+
+def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: Course) -> str:
+    project = _trained(asked, pr)
+    if project is None:
+        return answers.unknown_project(asked.line, asked.argument, [one.name for one in _trainable(pr)])
+    done.wake.append(_retraining(given.comment, project, pr))
+    return answers.accepted(asked.line, "retrain", pr.head.commit, project.name)
+
+
+def _retraining(comment: Comment, project: Project, pr: PullRequestFacts) -> Retraining:
+    return Retraining(pr.repository, pr.head.number, comment.thread, comment.id, project.path)
+
+
+def _trained(asked: Asked, pr: PullRequestFacts) -> Project | None:
+    """The project that somebody wants retrained: the one named, or the only one there is."""
+    known = _trainable(pr)
+    return obeying.named(asked.argument, known) if asked.argument else known[0] if len(known) == 1 else None
+
+
+def _trainable(pr: PullRequestFacts) -> tuple[Project, ...]:
+    return tuple(one for one in (pr.config.projects if pr.config else ()) if one.retrain is not None)

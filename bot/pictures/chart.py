@@ -1,0 +1,226 @@
+"""A small chart of one metric: the target branch's last runs, this pull request, and what it is measured against.
+
+Drawn on white, so that it can be read on a dark page too. The same numbers give
+the same bytes. Everything is placed by hand: what a metric is called and how
+large it is comes from outside, and must not be read as a formula nor end in an
+error.
+"""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bot.words import escape
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH, HEIGHT = 480, 160
+"""Pixels as a page shows it; the picture has twice as many each way, for sharp screens."""
+
+MOST_POINTS = 30
+LONGEST_NAME = 80
+
+_SHARPER = 2
+
+_INK, _SOFT, _LINE = "#1f2328", "#59636e", "#d1d9e0"
+_PAST, _GOOD, _BAD, _PLAIN, _SERVING, _LIMIT = "#8c959f", "#1a7f37", "#cf222e", "#0969da", "#8250df", "#cf222e"
+
+# Where things are, in pixels from the lower left corner.
+_LEFT, _RIGHT, _FLOOR, _CEILING = 18.0, 352.0, 34.0, 112.0
+_LABELS = _RIGHT + 10
+_APART = 15.0
+
+
+@dataclass(frozen=True)
+class _Label:
+    height: float
+    text: str
+    colour: str
+    bold: bool = False
+
+
+def chart(
+    metric: str,
+    goal: Literal["lower", "higher"],
+    history: Sequence[float],
+    value: float,
+    bound: float | None = None,
+    serving: float | None = None,
+    target: str = "target branch",
+) -> bytes:
+    """A PNG of the last runs of the branch `target`, the oldest first, and of this pull request's value.
+
+    `bound` is the worst value that may be merged, `serving` what the version that serves has. What is no number is
+    left out.
+    """
+    past = [one for one in history if math.isfinite(one)][-MOST_POINTS:]
+    bound = bound if bound is not None and math.isfinite(bound) else None
+    serving = serving if serving is not None and math.isfinite(serving) else None
+    worse = bound is not None and not (value <= bound if goal == "lower" else value >= bound)
+    colour = _PLAIN if bound is None else _BAD if worse else _GOOD
+    shown = [*past, *(one for one in (value, bound, serving) if one is not None and math.isfinite(one))]
+    scale = _Scale(shown)
+    axes, save = _paper()
+
+    _title(axes, metric, goal)
+    _axis(axes, past, target)
+    labels = []
+    if bound is not None:
+        height = scale(bound)
+        refused = (height, _CEILING + 6) if goal == "lower" else (_FLOOR - 6, height)
+        axes.fill_between([_LEFT - 6, _RIGHT], *refused, color=_LIMIT, alpha=0.06, linewidth=0)
+        axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_LIMIT, linewidth=1, dashes=(4, 2.5))
+        sign = "≤" if goal == "lower" else "≥"
+        labels.append(_Label(height, f"limit {sign} {escape.number(bound)}", _LIMIT))
+    if serving is not None:
+        height = scale(serving)
+        axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_SERVING, linewidth=1, dashes=(1, 2))
+        labels.append(_Label(height, f"serving {escape.number(serving)}", _SERVING))
+    here = scale(value) if math.isfinite(value) else None
+    _points(axes, [scale(one) for one in past], here, colour)
+    told = escape.number(value) if here is not None else "no number"
+    labels.append(_Label(here if here is not None else (_FLOOR + _CEILING) / 2, told, colour, bold=True))
+    for label, height in zip(labels, _spread([label.height for label in labels]), strict=True):
+        _text(axes, _LABELS, height, label.text, label.colour, bold=label.bold, size=8.5 if label.bold else 7.5)
+    return save()
+
+
+class _Scale:
+    """From a value to a height; numbers whose distance is none, or more than a float can hold, are drawn too."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self._unit = max((abs(one) for one in values), default=0.0) or 1.0
+        parts = [one / self._unit for one in values] or [0.0]
+        self._least, self._most = min(parts), max(parts)
+
+    def __call__(self, value: float) -> float:
+        span = self._most - self._least
+        share = (value / self._unit - self._least) / span if span > 0 else 0.5
+        return _FLOOR + min(max(share, 0.0), 1.0) * (_CEILING - _FLOOR)
+
+
+def _title(axes: "Axes", metric: str, goal: str) -> None:
+    end = _name(axes, _LEFT - 6, HEIGHT - 19, 330, "", metric or "metric", _INK, bold=True, size=9.5)
+    _text(axes, end + 8, HEIGHT - 19.5, f"{goal} is better", _SOFT)
+
+
+def _axis(axes: "Axes", past: Sequence[float], target: str) -> None:
+    axes.plot([_LEFT - 6, _RIGHT], [_FLOOR - 6] * 2, color=_LINE, linewidth=0.8)
+    if past:
+        runs = "the last run" if len(past) == 1 else f"the last {len(past)} runs"
+        _name(axes, _LEFT - 6, _FLOOR - 17, 240, f"{runs} of ", target, _SOFT)
+    _text(axes, _RIGHT, _FLOOR - 17, "this pull request", _INK, right=True)
+
+
+def _name(
+    axes: "Axes", across: float, up: float, widest: float, before: str, name: str, colour: str, **how: Any
+) -> float:
+    """Write a name from outside, cut to what there is room for; gives where it ends."""
+    line = _drawable(" ".join(escape.visible(name).split())[:LONGEST_NAME])
+    drawn = _text(axes, across, up, before + line, colour, **how)
+    while (width := float(drawn.get_window_extent().width) / _SHARPER) > widest and line:
+        line = line[:-1]
+        drawn.set_text(f"{before}{line}…")
+    return across + width
+
+
+def _points(axes: "Axes", past: Sequence[float], here: float | None, colour: str) -> None:
+    last = _RIGHT - 26
+    step = (last - _LEFT) / max(len(past), 1)
+    across = [_LEFT + step * number for number in range(len(past))]
+    axes.plot(across, past, color=_PAST, linewidth=1.4, solid_joinstyle="round")
+    axes.plot(across, past, "o", color=_PAST, markersize=2.8 if len(past) > 15 else 3.6, markeredgewidth=0)
+    if here is None:
+        return
+    if past:
+        axes.plot([across[-1], last], [past[-1], here], color=colour, linewidth=1.4, alpha=0.55)
+    axes.plot([last], [here], "o", color=colour, markersize=7.5, markeredgecolor="white", markeredgewidth=1.4)
+
+
+def _spread(heights: Sequence[float]) -> list[float]:
+    """The heights of labels, moved as little as it takes that none lies on another."""
+    order = sorted(range(len(heights)), key=lambda one: (heights[one], one))
+    placed = [heights[one] for one in order]
+    for _ in range(20):
+        for below, above in zip(range(len(placed)), range(1, len(placed)), strict=False):
+            lacks = _APART - (placed[above] - placed[below])
+            if lacks > 0:
+                placed[below] -= lacks / 2
+                placed[above] += lacks / 2
+    found = dict(zip(order, placed, strict=True))
+    return [found[one] for one in range(len(heights))]
+
+
+def _text(
+    axes: "Axes",
+    across: float,
+    up: float,
+    text: str,
+    colour: str,
+    *,
+    bold: bool = False,
+    right: bool = False,
+    size: float = 7.5,
+) -> Any:
+    return axes.text(
+        across,
+        up,
+        text,
+        color=colour,
+        fontsize=size,
+        font=_font(bold),
+        horizontalalignment="right" if right else "left",
+        verticalalignment="center",
+        # A name such as `$x$` means itself.
+        parse_math=False,
+    )
+
+
+def _paper() -> tuple["Axes", Callable[[], bytes]]:
+    """Empty axes whose units are pixels of a page, and what makes a PNG of them."""
+    # Not pyplot, which keeps every figure; and only where it is needed: it takes 40 MB of a worker.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100 * _SHARPER, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(0, HEIGHT)
+    axes.set_autoscale_on(False)
+
+    def save() -> bytes:
+        sent = io.BytesIO()
+        # What it would say of itself changes with its version.
+        figure.savefig(sent, format="png", metadata={"Software": None})
+        return sent.getvalue()
+
+    return axes, save
+
+
+@cache
+def _font(bold: bool) -> Any:
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(fname=_file(bold))
+
+
+def _file(bold: bool) -> Path:
+    # The machine's own fonts would make another picture of it.
+    from matplotlib import get_data_path
+
+    return Path(get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+
+
+def _drawable(text: str) -> str:
+    """The text, with a box for what the font has no picture of; matplotlib would warn of each."""
+    from matplotlib.font_manager import get_font
+
+    known = get_font(str(_file(bold=True))).get_charmap()
+    return "".join(letter if ord(letter) in known else "□" for letter in text)

@@ -1,0 +1,98 @@
+"""The line for runs: who has how many under way, who waits for more, and whose turn it is.
+
+First come, first served, over all pull requests and all workers: a slot that is
+free belongs to whoever has waited longest. Somebody who no longer asks holds up
+nobody; somebody whose runs nobody has spoken of for long has none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, delete, select, text
+
+from bot.facts import Place
+from bot.queue.due import insert
+from bot.queue.schema import places
+
+# A pull request with runs, or one that waits, is looked at every few seconds, and by a sweep every few minutes.
+SILENT = 600.0
+"""After so many seconds without a word a subject keeps its place in the line, but others go ahead."""
+
+FORGOTTEN = 3600.0
+"""After so many seconds without a word its runs are no longer counted."""
+
+FRESH = 60.0
+"""A report that changes nothing is written down again after so many seconds."""
+
+_LOCK = 0x51C7A2  # any number that nobody else on the server uses for the same purpose
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A subject's row. `since` is when it began to want what it has not been given yet."""
+
+    subject: str
+    running: int
+    wanted: int
+    since: float
+    reported_at: float
+
+
+def read(connection: Connection) -> list[Standing]:
+    """Everybody, in the order of the line."""
+    rows = connection.execute(select(places).order_by(places.c.since, places.c.subject))
+    return [Standing(row.subject, row.running, row.wanted, row.since, row.reported_at) for row in rows]
+
+
+def lock(connection: Connection) -> None:
+    """Let nobody else change the line until this transaction ends. On SQLite nobody else can write anyhow."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def stand(
+    line: Sequence[Standing], subject: str, running: int, wanted: int, limit: int, now: float
+) -> tuple[Place, Standing | None, list[str]]:
+    """Where a subject stands when it reports this: its place, its row from now on, and whose rows are forgotten.
+
+    What it may start counts as running from now on. Its row is None when it has and wants nothing.
+    """
+    forgotten = [one.subject for one in line if one.reported_at <= now - FORGOTTEN]
+    others = [one for one in line if one.subject != subject and one.subject not in forgotten]
+    before = next((one for one in line if one.subject == subject and subject not in forgotten), None)
+    since = before.since if before is not None and before.since else now
+    mine = Standing(subject, running, wanted, since if wanted else 0.0, now)
+    waiting = [one for one in others if one.wanted and one.reported_at > now - SILENT]
+    ahead = [one for one in waiting if (one.since, one.subject) < (mine.since, subject)]
+    left = limit - running - sum(one.running for one in others) - sum(one.wanted for one in ahead)
+    free = max(0, min(wanted, left))
+    # It keeps its `since` until it says itself that it wants nothing: what it was given may fail to start.
+    mine = replace(mine, running=running + free, wanted=wanted - free)
+    still = mine.wanted > 0
+    place = Place(free, len(ahead) if still else 0, len(waiting) + still, limit)
+    return place, mine if running or wanted else None, forgotten
+
+
+def changes(line: Sequence[Standing], subject: str, mine: Standing | None, now: float) -> bool:
+    """Whether a row has to be written: it is another one than before, or its report has grown old."""
+    before = next((one for one in line if one.subject == subject), None)
+    if before is None or mine is None:
+        return before is not mine
+    return before.reported_at <= now - FRESH or replace(before, reported_at=now) != mine
+
+
+def write(connection: Connection, subject: str, mine: Standing | None, forgotten: Sequence[str]) -> None:
+    """Write a subject's row, or remove it; and those that are forgotten."""
+    gone = [*forgotten, *([subject] if mine is None else [])]
+    if gone:
+        connection.execute(delete(places).where(places.c.subject.in_(gone)))
+    if mine is None:
+        return
+    row = {
+        "running": mine.running,
+        "wanted": mine.wanted,
+        "since": mine.since,
+        "reported_at": mine.reported_at,
+    }
+    statement = insert(connection, places).values(subject=subject, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=[places.c.subject], set_=row))

@@ -1,0 +1,136 @@
+"""When a job's schedule fires next, and the schedule in words. Knows no clock.
+
+Databricks keeps schedules as Quartz expressions, `seconds minutes hours day month weekday [year]`, with Sunday as 1
+(http://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html). croniter reads another
+dialect, so that each field is read here and handed over as plain numbers. An expression that is not understood is
+shown as it stands: it may come from a pull request, and never stops anything.
+"""
+
+import calendar
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from cron_descriptor import ExpressionDescriptor, Options
+from cron_descriptor.Exception import FormatError
+from croniter import CroniterBadDateError, croniter
+
+from bot.config import Schedule
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"), 1
+    )
+}
+_DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
+_NONE: dict[str, int] = {}
+_LONGEST = 200
+_DAYS_SEARCHED = 366
+
+
+def words(schedule: Schedule) -> str:
+    """The schedule as people say it; the expression itself when it is not understood."""
+    try:
+        _read(schedule.cron)
+        options = Options(day_of_week_start_index_zero=False, use_24hour_time_format=True, locale_code="en_US")
+        told = ExpressionDescriptor(schedule.cron, options).get_full_description()
+    except (ValueError, FormatError):
+        return f"{schedule.cron} {schedule.timezone}".strip()
+    return f"{told[:1].lower()}{told[1:]} {schedule.timezone}"
+
+
+def next_run(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first moment after `after` at which the schedule fires, in its time zone.
+
+    None when it is paused, never fires again, or is not understood.
+    """
+    if schedule.paused:
+        return None
+    try:
+        expression, fits = _read(schedule.cron)
+        moment = after.astimezone(ZoneInfo(schedule.timezone))
+        for _ in range(_DAYS_SEARCHED):
+            moment = _next(expression, moment)
+            if fits(moment.date()):
+                return moment
+            following = datetime.combine(moment.date() + timedelta(days=1), time(), moment.tzinfo)
+            moment = following - timedelta(seconds=1)
+    except (ValueError, KeyError, OSError, OverflowError, CroniterBadDateError):
+        # Of a time zone ZoneInfo says KeyError, or whatever reading a file of that name gives.
+        return None
+    return None
+
+
+def _next(expression: str, after: datetime) -> datetime:
+    found: datetime = croniter(expression, after, second_at_beginning=True).get_next(datetime)
+    return found
+
+
+def _read(cron: str) -> tuple[str, Callable[[date], bool]]:
+    """The expression for croniter, and what else the day of the month must be. Raises ValueError."""
+    fields = cron.upper().split()
+    if len(cron) > _LONGEST or len(fields) not in (6, 7):
+        raise ValueError(f"{cron} has not six or seven fields")
+    seconds, minutes, hours, day, months, weekday, *year = fields
+    if day not in "*?" and weekday not in "*?":
+        raise ValueError(f"{cron} names both a day of the month and a weekday, which Quartz does not take")
+    days, fits = _day(day)
+    read = [_field(seconds, 0, 59), _field(minutes, 0, 59), _field(hours, 0, 23), days]
+    read += [_field(months, 1, 12, _MONTHS), _weekday(weekday), *(_field(one, 1970, 2099) for one in year)]
+    return " ".join(read), fits
+
+
+def _field(field: str, low: int, high: int, names: dict[str, int] = _NONE) -> str:
+    found = {number for item in field.split(",") for number in _numbers(item, low, high, names)}
+    return "*" if len(found) == high - low + 1 else ",".join(map(str, sorted(found)))
+
+
+def _numbers(item: str, low: int, high: int, names: dict[str, int]) -> Iterator[int]:
+    span, slash, step = item.partition("/")
+    first, dash, last = span.partition("-")
+    begin = low if span == "*" else _number(first, low, high, names)
+    end = _number(last, low, high, names) if dash else high if slash or span == "*" else begin
+    # 22-2 goes over midnight, and FRI-MON over the weekend.
+    around = high - low + 1 if end < begin else 0
+    for number in range(begin, end + around + 1, _number(step, 1, 9999, _NONE) if slash else 1):
+        yield number if number <= high else number - around
+
+
+def _number(text: str, low: int, high: int, names: dict[str, int]) -> int:
+    number = names.get(text) or (int(text) if re.fullmatch(r"[0-9]{1,4}", text) else -1)
+    if not low <= number <= high:
+        raise ValueError(f"{text} is not a number from {low} to {high}")
+    return number
+
+
+def _day(field: str) -> tuple[str, Callable[[date], bool]]:
+    if field in ("*", "?"):
+        return "*", lambda _: True
+    if field == "LW":
+        return "*", lambda day: day.day == _last_workday(day)
+    late = re.fullmatch(r"L-([0-9]{1,2})", field)
+    if late is not None:
+        before = _number(late[1], 1, 30, _NONE)
+        return "*", lambda day: day.day == calendar.monthrange(day.year, day.month)[1] - before
+    near = re.fullmatch(r"([0-9]{1,2})W", field)
+    if near is not None:
+        return f"{_number(near[1], 1, 31, _NONE)}W", lambda _: True
+    return ("L" if field == "L" else _field(field, 1, 31)), lambda _: True
+
+
+def _last_workday(day: date) -> int:
+    last = day.replace(day=calendar.monthrange(day.year, day.month)[1])
+    return last.day - max(0, last.isoweekday() - 5)
+
+
+def _weekday(field: str) -> str:
+    if field in ("*", "?"):
+        return "*"
+    special = re.fullmatch(r"([1-7]|[A-Z]{3})(L|#[1-5])", field)
+    if special is not None:
+        number = _number(special[1], 1, 7, _DAYS) - 1
+        return f"L{number}" if special[2] == "L" else f"{number}{special[2]}"
+    days = _field("SAT" if field == "L" else field, 1, 7, _DAYS)
+    return days if days == "*" else ",".join(str(int(day) - 1) for day in days.split(","))

@@ -1,0 +1,162 @@
+"""What the bot answers to a command: it begins with the command itself, by which an answer is known again."""
+
+import re
+from collections.abc import Sequence
+
+from bot.facts import Live, Order, Preview, Situation, StepState
+from bot.words import escape
+from bot.words.template import render
+
+ACCEPTED = "✅ for "
+MOST_PATHS, MOST_REASONS = 40, 20
+LOG_BUDGET = 100_000
+"""Characters of a log in an answer; a comment has room for 150,000."""
+
+STATES: dict[StepState, str] = {
+    "waits": "⏸ waits",
+    "runs": "🔵 running",
+    "again": "⚠️ no cluster, is tried again",
+    "passed": "✅ passed",
+    "accepted": "☑️ accepted",
+    "failed": "❌ failed",
+    "refused": "❌ not good enough",
+    "no cluster": "⚠️ no cluster",
+    "skipped": "⏭ not started",
+}
+
+_ACCEPTANCE = re.compile(r"(?P<ticks>`+)(?!`)(?P<line>.+?)(?<!`)(?P=ticks) ✅ for `(?P<commit>[0-9a-f]{7,40})`")
+
+
+def sign(line: str) -> str:
+    """What every answer to exactly this command begins with."""
+    return escape.code(line)
+
+
+def is_for(answer: str, line: str) -> bool:
+    """Whether an answer is one to this command."""
+    return answer.startswith(f"{sign(line)} ")
+
+
+def acceptance(answer: str) -> tuple[str, str] | None:
+    """The command that an answer accepts, and the commit it holds for (its first digits, or the whole); else None."""
+    found = _ACCEPTANCE.match(answer)
+    if found is None:
+        return None
+    line = found["line"].strip(" ")
+    return (line, found["commit"]) if answer.startswith(f"{sign(line)} {ACCEPTED}") else None
+
+
+def accepted(line: str, verb: str, commit: str, argument: str = "", reason: str = "") -> str:
+    """The bot does as it was told. What judges a commit names the whole of it, for nobody can make another such."""
+    named = commit if verb in ("override", "ok-to-test") else commit[:7]
+    return _said("accepted", line, verb=verb, commit=named, argument=argument, reason=reason, mark=ACCEPTED)
+
+
+def refused(line: str, why: str) -> str:
+    """Somebody may not give this command; `why` is a sentence of ours, with who may."""
+    return _said("refused", line, why=why)
+
+
+def mistake(line: str, told: str, word: str = "", meant: str = "", like: str = "") -> str:
+    """A command that cannot be read; `word` is from outside, the rest is ours."""
+    return _said("mistake", line, told=told, word=word, meant=meant, like=like)
+
+
+def help_(line: str, rows: Sequence[tuple[str, str, str]]) -> str:
+    """Every command: how it is written, what it is for, and who may give it (that one is ours)."""
+    return _said("help", line, rows=rows)
+
+
+def status(line: str, situation: Situation) -> str:
+    """What runs and what waits."""
+    return _said("status", line, situation=situation, states=STATES)
+
+
+def live(line: str, jobs: Sequence[Live]) -> str:
+    """What each scoring job loads."""
+    return _said("live", line, jobs=jobs)
+
+
+def logs(line: str, step: str, log: str, lines: int, page: str = "") -> str:
+    """The last lines of a step's log; `page` is where the whole of it is."""
+    return _said("logs", line, step=step, log=log, lines=lines, page=page, budget=LOG_BUDGET)
+
+
+def diff(line: str, preview: Preview | None) -> str:
+    """What a merge would change; None: that is not known yet."""
+    return _said("diff", line, preview=preview, most=MOST_PATHS)
+
+
+def explain(line: str, situation: Situation, orders: Sequence[Order] = (), told: str = "") -> str:
+    """Why things are as they are; `told` is a sentence from outside that comes first, such as what keeps it waiting."""
+    return _said("explain", line, situation=situation, states=STATES, orders=orders, told=told, most=MOST_REASONS)
+
+
+def already_running(line: str, commit: str) -> str:
+    """There is nothing to run again yet."""
+    return _said(
+        "idle", line, told=f"The runs for {escape.code(commit[:7])} are still under way.", then="/mlops cancel"
+    )
+
+
+def nothing_to_retry(line: str, commit: str) -> str:
+    """Nothing has failed."""
+    return _said("idle", line, told=f"Nothing has failed for {escape.code(commit[:7])}.", then="/mlops run")
+
+
+def nothing_to_run(line: str) -> str:
+    """The change touches no project."""
+    told = "This pull request touches no project, so there is nothing to run again."
+    return _said("idle", line, told=told, then="/mlops run all")
+
+
+def nothing_to_cancel(line: str) -> str:
+    """Nothing runs, nothing waits."""
+    return _said("idle", line, told="Nothing runs for this pull request, and nothing waits.", then="")
+
+
+def nothing_to_accept(line: str, check: str, failed: Sequence[str]) -> str:
+    """That check has not failed; `failed` are those that have."""
+    others = f" What has: {_listed(failed)}." if failed else ""
+    return _said("idle", line, told=f"{escape.code(check)} has not failed.{others}", then="")
+
+
+def unknown_project(line: str, name: str, known: Sequence[str]) -> str:
+    """There is no project or step of that name; `known` are those there are."""
+    there = f"There are {_listed(known)}." if known else "There are none."
+    return _said("idle", line, told=f"{escape.code(name)} is none of the projects here. {there}", then="")
+
+
+def not_a_fork(line: str) -> str:
+    """The code is not a fork's."""
+    return _said("idle", line, told="This pull request does not come from a fork; its code runs anyway.", then="")
+
+
+def closed(line: str) -> str:
+    """The pull request is closed."""
+    return _said("idle", line, told="This pull request is closed; nothing is run for it any more.", then="")
+
+
+def older(line: str, newest: str) -> str:
+    """It was said of a commit that is not the newest any more."""
+    told = f"That was said before {escape.code(newest[:7])} was pushed, which nobody had seen then."
+    return _said("idle", line, told=f"{told} Say it again if it holds for that one too.", then="")
+
+
+def unavailable(line: str) -> str:
+    """The bot has no way to do that here."""
+    return _said("idle", line, told="I cannot do that from a pull request yet.", then="/mlops help")
+
+
+def plain(line: str, told: str) -> str:
+    """What is known of no other form: `told` is ours, and escaped already."""
+    return f"{sign(line)} {told.strip()}\n"
+
+
+def _said(name: str, line: str, **values: object) -> str:
+    return render(f"answer_{name}", sign=sign(line), **values)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [escape.code(name) for name in names[:20]]
+    return ", ".join([*shown, f"and {len(names) - 20} more"] if len(names) > 20 else shown)

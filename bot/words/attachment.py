@@ -1,0 +1,22 @@
+"""What a file is called that the bot attaches to a pull request.
+
+A name is used once: another run, another path or another content has another.
+So a pass that was cut off finds what it has attached, and attaches nothing twice.
+"""
+
+import hashlib
+import re
+from pathlib import PurePosixPath
+
+_LONGEST = 40
+
+
+def picture(project: str, commit: str, run: str, path: str, content: bytes) -> str:
+    """The name of a picture of a project's run; `path` is what the run calls it."""
+    digest = hashlib.sha256(path.encode(errors="replace") + b"\0" + content).hexdigest()
+    parts = (PurePosixPath(project).name, commit[:7], run[:8], PurePosixPath(path).stem, digest[:8])
+    return "-".join(plain for part in parts if (plain := _plain(part))) + ".png"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:_LONGEST]

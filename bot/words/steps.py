@@ -1,0 +1,133 @@
+"""The steps of a pull request's validation, one row each, for the report's table and for the statuses beside it.
+
+Besides a row for each project there is one for the branch's name and, where metrics are judged, one for the gate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.actions import State
+from bot.facts import ProjectRun, Situation, Step
+
+UNDER_WAY = ("waits", "runs", "again")
+
+
+@dataclass(frozen=True)
+class Row:
+    """`name` as its status is called, `title` as people say it (empty: its name, from outside). `mark` and `said` tell
+    its state in a table, `line` in a status, without escapes. `note` says why it went
+    wrong, in words from outside.
+    """
+
+    name: str
+    mark: str
+    said: str
+    state: State
+    line: str
+    title: str = ""
+    note: str = ""
+    seconds: float | None = None
+    run: ProjectRun | None = None
+
+
+def rows(s: Situation) -> list[Row]:
+    """Every step, in the order in which they are taken."""
+    found = [Row("branch-name", "✅", "allowed", "succeeded", "allowed", title="Branch name")]
+    found += [_project(step, s) for step in s.steps]
+    if any(gated(step) for step in s.steps):
+        found.append(_gate(s))
+    return found
+
+
+def gated(step: Step) -> bool:
+    """Whether the gate has anything to say about a project."""
+    return bool(step.project.metrics) or step.project.signature == "equal"
+
+
+def refused(step: Step) -> bool:
+    """Whether it ran well and its model is not good enough, accepted by somebody or not."""
+    return step.state == "refused" or (step.state == "accepted" and _ran_well(step))
+
+
+def seconds(step: Step, s: Situation) -> float | None:
+    """How long it took, or takes already; what has only just begun takes no time yet."""
+    run = step.run
+    if run is None or run.started is None:
+        return None
+    if run.over:
+        return run.seconds
+    so_far = (s.now - run.started).total_seconds()
+    return so_far if so_far >= 1 else None
+
+
+def elapsed(s: Situation) -> float | None:
+    """From the first start to the last end, or until now; steps may overlap."""
+    runs = [step.run for step in s.steps if step.run and step.run.started]
+    starts = [run.started for run in runs if run.started]
+    ends = [run.ended or s.now for run in runs if run.ended or not run.over]
+    return (max(ends) - min(starts)).total_seconds() if starts and ends else None
+
+
+def _ran_well(step: Step) -> bool:
+    run = step.run
+    return run is not None and run.outcome == "succeeded" and bool(run.model_version or step.project.model is None)
+
+
+def _project(step: Step, s: Situation) -> Row:
+    mark, said, state, line = _told(step, s)
+    note = ""
+    if step.state in ("failed", "no cluster") or (step.state == "accepted" and not _ran_well(step)):
+        note = step.reason
+    return Row(step.project.name, mark, said, state, line, note=note, seconds=seconds(step, s), run=step.run)
+
+
+def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
+    match step.state:
+        case "passed" | "refused":
+            return "✅", "done", "succeeded", "done"
+        case "accepted" if _ran_well(step):
+            return "✅", "done", "succeeded", "done"
+        case "accepted":
+            by = step.accepted.by if step.accepted else "somebody"
+            return "☑️", "failed, accepted", "succeeded", f"failed, accepted by {by}"
+        case "failed":
+            return "❌", "failed", "failed", f"failed: {step.reason}"
+        case "no cluster":
+            return "⚠️", "no cluster", "error", f"could not be run: {step.reason or 'there was no cluster'}"
+        case "skipped":
+            return "⏭", "not started", "failed", f"not started: {step.reason}" if step.reason else "not started"
+    if s.cancelled is not None:
+        return "🛑", "cancelled", "failed", f"cancelled by {s.cancelled.by}"
+    if step.state == "runs":
+        said = "running" if step.run and step.run.started else "starting"
+        return "🔵", said, "pending", said
+    if step.state == "again":
+        return "⚠️", "no cluster, is tried again", "pending", "there was no cluster, is tried again"
+    return "⏸", _waits_for(step, s), "pending", _waits_for(step, s)
+
+
+def _waits_for(step: Step, s: Situation) -> str:
+    before = [other for other in s.steps if other.project.path in step.project.after]
+    ready = all(other.state in ("passed", "accepted") for other in before)
+    return "waits for a free slot" if ready and s.place is not None and s.place.free <= s.place.ahead else "waits"
+
+
+def _gate(s: Situation) -> Row:
+    judged = [step for step in s.steps if gated(step)]
+    mark, said, state, line, note = "✅", "passed", "succeeded", "passed", ""
+    if bad := [step for step in judged if step.state == "refused"]:
+        mark, said, state, line, note = "❌", "refused", "failed", f"refused: {bad[0].reason}", bad[0].reason
+    elif any(step.state in UNDER_WAY for step in judged) and s.cancelled is None:
+        mark, said, state, line = "⏸", "waits", "pending", "waits for the runs"
+    elif missing := [step for step in judged if step.state != "accepted" and not _ran_well(step)]:
+        mark, said, state, line = "⏭", "not reached", "failed", f"not reached: {missing[0].project.name} has no result"
+    elif taken := [step for step in judged if step.state == "accepted"]:
+        by = taken[0].accepted.by if taken[0].accepted else "somebody"
+        said = "refused, accepted" if any(refused(step) for step in taken) else "not reached, accepted"
+        mark, line = "☑️", f"{said} by {by}"
+    return Row("gate", mark, said, state, line, title="Quality gate", note=note)  # type: ignore[arg-type]
+
+
+def first(steps: Sequence[Step], *states: str) -> Step | None:
+    """The first step in one of these states."""
+    return next((step for step in steps if step.state in states), None)

@@ -1,0 +1,75 @@
+"""Retrainings whose passes are cut off, wherever one may be: one run, one version, one answer."""
+
+from typing import Any
+
+import pytest
+
+from bot.subjects import Retraining
+from tests.controllers import people_see
+from tests.controllers.cuts import changes, everywhere
+from tests.controllers.knife import Side
+from tests.controllers.scene import QUICK, Scene
+from tests.controllers.tellings import Story, Tellings, in_turn
+
+CHANGES = ("make_experiment 1, start 1, write 1, submit 1, tag 1", "answer 1, end 1, tag 2")
+
+
+@in_turn
+def retrained(scene: Scene) -> dict[str, Any]:
+    scene.bot.knife.rest()
+    scene.open({"README.md": scene.name})
+    config = scene.world.azure.read("config/mlops.yml").decode()
+    assert "model: quick_wine" in config
+    own = config.replace("model: quick_wine", f"model: {scene.name}_wine")
+    scene.push({"config/mlops.yml": own, f"{QUICK}/note.md": scene.name}, "main")
+    thread = scene.world.azure.comment(scene.number, "/mlops retrain quick")
+    scene.bot.knife.cut_from_here()
+
+    scene.bot.hear(Retraining(scene.bot.repository, scene.number, thread, 1, "quick"))
+    scene.bot.finish()
+
+    scene.push({"config/mlops.yml": config}, "main")
+    (said,) = (one["comments"] for one in scene.world.azure.threads(scene.number) if one["id"] == thread)
+    return {
+        "answers": [people_see.masked(str(one["content"]), scene) for one in said],
+        "cluster runs": [run["state"].get("result_state") for run in scene.cluster_runs()],
+        "MLflow runs": [run["info"]["status"] for run in of_the_command(scene, thread)],
+        "versions": scene.versions(f"{scene.name}_wine"),
+    }
+
+
+def of_the_command(scene: Scene, thread: int) -> list[dict[str, Any]]:
+    call = scene.world.mlflow.call
+    wanted = {"filter": "tags.`signalman.kind` = 'retraining'"}
+    every = call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 100, **wanted}).get("experiments", [])
+    asked = {"experiment_ids": [one["experiment_id"] for one in every], **wanted}
+    return [
+        run
+        for run in call("POST", "/api/2.0/mlflow/runs/search", asked).get("runs", [])
+        for tag in run["data"]["tags"]
+        if tag["key"] == "signalman.command" and f"/{scene.number}/{thread}/1/" in tag["value"]
+    ]
+
+
+def test_the_changes_that_are_cut_are_all_that_a_retraining_makes(tellings: Tellings) -> None:
+    told = tellings.of(retrained)
+
+    assert changes(told.scene.bot.knife.passes) == list(CHANGES)
+    assert told.seen["cluster runs"] == ["SUCCESS"]
+    assert told.seen["MLflow runs"] == ["FINISHED"]
+    assert told.seen["versions"] == 1
+    assert "**v1** is registered, trained from `(commit 2)`" in told.seen["answers"][1]
+    assert told.scene.bot.errors == []
+
+
+@pytest.mark.parametrize(
+    ("story", "side", "cut"), [pytest.param(retrained, *place.values, id=place.id) for place in everywhere(CHANGES)]
+)
+def test_a_retraining_ends_the_same_wherever_a_pass_is_cut_off(
+    tellings: Tellings, story: Story, side: Side, cut: str
+) -> None:
+    whole, told = tellings.of(story), tellings.of(story, side, cut)
+
+    assert told.scene.bot.deaths == 1
+    assert told.seen == whole.seen
+    assert told.scene.bot.errors == []

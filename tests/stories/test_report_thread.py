@@ -1,0 +1,85 @@
+"""The one thread: where a pull request stands in line, how often it is edited, and what happens when it is deleted."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.conftest import Bot, PullRequest
+from tests.stories.test_commands_from_a_pull_request import asked, attempts, running
+from tests.stories.test_pull_requests import QUICK, in_mode, opened, told_about
+
+
+@pytest.fixture
+def narrow(bot: Bot) -> Iterator[Bot]:
+    """The bot, where one run may be under way at a time."""
+    before = bot.neighbours
+    bot.be_with(replace(before, most_runs=1))
+    yield bot
+    bot.be_with(before)
+
+
+def work_until(bot: Bot, pr: PullRequest, words: str) -> None:
+    bot.world.azure.drain(10)
+    while not (pr.threads and words in pr.report):
+        bot.worker.step(ahead=60)
+
+
+def test_who_has_to_wait_is_told_its_place_and_runs_when_it_is_its_turn(narrow: Bot) -> None:
+    first = running(narrow, "first_in_line")
+    second = opened(narrow, "second_in_line", in_mode(narrow, "fine"))
+    work_until(narrow, second, "queued")
+    third = opened(narrow, "third_in_line", in_mode(narrow, "fine"))
+    work_until(narrow, third, "Position **2** of 2")
+    waiting = (second.status, attempts(second), second.report)
+
+    asked(first, "/mlops cancel")
+
+    assert waiting[:2] == ("pending", 0)
+    assert "Position **1** of 1" in waiting[2]
+    assert "limit 1 run" in waiting[2]
+    assert [one["description"].split()[0] for one in second.statuses] == ["queued", "running", "passed"]
+    assert (second.status, third.status) == ("succeeded", "succeeded")
+
+
+def test_the_report_is_edited_at_most_once_in_ten_seconds_while_a_run_goes_on(bot: Bot) -> None:
+    pr = running(bot, "goes_on")
+    for _ in range(5):
+        bot.worker.step(ahead=60)
+    at_once = told_about(bot, pr, "comments")
+    bot.ahead += timedelta(seconds=11)
+    for _ in range(5):
+        bot.worker.step(ahead=60)
+    later = told_about(bot, pr, "comments")
+    asked(pr, "/mlops cancel")
+
+    assert at_once == []
+    assert len(later) == 1
+
+
+def test_a_report_that_somebody_deleted_is_written_anew_with_the_next_change_and_once(bot: Bot) -> None:
+    pr = opened(bot, "swept_away", in_mode(bot, "fine"))
+    bot.settle()
+    (thread,) = (one["id"] for one in bot.world.azure.threads(pr.number) if "signalman.thread" in one["properties"])
+    bot.world.azure.delete_comment(pr.number, thread, 1, author=bot.world.azure.bot_name)
+    bot.settle()
+    bot.sweep()
+    left_alone = len(pr.threads)
+    bot.world.azure.push("swept_away", {f"{QUICK}/note.md": "more"}, "More")
+    bot.settle()
+    bot.sweep()
+
+    assert left_alone == 1, "only the deleted one"
+    assert [thread[0].startswith("### ✅") for thread in pr.threads] == [False, True]
+
+
+def test_only_a_verdict_that_changes_is_told_by_a_reply(bot: Bot) -> None:
+    pr = opened(bot, "changes_its_mind", in_mode(bot, "exits"))
+    bot.settle()
+    for mode in ("raises", "fine", "slow", "exits"):
+        bot.world.azure.push("changes_its_mind", in_mode(bot, mode), mode)
+        bot.settle()
+
+    assert [reply.split()[0] for reply in pr.replies] == ["✅", "❌"]
+    assert pr.report.count("superseded") == 0
