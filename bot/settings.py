@@ -200,14 +200,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigError that names each variable or key at fault, and where to get it.
     """
     env = os.environ if environ is None else environ
-    file = env.get("BOT_CONFIG") or "config/bot.yml"
-    named: list[str] = []
-
-    def value_of(name: str) -> str:
-        named.append(name)
-        return _text(env, name) or f"<{name}>"
-
-    deployment = deployed(Path(file), value_of)
+    file, deployment, named = _configured(env)
     wanted = ["AZURE_DEVOPS_ORG_URL", *named, "DATABRICKS_HOST"]
     secret = ["AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_WEBHOOK_USERNAME", "AZURE_DEVOPS_WEBHOOK_PASSWORD"]
     secret += [f"{sender.upper()}_WEBHOOK_SECRET" for sender in deployment.registry_webhooks]
@@ -265,14 +258,7 @@ def person(environ: Mapping[str, str] | None = None) -> Person:
     Raises ConfigError that names each variable or key at fault, and where to get it.
     """
     env = os.environ if environ is None else environ
-    file = env.get("BOT_CONFIG") or "config/bot.yml"
-    named: list[str] = []
-
-    def value_of(name: str) -> str:
-        named.append(name)
-        return _text(env, name) or f"<{name}>"
-
-    deployment = deployed(Path(file), value_of)
+    file, deployment, named = _configured(env)
     missing = [name for name in ("AZURE_DEVOPS_ORG_URL", *dict.fromkeys(named), PERSON) if not _text(env, name)]
     if missing:
         raise ConfigError("\n".join(_asked(name, file if name in named else "") for name in missing))
@@ -281,6 +267,18 @@ def person(environ: Mapping[str, str] | None = None) -> Person:
         raise ConfigError(f"{PERSON} is the bot's own token, and the bot does not listen to itself. {_OWN_TOKEN}")
     organization = _address(env, "AZURE_DEVOPS_ORG_URL")
     return Person(organization, _served(organization, deployment), token)
+
+
+def _configured(env: Mapping[str, str]) -> tuple[str, Deployment, list[str]]:
+    """The file that BOT_CONFIG names, what it says, and the variables it refers to."""
+    file = env.get("BOT_CONFIG") or "config/bot.yml"
+    named: list[str] = []
+
+    def value_of(name: str) -> str:
+        named.append(name)
+        return _text(env, name) or f"<{name}>"
+
+    return file, deployed(Path(file), value_of), named
 
 
 def _served(organization: str, deployment: Deployment) -> tuple[Served, ...]:
