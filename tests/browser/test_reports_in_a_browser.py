@@ -1,4 +1,4 @@
-"""What a reader sees of every report: on the stand-in's page, in a real browser."""
+"""What a reader sees of every report and reply: on the stand-in's page, in a real browser."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,11 @@ from playwright.sync_api import Browser, Locator
 
 from tests.browser.desk import Desk
 from tests.browser.reader import Reader, reading
-from tests.words.example_reports import REPORTS
+from tests.words.example_reports import REPLIES, REPORTS
 
 pytestmark = pytest.mark.slow
+
+TEXTS = {**REPORTS, **REPLIES}
 
 FENCED = re.compile(r"^(`{3,})[^\n]*\n.*?^\1 *$", re.MULTILINE | re.DOTALL)
 RULER = re.compile(r"^\|(?: *:?-+:? *\|)+$", re.MULTILINE)
@@ -22,20 +24,20 @@ RAW = ("###", "|--", "| --", "```", "**", "](", "![", "<details", "</", "<summar
 
 @dataclass
 class Shown:
-    """All reports on one page."""
+    """All texts on one page."""
 
     reader: Reader
     threads: dict[str, int]
 
     def comment(self, name: str) -> Locator:
-        """What a reader sees of a report."""
+        """What a reader sees of a text."""
         return self.reader.page.locator(f"#thread-{self.threads[name]} .md")
 
 
 @pytest.fixture(scope="module")
 def shown(browser: Browser, desk: Desk) -> Iterator[Shown]:
     number = desk.pull_request()
-    threads = {name: desk.say(number, report()) for name, report in REPORTS.items()}
+    threads = {name: desk.say(number, report()) for name, report in TEXTS.items()}
     with reading(browser) as reader:
         reader.open(desk.page(number))
         yield Shown(reader, threads)
@@ -55,9 +57,9 @@ def test_the_verdict_is_the_heading(shown: Shown, name: str) -> None:
     assert letters(heading.inner_text()) == letters(re.sub(r"^#+ ", "", first))
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_tables_are_tables_with_the_same_number_of_columns_in_each_row(shown: Shown, name: str) -> None:
-    wanted = [ruler.count("|") - 1 for ruler in RULER.findall(outside_code(REPORTS[name]()))]
+    wanted = [ruler.count("|") - 1 for ruler in RULER.findall(outside_code(TEXTS[name]()))]
 
     tables = shown.comment(name).locator("table")
 
@@ -66,9 +68,9 @@ def test_tables_are_tables_with_the_same_number_of_columns_in_each_row(shown: Sh
     assert all(len(found) > 1 for found in rows)
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_folds_are_open_or_closed_as_said_and_a_click_changes_it(shown: Shown, name: str) -> None:
-    said = [bool(fold) for fold in FOLD.findall(outside_code(REPORTS[name]()))]
+    said = [bool(fold) for fold in FOLD.findall(outside_code(TEXTS[name]()))]
 
     folds = shown.comment(name).locator("details")
 
@@ -84,7 +86,7 @@ def test_folds_are_open_or_closed_as_said_and_a_click_changes_it(shown: Shown, n
         assert inside.is_visible() is was_open
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_no_raw_markdown_is_left(shown: Shown, name: str) -> None:
     read = shown.comment(name).evaluate(
         """comment => {
@@ -97,17 +99,17 @@ def test_no_raw_markdown_is_left(shown: Shown, name: str) -> None:
     assert [one for one in RAW if one in read] == []
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_pictures_are_seen(shown: Shown, name: str) -> None:
     pictures = shown.comment(name).locator("img")
 
     widths = pictures.evaluate_all("all => all.map(one => [one.naturalWidth, one.width, one.alt])")
 
-    assert len(widths) == len(IMAGE.findall(outside_code(REPORTS[name]())))
+    assert len(widths) == len(IMAGE.findall(outside_code(TEXTS[name]())))
     assert all(natural > 0 and 0 < width <= 820 and alt for natural, width, alt in widths)
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_links_lead_to_other_pages_and_tell_them_nothing(shown: Shown, name: str) -> None:
     links = shown.comment(name).locator("a").evaluate_all("all => all.map(one => [one.href, one.rel, one.innerText])")
 
