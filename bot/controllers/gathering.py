@@ -37,7 +37,14 @@ def gather(subject: PullRequest, look: Look, done: Course, repository: Repositor
         logs.collect(run, subject, world)
     done.know(runs=tuple(run for run in looked if _matters(run, done.memory.known)))
     _compare(done, repository, world)
-    _stand_in_line(subject, done, repository, world)
+
+
+def stand_in_line(subject: PullRequest, done: Course, repository: Repository, world: Neighbours) -> None:
+    """Ask for room for the runs that are to start, and give back what is not needed any more."""
+    running, wanted = checks.wanted(memory.facts(repository, done.memory, ""), world.now())
+    if running or wanted or done.memory.place:
+        place = world.line.place(subject, running, wanted, world.most_runs)
+        done.know(place=place if running or wanted else None)
 
 
 def _read(subject: PullRequest, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
@@ -145,14 +152,6 @@ def _compare(done: Course, repository: Repository, world: Neighbours) -> None:
     done.know(runs=tuple(baselines.signed(config, run, world) for run in known.runs))
     if missing:
         done.know(baselines={**known.baselines, **baselines.gather(config, missing, repository, world)})
-
-
-def _stand_in_line(subject: PullRequest, done: Course, repository: Repository, world: Neighbours) -> None:
-    """Ask for room for the runs that are to start, and give back what is not needed any more."""
-    running, wanted = checks.wanted(memory.facts(repository, done.memory, ""), world.now())
-    if running or wanted or done.memory.place:
-        place = world.line.place(subject, running, wanted, world.most_runs)
-        done.know(place=place if running or wanted else None)
 
 
 def _matters(run: ProjectRun, head: PullRequestHead) -> bool:

@@ -86,10 +86,12 @@ class Memory:
         Of a closed pull request no verdict is read, so that nothing is known better than before.
         """
         head, seen = self.head, now.head
+        kept = ["statuses", "report", "reported", "thread_status", "told", "orders"]
         if head and seen and seen.open and (head.iteration, head.commit) == (seen.iteration, seen.commit):
             head = replace(head, pending=seen.pending, judged=seen.judged, thread=seen.thread)
-        told = ("statuses", "report", "reported", "thread_status", "told", "orders", "earlier")
-        return replace(self, head=head, read=None, **{name: getattr(now, name) for name in told})
+            # What was shown of the last round is not to be shown of one that somebody has just asked for.
+            kept += ["baselines", "pictures", "preview", "earlier"]
+        return replace(self, head=head, read=None, **{name: getattr(now, name) for name in kept})
 
     def obeying(self, order: Order) -> "Memory":
         """What is still known once an order was accepted: its commit is no longer judged."""

@@ -27,6 +27,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
         gathering.gather(subject, look, done, repository, world)
         for given in look.each(commands.open(done.talk) if done.talk else ()):
             obeying.deal(given, look, done, repository, world)
+        gathering.stand_in_line(subject, done, repository, world)
         if look.doubtful:
             done.wake += obeying.retrainings(done, repository, world)
         for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
@@ -39,7 +40,8 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
         if gone.neighbour != "Git":
             return _held_up(gone, look, known, done, repository, world)
         # The branch moved on between the look and the run: look at what it is now.
-        return Outcome(look_again=5.0, memo={}, performed=(*done.performed, str(gone)))
+        performed = (*done.performed, str(gone))
+        return Outcome(look_again=5.0, memo={}, performed=performed, wake=tuple(done.wake))
     except ServiceError as trouble:
         return _held_up(trouble, look, known, done, repository, world)
     return Outcome(

@@ -52,6 +52,7 @@ def test_the_report_is_edited_at_most_once_in_ten_seconds_while_a_run_goes_on(bo
     for _ in range(5):
         bot.worker.step(ahead=60)
     later = told_about(bot, pr, "comments")
+    bot.ahead -= timedelta(seconds=11)
     asked(pr, "/mlops cancel")
 
     assert at_once == []
@@ -83,3 +84,17 @@ def test_only_a_verdict_that_changes_is_told_by_a_reply(bot: Bot) -> None:
 
     assert [reply.split()[0] for reply in pr.replies] == ["✅", "❌"]
     assert pr.report.count("superseded") == 0
+
+
+def test_who_asks_for_another_run_stands_in_line_like_everybody_else(narrow: Bot) -> None:
+    again = opened(narrow, "asks_again_in_line", in_mode(narrow, "fine"))
+    narrow.settle()
+    first = running(narrow, "holds_the_line")
+    narrow.world.azure.comment(again.number, "/mlops run")
+    work_until(narrow, again, "queued")
+    waiting = attempts(again)
+    asked(first, "/mlops cancel")
+
+    assert waiting == 1
+    assert attempts(again) == 2
+    assert again.status == "succeeded"
