@@ -5,7 +5,7 @@ experiment holds what became part of it, in the order of the merges, for people
 to look at and for the next pull request to be compared with.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from bot.config import Mlops, fill
@@ -13,9 +13,11 @@ from bot.controllers import runs
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.facts import PullRequestHead
 from bot.passes import Look
-from bot.services.mlflow import RunRecord
 
 KIND, MERGED = "signalman.kind", "merged"
+SOURCE = "signalman.source_run"
+"""The tag of a record that names the run it is about."""
+
 RECORDED = "signalman.recorded"
 """The tag of a pull request's experiment that names the iteration which was recorded."""
 
@@ -46,15 +48,16 @@ def keep(
         if place.runs.workspace:
             place.databricks.make_folder(str(PurePosixPath(experiment(config)).parent))
         there = place.runs.make_experiment(experiment(config), {runs.REPOSITORY: repository.served.key})
-        known = {run.tags.get(runs.TOKEN) for run in place.runs.runs(there, {**wanted, KIND: MERGED})}
-        for run in look.each([run for run in newest.values() if run.tags.get(runs.TOKEN) not in known]):
-            place.runs.record(there, *_record(run, head), world.now())
-            yield f"recorded what {run.tags.get(runs.PROJECT)} measured"
+        begun = {run.tags.get(SOURCE): run for run in place.runs.runs(there, wanted)}
+        for run in look.each(newest.values()):
+            record = begun.get(run.id)
+            if record is not None and KIND in record.tags:
+                continue
+            project = run.tags.get(runs.PROJECT, "")
+            tags = {**wanted, runs.PROJECT: project, runs.COMMIT: head.merge_commit, SOURCE: run.id}
+            name = f"{PurePosixPath(project).name} !{head.number} {head.merge_commit[:7]}"
+            # One that was begun and cut off is found again by its source.
+            to = record.id if record is not None else place.runs.start(there, name, world.now(), tags)
+            place.runs.record(to, run.metrics, {KIND: MERGED}, world.now())
+            yield f"recorded what {project} measured"
     place.runs.tag_experiment(own, {RECORDED: str(head.iteration)})
-
-
-def _record(run: RunRecord, head: PullRequestHead) -> tuple[str, Mapping[str, float], Mapping[str, str]]:
-    kept = (runs.REPOSITORY, runs.PULL_REQUEST, runs.ITERATION, runs.PROJECT, runs.TOKEN)
-    tags = {name: run.tags[name] for name in kept if name in run.tags}
-    name = f"{PurePosixPath(tags.get(runs.PROJECT, '')).name} !{head.number} {head.merge_commit[:7]}"
-    return name, run.metrics, {**tags, KIND: MERGED, runs.COMMIT: head.merge_commit, "signalman.run": run.id}

@@ -184,17 +184,14 @@ class Mlflow:
             )
         return str(run.info.run_id)
 
-    def record(
-        self, experiment: str, name: str, metrics: Mapping[str, float], tags: Mapping[str, str], at: datetime
-    ) -> None:
-        """Write a run that has ended. Its tags come with its metrics, so that one that was cut off carries none."""
-        run = self.start(experiment, name, at, {})
+    def record(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], at: datetime) -> None:
+        """Let a run that was started hold these metrics and have ended; its tags come last, as the sign of it."""
         logged = [Metric(key, value, int(at.timestamp() * 1000), 0) for key, value in metrics.items()]
         with _sentences("record a run"):
             for start in range(0, len(logged), _LARGEST_BATCH):
                 self._tracking.log_batch(run, metrics=logged[start : start + _LARGEST_BATCH], params=[], tags=[])
-        self.tag(run, tags)
         self.end(run, "FINISHED", at)
+        self.tag(run, tags)
 
     def run(self, run: str) -> RunRecord:
         """A run with its metrics and tags. Raises NotFound."""

@@ -78,6 +78,25 @@ def threads(scene: Scene) -> list[tuple[str, list[str]]]:
     ]
 
 
+def records(scene: Scene) -> list[tuple[str, str, list[tuple[str, float]]]]:
+    """What is recorded of a merge: whether it is whole, how it ended, and its metrics."""
+    call = scene.world.mlflow.call
+    name = "/Shared/signalman/main_expr"
+    there = call("GET", f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}")["experiment"]
+    wanted = {
+        "experiment_ids": [there["experiment_id"]],
+        "filter": f"tags.`signalman.pull_request` = '{scene.number}'",
+    }
+    return [
+        (
+            _tags(run).get("signalman.kind", ""),
+            run["info"]["status"],
+            sorted((one["key"], one["value"]) for one in run["data"].get("metrics", ())),
+        )
+        for run in call("POST", "/api/2.0/mlflow/runs/search", wanted).get("runs", [])
+    ]
+
+
 def workspace(scene: Scene, below: str) -> Mapping[str, bytes]:
     """What lies below a folder whose name begins like the story's."""
     found = scene.world.databricks.tree(below)
@@ -109,7 +128,8 @@ def _alone(text: str) -> str:
     text = re.sub(r"<details><summary>On merge.*?</details>", "", text, flags=re.DOTALL)
     text = re.sub(r" \([^()]* vs \w+\)", "", text)
     text = re.sub(r"\*\*(As good as|Better than|Worse than)[^*]*\*\*[^.]*\. ?", "", text)
-    ours = re.compile(r"!\[|\| (Metric|`rmse`) |\|---\|---:\|(---:\|)*(:-:\|)?$")
+    rows = r"\| (Project|Metric|`rmse`|`\w+` \| `\w+` [↓↑]) "
+    ours = re.compile(rf"!\[|{rows}|\|---\|(---\|)?---:\|(---:\|)*(:-:\|)?$")
     return re.sub(r"\n{2,}", "\n", "\n".join(line for line in text.splitlines() if not ours.match(line)))
 
 
