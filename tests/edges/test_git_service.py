@@ -1,6 +1,7 @@
 """The mirror of a served repository, fetched from the stand-in by Git itself."""
 
 import base64
+import contextlib
 import fcntl
 import os
 import shutil
@@ -348,7 +349,12 @@ def test_a_git_that_outlives_its_worker_keeps_the_mirror_to_itself(tmp_path: Pat
 
 
 def _git_of(worker: int) -> psutil.Process | None:
-    return next((one for one in psutil.Process(worker).children() if one.name() == "git"), None)
+    """The Git that fetches; another one is asked for its version first, and is gone at once."""
+    for one in psutil.Process(worker).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if one.name() == "git" and "fetch" in one.cmdline():
+                return one
+    return None
 
 
 def _free(file: IO[str]) -> bool:
