@@ -28,6 +28,9 @@ from bot.subjects import Subject
 from bot.words import status
 
 VALIDATE = "validate"
+FINAL = ("succeeded", "failed", "notApplicable")
+"""The states that are a verdict on the change; an error is nobody's and is looked at again when somebody asks."""
+
 MOST_EARLIER = 5
 
 _ENDS: Mapping[str, Literal["passed", "failed", "error"]] = {
@@ -106,7 +109,7 @@ class Memory:
         verdict = mine.get(VALIDATE)
         since = max((order.at for order in orders), default=None)
         stands = verdict is not None and (since is None or verdict.posted > since)
-        final = verdict is not None and verdict.state in ("succeeded", "failed", "notApplicable")
+        final = verdict is not None and verdict.state in FINAL
         judgements = {check.iteration: check for check in checks if check.name == VALIDATE}
         earlier = [
             _earlier(commit, judgements.get(iteration))
@@ -117,7 +120,6 @@ class Memory:
         last = max(given, key=lambda check: check.posted, default=None)
         return replace(
             self,
-            # An error is nobody's verdict on the change: it is looked at again when somebody asks.
             head=replace(head, judged=stands and final, pending=stands and mine[VALIDATE].state == "pending"),
             orders=orders,
             statuses={name: written(check.state, check.told) for name, check in mine.items()} if stands else {},

@@ -14,9 +14,6 @@ from bot.passes import Look, Outcome
 from bot.rules import checks, cleanup, commands
 from bot.subjects import PullRequest
 
-FINAL = ("succeeded", "failed", "notApplicable")
-"""The states that are a verdict on the change; an error is nobody's and is looked at again when somebody asks."""
-
 
 def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
     """Gather, decide, perform."""
@@ -119,7 +116,7 @@ def _set_status(wanted: SetStatus, done: Course, repository: Repository) -> None
         done.performed.append(f"status {wanted.name} {wanted.state}: {wanted.description}")
         known = replace(known, statuses={**known.statuses, wanted.name: told})
     if validate:
-        head = replace(known.known, pending=wanted.state == "pending", judged=wanted.state in FINAL)
+        head = replace(known.known, pending=wanted.state == "pending", judged=wanted.state in memory.FINAL)
         verdict = memory.verdict(head.commit, wanted.state, wanted.description)
         known = replace(known, head=head, told=verdict or known.told)
     done.memory = known
