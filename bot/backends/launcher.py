@@ -11,7 +11,8 @@ argument is a JSON object, or the path of a file that holds one:
      "timeout": 3600,                          seconds; null or absent for none
      "result": "/path/result.json",            optional: how it ended, written whole or not at all
      "log": "/path/output.log",                optional: a copy of the output
-     "live": "/Workspace/…/<token>.log"}       optional: its newest part, for whoever reads it meanwhile
+     "live": "/Workspace/…/<token>.log",       optional: its newest part, for whoever reads it meanwhile
+     "fenced": true}                           optional: let it look into no process but its own
 
 It ends quietly when the command did, and otherwise by an exception whose text
 is the one sentence a person needs: Databricks shows that as the run's error.
@@ -44,6 +45,7 @@ LIVE_SECONDS = 2.0
 LIVE_BYTES = 256 * 1024
 SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY)$", re.IGNORECASE)
 SHORTEST_SECRET = 8
+LANDLOCK_CREATE, LANDLOCK_RESTRICT_SELF = 444, 446
 
 
 class RunFailed(Exception):
@@ -52,6 +54,39 @@ class RunFailed(Exception):
 
 class _Stopped(BaseException):
     """Somebody asked the launcher to stop (SIGTERM)."""
+
+
+class _Stop:
+    """Raises `_Stopped` once on SIGTERM, but not while the project is being started and could not be ended yet."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._held = False
+        try:
+            self._before: Any = signal.signal(signal.SIGTERM, self._hear)
+        except ValueError:  # not the main thread: the platform ends this process itself
+            self._before = None
+
+    def hold(self) -> None:
+        """Keep the signal back from here on."""
+        self._held = True
+
+    def let_go(self) -> None:
+        """Raise it from here on, and what was kept back at once."""
+        self._held = False
+        if self._asked:
+            raise _Stopped
+
+    def forget(self) -> None:
+        """Let SIGTERM do what it did before."""
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _hear(self, _signum: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._asked = True
+        if not self._held:
+            raise _Stopped
 
 
 class Output:
@@ -164,16 +199,18 @@ class Live:
 def main(argv: list[str]) -> None:
     """Run what `argv[1]` describes; raises RunFailed with the reason when it did not end well."""
     order = _read_order(argv)
+    if order.get("fenced"):
+        fence()
     started = time.monotonic()
     ending: dict[str, Any] = {"exit_code": None, "timed_out": False, "seconds": 0.0, "reason": None}
     live = _live_place(order.get("live"), argv[0])
     output = Output(order.get("log"), Live(live) if live else None)
     folder = tempfile.mkdtemp(prefix="project-")
-    before = _on_sigterm()
+    stop = _Stop()
     try:
         try:
             _unpack(_find_archive(order["archive"], argv[0]), folder)
-            _run(order, folder, output, ending)
+            _run(order, folder, output, ending, stop)
         except _Stopped:
             raise RunFailed("The run was stopped from outside before the project had ended.") from None
     except RunFailed as failure:
@@ -185,8 +222,7 @@ def main(argv: list[str]) -> None:
         output.close()
         ending["seconds"] = round(time.monotonic() - started, 3)
         _write_result(order.get("result"), ending)
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        stop.forget()
 
 
 def _read_order(argv: list[str]) -> dict[str, Any]:
@@ -260,12 +296,13 @@ def _unpack(archive: str, folder: str) -> None:
         raise RunFailed(f"The project's archive could not be unpacked: {error}.") from None
 
 
-def _run(order: dict[str, Any], folder: str, output: Output, ending: dict[str, Any]) -> None:
+def _run(order: dict[str, Any], folder: str, output: Output, ending: dict[str, Any], stop: _Stop) -> None:
     timeout = order.get("timeout")
     _adopt_orphans()
     shell = shutil.which("bash") or "sh"
     environment = _environment(order.get("environment") or {})
     output.hide(environment)
+    stop.hold()
     process = subprocess.Popen(
         [shell, "-c", order["command"]],
         cwd=folder,
@@ -281,6 +318,7 @@ def _run(order: dict[str, Any], folder: str, output: Output, ending: dict[str, A
     reader = threading.Thread(target=_pump, args=(process.stdout, output), daemon=True)
     reader.start()
     try:
+        stop.let_go()
         ending["exit_code"] = process.wait(timeout)
     except subprocess.TimeoutExpired:
         ending["timed_out"] = True
@@ -325,7 +363,9 @@ def _environment(given: dict[str, object]) -> dict[str, str]:
         libraries = [place for place in sys.path if place.rstrip("/").endswith("site-packages")]
         environment["PYTHONPATH"] = os.pathsep.join([*libraries, environment.get("PYTHONPATH", "")]).strip(os.pathsep)
     environment.update({str(key): str(value) for key, value in given.items()})
-    on_the_workspace = environment.get("MLFLOW_TRACKING_URI", "databricks").startswith("databricks")
+    tracking = environment.get("MLFLOW_TRACKING_URI", "databricks")
+    addresses = (tracking, environment.get("MLFLOW_REGISTRY_URI", tracking))
+    on_the_workspace = any(address.startswith("databricks") for address in addresses)
     if _on_databricks() and on_the_workspace and "DATABRICKS_TOKEN" not in environment:
         environment.update(_identity_of_the_run())
     return environment
@@ -354,17 +394,38 @@ def _identity_of_the_run() -> dict[str, str]:
     return {"DATABRICKS_HOST": config.host, "DATABRICKS_TOKEN": token} if kind == "Bearer" and config.host else {}
 
 
-def _on_sigterm() -> Any:
-    """Make SIGTERM end the project; returns the handler before, None where handlers cannot be set."""
+def fence() -> int:
+    """Let this process, and all that it starts, look into no other process and stop none; 0 where that can't be.
 
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise _Stopped
-
+    Processes of one user may otherwise read each other's environment. A Landlock domain forbids that from Linux 5.13
+    on, and signals from 6.12 on (https://docs.kernel.org/userspace-api/landlock.html). Root's capabilities, which
+    reach over it, are given up. Tells the version of Landlock; 6 is the first that knows signals.
+    """
+    if not sys.platform.startswith("linux"):
+        return 0
     try:
-        return signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: the platform ends this process itself
-        return None
+        import ctypes
+
+        kernel = ctypes.CDLL(None)
+        version = kernel.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
+        if version < 1:
+            return 0
+        # A domain has to forbid something by itself: creating block devices. Then the network, and the scope.
+        asked = (ctypes.c_uint64 * 3)(1 << 11, 0, 1 << 1)
+        rules = kernel.syscall(LANDLOCK_CREATE, asked, ctypes.c_size_t(24 if version >= 6 else 8), 0)
+        if rules < 0:
+            return 0
+        try:
+            # Programs started from here gain no rights (prctl(2), PR_SET_NO_NEW_PRIVS), which a domain asks for.
+            fenced = kernel.prctl(38, 1, 0, 0, 0) == 0 and kernel.syscall(LANDLOCK_RESTRICT_SELF, rules, 0) == 0
+            # No capability is left to this process, by the third version of capset(2).
+            none = (ctypes.c_uint32 * 6)()
+            bare = fenced and kernel.capset((ctypes.c_uint32 * 2)(0x20080522, 0), none) == 0
+            return int(version) if bare else 0
+        finally:
+            os.close(rules)
+    except (ImportError, OSError, AttributeError):
+        return 0
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -3,6 +3,8 @@
 A run is the launcher in a session of its own, with an environment that holds
 nothing of the bot's, a deadline, and a folder that says how it ended. It lives
 on when the worker dies; any worker of the same machine finds it by its folder.
+It cannot look into the bot's processes, but it is the same user: what that user
+may read on disk, a project may read.
 """
 
 import contextlib
@@ -52,6 +54,7 @@ class Local:
             "timeout": submission.timeout,
             "result": str(home / "result.json"),
             "log": str(home / "output.log"),
+            "fenced": True,
         }
         (home / "order.json").write_text(json.dumps(order), encoding="utf-8")
         process = subprocess.Popen(

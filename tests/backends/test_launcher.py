@@ -31,10 +31,18 @@ def _pack(folder: Path, files: dict[str, str]) -> Path:
     return packed
 
 
-def _launch(folder: Path, command: str, **order: Any) -> subprocess.CompletedProcess[str]:
+def _beside(folder: Path) -> Path:
+    """The launcher where it finds a workspace of its own beside it: `folder`."""
+    script = folder / "code" / "launcher.py"
+    script.parent.mkdir()
+    script.write_bytes(LAUNCHER.read_bytes())
+    return script
+
+
+def _launch(folder: Path, command: str, *, script: Path = LAUNCHER, **order: Any) -> subprocess.CompletedProcess[str]:
     order = {"archive": str(folder / "project.tgz"), "result": str(folder / "result.json"), "command": command, **order}
     return subprocess.run(
-        [sys.executable, str(LAUNCHER), json.dumps(order)],
+        [sys.executable, str(script), json.dumps(order)],
         cwd=folder,
         env={**os.environ, "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -168,6 +176,33 @@ def test_a_launcher_that_is_asked_to_stop_stops_the_project_first(packed: Path) 
     assert _result(packed)["timed_out"] is False
 
 
+def test_a_launcher_that_is_asked_to_stop_while_it_starts_the_project_stops_it_all_the_same(packed: Path) -> None:
+    order = {"archive": str(packed / "project.tgz"), "result": str(packed / "result.json")}
+    order["command"] = "exec sleep 60"
+    asks = (
+        "import json, os, runpy, signal, subprocess, sys\n"
+        "class Asked(subprocess.Popen):\n"
+        "    def __init__(self, *given, **named):\n"
+        "        super().__init__(*given, **named)\n"
+        "        print(self.pid, flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "subprocess.Popen = Asked\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", asks, str(LAUNCHER), json.dumps(order)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert _gone(int(ended.stdout.splitlines()[0]))
+    assert _result(packed)["reason"] == "The run was stopped from outside before the project had ended."
+
+
 def test_output_is_passed_on_while_the_program_runs_and_kept_in_the_log(packed: Path) -> None:
     order = {"archive": str(packed / "project.tgz"), "log": str(packed / "output.log")}
     order["command"] = f"echo one; cat {packed / 'fifo'}"
@@ -280,12 +315,7 @@ def test_of_much_output_only_the_newest_part_is_left_and_it_tells_where_it_begin
 
 
 def test_where_the_workspace_is_elsewhere_the_part_is_left_beside_the_launchers_folder(packed: Path) -> None:
-    (packed / "code").mkdir()
-    here = packed / "code" / "launcher.py"
-    here.write_bytes(LAUNCHER.read_bytes())
-    order = {"archive": str(packed / "project.tgz"), "command": "echo it", "live": "/no/such/place/logs/t.log"}
-
-    subprocess.run([sys.executable, str(here), json.dumps(order)], cwd=packed, capture_output=True, check=True)
+    _launch(packed, "echo it", script=_beside(packed), live="/no/such/place/logs/t.log")
 
     assert (packed / "logs" / "t.log").read_bytes() == b"0\nit\n"
 
@@ -294,7 +324,7 @@ def test_where_the_workspace_is_elsewhere_the_part_is_left_beside_the_launchers_
 def test_a_place_that_cannot_be_written_to_holds_up_nobody(packed: Path, place: str) -> None:
     (packed / "logs" / "t.log").mkdir(parents=True)
 
-    ended = _launch(packed, "echo it", live=str(packed / place))
+    ended = _launch(packed, "echo it", script=_beside(packed), live=str(packed / place))
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "it\n", "")
 

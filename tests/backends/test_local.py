@@ -72,6 +72,56 @@ def test_a_project_sees_nothing_of_the_bots_environment(
     assert f"variable HOME {backend._folder / run}" in told
 
 
+NOSY = """import os
+import signal
+import sys
+
+bot = int(sys.argv[1])
+for name in ("environ", "maps", "fd/0"):
+    try:
+        with open(f"/proc/{bot}/{name}", "rb") as file:
+            print(name, "holds", file.read(), flush=True)
+    except OSError as error:
+        print(name, "is", type(error).__name__, flush=True)
+try:
+    os.kill(bot, signal.SIGCONT)
+    print("the bot can be signalled")
+except OSError as error:
+    print("a signal is", type(error).__name__)
+with open("/proc/self/environ", "rb") as file:
+    print("its own environment has", len(file.read()) > 0)
+"""
+
+
+def fence_of_this_kernel() -> int:
+    code = "from bot.backends import launcher; print(launcher.fence())"
+    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+
+
+def test_a_project_cannot_look_into_the_bots_process_or_stop_it(backend: Local, tmp_path: Path) -> None:
+    if fence_of_this_kernel() < 6:
+        pytest.skip("this kernel has no Landlock, or one that knows no signals")
+    nosy = project(tmp_path / "nosy", **{"main.py": NOSY})
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "DATABRICKS_TOKEN": "canary-4711"},
+    ) as bot:
+        assert bot.stdout is not None
+        bot.stdout.readline()
+        assert b"canary-4711" in Path(f"/proc/{bot.pid}/environ").read_bytes()
+        seen = ended(backend, backend.submit(submission(nosy, str(bot.pid))))
+        bot.kill()
+
+    assert seen.outcome == "succeeded", seen.log
+    assert seen.log.splitlines() == [
+        *(f"{name} is PermissionError" for name in ("environ", "maps", "fd/0")),
+        "a signal is PermissionError",
+        "its own environment has True",
+    ]
+
+
 def test_a_run_past_its_limit_is_ended_with_all_it_started(backend: Local, folder: Path) -> None:
     seen = ended(backend, backend.submit(submission(folder, "for ever", timeout=1.0)))
 
