@@ -1,5 +1,6 @@
 """The commands of `python -m bot`. Each exits with 1 and one clear sentence when it fails."""
 
+import getpass
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,14 +92,83 @@ def sync(dry_run: bool) -> None:
     for served in settings.served:
         subject = Branch(served.key)
         if not dry_run:
-            told = branch.pass_over(subject, Look(subject, {}, news=True), world).performed
+            told = branch.pass_over(subject, Look(subject, {}, news=False), world).performed
             print("\n".join((f"{served.key}: {len(told)} things done.", *told)))
             continue
-        facts = branch.gather(subject, world.repositories[served.key], world)
-        orders = [order for order in rule.plan(facts) if branch.described(order)]
+        facts = branch.gather(world.repositories[served.key], world)
+        orders = [line for order in rule.plan(facts) for line in branch.described(order)]
         print(f"{served.key} at {facts.tip[:7]}: {len(orders)} things to do.")
-        for order in orders:
-            print(f"  {branch.described(order)}")
+        for line in orders:
+            print(f"  {line}")
+
+
+@main.command(epilog='Example: python -m bot accept diabetes_model 18 --reason "trained by hand, measured by Ben"')
+@click.argument("model")
+@click.argument("version")
+@click.option("--reason", required=True, help="For those who read this later.")
+@click.option("--by", "who", default=getpass.getuser, help="Who accepts it; the user of this shell by default.")
+def accept(model: str, version: str, reason: str, who: str) -> None:
+    """Let scoring jobs score with a promoted version that was never validated, or whose signature does not fit."""
+    from bot import app
+    from bot.controllers import acceptance
+    from bot.queue import Queue
+
+    settings = app.prepare()
+    queue = Queue(settings.database_url)
+    queue.wake(acceptance.accept_version(model, version, who, reason, app.neighbours(settings, queue)))
+    print(f"{model} v{version} is accepted; the jobs that follow it are looked at now.")
+
+
+@main.command(epilog="Example: python -m bot status")
+def status() -> None:
+    """Tell what is live: which commit the workspace holds, since when, and what its scoring jobs load."""
+    from bot import app
+    from bot.commands import live
+
+    settings = app.prepare()
+    world = app.neighbours(settings)
+    for repository in world.repositories.values():
+        for line in live.told(repository, world):
+            click.echo(line)
+
+
+@main.group(epilog="Example: python -m bot rollback sync")
+def rollback() -> None:
+    """Go back to what was live before: a scoring job's model version, or the commit in the workspace."""
+
+
+@rollback.command("model", epilog="Example: python -m bot rollback model nightly-scoring")
+@click.argument("job", default="")
+@click.option("--repository", metavar="KEY", help="organization/project/repository, if several are served.")
+def rollback_model(job: str, repository: str | None) -> None:
+    """Let a scoring job go back to the model version that it scored with before."""
+    from bot import app
+    from bot.commands import live
+
+    settings = app.prepare()
+    click.echo(live.roll_back_model(job, repository, app.neighbours(settings)))
+
+
+@rollback.command("sync", epilog="Example: python -m bot rollback sync")
+@click.option("--repository", metavar="KEY", help="organization/project/repository, if several are served.")
+@click.option(
+    "--by",
+    "who",
+    default=getpass.getuser,
+    show_default="your user name",
+    help="Who wants it.",
+)
+@click.option("--limit", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds to wait for it.")
+def rollback_sync(repository: str | None, who: str, limit: float) -> None:
+    """Let the workspace hold again what it held before the newest commit, until the next merge. Needs a worker."""
+    from bot import app
+    from bot.commands import live
+    from bot.queue import Queue
+
+    settings = app.prepare()
+    queue = Queue(settings.database_url)
+    for line in live.take_back(who, repository, limit, queue, app.neighbours(settings, queue)):
+        click.echo(line)
 
 
 @main.group(invoke_without_command=True, epilog="Example: python -m bot events --failed")

@@ -5,10 +5,10 @@ what was there before.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from bot.facts import JobFacts, Manifest, ProjectRun, SourceFile, Step
+from bot.facts import Drift, JobDefinition, JobFacts, Manifest, ProjectRun, SourceFile, Step
 from bot.subjects import Subject
 
 State = Literal["pending", "succeeded", "failed", "error", "notApplicable"]
@@ -64,7 +64,8 @@ class StartRun:
     """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers.
 
     `fork`: the commit lies in another repository than the one served.
-    With a `command`, the key of a retraining, it is trained for production and there.
+    With a `command`, the key of the subject that it belongs to, it is made for production and there; `kind` tells
+    what for, and `labels` are more tags that its MLflow run is found by.
     """
 
     token: str
@@ -82,6 +83,8 @@ class StartRun:
     timeout: float
     fork: bool = False
     command: str = ""
+    kind: Literal["", "retraining", "smoke"] = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,29 @@ class RemoveObject:
 
 
 @dataclass(frozen=True)
+class RemoveFolder:
+    """Remove a folder that the bot has emptied; one in which somebody else keeps something stays."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Keep what somebody wrote into the workspace under another path; `suffix` as a notebook has it, else empty."""
+
+    path: str
+    content: bytes
+    suffix: str
+
+
+@dataclass(frozen=True)
+class Together:
+    """Do these side by side, in any order; what comes after waits for all of them."""
+
+    orders: tuple[WriteObject | RemoveObject | RemoveFolder | SetAside, ...]
+
+
+@dataclass(frozen=True)
 class WriteManifest:
     """Note in the workspace what the bot owns there."""
 
@@ -170,11 +196,46 @@ class WriteManifest:
 
 
 @dataclass(frozen=True)
-class CreateJob:
-    """Create a scoring job that is not there, as the configuration of a commit describes it."""
+class NoteDrift:
+    """Let the history tell that something was changed in the workspace by hand."""
 
-    name: str
+    drift: Drift
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Create a job that is not there, as a commit describes it; `pull_request` brought that, 0: none is known."""
+
+    definition: JobDefinition
     commit: str
+    pull_request: int = 0
+
+
+@dataclass(frozen=True)
+class ChangeJob:
+    """Change settings of a job, in the terms of the Jobs API: each top-level field that is named is named completely.
+
+    `remove` as in `jobs/update`. `whole`: `new_settings` are all that it has afterwards, as in `jobs/reset`. `name` is
+    what it is called before, `changes` are paths. `goes`: only the bot's own tags are removed, and the job is let go.
+    """
+
+    job: int
+    key: str
+    new_settings: Mapping[str, Any]
+    remove: tuple[str, ...] = ()
+    whole: bool = False
+    name: str = ""
+    changes: tuple[str, ...] = ()
+    goes: bool = False
+
+
+@dataclass(frozen=True)
+class RemoveJob:
+    """Delete a job that the bot created and that the repository describes no more; one that is gone is removed."""
+
+    job: int
+    key: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,6 +260,25 @@ class TagJob:
     commit: str
     before: str = ""
     held: str = ""
+
+
+@dataclass(frozen=True)
+class CommentVersion:
+    """Say something on a model version, where its registry lets people read it; done twice it may be said twice."""
+
+    name: str
+    version: str
+    body: str
+
+
+@dataclass(frozen=True)
+class TagVersion:
+    """Let a model version carry these tags too. `needed`: what follows is not to be done without them."""
+
+    name: str
+    version: str
+    tags: Mapping[str, str]
+    needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,10 +311,18 @@ Action = (
     | DeleteExperiment
     | WriteObject
     | RemoveObject
+    | RemoveFolder
+    | SetAside
+    | Together
     | WriteManifest
+    | NoteDrift
     | CreateJob
+    | ChangeJob
+    | RemoveJob
     | PointJob
     | TagJob
+    | CommentVersion
+    | TagVersion
     | Wake
     | LookAgain
 )

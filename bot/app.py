@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from bot.controllers.neighbours import Neighbours, Place
+    from bot.services.databricks import Databricks
     from bot.web import Door
     from bot.webhooks.azure_devops import Served
 
@@ -49,6 +50,11 @@ def prepare() -> Settings:
         log.warning(
             "pull-request code runs in the production workspace; set DATABRICKS_VALIDATION_HOST and "
             "DATABRICKS_VALIDATION_TOKEN to run it in another one"
+        )
+    if settings.shares_identity:
+        log.warning(
+            "pull-request code runs with the identity that the production workspace knows the bot by; set "
+            "DATABRICKS_VALIDATION_TOKEN to a token of another service principal"
         )
     return settings
 
@@ -164,7 +170,8 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     queue = queue or Queue(settings.database_url)
     client = Client(settings.organization_url, settings.azure_tokens)
     validation = _place(settings, settings.validation)
-    production = validation if settings.shares_workspace else _place(settings, settings.production)
+    # One workspace may still know the bot by two identities, and only one of them may do what production needs.
+    production = validation if settings.validation == settings.production else _place(settings, settings.production)
     return Neighbours(
         repositories={
             one.key: Repository(
@@ -186,11 +193,14 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
         policies=settings.policies,
         manners=settings.report,
         most_runs=settings.limits.runs,
+        calls=settings.limits.calls,
         rights=Rights(settings.commands),
         now=lambda: datetime.now(UTC),
         line=queue,
         logs=queue,
+        memos=queue,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
+        polls=None if settings.registry_tells else settings.limits.poll,
     )
 
 
@@ -199,12 +209,15 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
     from bot.controllers.neighbours import Place
-    from bot.services.databricks import Databricks
     from bot.services.mlflow import Mlflow
 
-    databricks = Databricks(access)
+    databricks = _databricks(settings.client, access)
 
     def at(uri: str) -> Mlflow:
+        if uri == deployment.UNITY_CATALOG:
+            from bot.services.unity_catalog import UnityCatalog
+
+            return UnityCatalog(access.host, sign_in=databricks.bearer)
         if uri == "databricks":
             return Mlflow(access.host, sign_in=databricks.bearer, workspace=True)
         return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
@@ -219,6 +232,16 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
             "local": Local(settings.var / "runs"),
         },
     )
+
+
+def _databricks(client: deployment.Client, access: deployment.Workspace) -> "Databricks":
+    if client == "databricks-cli":
+        from bot.services.databricks_cli import DatabricksCli
+
+        return DatabricksCli(access)
+    from bot.services.databricks_sdk import DatabricksSdk
+
+    return DatabricksSdk(access)
 
 
 def _heard(settings: Settings) -> tuple["Served", ...]:

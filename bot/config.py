@@ -145,7 +145,9 @@ class Project(Shape):
         description="Texts may hold {branch}, {model_name} and {model_version} (of the training it comes after).",
     )
     after: tuple[RepositoryPath, ...] = Field((), description="Projects that must have succeeded before this one runs.")
-    model: str | None = Field(None, description="The model it registers, such as {branch}_model.")
+    model: str | None = Field(
+        None, description="The model it registers, such as {branch}_model, or dev.ml.{branch}_model in Unity Catalog."
+    )
     metrics: tuple[Metric, ...] = Field((), description="What a run is judged by; shown in the report.")
     signature: Literal["any", "equal"] = Field(
         "any", description="equal: the model's inputs and outputs must be those of the version that serves."
@@ -161,11 +163,15 @@ class Project(Shape):
         return PurePosixPath(self.path).name
 
 
+Drift = Literal["report", "restore"]
+
+
 class Folder(Shape):
     """A folder of the repository that the workspace mirrors."""
 
     from_: RepositoryPath = Field(alias="from", description="The folder in the repository ...")
     to: WorkspacePath = Field(description="... and the folder in the production workspace that is kept equal to it.")
+    drift: Drift = Field("report", description="What is done when somebody edits there by hand.")
 
 
 class Schedule(Shape):
@@ -176,12 +182,31 @@ class Schedule(Shape):
     paused: bool = Field(False, description="Only looked at when the job is created.")
 
 
+class Smoke(Shape):
+    """How a promoted version is tried on toy data before a job scores with it."""
+
+    parameters: Mapping[str, Value] = Field(
+        default_factory=dict, description="What differs from the project's `parameters`, such as {data: toy}."
+    )
+    timeout: Seconds = Field(1800.0, description="A smoke run that takes longer has failed.")
+
+
+def _smoke(value: Any) -> Any:
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
 class Job(Shape):
-    """A scheduled scoring job and the model it follows."""
+    """A scheduled scoring job and the model it follows.
+
+    Without a `notebook` it is the job of that name in the folder of definitions.
+    """
 
     name: str
-    notebook: WorkspacePath
-    model: str = Field(description="The registered model it scores with; * stands for any characters.")
+    notebook: WorkspacePath | None = None
+    model: str = Field(
+        description="The registered model it scores with, in Unity Catalog such as prod.ml.wine_model; * stands for "
+        "any characters."
+    )
     alias: str | None = Field("champion", description="The version with this alias serves ...")
     stage: str | None = Field("Production", description="... or else the newest one in this stage.")
     parameters: Mapping[str, str] = Field(default_factory=dict)
@@ -190,6 +215,16 @@ class Job(Shape):
     )
     schedule: Schedule | None = None
     timeout: Seconds = 7200.0
+    smoke: Annotated[Smoke | None, BeforeValidator(_smoke, json_schema_input_type=bool | Smoke)] = Field(
+        Smoke(),
+        description="How a version is tried before the job scores with it, where `project` is one of `projects`; "
+        "false: not at all.",
+    )
+    unvalidated: Literal["refuse", "allow"] = Field(
+        "refuse",
+        description="What becomes of a promoted version whose commit Signalman never validated, unless a model owner "
+        "has accepted it.",
+    )
 
     @model_validator(mode="after")
     def _follows_something(self) -> Self:
@@ -214,7 +249,20 @@ class Mlops(Shape):
     backend: BackendName = Field("databricks-jobs", description="Where projects run.")
     projects: tuple[Project, ...] = ()
     folders: tuple[Folder, ...] = ()
-    jobs: tuple[Job, ...] = ()
+    jobs: tuple[Job, ...] = Field((), description="The jobs that score with a promoted version of a model.")
+    definitions: RepositoryPath = Field(
+        "config/jobs", description="The folder of job definitions, written as for Databricks Asset Bundles."
+    )
+    bundle_target: str | None = Field(
+        None, description="What ${bundle.target} stands for in job definitions, such as prod."
+    )
+    job_drift: Drift = Field("report", description="What is done when somebody edits a job's own fields by hand.")
+    most_removed: int = Field(
+        30,
+        ge=0,
+        le=100,
+        description="A merge that removes a larger share of what was synced, in percent, has to be confirmed.",
+    )
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
@@ -229,11 +277,22 @@ class Mlops(Shape):
                         f"projects[{number}].after names {before}, which is not a project further up; "
                         f"it may be one of: {', '.join(paths[:number]) or 'none'}"
                     )
+            problem = self._no_name_of_a_model(project)
+            if problem:
+                raise ValueError(f"projects[{number}].model {problem}")
         names = [job.name for job in self.jobs]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"jobs names {name} twice")
         return self
+
+    def _no_name_of_a_model(self, project: Project) -> str:
+        # https://docs.databricks.com/sql/language-manual/sql-ref-names.html
+        if project.model is None or "{branch}" not in project.model or project.model.count(".") != 2:
+            return ""
+        lacking = " and ".join(f'"{character}"' for character in "/." if character not in self.branches.forbidden)
+        of = f"is {project.model}, a name in Unity Catalog, where no part may hold {lacking}"
+        return f"{of}; add {lacking} to branches.forbidden" if lacking else ""
 
     def project(self, path: str) -> Project:
         """The project of that path. Raises KeyError when the file does not name it."""
@@ -283,12 +342,22 @@ def _inside(outer: tuple[Any, ...], place: tuple[Any, ...]) -> bool:
 class _NoKeyTwice(yaml.SafeLoader):
     """YAML as it is safe to load, in which a key that is there twice is a mistake and not the last one's word."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._looked_at: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # Before `<<` is filled in: what it brings may be there twice, and again where it is referred to.
+        if id(node) not in self._looked_at:
+            self._looked_at.add(id(node))
+            named = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+            keys = [self.construct_object(key, deep=True) for key in named]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key} is there twice", node.start_mark
+                    )
+        super().flatten_mapping(node)
 
 
 def _known(shape: type[BaseModel], place: tuple[Any, ...]) -> str:

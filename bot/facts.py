@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
-from bot.config import Metric, Mlops, Project, Schedule
+from bot.config import Drift as Policy
+from bot.config import Job, Metric, Mlops, Project, Schedule
 from bot.subjects import Retraining
 
 COMMAND = "/mlops"
 """What a comment begins with that asks the bot for something."""
+
+ACCEPTED = "signalman_accepted"
+"""The tag of a model version that says who wants it in spite of what speaks against it, and why."""
 
 Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 """How a run ended. `no cluster`: the workspace's doing, not the project's."""
@@ -192,14 +196,24 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Double:
+    """A thread of the bot's that was opened in the same moment as its report: its id, and the comments by theirs."""
+
+    id: int
+    comments: Mapping[int, str]
+
+
+@dataclass(frozen=True)
 class Discussion:
     """What was said on a pull request that is the bot's business: its report, and each thread that holds a command.
 
-    `me` is the bot's own identity. The comments of a thread stand in the order they were written.
+    `me` is the bot's own identity. The comments of a thread stand in the order they were written. `doubles` should be
+    none: the oldest thread is the report.
     """
 
     me: str
     report: Report | None = None
+    doubles: tuple[Double, ...] = ()
     comments: tuple[Comment, ...] = ()
 
 
@@ -215,7 +229,7 @@ class Team:
 @dataclass(frozen=True)
 class Live:
     """What a scoring job loads: the commit that trained it (empty: unknown) and since when. `problem` says in a
-    sentence why it loads nothing, or what cannot be told.
+    sentence why it loads nothing, or what cannot be told. `next_run` is in the time zone of its schedule.
     """
 
     job: str
@@ -224,6 +238,35 @@ class Live:
     commit: str = ""
     since: datetime | None = None
     problem: str = ""
+    next_run: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What was found changed by hand and left so, when a sweep last `looked`: paths of objects, and keys of jobs."""
+
+    objects: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    looked: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the workspace holds of a target branch that is at `tip`; `live` is None before the first sync.
+
+    `kept`: paths that are gone from Git and not yet from the workspace, and why. `jobs`: what scoring jobs load.
+    `unfinished`: a sync is under way, or could not be finished. `edited`: what somebody changed by hand.
+    """
+
+    repository: str
+    tip: str
+    live: "Synced | None"
+    unfinished: bool = False
+    objects: int = 0
+    kept: Mapping[str, str] = field(default_factory=dict)
+    rolled_back: "RolledBack | None" = None
+    jobs: "tuple[Live, ...]" = ()
+    edited: Edited = field(default_factory=Edited)
 
 
 @dataclass(frozen=True)
@@ -233,7 +276,7 @@ class Order:
     `by` is the display name of who gave it; `argument` what it is about (`gate`, a project's name; empty: everything).
     """
 
-    verb: Literal["run", "retry", "cancel", "override", "ok-to-test"]
+    verb: Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm"]
     commit: str
     by: str
     at: datetime
@@ -272,8 +315,12 @@ class Earlier:
 
 @dataclass(frozen=True)
 class JobTouched:
-    """A job that uses what a merge changes. `created`: the merge creates it. `schedule` in words, empty: none;
-    `next_run` is aware, None when it is paused or has no schedule.
+    """A job that a merge changes, or that uses what it changes. `created`: the merge creates it. `schedule` in words,
+    empty: none; `next_run` is aware, None when it is paused or has no schedule; `later` are the two runs after it.
+
+    `changes`: what of its own changes, each in a few words, such as `schedule` or `tasks.score.timeout_seconds`.
+    `released`: the repository describes it no more, and it stays, because the bot did not create it.
+    `was`: its name before, when it is renamed. `left`: keys that the file names and that are left to the workspace.
     """
 
     name: str
@@ -281,12 +328,22 @@ class JobTouched:
     schedule: str = ""
     next_run: datetime | None = None
     paused: bool = False
+    later: tuple[datetime, ...] = ()
+    removed: bool = False
+    was: str = ""
+    changes: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    released: bool = False
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a merge would do to the workspace: object paths, and the jobs that use them. `problem` says in a sentence
-    why it cannot be told or would be refused.
+    """What a merge would do to the workspace: object paths, and the jobs that use them.
+
+    `problem` says in a sentence why it cannot be told; `refused` why the merge result cannot be brought to the
+    workspace, which is the pull request's fault: a sentence a line. `held`: how many of the `objects` that are there
+    are removed, where somebody has to confirm it; 0: nobody has to. `already`: what is wrong with the target branch
+    too, and so no fault of the pull request's, a sentence a line.
     """
 
     added: tuple[str, ...] = ()
@@ -294,6 +351,10 @@ class Preview:
     removed: tuple[str, ...] = ()
     jobs: tuple[JobTouched, ...] = ()
     problem: str = ""
+    refused: str = ""
+    held: int = 0
+    objects: int = 0
+    already: str = ""
 
 
 @dataclass(frozen=True)
@@ -329,7 +390,10 @@ class ServingVersion:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version of a registered model: the run that registered it, and what marks it; `tags` are its own."""
+    """A version of a registered model: the run that registered it, and what marks it; `tags` are its own.
+
+    `status` in MLflow's words: `READY`, `PENDING_REGISTRATION`, `FAILED_REGISTRATION`; empty where it was not asked.
+    """
 
     name: str
     version: str
@@ -337,6 +401,7 @@ class ModelVersion:
     stage: str = ""
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -390,13 +455,14 @@ class PullRequestHead:
 
 @dataclass(frozen=True)
 class Check:
-    """A status that the bot posted on an iteration, in Azure DevOps' words; `name` without the genre."""
+    """A status in the bot's genre on an iteration, in Azure DevOps' words; `name` without the genre, `by` an id."""
 
     name: str
     iteration: int
     state: str
     told: str
     posted: datetime
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -463,22 +529,80 @@ def is_notebook(path: str, first: Callable[[int], bytes]) -> bool:
 
 
 @dataclass(frozen=True)
+class Synced:
+    """A commit that the workspace held completely: the pull request that brought it (0: none is known), and when.
+
+    `by`: who rolled back to it; empty when a merge brought it.
+    """
+
+    commit: str
+    pull_request: int = 0
+    at: datetime | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class OwnedJob:
+    """A job that the bot made or changed: its id, 0 while it is not known, and the settings that it was given last."""
+
+    id: int
+    applied: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A commit that somebody took out of the workspace, and the one that is there `instead` until the branch moves.
+
+    `pull_request`: where it was asked for, 0: at a terminal. `order` tells one such wish from another.
+    """
+
+    commit: str
+    instead: str
+    by: str = ""
+    at: datetime | None = None
+    pull_request: int = 0
+    order: str = ""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What the bot wrote into the workspace: the commit that is completely there, and path -> digest.
 
     A path with an empty digest is owned and was never there before; a digest that ends in `?` is being replaced
     or removed, so what lies there is not known. `since`: while nothing is completely there, what last was.
+    `history`: what was completely there, the newest first. `jobs` by their key in the repository. `kept`: paths that
+    the branch does not hold any more, and which job uses them, in a sentence.
     """
 
     repository: str
     commit: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     since: str = ""
+    history: tuple[Synced, ...] = ()
+    jobs: Mapping[str, OwnedJob] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def live(self) -> Synced | None:
+        """What the workspace holds, or held last."""
+        return self.history[0] if self.history else None
+
+    @property
+    def objects(self) -> int:
+        """How many objects of ours are there."""
+        return sum(bool(digest) for digest in self.files.values())
+
+    def brought(self, commit: str) -> int:
+        """The pull request that brought a commit to the workspace; 0: none is known."""
+        return next((one.pull_request for one in self.history if one.commit == commit), 0)
 
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it. `schedule`: None when it has none."""
+    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it. `schedule`: None when it has none.
+
+    `settings`: all of them, in the terms of the Jobs API (https://docs.databricks.com/api/workspace/jobs/get).
+    """
 
     id: int
     name: str
@@ -486,13 +610,55 @@ class JobFacts:
     tags: Mapping[str, str] = field(default_factory=dict)
     bundle: bool = False
     schedule: Schedule | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class JobDefinition:
+    """A job as the repository wants it.
+
+    `key` is its name in the file, `settings` what the file names, in the terms of the Jobs API; `file` is where it
+    stands. `theirs`: keys that the file names and that are left to the workspace all the same. `follows`: it is
+    pointed at the promoted version of a model, so that what its parameters say of a model is not the file's.
+    """
+
+    key: str
+    settings: Mapping[str, Any] = field(hash=False)
+    file: str
+    theirs: tuple[str, ...] = ()
+    follows: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the job is called; its key where the file does not say."""
+        return str(self.settings.get("name", self.key))
+
+
+@dataclass(frozen=True)
+class BranchJobs:
+    """All a rule may know of the jobs that a commit describes, and of those in the workspace.
+
+    `there`: the job of each key, of `wanted` and of `owned`, None where there is none. `running`: the keys of those
+    that run now, of which only the removed are asked.
+    """
+
+    repository: str
+    commit: str
+    wanted: Mapping[str, JobDefinition]
+    owned: Mapping[str, OwnedJob]
+    there: Mapping[str, JobFacts | None]
+    running: frozenset[str] = frozenset()
+    pull_request: int = 0
 
 
 @dataclass(frozen=True)
 class BranchFacts:
-    """All a rule may know of the target branch and of what the workspace holds of it.
+    """All a rule may know of what the workspace is to hold of the target branch, and of what it holds.
 
-    `merged`: the pull requests that the workspace does not hold yet, each with the commit it was merged as.
+    `tip` is the commit to hold, with its `config` and `files`: the branch's newest, or the one that is there instead
+    of a newest that was `rolled_back`. `merged`: the pull requests that the workspace does not hold yet, each with the
+    commit it was merged as. `jobs` are None where nobody asked. `used`: workspace paths that jobs run, each with
+    the id and the name of the job. `confirmed`: somebody who may has agreed that so much is removed.
     """
 
     repository: str
@@ -501,8 +667,36 @@ class BranchFacts:
     config: Mlops
     files: tuple[SourceFile, ...]
     manifest: Manifest
-    jobs: Mapping[str, JobFacts | None]
+    jobs: BranchJobs | None = None
     merged: tuple[tuple[int, str], ...] = ()
+    now: datetime | None = None
+    rolled_back: RolledBack | None = None
+    used: tuple[tuple[str, int, str], ...] = ()
+    confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Something of ours in the workspace that is not as the bot left it: an object, or `fields` of a job.
+
+    `place` is its path, or the job's key; `replaced`: something of another kind stands there. `found` is a digest of
+    what was found, `modified` when that was written, 0 where it is not known. `difference`: `-` as it should be, `+`
+    as it was found, masked and shortened; `added` and `removed` count all its lines. `put_back`: the pass does that;
+    `again`: it was done before, and the same was found once more. `aside`: the path under which what was found is kept.
+    """
+
+    place: str
+    kind: Literal["edited", "deleted", "replaced", "field"]
+    policy: Policy
+    found: str = ""
+    modified: int = 0
+    difference: tuple[str, ...] = ()
+    added: int = 0
+    removed: int = 0
+    fields: tuple[str, ...] = ()
+    put_back: bool = False
+    again: bool = False
+    aside: str = ""
 
 
 @dataclass(frozen=True)
@@ -521,24 +715,142 @@ class RetrainingFacts:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """The bot's `signalman/validate` for a commit, in Azure DevOps' words (empty: there is none).
+
+    Of a commit of the target branch it is that of the last iteration of the pull request that was merged as it
+    (0: none was).
+    """
+
+    commit: str
+    pull_request: int = 0
+    state: str = ""
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a model version comes from: the commit that trained it, and the pull request (None: unknown).
 
-    `retrained`: the pull request is only where somebody asked for it to be trained.
+    `retrained`: the pull request is only where somebody asked for it to be trained. `own`: a run for an iteration of
+    the pull request trained it. `judged`: what is known of that commit; where no run of its own trained it, also of
+    those before it on the target branch, as far back as it takes.
     """
 
     repository: str
     commit: str
     pull_request: int | None
     retrained: bool = False
+    own: bool = False
+    judged: tuple[Judged, ...] = ()
+
+
+@dataclass(frozen=True)
+class SmokeTest:
+    """How a version is to be tried: the scoring project at a commit of the target branch, on that project's toy data.
+
+    `content` is the digest of the project's folder there, `parameters` as they are handed over.
+    """
+
+    project: Project
+    commit: str
+    content: str
+    backend: str
+    parameters: Mapping[str, str]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What is known of a promoted version that a job does not score with yet.
+
+    `version` as the registry has it now, None: it is gone. `signature` is its own, `serving` that of the version that
+    the job scores with now; canonical JSON, empty: none. `smoke`: how it is to be tried, None: not at all.
+    """
+
+    version: ModelVersion | None
+    signature: str = ""
+    serving: str = ""
+    smoke: SmokeTest | None = None
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """All a rule may know of one scoring job and the versions that could serve it."""
+    """All a rule may know of one scoring job and the versions that could serve it.
+
+    `wanted` is the job's configuration. `admission` is known of a serving version that the job is not signed with.
+    `runs`: the smoke runs that were made for the job and are remembered. `page`: where people look at the job.
+    """
 
     repository: str
     job_name: str
     job: JobFacts | None
     candidates: tuple[ServingVersion, ...]
     origin: Origin | None = None
+    wanted: Job | None = None
+    admission: Admission | None = None
+    runs: tuple[ProjectRun, ...] = ()
+    target: str = ""
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class TransitionRequest:
+    """That somebody asks for a version to be moved to a stage; `at` in milliseconds."""
+
+    to: str
+    by: str
+    at: int = 0
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """All a rule may know of a version that somebody asks to be moved to the stage that a job follows.
+
+    `serving`: what the job scores with now; `metrics` and `before` are those that were logged by the runs of both,
+    and `compared` those that people judge by, with their goals.
+    """
+
+    model: ModelFacts
+    requests: tuple[TransitionRequest, ...]
+    serving: tuple[str, str]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    before: Mapping[str, float] = field(default_factory=dict)
+    compared: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """That a job scores with another version: what people are told of it.
+
+    `was`: name and number of the version before, empty: none. `smoke` is the run that tried it, with what it
+    `measured`; `accepted` says who wanted it in spite of what spoke against it, and why. `page` shows the job.
+    """
+
+    version: ServingVersion
+    job: str
+    was: tuple[str, str] = ("", "")
+    commit: str = ""
+    pull_request: int | None = None
+    retrained: bool = False
+    smoke: ProjectRun | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
+    accepted: str = ""
+    next_run: datetime | None = None
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class NotPromoted:
+    """That a job does not score with a promoted version: why, in the rest of a sentence about it, in Markdown.
+
+    `serving` is what it scores with instead, such as `v17`; empty: nothing. `acceptable`: a model owner may accept the
+    version all the same. `run` is the smoke run that failed.
+    """
+
+    version: ServingVersion
+    job: str
+    serving: str
+    reason: str
+    acceptable: bool = False
+    run: ProjectRun | None = None

@@ -17,6 +17,9 @@ from pydantic import Field, SecretStr, field_validator
 from bot import config
 from bot.errors import ConfigError
 
+UNITY_CATALOG = "databricks-uc"
+"""MLflow's own address of the registry that is Unity Catalog."""
+
 Secrets = tuple[SecretStr, ...]
 """One secret, or two while it is being changed: both are accepted."""
 
@@ -54,10 +57,13 @@ class Limits(config.Shape):
     runs: int = Field(20, ge=1, le=1000, description="Project runs under way at a time, over all pull requests.")
     lease: config.Seconds = Field(30.0, description="A dead worker's subjects are taken over after this.")
     sweep: config.Seconds = Field(300.0, description="How often everything is looked at, webhook or not.")
+    poll: config.Seconds = Field(60.0, description="How often the models of a registry without webhooks are looked at.")
+    calls: int = Field(20, ge=1, le=50, description="Workspace calls in flight during a sync.")
     history: config.Seconds = Field(30 * 86400.0, description="How long deliveries, passes, runs and logs are kept.")
 
 
 Cleanup = Literal["keep", "archive", "delete"]
+Client = Literal["databricks-sdk", "databricks-cli"]
 
 
 ThreadStatus = Literal["active", "pending", "fixed", "wontFix", "closed", "byDesign"]
@@ -110,6 +116,7 @@ class Deployment(config.Shape):
     """`config/bot.yml`."""
 
     repositories: tuple[Repository, ...] = Field(min_length=1)
+    client: Client = Field("databricks-sdk", description="What speaks to Databricks; databricks-cli is the legacy one.")
     registry_webhooks: tuple[Literal["databricks", "mlflow"], ...] = ("databricks", "mlflow")
     limits: Limits = Limits()
     policies: Policies = Policies()
@@ -165,6 +172,7 @@ class Settings:
     mlflow_hooks: Secrets
     production: Workspace
     validation: Workspace
+    client: Client
     tracking_uri: str
     registry_uri: str
     mlflow_sign_in: Secrets
@@ -189,9 +197,21 @@ class Settings:
         )
 
     @property
+    def registry_tells(self) -> bool:
+        """Whether the registry tells of promotions by webhooks; else it is asked every `limits.poll` seconds."""
+        # Unity Catalog has none (https://docs.databricks.com/aws/en/machine-learning/manage-model-lifecycle/).
+        hooks = {"databricks": self.databricks_hooks, UNITY_CATALOG: ()}
+        return bool(hooks.get(self.registry_uri, self.mlflow_hooks))
+
+    @property
     def shares_workspace(self) -> bool:
         """Whether pull-request code runs in the production workspace, which the start-up warns of."""
-        return self.production.host == self.validation.host
+        return _machine(self.production.host) == _machine(self.validation.host)
+
+    @property
+    def shares_identity(self) -> bool:
+        """Whether one sign-in, databricks-sdk's own, is used in two workspaces, which the start-up warns of."""
+        return not (self.shares_workspace or self.production.tokens or self.validation.tokens)
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -211,12 +231,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         raise ConfigError("\n".join(_asked(name, file if name in named else "") for name in missing))
 
     organization = _address(env, "AZURE_DEVOPS_ORG_URL")
-    production = Workspace(_address(env, "DATABRICKS_HOST"), _secrets(env, "DATABRICKS_TOKEN"))
-    validation = production
-    if _text(env, "DATABRICKS_VALIDATION_HOST"):
-        validation = Workspace(
-            _address(env, "DATABRICKS_VALIDATION_HOST"), _secrets(env, "DATABRICKS_VALIDATION_TOKEN")
-        )
+    production, validation = _production(env), where_projects_run(env)
     var = Path(env.get("SIGNALMAN_VAR") or "var").absolute()
     tracking = _mlflow(env, "MLFLOW_TRACKING_URI", "databricks")
     return Settings(
@@ -237,8 +252,9 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         mlflow_hooks=_hooks(env, deployment, "mlflow"),
         production=production,
         validation=validation,
+        client=deployment.client,
         tracking_uri=tracking,
-        registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", "databricks" if tracking == "databricks" else tracking),
+        registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", tracking, UNITY_CATALOG),
         mlflow_sign_in=(*_secrets(env, "MLFLOW_TRACKING_TOKEN"), *_secrets(env, "MLFLOW_TRACKING_PASSWORD")),
     )
 
@@ -279,6 +295,37 @@ def _configured(env: Mapping[str, str]) -> tuple[str, Deployment, list[str]]:
         return _text(env, name) or f"<{name}>"
 
     return file, deployed(Path(file), value_of), named
+
+
+def where_projects_run(env: Mapping[str, str]) -> Workspace:
+    """The workspace that runs what pull requests change: the validation workspace, or else the production one.
+
+    Raises ConfigError when it is not named as it must be, or would be shown the other one's token.
+    """
+    return _validation(env) or _production(env)
+
+
+def _production(env: Mapping[str, str]) -> Workspace:
+    return Workspace(_address(env, "DATABRICKS_HOST"), _secrets(env, "DATABRICKS_TOKEN"))
+
+
+def _validation(env: Mapping[str, str]) -> Workspace | None:
+    tokens = _secrets(env, "DATABRICKS_VALIDATION_TOKEN")
+    if not _text(env, "DATABRICKS_VALIDATION_HOST"):
+        if tokens:
+            raise ConfigError(
+                "DATABRICKS_VALIDATION_TOKEN is set and DATABRICKS_VALIDATION_HOST is not: pull-request code would run "
+                "in the production workspace. Set the address of the validation workspace, or remove the token."
+            )
+        return None
+    found = Workspace(_address(env, "DATABRICKS_VALIDATION_HOST"), tokens)
+    if not found.tokens and env.get("DATABRICKS_TOKEN"):
+        # databricks-sdk would find that variable and present it there.
+        raise ConfigError(
+            "DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production workspace's: it is not "
+            "presented at DATABRICKS_VALIDATION_HOST. Set a token of the validation workspace."
+        )
+    return found
 
 
 def _served(organization: str, deployment: Deployment) -> tuple[Served, ...]:
@@ -360,13 +407,17 @@ def _address(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _mlflow(environ: Mapping[str, str], name: str, default: str) -> str:
+def _mlflow(environ: Mapping[str, str], name: str, default: str, *further: str) -> str:
     value = (_text(environ, name) or default).strip().rstrip("/")
-    return (
-        value
-        if value == "databricks"
-        else _checked(value, name, '"databricks" or the http(s) address of an MLflow server')
-    )
+    words = ("databricks", *further)
+    if value in words:
+        return value
+    wanted = ", ".join(f'"{word}"' for word in words)
+    return _checked(value, name, f"{wanted} or the http(s) address of an MLflow server")
+
+
+def _machine(address: str) -> str:
+    return urlsplit(address).netloc.lower()
 
 
 def _is_here(address: str) -> bool:

@@ -22,7 +22,7 @@ from bot.errors import ServiceError, SignalmanError
 from bot.log import line
 from bot.passes import Look, LostLease, Outcome
 from bot.queue import Lease, Queue, QueueError
-from bot.subjects import Delivery, Subject, key
+from bot.subjects import Branch, Delivery, Subject, key
 
 log = logging.getLogger(__name__)
 
@@ -100,20 +100,20 @@ class Worker:
             self._make(lease)
         return len(leases)
 
-    def settle(self, *, horizon: float = 0.0, deadline: float = 60.0, pause: float = 0.05) -> int:
+    def settle(self, *, horizon: float = 0.0, deadline: float = 60.0, pause: float = 0.1) -> int:
         """Make passes in this thread until nothing is due within `horizon` seconds; returns how many were made.
 
-        With a horizon, a subject that asked to be looked at again within it is looked at
-        at once, every `pause` seconds, while the world goes on in its own time. Raises
+        With a horizon, subjects that asked to be looked at again within it are looked at
+        every `pause` seconds while nothing else is due, and the world goes on in its own time. Raises
         TimeoutError after `deadline` seconds, naming what was still due.
         """
         made, end = 0, self._clock() + deadline
-        while fresh := self.step(ahead=horizon):
-            made += fresh
+        while (now := self.step()) or (fresh := self.step(ahead=horizon)):
+            made += now or fresh
             if self._clock() > end:
                 due = ", ".join(key(row.subject) for row in self._queue.subjects() if row.due_at is not None)
                 raise TimeoutError(f"After {deadline:g} s and {made} passes there is still something due: {due}.")
-            if horizon:
+            if not now:
                 self._never.wait(pause)
         return made
 
@@ -129,7 +129,10 @@ class Worker:
         while some := list(islice(listed, SWEPT_PER_SECOND)):
             if found and pause:
                 self._never.wait(pause)
-            self._queue.wake([one for one in some if not isinstance(one, Delivery)])
+            subjects = [one for one in some if not isinstance(one, Delivery)]
+            # Nobody has spoken of a branch: that is when a look at it is thorough.
+            self._queue.wake([one for one in subjects if isinstance(one, Branch)], news=False)
+            self._queue.wake([one for one in subjects if not isinstance(one, Branch)])
             for delivery in (one for one in some if isinstance(one, Delivery)):
                 self._queue.mark(delivery)
             found += len(some)

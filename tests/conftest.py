@@ -174,13 +174,15 @@ class PullRequest:
         return thread[1:]
 
 
-def start_bot(world: World, var: Path, *, mlflow: str | None = None) -> tuple[Bot, Any]:
+def start_bot(
+    world: World, var: Path, *, mlflow: str | None = None, deployment: str = "config/bot.yml"
+) -> tuple[Bot, Any]:
     """A bot with a database of its own, and the server of its door."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    environment = {**world.environment(url, var, mlflow=mlflow), "BOT_CONFIG": "config/bot.yml"}
+    environment = {"BOT_CONFIG": deployment, **world.environment(url, var, mlflow=mlflow)}
     found = settings.read(environment)
     var.mkdir(parents=True, exist_ok=True)
     migrate(found.database_url)
@@ -190,16 +192,16 @@ def start_bot(world: World, var: Path, *, mlflow: str | None = None) -> tuple[Bo
     return Bot(world, found, queue, url), server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The neighbours, one set for all stories."""
+    """The neighbours, one set for the stories of a file."""
     with World(tmp_path_factory.mktemp("world"), CONTENT, slots=4) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bot(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    """A bot that hears of everything, one for all stories."""
+    """A bot that hears of everything, one for the stories of a file."""
     found, server = start_bot(world, tmp_path_factory.mktemp("bot"))
     world.subscribe(found.url)
     found.sweep()

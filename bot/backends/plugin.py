@@ -25,7 +25,7 @@ from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.run import MLFLOW_STATUS, Backend, Submission
 from bot.errors import ProjectError, SignalmanError
-from bot.services.databricks import Databricks
+from bot.services.databricks_sdk import DatabricksSdk
 from bot.settings import Workspace
 
 
@@ -125,7 +125,7 @@ class DatabricksJobsBackend(AbstractBackend):
         mlflow_run = get_or_create_run(
             None, project_uri, experiment_id, str(folder), version, entry_point, params or {}
         ).info.run_id
-        backend = DatabricksJobs(Databricks(Workspace(host.rstrip("/"), ())))
+        backend = DatabricksJobs(DatabricksSdk(Workspace(host.rstrip("/"), ())))
         submission = Submission(
             token=uuid4().hex,
             name=f"mlflow run {folder.name}",

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bot import config, settings
+from bot import config, definitions, settings
 from bot.backends import cluster, project
 from bot.errors import ConfigError, ProjectError
-from bot.facts import SourceFile, is_notebook
+from bot.facts import JobDefinition, SourceFile, is_notebook
 from bot.rules import sync
 from bot.words import template
 
@@ -34,6 +34,8 @@ def mistakes(root: Path) -> Iterator[str]:
     except ConfigError as error:
         yield str(error)
         return
+    if os.environ.get("MLFLOW_REGISTRY_URI") == settings.UNITY_CATALOG:
+        yield from _not_in_unity_catalog(wanted)
     for number, one in enumerate(wanted.projects):
         try:
             project.read(root / one.path)
@@ -41,17 +43,37 @@ def mistakes(root: Path) -> Iterator[str]:
                 cluster.cluster(root / one.path, one.cluster)
         except ProjectError as error:
             yield f"{config.MLOPS_FILE}: projects[{number}]: {error}"
+    shorts = []
     for number, job in enumerate(wanted.jobs):
         try:
-            if job.project is not None:
-                project.read(root / job.project)
-                cluster.cluster(root / job.project)
+            if job.notebook is not None:
+                shorts.append(_short(root, job))
         except ProjectError as error:
             yield f"{config.MLOPS_FILE}: jobs[{number}]: {error}"
+    files = tuple(_files(root, wanted))
+    _, faults = sync.placed(wanted.folders, files)
+    yield from faults.values()
     try:
-        sync.objects(wanted.folders, tuple(_files(root, wanted)))
+        jobs = definitions.together(definitions.read(_definitions(root, wanted), wanted), shorts, wanted)
     except ConfigError as error:
-        yield str(error)
+        yield from str(error).splitlines()
+        return
+    if files:
+        yield from definitions.absent(jobs.values(), wanted.folders, files)
+
+
+def _not_in_unity_catalog(wanted: config.Mlops) -> Iterator[str]:
+    named: list[tuple[str, str | None]] = []
+    for number, one in enumerate(wanted.projects):
+        named.append((f"projects[{number}].model", one.model))
+        named.append((f"projects[{number}].retrain.model", one.retrain.model if one.retrain else None))
+    named += [(f"jobs[{number}].model", job.model) for number, job in enumerate(wanted.jobs) if "*" not in job.model]
+    for key, name in named:
+        if name is not None and name.count(".") != 2:
+            yield (
+                f"{config.MLOPS_FILE}: {key} is {name}; MLFLOW_REGISTRY_URI is {settings.UNITY_CATALOG}, and names "
+                "in Unity Catalog have three parts, such as prod.ml.wine_model."
+            )
 
 
 def schemas() -> dict[str, str]:
@@ -59,6 +81,19 @@ def schemas() -> dict[str, str]:
     return {
         name: json.dumps(shape.model_json_schema(by_alias=True), indent=2) + "\n" for name, shape in SCHEMAS.items()
     }
+
+
+def _short(root: Path, job: config.Job) -> JobDefinition:
+    if job.project is None:
+        return definitions.short(job)
+    folder = root / job.project
+    return definitions.short(job, project.read(folder).libraries, cluster.cluster(folder))
+
+
+def _definitions(root: Path, wanted: config.Mlops) -> dict[str, bytes]:
+    found = sorted((root / wanted.definitions).rglob("*"))
+    files = [path for path in found if path.suffix in definitions.SUFFIXES and not path.is_symlink() and path.is_file()]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def _files(root: Path, wanted: config.Mlops) -> Iterator[SourceFile]:

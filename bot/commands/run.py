@@ -11,14 +11,13 @@ from uuid import uuid4
 from git import Repo
 from rich.console import Console
 
-from bot import config
+from bot import config, settings
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.local import Local
 from bot.backends.run import MLFLOW_STATUS, Backend, Sight, Submission
 from bot.errors import ConfigError
-from bot.services.databricks import Databricks
-from bot.settings import Workspace
+from bot.services.databricks_sdk import DatabricksSdk
 
 
 def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | None, console: Console) -> bool:
@@ -74,10 +73,9 @@ def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | Non
 def _backend(name: str, root: Path) -> Backend:
     if name == "local":
         return Local(root / "var" / "runs")
-    host = os.environ.get("DATABRICKS_VALIDATION_HOST") or os.environ.get("DATABRICKS_HOST")
-    if not host:
+    if not (os.environ.get("DATABRICKS_VALIDATION_HOST") or os.environ.get("DATABRICKS_HOST")):
         raise ConfigError("DATABRICKS_HOST is not set. Set it, or run the project here with --backend local.")
-    return DatabricksJobs(Databricks(Workspace(host.rstrip("/"), ())))
+    return DatabricksJobs(DatabricksSdk(settings.where_projects_run(os.environ)))
 
 
 def _parameters(found: config.Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:

@@ -50,7 +50,7 @@ def signed(config: Mlops, run: ProjectRun, world: Neighbours) -> ProjectRun:
 def _serving(project: Project, config: Mlops, recorded: Sequence[RunRecord], world: Neighbours) -> Reference | None:
     """The version that serves what a project trains, measured on what the project measures on, if that was done."""
     models = world.production.models
-    followed = {job.model: job for job in config.jobs if _follows(job.model, project)}
+    followed = {job.model: job for job in config.jobs if follows(job.model, project)}
     candidates = [one for job in followed.values() for one in models.promoted(job.model, job.alias, job.stage)]
     chosen = rollout.serving(candidates)
     run = runs.anywhere(chosen.run, world) if chosen is not None and chosen.run else None
@@ -83,7 +83,8 @@ def _measured(project: Project, run: RunRecord, recorded: Sequence[RunRecord]) -
     return run, not differs
 
 
-def _follows(pattern: str, project: Project) -> bool:
+def follows(pattern: str, project: Project) -> bool:
+    """Whether a job that follows models of such a name follows what a project trains."""
     made = [fill(project.model, branch="branch")] if project.model else []
     return any(fnmatchcase(name, pattern) for name in (*made, *([project.retrain.model] if project.retrain else [])))
 

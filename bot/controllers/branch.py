@@ -1,172 +1,197 @@
 """A pass over a target branch: what it holds, what the workspace holds of it, and what is still missing."""
 
-import json
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from typing import Any
 
-from bot import config
-from bot.actions import Action, CreateJob, RemoveObject, Reply, Wake, WriteManifest, WriteObject
-from bot.backends import cluster, project
-from bot.controllers import target, thread
+from bot.actions import (
+    Action,
+    ChangeJob,
+    CreateJob,
+    LookAgain,
+    NoteDrift,
+    RemoveFolder,
+    RemoveJob,
+    RemoveObject,
+    Reply,
+    SetAside,
+    Together,
+    Wake,
+    WriteManifest,
+    WriteObject,
+)
+from bot.controllers import crew, drift, jobs, manifest, reads, target, thread
 from bot.controllers.neighbours import Neighbours, Repository
-from bot.errors import ConfigError
 from bot.facts import BranchFacts, Manifest
 from bot.passes import Look, Outcome
-from bot.rules import sync
+from bot.rules import commands, sync
+from bot.rules import jobs as job_rules
 from bot.subjects import Branch, Subject
-
-MANIFESTS = "/Shared/.signalman"
-OWNER = "signalman_repository"
 
 
 def pass_over(subject: Branch, look: Look, world: Neighbours) -> Outcome:
     """Gather, decide, perform."""
     repository = world.repositories[subject.repository]
-    facts = gather(subject, repository, world)
+    facts = gather(repository, world, thorough=not look.news)
     performed: list[str] = []
     wake: list[Subject] = []
-    for action in look.each(sync.plan(facts)):
-        told = perform(action, facts, repository, world)
-        if told:
-            performed.append(told)
-        if isinstance(action, Wake):
-            wake.append(action.subject)
-    return Outcome(performed=tuple(performed), wake=tuple(wake))
+    again: list[float] = []
+    ids: dict[str, int] = {}
+    orders, memo = sync.plan(facts), look.memo
+    if not look.news and sync.settled(facts.manifest, facts.tip):
+        # First, so that an edit is told before it is written over.
+        found, memo = drift.look_for_drift(facts, look.memo, repository, world)
+        orders = [*found, *orders]
+    for action in look.each(orders):
+        match action:
+            case CreateJob() | ChangeJob() | RemoveJob():
+                told, job = jobs.perform(action, facts.repository, world)
+                if isinstance(action, CreateJob):
+                    ids[action.definition.key] = job
+                performed.append(told)
+            case WriteManifest(noted):
+                owned = {key: replace(job, id=ids.get(key, job.id)) for key, job in noted.jobs.items()}
+                manifest.write(replace(noted, jobs=owned), world.production.databricks)
+                if noted.commit == facts.tip:
+                    performed.append(f"the workspace holds {noted.commit[:7]}")
+            case Wake(woken):
+                wake.append(woken)
+            case LookAgain(seconds):
+                again.append(seconds)
+            case _:
+                performed += perform(action, look, repository, world)
+    return Outcome(min(again, default=None), memo, tuple(performed), tuple(wake))
 
 
-def gather(subject: Branch, repository: Repository, world: Neighbours) -> BranchFacts:
-    """Read the branch's tip and its configuration, the manifest and the jobs.
+def gather(repository: Repository, world: Neighbours, *, thorough: bool = True) -> BranchFacts:
+    """Read the branch's tip and its configuration, the manifest, and what has to be known for what they differ in.
 
-    Raises ConfigError when the configuration at the tip cannot be used: the
-    workspace then stays as it is.
+    The jobs are read where their definitions have changed, and if it is to be `thorough`. Raises ConfigError when the
+    configuration at the tip cannot be used: the workspace then stays as it is.
     """
-    tip, wanted = target.read(repository)
-    manifest = read_manifest(subject.repository, world)
+    served, databricks = repository.served, world.production.databricks
+    (tip, wanted), held, asked = reads.three(
+        lambda: target.read(repository),
+        lambda: manifest.read(served.key, databricks),
+        lambda: manifest.read_rollback(served.key, databricks),
+    )
+    back = asked if asked is not None and asked.commit == tip else None
+    goal = tip
+    if back is not None:
+        goal = back.instead
+        repository.mirror.bring_past(served.target, goal)
+        wanted = target.at(goal, repository)
     facts = BranchFacts(
-        repository=subject.repository,
-        target=repository.served.target,
-        tip=tip,
+        repository=served.key,
+        target=served.target,
+        tip=goal,
         config=wanted,
         files=(),
-        manifest=manifest,
-        jobs={job.name: world.production.databricks.job(job.name) for job in wanted.jobs},
+        manifest=held,
+        now=world.now(),
+        rolled_back=back,
     )
-    if manifest.commit == tip:
+    if sync.settled(held, goal) and not thorough:
         return facts
-    folders = tuple(folder.from_ for folder in wanted.folders)
-    commits = repository.mirror.since(repository.served.target, manifest.commit or manifest.since, tip)
+    files, merged, described = reads.three(
+        lambda: repository.mirror.files(goal, tuple(folder.from_ for folder in wanted.folders)),
+        lambda: _merged(held, goal, repository) if back is None else (),
+        lambda: jobs.definitions(goal, wanted, repository),
+    )
+    facts = replace(facts, files=files, merged=merged)
+    if thorough or job_rules.moved(described, held.jobs):
+        number = sync.brought_by(facts)
+        facts = replace(facts, jobs=jobs.gather(served.key, goal, described, held.jobs, world, number))
+    removed, guarded = sync.removals(facts)
+    if not removed:
+        return facts
+    return replace(facts, used=_used(world), confirmed=guarded and _confirmed(facts, repository))
+
+
+def _merged(held: Manifest, tip: str, repository: Repository) -> tuple[tuple[int, str], ...]:
+    """The pull requests that were merged since the commit that was completely there, the oldest first."""
+    if held.commit == tip:
+        return ()
+    commits = repository.mirror.since(repository.served.target, held.commit or held.since, tip)
     merged = repository.azure.merged_as(commits)
-    return replace(
-        facts,
-        files=repository.mirror.files(tip, folders),
-        merged=tuple((merged[commit], commit) for commit in reversed(commits) if commit in merged),
+    return tuple((merged[commit], commit) for commit in reversed(commits) if commit in merged)
+
+
+def _used(world: Neighbours) -> tuple[tuple[str, int, str], ...]:
+    """The workspace paths that jobs run, each with the id and the name of the job."""
+    return tuple(
+        (path, job.id, job.name) for job in world.production.databricks.jobs() for path in sync.runs(job.settings)
     )
 
 
-def read_manifest(repository: str, world: Neighbours) -> Manifest:
-    """What the bot wrote into the production workspace; empty when it wrote nothing yet.
+def _confirmed(facts: BranchFacts, repository: Repository) -> bool:
+    """Whether somebody agreed, on a pull request that brought it, that so much is removed."""
+    live = facts.manifest.live
+    numbers = {number for number, _ in facts.merged} or ({live.pull_request} if live and live.pull_request else set())
+    for number in sorted(numbers):
+        head = repository.azure.pull_request(number)
+        given = commands.orders(repository.azure.discussion(number), head.commit)
+        if any(order.verb == "confirm" for order in given):
+            return True
+    return False
 
-    Raises ConfigError when the file is there and is not a manifest: what it owns
-    is then unknown, and nothing may be removed.
+
+def perform(action: Action, look: Look, repository: Repository, world: Neighbours) -> list[str]:
+    """Do one thing, or things side by side; says in words what was done.
+
+    Raises LostLease when the subject is not ours any more.
     """
-    path = manifest_path(repository)
-    content = world.production.databricks.read(path)
-    if content is None:
-        return Manifest(repository)
-    try:
-        found = json.loads(content)
-        files = {str(k): str(v) for k, v in found["files"].items()}
-        return Manifest(repository, str(found["commit"]), files, str(found.get("since", "")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{path} in the workspace is not a manifest of Signalman's. Somebody changed it; delete it, and the next "
-            "sync writes everything anew (what was removed from Git since is then left in the workspace)."
-        ) from error
+    if not isinstance(action, Together):
+        return [_perform(action, repository, world)]
+
+    def one(order: Action) -> Callable[[], str]:
+        def call() -> str:
+            (mine,) = look.each((order,))
+            return _perform(mine, repository, world)
+
+        return call
+
+    return crew.side_by_side([one(order) for order in action.orders], world.calls)
 
 
-def manifest_path(repository: str) -> str:
-    """Where the manifest of a repository lies."""
-    return f"{MANIFESTS}/{repository.replace('/', '__')}.json"
-
-
-def perform(action: Action, facts: BranchFacts, repository: Repository, world: Neighbours) -> str:
-    """Do one thing; says in words what was done, nothing for what leaves no trace."""
+def _perform(action: Action, repository: Repository, world: Neighbours) -> str:
     databricks = world.production.databricks
     match action:
-        case WriteObject(path, source, commit):
-            content = repository.mirror.read(commit, source.path) or b""
+        case WriteObject(path, source):
+            content = repository.mirror.content(source.digest)
             suffix = source.path.rpartition(".")[2] if source.notebook else ""
             databricks.write(path, content, f".{suffix}" if suffix else "")
             return f"wrote {path}"
         case RemoveObject(path):
             databricks.remove(path)
             return f"removed {path}"
-        case WriteManifest(manifest):
-            body = {
-                "version": 1,
-                "repository": manifest.repository,
-                "commit": manifest.commit,
-                "since": manifest.since,
-                "files": dict(manifest.files),
-            }
-            databricks.write(manifest_path(manifest.repository), json.dumps(body, indent=1).encode())
-            return f"the workspace holds {manifest.commit[:7]}" if manifest.commit == facts.tip else ""
-        case CreateJob(name, commit):
-            job = next(job for job in facts.config.jobs if job.name == name)
-            databricks.create_job(job_settings(job, facts.repository, commit, repository))
-            return f"created job {name}"
+        case RemoveFolder(path):
+            databricks.remove_folder(path)
+            return f"removed folder {path}, if it was empty"
+        case NoteDrift() | SetAside():
+            return drift.perform(action, world)
         case Reply(number, body, sign):
-            thread.reply(repository.azure, number, body, sign)
+            thread.reply(repository.azure, number, body, sign, merged=True)
             return f"told pull request {number}: {body.strip()}"
-        case Wake():
-            return ""
         case _:
             raise AssertionError(f"a branch's pass does not know {action}")
 
 
-def described(action: Action) -> str:
+def described(action: Action) -> list[str]:
     """What an action would do, for a dry run; nothing for what leaves no trace in the workspace."""
     match action:
         case WriteObject(path, source):
-            return f"write {path} from {source.path}"
+            return [f"write {path} from {source.path}"]
         case RemoveObject(path):
-            return f"remove {path}"
-        case CreateJob(name):
-            return f"create job {name}"
+            return [f"remove {path}"]
+        case RemoveFolder(path):
+            return [f"remove folder {path}, if it is empty"]
+        case Together(orders):
+            return [line for order in orders for line in described(order)]
+        case CreateJob(definition):
+            return [f"create job {definition.name}"]
+        case ChangeJob(name=name, changes=changes):
+            return [f"change job {name}: {', '.join(changes) or 'its tags'}"]
+        case RemoveJob(name=name):
+            return [f"remove job {name}"]
         case _:
-            return ""
-
-
-def job_settings(job: config.Job, repository: str, commit: str, source: Repository) -> Mapping[str, Any]:
-    """A scoring job in the terms of the Jobs API, not yet pointed at a version."""
-    task: dict[str, Any] = {
-        "task_key": "score",
-        "notebook_task": {"notebook_path": job.notebook, "source": "WORKSPACE"},
-        "timeout_seconds": round(job.timeout),
-    }
-    own = dict(job.parameters)
-    if job.project is not None:
-        own.setdefault("project", PurePosixPath(job.project).name)
-        with tempfile.TemporaryDirectory(prefix="signalman-") as folder:
-            source.mirror.export(commit, job.project, Path(folder))
-            task["libraries"] = list(project.read(Path(folder)).libraries)
-            task["new_cluster"] = cluster.cluster(Path(folder))
-    settings: dict[str, Any] = {
-        "name": job.name,
-        "tasks": [task],
-        "max_concurrent_runs": 1,
-        "parameters": [
-            {"name": name, "default": value} for name, value in {**own, "model_name": "", "model_version": ""}.items()
-        ],
-        "tags": {OWNER: repository, sync.CREATED: commit},
-    }
-    if job.schedule is not None:
-        settings["schedule"] = {
-            "quartz_cron_expression": job.schedule.cron,
-            "timezone_id": job.schedule.timezone,
-            "pause_status": "PAUSED" if job.schedule.paused else "UNPAUSED",
-        }
-    return settings
+            return []

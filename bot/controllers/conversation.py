@@ -5,13 +5,12 @@ What a command changes is not done here.
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
-from bot.config import Job, Mlops
+from bot.controllers import standing
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import NotFound
-from bot.facts import Live, Order, ProjectRun, PullRequestHead, Situation
-from bot.rules import commands, rollout
+from bot.facts import Order, ProjectRun, PullRequestHead, Situation
+from bot.rules import commands
 from bot.rules.commands import Asked, Given, Mistake
 from bot.services.azure_devops import AzureDevOps
 from bot.words import answers
@@ -60,7 +59,7 @@ def refused(given: Given, head: PullRequestHead, repository: Repository, world: 
 def told(
     asked: Asked | Mistake,
     situation: Situation,
-    config: Mlops | None,
+    repository: Repository,
     world: Neighbours,
     *,
     orders: Sequence[Order] = (),
@@ -78,7 +77,7 @@ def told(
         case "help":
             return answers.help_(line, commands.rows(world.rights.names()))
         case "status" if asked.argument:
-            return answers.live(line, live(config, world))
+            return answers.live(line, standing.standing(repository, world))
         case "status":
             return answers.status(line, situation)
         case "diff":
@@ -89,31 +88,6 @@ def told(
             return _logs(asked, situation, read_log)
         case _:
             return None
-
-
-def live(config: Mlops | None, world: Neighbours) -> tuple[Live, ...]:
-    """What each scoring job of the configuration loads, from which commit, and since when; read from production."""
-    return tuple(_live(job, world) for job in (config.jobs if config else ()))
-
-
-def _live(wanted: Job, world: Neighbours) -> Live:
-    job = world.production.databricks.job(wanted.name)
-    if job is None:
-        return Live(wanted.name, problem="there is no such job in the workspace")
-    model, version = rollout.loaded(job)
-    if not version:
-        return Live(wanted.name, problem=f"no version of {wanted.model} was promoted yet")
-    told = (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version)
-    commit = job.tags.get(rollout.COMMIT, "") if told else ""
-    promoted = world.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
-    since = next((one.updated for one in promoted if (one.name, one.version) == (model, version)), 0)
-    return Live(
-        wanted.name,
-        model,
-        version,
-        "" if commit == "unknown" else commit,
-        datetime.fromtimestamp(since / 1000, UTC) if since else None,
-    )
 
 
 def _logs(asked: Asked, situation: Situation, read_log: Log) -> str:

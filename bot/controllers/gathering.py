@@ -8,7 +8,7 @@ are told with what was read before it.
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.controllers import baselines, conversation, logs, memory, runs, target
+from bot.controllers import baselines, conversation, logs, memory, runs, target, thread
 from bot.controllers.memory import Course, Memory
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError
@@ -76,6 +76,8 @@ def _read(subject: PullRequest, look: Look, done: Course, repository: Repository
 def _listen(number: int, azure: AzureDevOps) -> Discussion:
     """What was said; whoever asked for something sees at once that it was heard."""
     talk = azure.discussion(number)
+    if talk.report is not None:
+        thread.unite(azure, number, talk.report, talk.doubles)
     conversation.acknowledge(azure, number, commands.open(talk), talk.me)
     return talk
 
@@ -86,6 +88,9 @@ def _seen(known: Memory, head: PullRequestHead, talk: Discussion | None, azure: 
     there = old.thread if old is not None else 0
     if talk is not None:
         there = talk.report.id if talk.report is not None else 0
+    if old is not None and old.thread not in (0, there):
+        # In a thread that came in place of another nobody has put the report yet.
+        known = replace(known, report="", thread_status="")
     head = replace(head, thread=there)
     known = replace(known, was_open=old is not None and old.open)
     if not (head.open and head.iteration):

@@ -9,6 +9,7 @@ from bot import facts
 from bot.backends.run import Backend
 from bot.controllers.rights import Rights
 from bot.facts import ProjectRun
+from bot.passes import Memo
 from bot.queue import RunRecord
 from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
@@ -62,12 +63,21 @@ class LogStore(Protocol):
         """Let a run's log be this and final; None: what was added before."""
 
 
+class Memos(Protocol):
+    """What the rows of subjects keep (`Queue`)."""
+
+    def memo(self, subject: Subject) -> Memo:
+        """What the last pass over a subject left behind; empty where nothing is known of it."""
+
+
 @dataclass(frozen=True)
 class Neighbours:
     """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC.
 
-    `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under way at a time.
-    `secrets`: what nobody may be shown.
+    `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under way at a time, and
+    `calls` workspace calls of a sync.
+    `secrets`: what nobody may be shown. `polls`: so many seconds after a look the registry is asked again what serves;
+    None: it tells by itself.
     """
 
     repositories: Mapping[str, Repository]
@@ -80,8 +90,11 @@ class Neighbours:
     policies: Policies
     manners: Reporting
     most_runs: int
+    calls: int
     rights: Rights
     now: Callable[[], datetime]
     line: Line
     logs: LogStore
+    memos: Memos
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    polls: float | None = None

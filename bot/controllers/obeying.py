@@ -5,14 +5,14 @@ the answer, whoever reads it.
 """
 
 from bot.config import Project
-from bot.controllers import conversation, memory, preview, rollback
+from bot.controllers import acceptance, conversation, memory, preview, rollback
 from bot.controllers.memory import Course
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.facts import Comment, ProjectRun, PullRequestFacts
 from bot.passes import Look
 from bot.rules import checks, commands, obeying
 from bot.rules.commands import Asked, Given, Mistake
-from bot.subjects import Retraining, Subject
+from bot.subjects import Branch, Retraining, Subject
 from bot.words import addresses, answers
 
 MOST_OF_A_LOG = 200_000
@@ -40,29 +40,51 @@ def _done(given: Given, look: Look, done: Course, repository: Repository, world:
         kept, _ = world.logs.log_end(run.token, MOST_OF_A_LOG)
         return kept or run.log, addresses.run(world.public_url, run.token)
 
-    told = conversation.told(asked, situation, pr.config, world, orders=pr.orders, why=pr.problem, read_log=read_log)
+    told = conversation.told(asked, situation, repository, world, orders=pr.orders, why=pr.problem, read_log=read_log)
     if told is not None or isinstance(asked, Mistake):
         return told or answers.unavailable(asked.line)
     match asked.verb.name:
         case "retrain":
             return _retrained(given, asked, pr, done)
+        case "rollback" if asked.argument == "sync":
+            comment = given.comment
+            order = f"{pr.head.number}/{comment.thread}/{comment.id}"
+            said, noted = rollback.take_back(comment.author, order, pr.head.number, repository, world)
+            done.wake += [Branch(pr.repository)] if noted else []
+            return answers.plain(asked.line, said)
         case "rollback":
             if pr.config is None:
                 return answers.unavailable(asked.line)
             said, performed = rollback.roll_back(asked.job, pr.config, look, repository, world)
             done.performed += performed
             return answers.plain(asked.line, said)
+        case "override" if asked.argument.casefold() == commands.PROMOTION:
+            if pr.config is None:
+                return answers.unavailable(asked.line)
+            said, performed, woken = acceptance.accept(
+                pr.head.number, given.comment.author, asked.reason, pr.config, repository, world
+            )
+            done.performed += performed
+            done.wake += woken
+            return answers.plain(asked.line, said)
     reaction = obeying.react(given, asked, pr, now)
     if reaction.order is not None:
         done.memory = done.memory.obeying(reaction.order)
+        done.wake += [Branch(pr.repository)] if reaction.order.verb == "confirm" else []
     return reaction.body
 
 
-def retrainings(done: Course, repository: Repository, world: Neighbours) -> list[Subject]:
-    """The retrainings that were accepted here, also by a pass that was cut off before it could wake them."""
+def woken(done: Course, repository: Repository, world: Neighbours) -> list[Subject]:
+    """Whom commands have woken that were accepted here, also in a pass that was cut off before it could wake them:
+    retrainings, and the branch that waits for somebody to agree.
+    """
+    if done.talk is None:
+        return []
     pr = memory.facts(repository, done.memory, world.public_url)
-    given = commands.accepted(done.talk, "retrain") if done.talk is not None else []
-    return [_retraining(comment, project, pr) for comment, asked in given if (project := _trained(asked, pr))]
+    given = commands.accepted(done.talk, "retrain")
+    found: list[Subject] = [_retraining(one, project, pr) for one, asked in given if (project := _trained(asked, pr))]
+    agreed = any(order.verb == "confirm" for order in commands.orders(done.talk, pr.head.commit))
+    return [*found, Branch(pr.repository)] if agreed and pr.head.merged else found
 
 
 def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: Course) -> str:

@@ -1,12 +1,13 @@
 """What merging a pull request would do, gathered from the merge that Azure DevOps tried. Changes nothing."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from bot.controllers import branch, target
+from bot.controllers import jobs, manifest, target
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ConfigError, NotFound, ServiceError
-from bot.facts import Preview, PullRequestHead
+from bot.facts import OwnedJob, Preview, PullRequestHead
+from bot.rules import jobs as rule
 from bot.rules import preview
 
 
@@ -31,20 +32,31 @@ def _compared(head: PullRequestHead, repository: Repository, world: Neighbours, 
             problem=f"Azure DevOps has not merged {head.commit[:7]} with {head.target} on trial: it conflicts with it, "
             "or the trial is still under way."
         )
-    base = repository.mirror.parents(merge)[0]
-    after = _content(merge, repository)
+    before, had, held = None, [], None
     try:
-        before = _content(base, repository)
-        held: Mapping[str, str] = preview.present(before)
-        known = [job.name for job in before.config.jobs]
-    except ConfigError:
-        # A merge that repairs the target branch brings all that the workspace has waited for.
-        held, known = branch.read_manifest(repository.served.key, world).files, []
-    jobs = {job.name: world.production.databricks.job(job.name) for job in after.config.jobs}
-    return preview.preview(held, known, after, jobs, now)
+        before = _content(repository.mirror.parents(merge)[0], repository)
+        held = preview.present(before)
+    except ConfigError as mistakes:
+        had = str(mistakes).splitlines()
+    try:
+        after = _content(merge, repository)
+    except ConfigError as mistakes:
+        return preview.unreadable(str(mistakes).splitlines(), had)
+    noted = manifest.read(repository.served.key, world.production.databricks)
+    known = preview.known(before, after)
+    owned = {key: OwnedJob(0, rule.owned_by(one)) for key, one in known.items()}
+    owned |= {key: replace(one, id=noted.jobs[key].id) for key, one in owned.items() if key in noted.jobs}
+    names = {key: one.name for key, one in known.items()}
+    found = jobs.gather(repository.served.key, merge, after.jobs, owned, world, known_as=names)
+    # A merge that repairs the target branch brings all that the workspace has waited for.
+    return preview.preview(noted.files if held is None else held, before, after, found, now)
 
 
 def _content(commit: str, repository: Repository) -> preview.Content:
+    """What a commit says of the workspace. Raises ConfigError when its configuration cannot be read."""
     wanted = target.at(commit, repository)
-    folders = tuple(folder.from_ for folder in wanted.folders)
-    return preview.Content(wanted, repository.mirror.files(commit, folders))
+    files = repository.mirror.files(commit, tuple(folder.from_ for folder in wanted.folders))
+    try:
+        return preview.Content(wanted, files, jobs.definitions(commit, wanted, repository, files))
+    except ConfigError as mistakes:
+        return preview.Content(wanted, files, mistakes=tuple(str(mistakes).splitlines()))

@@ -26,7 +26,7 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
             obeying.deal(given, look, done, repository, world)
         gathering.stand_in_line(subject, done, repository, world)
         if look.doubtful:
-            done.wake += obeying.retrainings(done, repository, world)
+            done.wake += obeying.woken(done, repository, world)
         for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
             _perform(action, done, repository, world)
         if cleanup.due(_facts(repository, done, world)):

@@ -27,11 +27,14 @@ COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
 PROJECT, MODEL = "signalman.project", "signalman.model"
 BACKEND, CLUSTER_RUN = "signalman.backend", "signalman.cluster_run"
 WITHDRAWN, CLOSED = "signalman.withdrawn", "signalman.closed"
-KIND, RETRAINING = "signalman.kind", "retraining"
-COMMAND = "signalman.command"
-"""The tag of a retraining's run that holds the key of its subject."""
+KIND, RETRAINING, SMOKE = "signalman.kind", "retraining", "smoke"
+COMMAND, JOB = "signalman.command", "signalman.job"
+"""The tags of a run made in production: the key of its subject, and the job that a smoke run is made for."""
 STATE, OPEN = "signalman.state", "open"
 """The tag of an experiment that a pull request uses; it carries repository and pull request too."""
+
+MOST_SMOKES = 50
+"""So many of a job's last smoke runs are looked at."""
 
 UNDER_WAY = ("RUNNING", "SCHEDULED")
 """The states of an MLflow run that has not ended."""
@@ -56,6 +59,17 @@ def find_retrainings(repository: Repository, world: Neighbours, tags: Mapping[st
     place = world.production
     wanted = {REPOSITORY: repository.served.key, KIND: RETRAINING}
     every = [run for one in place.runs.experiments(wanted) for run in place.runs.runs(one.id, {**wanted, **tags})]
+    return [_read(run, world) for run in sorted(every, key=_precedence) if TOKEN in run.tags and COMMAND in run.tags]
+
+
+def find_smokes(experiment: str, job: str, repository: Repository, world: Neighbours) -> list[ProjectRun]:
+    """The last smoke runs that were made for a job."""
+    place = world.production
+    found = place.runs.experiment(experiment)
+    if found is None:
+        return []
+    wanted = {REPOSITORY: repository.served.key, KIND: SMOKE, JOB: job}
+    every = place.runs.logged(found.id, wanted, MOST_SMOKES)
     return [_read(run, world) for run in sorted(every, key=_precedence) if TOKEN in run.tags and COMMAND in run.tags]
 
 
@@ -91,7 +105,7 @@ def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
     found = place.runs.run(run.mlflow_run)
     registered = place.models.registered_by(run.mlflow_run)
     # A version under another name than the one asked for is not the model of this run.
-    ours = registered if registered and registered[0] == run.model_name else None
+    ours = registered if registered and place.models.same(registered[0], run.model_name) else None
     return replace(
         run,
         outcome=sight.outcome,
@@ -163,9 +177,9 @@ def note(mlflow_run: str, cluster_run: str, place: Place) -> None:
     place.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
 
 
-def withdraw(mlflow_run: str, world: Neighbours) -> None:
+def withdraw(run: ProjectRun, world: Neighbours) -> None:
     """Write down that the bot itself is about to stop a run, and nobody else."""
-    world.validation.runs.tag(mlflow_run, {WITHDRAWN: "true"})
+    place_of(run.command, world).runs.tag(run.mlflow_run, {WITHDRAWN: "true"})
 
 
 def _submit(
@@ -179,13 +193,16 @@ def _submit(
     place = place_of(order.command, world)
     if place.runs.workspace:
         place.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
-    kind = {KIND: RETRAINING} if order.command else {PULL_REQUEST: str(order.number), STATE: OPEN}
-    experiment = place.runs.make_experiment(order.experiment, {REPOSITORY: repository.served.key, **kind})
+    number = {PULL_REQUEST: str(order.number)} if order.number else {}
+    kind = {KIND: order.kind} if order.kind else {**number, STATE: OPEN}
+    # All repositories share the one of smoke runs.
+    whom = {} if order.kind == SMOKE else {REPOSITORY: repository.served.key}
+    experiment = place.runs.make_experiment(order.experiment, {**whom, **kind})
     earlier = place.runs.runs(experiment, {TOKEN: order.token})
     tags = {
         TOKEN: order.token,
         REPOSITORY: repository.served.key,
-        PULL_REQUEST: str(order.number),
+        **number,
         COMMIT: order.commit,
         ITERATION: str(order.iteration),
         PROJECT: order.project,
@@ -197,7 +214,8 @@ def _submit(
         "mlflow.source.git.branch": order.source,
         "mlflow.project.entryPoint": order.entry_point,
         "mlflow.project.backend": order.backend,
-        **({KIND: RETRAINING, COMMAND: order.command} if order.command else {}),
+        **({KIND: order.kind, COMMAND: order.command} if order.kind else {}),
+        **order.labels,
     }
     whose = order.source if order.command else f"!{order.number}"
     name = f"{folder.name} {whose} {order.commit[:7]}"
@@ -218,7 +236,7 @@ def _submit(
         },
         tags={
             "signalman_repository": repository.served.key,
-            "signalman_pull_request": str(order.number),
+            **({"signalman_pull_request": str(order.number)} if order.number else {}),
             "signalman_commit": order.commit,
         },
     )

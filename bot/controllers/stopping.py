@@ -26,13 +26,13 @@ _LIMIT = 600.0
 def stop(run: ProjectRun, config: Mlops | None, repository: Repository, world: Neighbours) -> ProjectRun:
     """Ask the backend to stop a run; the next look tells how it ended."""
     if not run.withdrawn:
-        runs.withdraw(run.mlflow_run, world)
+        runs.withdraw(run, world)
         run = replace(run, withdrawn=True)
     if not run.cluster_run:
         run = _found(run, config, repository, world)
     if run.cluster_run:
         with contextlib.suppress(NotFound):  # Gone is as good as stopped.
-            world.validation.backends[run.backend].cancel(run.cluster_run)
+            runs.place_of(run.command, world).backends[run.backend].cancel(run.cluster_run)
     return run
 
 
@@ -42,6 +42,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
     What is submitted does nothing: if the backend never heard of the token, that
     is what runs until it is stopped, and not a project that nobody waits for.
     """
+    place = runs.place_of(run.command, world)
     named = {project.path: project.cluster for project in config.projects} if config else {}
     file = named.get(run.project, "cluster.json")
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
@@ -50,7 +51,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
             machines = {} if run.backend == "local" else _machines(run, folder, file, repository)
             (folder / "nothing").mkdir(parents=True)
             (folder / "nothing" / "MLproject").write_text(_NOTHING, encoding="utf-8")
-            found = world.validation.backends[run.backend].submit(
+            found = place.backends[run.backend].submit(
                 Submission(
                     token=run.token,
                     name=f"signalman {repository.served.key} {folder.name} {run.commit[:7]} (to be stopped)",
@@ -65,7 +66,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
             )
         except (NotFound, ProjectError):
             return replace(run, outcome="cancelled", ended=world.now())
-    runs.note(run.mlflow_run, found, world.validation)
+    runs.note(run.mlflow_run, found, place)
     return replace(run, cluster_run=found)
 
 

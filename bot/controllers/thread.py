@@ -1,10 +1,13 @@
 """The bot's one thread on a pull request: its report put, its replies added, each as often as one likes."""
 
 import logging
+from collections.abc import Sequence
 
 from bot.errors import NotFound
+from bot.facts import Double, Report
 from bot.services.azure_devops import AzureDevOps
 from bot.settings import ThreadStatus
+from bot.words.report import HEADING, not_yet
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,35 @@ def put_report(azure: AzureDevOps, number: int, known: int, body: str, status: T
     return azure.open_thread(number, body, status)
 
 
+def unite(azure: AzureDevOps, number: int, report: Report, doubles: Sequence[Double]) -> None:
+    """Say below the report what was said in threads that were opened in the same moment, and take those back.
+
+    Other passes than the pull request's have things to tell it, and nobody can ask Azure DevOps for one thread only.
+    What the older one began with instead of a report gives way to it. The comment that a thread is found by goes last.
+    """
+    first, *below = report.comments
+    told = [body for double in doubles for body in double.comments.values()]
+    reports = [body for body in told if _is_report(body)]
+    replaced = bool(reports) and not _is_report(first)
+    if replaced:
+        told.insert(0, first)
+    else:
+        below.append(first)
+    for body in told:
+        if not body.startswith(HEADING) and body not in below:
+            azure.reply(number, report.id, body)
+            below.append(body)
+    if replaced:
+        azure.edit_report(number, report.id, reports[-1])
+    for double in doubles:
+        for comment in sorted(double.comments, reverse=True):
+            azure.delete_comment(number, double.id, comment)
+
+
+def _is_report(body: str) -> bool:
+    return body.startswith(HEADING) and body.strip() != not_yet().strip()
+
+
 def answer(azure: AzureDevOps, number: int, thread: int, comment: int, body: str, sign: str) -> bool:
     """Answer a comment unless an answer to it begins like `sign`; says whether it was.
 
@@ -39,17 +71,23 @@ def answer(azure: AzureDevOps, number: int, thread: int, comment: int, body: str
     return True
 
 
-def reply(azure: AzureDevOps, number: int, body: str, sign: str = "") -> None:
+def reply(azure: AzureDevOps, number: int, body: str, sign: str = "", *, merged: bool = False) -> bool:
     """Say something below the report unless a comment there begins like `sign` (by default: says the same).
 
-    A pull request that is gone is told nothing.
+    Says whether it opened the thread, which the pull request's own pass may just be doing too and should look at again.
+    Where there is no report, one is put that says so, as the next one takes the place of the thread's first comment; a
+    pull request that is `merged` gets no more of them. One that is gone is told nothing.
     """
     known = sign or body.strip()
     try:
         found = azure.thread(number)
         if found is None:
-            azure.open_thread(number, body, "closed")
-        elif not any(comment.startswith(known) for comment in found.comments):
+            thread = azure.open_thread(number, body if merged else not_yet(), "closed")
+            if not merged:
+                azure.reply(number, thread, body)
+            return True
+        if not any(comment.startswith(known) for comment in found.comments):
             azure.reply(number, found.id, body)
     except NotFound:
         log.warning("pull request %s cannot be told: Azure DevOps does not have it", number)
+    return False

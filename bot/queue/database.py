@@ -5,10 +5,11 @@ It knows transactions, not what they are about.
 
 import os
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,11 +130,23 @@ def _engine(url: URL) -> Engine:
 
 
 def _make_file(path: Path) -> None:
+    # Made beside its place and never opened there: who closes a file loses all locks its process has on it, SQLite's
+    # too, and then another process may delete the log under this one (https://www.sqlite.org/howtocorrupt.html, 2.2).
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if not path.exists():
+            made = _empty_file_beside(path)
+            with suppress(FileExistsError):
+                os.link(made, path)
+            os.unlink(made)
     except OSError as error:
-        raise QueueError(f"The work queue's file {path} cannot be opened: {error.strerror}.") from error
+        raise QueueError(f"The work queue's file {path} cannot be made: {error.strerror}.") from error
+
+
+def _empty_file_beside(path: Path) -> str:
+    opened, made = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # only its owner may read it
+    os.close(opened)
+    return made
 
 
 # A server that is cut off answers nothing, not even with an error: TCP alone would wait a quarter of an hour.

@@ -21,8 +21,11 @@ def lock(connection: Connection, keys: Iterable[str]) -> None:
         connection.execute(wanted.with_for_update()).all()
 
 
-def make_due(connection: Connection, keys: Iterable[str], now: float) -> dict[str, int]:
-    """Make subjects due at that time and count a generation more; a row that is due sooner keeps its place."""
+def make_due(connection: Connection, keys: Iterable[str], now: float, *, news: bool = True) -> dict[str, int]:
+    """Make subjects due at that time; a row that is due sooner keeps its place.
+
+    With news a generation more is counted, so that it ends a wait and outlives a pass that is under way.
+    """
     generations = {}
     for key in sorted(set(keys)):
         statement = (
@@ -31,7 +34,7 @@ def make_due(connection: Connection, keys: Iterable[str], now: float) -> dict[st
             .on_conflict_do_update(
                 index_elements=[subjects.c.key],
                 set_={
-                    "generation": subjects.c.generation + 1,
+                    "generation": subjects.c.generation + int(news),
                     "due_at": case(
                         (or_(subjects.c.due_at.is_(None), subjects.c.due_at > now), now), else_=subjects.c.due_at
                     ),

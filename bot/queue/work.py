@@ -53,12 +53,12 @@ class Queue:
             connection.execute(update(deliveries).where(deliveries.c.key == delivery.key).values(generation=generation))
             return True
 
-    def wake(self, subjects: Iterable[Subject]) -> None:
-        """Make subjects due now without a webhook, as news."""
+    def wake(self, subjects: Iterable[Subject], *, news: bool = True) -> None:
+        """Make subjects due now without a webhook, as news or because only the clock asks."""
         keys = sorted({key(subject) for subject in subjects})
         for start in range(0, len(keys), 100):  # in pages, so that a long list does not hold up webhooks
             with self._database.writing(lasting=False) as connection:
-                make_due(connection, keys[start : start + 100], self._clock())
+                make_due(connection, keys[start : start + 100], self._clock(), news=news)
 
     def writable(self) -> bool:
         """Tell whether a webhook could be stored just now; it leaves nothing."""
@@ -205,6 +205,12 @@ class Queue:
         with self._database.reading() as connection:
             row = connection.execute(history.one_subject(key(subject))).first()
             return None if row is None else history.subject(row)
+
+    def memo(self, subject: Subject) -> Memo:
+        """What the last pass over a subject left behind; empty when nothing is known of it."""
+        with self._database.reading() as connection:
+            row = connection.execute(history.one_subject(key(subject))).first()
+            return {} if row is None else dict(json.loads(row.memo))
 
     def unanswered(self) -> list[Subject]:
         """The subjects that somebody spoke of since their last good pass, and those whose last pass failed."""

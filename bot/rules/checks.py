@@ -31,6 +31,9 @@ from bot.words import addresses, replies, report, status
 PATIENCE = 2
 """So many looks at a pull request fail before people are told whose fault it is: some six seconds."""
 
+TRIAL = 30.0
+"""Seconds after a push in which a merge on trial is waited for."""
+
 _TIMELESS = datetime.fromtimestamp(0, UTC)
 """For a report that tells no times: its words stay the same however long it takes."""
 
@@ -62,13 +65,36 @@ def plan(pr: PullRequestFacts, now: datetime, manners: Reporting = Reporting()) 
         return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, manners, bad))]
     projects = _projects(pr, pr.config)
     if not projects:
-        told_before = [PutReport(head.number, report.nothing_to_run(plain), "fine")] if head.thread else []
-        verdict = SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr))
-        return [*tidy, *told_before, verdict]
+        return [*tidy, *_without_runs(pr, pr.config, plain, now)]
     now_at = steps(pr, projects)
     if cancelled(pr.orders):
         return [*tidy, *_stopped(pr, now_at, now, manners)]
     return [*tidy, *_onward(pr, pr.config, now_at, now, manners)]
+
+
+def _without_runs(pr: PullRequestFacts, config: Mlops, told: Situation, now: datetime) -> list[Action]:
+    """The verdict on a pull request that changes no project: what its merge will do, if it does anything."""
+    head, brings = pr.head, brought(config, pr.head.changed)
+    if brings and (pr.preview is None or (pr.preview.problem and _young(pr, now))):
+        # The merge on trial may take Azure DevOps a moment.
+        return [Illustrate(()), LookAgain(0.0 if pr.preview is None else 2.0)]
+    if told.preview is not None and told.preview.refused:
+        return _verdict(pr, report.ended(told), "failed", status.ended(told))
+    put = [PutReport(head.number, report.nothing_to_run(told), "fine")] if head.thread or brings else []
+    verdict = SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr))
+    return [*put, verdict]
+
+
+def brought(config: Mlops, changed: Collection[str]) -> bool:
+    """Whether a change is brought to the workspace by its merge: files of mirrored folders, jobs, and what the
+    configuration says of both.
+    """
+    folders = (*(folder.from_ for folder in config.folders), config.definitions)
+    return MLOPS_FILE in changed or any(path.startswith(f"{folder}/") for path in changed for folder in folders)
+
+
+def _young(pr: PullRequestFacts, now: datetime) -> bool:
+    return pr.head.pushed is not None and (now - pr.head.pushed).total_seconds() < TRIAL
 
 
 def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]:
@@ -226,7 +252,9 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     if over(now_at):
         if pr.pictures is None:
             return [Illustrate(tuple(now_at)), LookAgain(0.0)]
-        return _verdict(pr, report.ended(told), outcome(now_at), status.ended(told), _marks(pr, told, manners))
+        refused = pr.preview is not None and pr.preview.refused
+        state = "failed" if refused else outcome(now_at)
+        return _verdict(pr, report.ended(told), state, status.ended(told), _marks(pr, told, manners))
     starts = _starts(pr, config, now_at, now)
     may = _with_a_place(pr, starts)
     queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)

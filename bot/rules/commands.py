@@ -27,7 +27,7 @@ SETTINGS: Mapping[Right, str] = {
     "release manager": "release_managers",
 }
 
-OrderVerb = Literal["run", "retry", "cancel", "override", "ok-to-test"]
+OrderVerb = Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Verb:
     """A command: `usage` is what follows its name, `own` whether who opened the pull request may give it.
 
     `least` and `most` count the words that follow; `choices` are all that the first may be, if any are named.
+    `judges`: it holds for the one commit that who gives it has seen, and for none that comes after.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Verb:
     most: int = 0
     choices: tuple[str, ...] = ()
     own: bool = True
+    judges: bool = False
     reason: bool = False
 
     @property
@@ -105,12 +107,17 @@ VERBS = (
     Verb(
         "override",
         '<check> reason="…"',
-        "accept a check that failed (`gate`, or a project), for this commit and no other",
+        "accept a check that failed (`gate`, or a project), for this commit and no other; with `promotion`, a promoted "
+        "version from here that was never validated, or takes other columns",
         "model owner",
-        ('/mlops override gate reason="the old test set had leaked"',),
+        (
+            '/mlops override gate reason="the old test set had leaked"',
+            '/mlops override promotion reason="trained by hand, measured by Ben"',
+        ),
         least=1,
         most=1,
         own=False,
+        judges=True,
         reason=True,
     ),
     Verb(
@@ -123,13 +130,24 @@ VERBS = (
     ),
     Verb(
         "rollback",
-        "model [job]",
-        "let a scoring job go back to the model version that it scored with before",
+        "model [job] | sync",
+        "let a scoring job go back to the model version before, or the workspace to the commit before",
         "release manager",
-        ("/mlops rollback model", "/mlops rollback model nightly-scoring"),
+        ("/mlops rollback model", "/mlops rollback model nightly-scoring", "/mlops rollback sync"),
         least=1,
         most=2,
-        choices=("model",),
+        choices=("model", "sync"),
+    ),
+    Verb(
+        "confirm",
+        "sync",
+        "agree that the merge removes much of what is in the workspace, for this commit and no other",
+        "release manager",
+        ("/mlops confirm sync",),
+        least=1,
+        most=1,
+        choices=("sync",),
+        judges=True,
     ),
     Verb(
         "ok-to-test",
@@ -138,6 +156,7 @@ VERBS = (
         "contributor",
         ("/mlops ok-to-test",),
         own=False,
+        judges=True,
     ),
     Verb(
         "explain",
@@ -157,7 +176,9 @@ VERBS = (
 """Every command there is."""
 
 _BY_NAME = {verb.name: verb for verb in VERBS}
-ORDERS: tuple[OrderVerb, ...] = ("run", "retry", "cancel", "override", "ok-to-test")
+PROMOTION = "promotion"
+"""What an override is about that accepts a model version, and no commit."""
+ORDERS: tuple[OrderVerb, ...] = ("run", "retry", "cancel", "override", "ok-to-test", "confirm")
 _QUOTES = str.maketrans("“”„‟″", '"""""')
 
 
@@ -338,8 +359,9 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
             reason = " ".join(value.split())
         else:
             words.append(word)
-    if len(words) > verb.most:
-        return Mistake(found, f"is too much for `{verb.line}`.", words[verb.most], _example(verb, words[: verb.most]))
+    most = 1 if verb.name == "rollback" and words[:1] and words[0].casefold() == "sync" else verb.most
+    if len(words) > most:
+        return Mistake(found, f"is too much for `{verb.line}`.", words[most], _example(verb, words[:most]))
     if len(words) < verb.least:
         return Mistake(found, f"`{verb.line}` is how it is written.", like=verb.examples[0])
     if verb.choices and words:
@@ -402,4 +424,4 @@ def _answered(thread: Sequence[Comment], me: str) -> set[tuple[int, str]]:
 
 def _holds_for(verb: Verb, named: str, commit: str) -> bool:
     # Somebody can make a commit whose first digits are those of another one.
-    return named == commit if not verb.own else bool(named) and commit.startswith(named)
+    return named == commit if verb.judges else bool(named) and commit.startswith(named)

@@ -25,13 +25,13 @@ class Reaction:
 def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Reaction:
     """Accept an order, or say why there is nothing to be obeyed."""
     line, head = asked.line, pr.head
-    if not head.open:
+    if not head.open and not (head.merged and asked.verb.name == "confirm"):
         return Reaction(answers.closed(line))
     steps, known = checks.planned(pr), pr.config.projects if pr.config else ()
     match asked.verb.name:
         case "run" if _busy(pr, steps):
             return Reaction(answers.already_running(line, head.commit))
-        case "run" if not asked.argument and not steps:
+        case "run" if not asked.argument and not steps and not _brings(pr):
             return Reaction(answers.nothing_to_run(line))
         case "run" if asked.argument and asked.argument.casefold() != "all" and not named(asked.argument, known):
             return Reaction(answers.unknown_project(line, asked.argument, [project.name for project in known]))
@@ -45,11 +45,13 @@ def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Re
             return Reaction(answers.nothing_to_accept(line, asked.argument, _failed(steps)))
         case "ok-to-test" if not head.fork:
             return Reaction(answers.not_a_fork(line))
-    if not asked.verb.own and head.pushed is not None and given.comment.content_updated < head.pushed:
+    if asked.verb.judges and head.pushed is not None and given.comment.content_updated < head.pushed:
         # It was said of a commit that who said it had seen.
         return Reaction(answers.older(line, head.commit))
     verb = cast(OrderVerb, asked.verb.name)
     order = Order(verb, head.commit, given.comment.author, now, asked.argument, asked.reason)
+    if verb == "run" and not asked.argument and not steps:
+        return Reaction(answers.looks_anew(line, head.commit), order)
     return Reaction(answers.accepted(line, verb, head.commit, asked.argument, asked.reason), order)
 
 
@@ -65,6 +67,10 @@ def _busy(pr: PullRequestFacts, steps: list[Step]) -> bool:
         not pr.head.judged and not checks.cancelled(pr.orders) and not (pr.head.fork and not checks.allowed(pr.orders))
     )
     return any(not run.over for run in pr.runs) or (waits and not over(steps))
+
+
+def _brings(pr: PullRequestFacts) -> bool:
+    return pr.config is not None and checks.brought(pr.config, pr.head.changed)
 
 
 def _acceptable(argument: str, steps: list[Step]) -> bool:

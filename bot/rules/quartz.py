@@ -9,7 +9,7 @@ shown as it stands: it may come from a pull request, and never stops anything.
 import calendar
 import re
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cron_descriptor import ExpressionDescriptor, Options
@@ -27,7 +27,7 @@ _MONTHS = {
 _DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
 _NONE: dict[str, int] = {}
 _LONGEST = 200
-_DAYS_SEARCHED = 366
+_TIMES_SEARCHED = 4000
 
 
 def words(schedule: Schedule) -> str:
@@ -41,26 +41,54 @@ def words(schedule: Schedule) -> str:
     return f"{told[:1].lower()}{told[1:]} {schedule.timezone}"
 
 
+def mistake(schedule: Schedule) -> str:
+    """What is wrong with a schedule, in a few words; empty when it is understood."""
+    try:
+        _read(schedule.cron)
+    except ValueError as error:
+        return str(error)
+    try:
+        ZoneInfo(schedule.timezone)
+    except (ValueError, KeyError, OSError):
+        # Of a time zone ZoneInfo says KeyError, or whatever reading a file of that name gives.
+        return f"{schedule.timezone} is not a time zone, such as Europe/Zurich or UTC"
+    return ""
+
+
 def next_run(schedule: Schedule, after: datetime) -> datetime | None:
     """The first moment after `after` at which the schedule fires, in its time zone.
 
-    None when it is paused, never fires again, or is not understood.
+    None when it is paused, never fires again, or is not understood. As Quartz does it, a time of day that the clock
+    leaves out is left out, and one that it shows twice fires the second time.
     """
     if schedule.paused:
         return None
     try:
         expression, fits = _read(schedule.cron)
-        moment = after.astimezone(ZoneInfo(schedule.timezone))
-        for _ in range(_DAYS_SEARCHED):
-            moment = _next(expression, moment)
-            if fits(moment.date()):
+        zone = ZoneInfo(schedule.timezone)
+        after = after.astimezone(UTC)
+        shown = after.astimezone(zone).replace(tzinfo=None)
+        # What the clock has shown for the first time is still to come if it shows it again.
+        shown -= shown.replace(tzinfo=zone, fold=1).astimezone(UTC) - after
+        for _ in range(_TIMES_SEARCHED):
+            shown = _next(expression, shown)
+            if not fits(shown.date()):
+                shown = datetime.combine(shown.date() + timedelta(days=1), time()) - timedelta(seconds=1)
+                continue
+            moment = shown.replace(tzinfo=zone, fold=1)
+            if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == shown and moment > after:
                 return moment
-            following = datetime.combine(moment.date() + timedelta(days=1), time(), moment.tzinfo)
-            moment = following - timedelta(seconds=1)
     except (ValueError, KeyError, OSError, OverflowError, CroniterBadDateError):
-        # Of a time zone ZoneInfo says KeyError, or whatever reading a file of that name gives.
         return None
     return None
+
+
+def next_runs(schedule: Schedule, after: datetime, most: int) -> tuple[datetime, ...]:
+    """The first so many moments after `after`; fewer where there are no more."""
+    found: list[datetime] = []
+    while len(found) < most and (moment := next_run(schedule, found[-1] if found else after)) is not None:
+        found.append(moment)
+    return tuple(found)
 
 
 def _next(expression: str, after: datetime) -> datetime:

@@ -66,6 +66,7 @@ def _start(asked: RetrainingFacts) -> list[Action]:
         parameters=parameters(project, project.retrain.model, asked.target),
         timeout=project.retrain.timeout,
         command=subjects.key(asked.subject),
+        kind="retraining",
     )
     return [start, LookAgain(0.0)]
 

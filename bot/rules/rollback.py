@@ -1,4 +1,4 @@
-"""Which version a scoring job goes back to when somebody asks for it, and why it may not.
+"""What a scoring job and the workspace go back to when somebody asks for it, and why they may not.
 
 The registry is left as people made it: the job is pointed back and tagged, and
 `rollout` leaves it there for as long as the same version is promoted.
@@ -7,7 +7,7 @@ The registry is left as people made it: the job is pointed back and tagged, and
 from datetime import datetime
 
 from bot.actions import Action, PointJob, TagJob
-from bot.facts import JobFacts, ModelFacts
+from bot.facts import JobFacts, Manifest, ModelFacts, RolledBack, Synced
 from bot.rules import quartz, rollout
 from bot.words import replies
 
@@ -57,3 +57,16 @@ def told(model: ModelFacts, job: JobFacts, now: datetime) -> str:
     was = (chosen.name, chosen.version) if chosen else ("", "")
     following = quartz.next_run(job.schedule, now) if job.schedule else None
     return replies.rolled_back(model.job_name, goal(model), was, following)
+
+
+def instead(held: Manifest, tip: str, asked: RolledBack | None) -> Synced | None:
+    """What the workspace goes back to: what it held before the tip, whatever commit that was.
+
+    A tip that it never held completely gives way to what it held last, and one that was taken back already, as `asked`,
+    to what was merged before that. None: nothing is known of before.
+    """
+    if asked is not None and asked.commit == tip:
+        merged = [one for one in held.history if not one.by]
+        place = next((place for place, one in enumerate(merged) if one.commit == asked.instead), len(merged))
+        return next((one for one in merged[place:] if one.commit not in (tip, asked.instead)), None)
+    return next((one for one in held.history if one.commit != tip), None)

@@ -23,7 +23,12 @@ from bot.sandbox import leash
 from bot.sandbox.ports import free_port
 
 APPLICATION = "mlflow.server.fastapi_app:app"
-REGISTRY_EVENTS = ("model_version.created", "model_version_alias.created", "model_version_alias.deleted")
+REGISTRY_EVENTS = (
+    "model_version.created",
+    "model_version_alias.created",
+    "model_version_alias.deleted",
+    "model_version_tag.set",
+)
 
 
 class MlflowServer:

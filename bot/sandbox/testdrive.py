@@ -315,11 +315,12 @@ class _Story:
     def pointed(self, version: str, replies: int) -> None:
         wanted = {"signalman_model": MODEL, "signalman_version": version, "signalman_commit": self.merged}
         job = self.tell.wait(
-            "waiting for the job",
+            "scoring toy data with it first",
             lambda: job if (job := self.job())["settings"]["tags"].items() >= wanted.items() else None,
-            usually=1,
-            most=30,
+            usually=8,
+            most=90,
         )
+        self.smoke_run(version)
         parameters = {one["name"]: one["default"] for one in job["settings"]["parameters"]}
         self.tell.verify(
             f"The job {JOB} scores with {MODEL} v{version} from its next run on.",
@@ -328,6 +329,23 @@ class _Story:
         )
         told = self.tell.wait("waiting for the reply", lambda: self.replies(replies), usually=1)
         self.tell.verify("The pull request it came from is told.", f"**v{version}**" in told[-1], told)
+        rows = re.search(r"smoke run passed: `rows` (\d+)", told[-1])
+        self.tell.verify(f"It says that {rows[1] if rows else 'no'} rows were scored first.", rows is not None, told)
+
+    def smoke_run(self, version: str) -> None:
+        """Verify that a version was tried, once, with the scoring project of the merged commit."""
+        call = self.world.mlflow.call
+        named = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=/Shared/signalman/smoke"
+        there = call("GET", named)["experiment"]["experiment_id"]
+        asked = {"experiment_ids": [there], "filter": f"tags.`signalman.version` = '{version}'"}
+        runs = call("POST", "/api/2.0/mlflow/runs/search", asked).get("runs", [])
+        tags = [{one["key"]: one["value"] for one in run["data"]["tags"]} for run in runs]
+        self.tell.verify(
+            f"Before that, one run on the cluster scored toy data with {MODEL} v{version}.",
+            [(run["info"]["status"], mine["signalman.commit"]) for run, mine in zip(runs, tags, strict=True)]
+            == [("FINISHED", self.merged)],
+            tags,
+        )
 
     # -- reading what is there
 

@@ -2,7 +2,8 @@
 
 Three neighbours on 127.0.0.1: a stand-in Azure DevOps with a real Git
 repository, a stand-in Databricks that really runs tasks, and a real MLflow
-server. What they do is theirs; this only puts them beside each other.
+server; with `two_workspaces` a second Databricks with an MLflow of its own.
+What they do is theirs; this only puts them beside each other.
 """
 
 import secrets
@@ -38,56 +39,83 @@ class Keys:
 
 
 class World:
-    """The neighbours below `root`, the repository being a copy of the folder `content`."""
+    """The neighbours below `root`, the repository being a copy of the folder `content`.
 
-    def __init__(self, root: Path, content: Path, *, slots: int = 2) -> None:
+    With `two_workspaces` what pull requests change runs in a workspace of its own, which knows no token of the other's.
+    `latency` is added to every call of Azure DevOps and of Databricks, in seconds.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        content: Path,
+        *,
+        slots: int = 2,
+        latency: float = 0.0,
+        two_workspaces: bool = False,
+    ) -> None:
         self.root = root
         self.keys = Keys()
         self._content = content
         self.mlflow = MlflowServer(root / "mlflow")
+        self._second_mlflow = MlflowServer(root / "mlflow-validation") if two_workspaces else None
         self.azure = AzureDevOps(
             root / "azure",
             organization=ORGANIZATION,
             project=PROJECT,
             repository=REPOSITORY,
             bot_token=self.keys.azure,
+            latency=latency,
         )
         self._slots = slots
+        self._latency = latency
         self._databricks: Databricks | None = None
+        self._validation: Databricks | None = None
 
     @property
     def databricks(self) -> Databricks:
-        """The workspace; it exists once the world has started."""
+        """The production workspace; it exists once the world has started."""
         if self._databricks is None:
             raise RuntimeError("The world was not started.")
         return self._databricks
 
+    @property
+    def validation(self) -> Databricks:
+        """The workspace that runs what pull requests change, which is the production one unless there are two."""
+        return self._validation or self.databricks
+
     def start(self, azure_port: int = 0, databricks_port: int = 0) -> Self:
-        """Start all three, side by side."""
+        """Start all of them, side by side."""
+        servers = [one for one in (self.mlflow, self._second_mlflow) if one is not None]
         with ThreadPoolExecutor(2) as pool:
-            starting = pool.submit(self.mlflow.start)
+            starting = [pool.submit(one.start) for one in servers]
             self.azure.start(azure_port)
             self.azure.seed(self._content)
-            starting.result()
-        self._databricks = Databricks(
-            self.root / "databricks",
-            tokens={
-                self.keys.databricks: "signalman",
-                self.keys.validation: "signalman-validation",
-                self.keys.person: "ada@contoso.example",
-            },
-            mlflow_url=self.mlflow.url,
-            slots=self._slots,
-        )
-        self._databricks.start(databricks_port)
+            for one in starting:
+                one.result()
+        tokens = {self.keys.databricks: "signalman", self.keys.person: "ada@contoso.example"}
+        validation = {self.keys.validation: "signalman-validation"}
+        if self._second_mlflow is None:
+            tokens |= validation
+        else:
+            self._validation = self._workspace("databricks-validation", validation, self._second_mlflow).start()
+        self._databricks = self._workspace("databricks", tokens, self.mlflow).start(databricks_port)
         return self
+
+    def _workspace(self, folder: str, tokens: dict[str, str], mlflow: MlflowServer) -> Databricks:
+        return Databricks(
+            self.root / folder, tokens=tokens, mlflow_url=mlflow.url, slots=self._slots, latency=self._latency
+        )
 
     def stop(self) -> None:
         """Stop whatever runs."""
-        if self._databricks is not None:
-            self._databricks.stop()
+        for workspace in (self._databricks, self._validation):
+            if workspace is not None:
+                workspace.stop()
         self.azure.stop()
-        self.mlflow.stop()
+        for server in (self.mlflow, self._second_mlflow):
+            if server is not None:
+                server.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -100,9 +128,10 @@ class World:
     def environment(self, bot_url: str, var: Path, *, mlflow: str | None = None) -> dict[str, str]:
         """What an operator would set for a bot at `bot_url`, as the contract lists it.
 
-        `mlflow` is the tracking server and registry, the real one unless it is
-        `databricks`.
+        `mlflow` is the tracking server and registry: the real one, or where
+        there are two workspaces, `databricks`, each its own.
         """
+        mlflow = mlflow or ("databricks" if self._second_mlflow is not None else self.mlflow.url)
         return {
             "PUBLIC_URL": bot_url,
             "SIGNALMAN_VAR": str(var),
@@ -115,12 +144,12 @@ class World:
             "AZURE_DEVOPS_WEBHOOK_PASSWORD": self.keys.azure_hooks,
             "DATABRICKS_HOST": self.databricks.url,
             "DATABRICKS_TOKEN": self.keys.databricks,
-            "DATABRICKS_VALIDATION_HOST": self.databricks.url,
+            "DATABRICKS_VALIDATION_HOST": self.validation.url,
             "DATABRICKS_VALIDATION_TOKEN": self.keys.validation,
             "DATABRICKS_WEBHOOK_SECRET": self.keys.databricks_hooks,
             "MLFLOW_WEBHOOK_SECRET": self.keys.mlflow_hooks,
-            "MLFLOW_TRACKING_URI": mlflow or self.mlflow.url,
-            "MLFLOW_REGISTRY_URI": mlflow or self.mlflow.url,
+            "MLFLOW_TRACKING_URI": mlflow,
+            "MLFLOW_REGISTRY_URI": mlflow,
         }
 
     def subscribe(self, bot_url: str) -> None:

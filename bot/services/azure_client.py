@@ -18,7 +18,7 @@ from bot.settings import Secrets
 # (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits), so the limit is above that.
 _TIMEOUT = (5.0, 40.0)
 
-Method = Literal["GET", "POST", "PATCH"]
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Query = Mapping[str, str | int]
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from bot.actions import State
 from bot.errors import NotFound, ServiceError
-from bot.facts import COMMAND, Check, Comment, Discussion, PullRequestHead, Report
+from bot.facts import COMMAND, Check, Comment, Discussion, Double, PullRequestHead, Report
 from bot.services.azure_client import Client, Method, Query
 from bot.settings import Served, ThreadStatus
 
@@ -99,7 +99,8 @@ class AzureDevOps:
             place, known = (str(context["name"]), int(status["iterationId"])), int(status.get("id") or 0)
             if place not in found or found[place][0] < known:
                 told, posted = str(status.get("description") or ""), _moment(status.get("creationDate"))
-                found[place] = known, Check(*place, str(status["state"]), told, posted)
+                by = str((status.get("createdBy") or {}).get("id") or "")
+                found[place] = known, Check(*place, str(status["state"]), told, posted, by)
         return [check for _, check in found.values()]
 
     def set_status(
@@ -132,14 +133,18 @@ class AzureDevOps:
         """
         me = self.me()
         report: Report | None = None
+        doubles: list[Double] = []
         comments: list[Comment] = []
         for thread in self._call("GET", f"pullRequests/{number}/threads")["value"]:
             inside = thread.get("comments") or []
-            if report is None and _is_report(thread) and _author(inside[0]) == me:
-                report = _report(thread)
+            if _is_report(thread) and _author(inside[0]) == me:
+                if report is None:
+                    report = _report(thread)
+                else:
+                    doubles.append(_double(thread, me))
             if any(_concerns_a_command(one, me) for one in inside):
                 comments += [_comment(int(thread["id"]), place, one) for place, one in enumerate(inside)]
-        return Discussion(me, report, tuple(comments))
+        return Discussion(me, report, tuple(doubles), tuple(comments))
 
     def comment(self, number: int, body: str) -> int:
         """Open a thread that says this, and give its id. Not to be repeated: each time it is a new one."""
@@ -204,6 +209,10 @@ class AzureDevOps:
             f"pullRequests/{number}/threads/{thread}/comments",
             body={"content": body[:LONGEST_COMMENT], "parentCommentId": 1, "commentType": "text"},
         )
+
+    def delete_comment(self, number: int, thread: int, comment: int) -> None:
+        """Take back a comment of the bot's own. Raises NotFound when its thread is gone."""
+        self._client.send("DELETE", f"{self._below}/pullRequests/{number}/threads/{thread}/comments/{comment}")
 
     def attach(self, number: int, name: str, content: bytes) -> str:
         """Attach a file to a pull request, and give the address that an image in a comment names.
@@ -299,6 +308,11 @@ def _is_report(thread: Mapping[str, Any]) -> bool:
 
 def _report(thread: Mapping[str, Any]) -> Report:
     return Report(int(thread["id"]), tuple(str(one.get("content") or "") for one in thread["comments"]))
+
+
+def _double(thread: Mapping[str, Any], me: str) -> Double:
+    ours = [one for one in thread["comments"] if _author(one) == me and not one.get("isDeleted")]
+    return Double(int(thread["id"]), {int(one["id"]): str(one.get("content") or "") for one in ours})
 
 
 def _author(comment: Mapping[str, Any]) -> str:

@@ -1,55 +1,16 @@
-"""Databricks: the workspace tree, jobs and their runs, through databricks-sdk.
+"""What the bot asks of a Databricks workspace, whichever client speaks to it.
 
-One verb of ours is one call of theirs, under a short time limit. A submit
-carries an idempotency token, so that asking again after an answer was lost does
-not start a second run.
+Two do: `databricks_sdk.py`, the default, and `databricks_cli.py`, the legacy package. Both pass the same tests.
 """
 
-import base64
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
-from typing import Any, TypeVar
-
-import requests
-from databricks.sdk import WorkspaceClient, errors
-from databricks.sdk.clock import Clock
-from databricks.sdk.config import Config
-from databricks.sdk.errors.base import DatabricksError
-from databricks.sdk.service import compute, jobs, workspace
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 from bot.config import Schedule
-from bot.errors import ConfigError, NotFound, ServiceError
-from bot.facts import JobFacts, Outcome
-from bot.settings import Workspace
-
-T = TypeVar("T")
-
-HTTP_TIMEOUT = 30.0
-# One attempt for each call, and the queue looks again: the SDK would also repeat calls that create something and
-# have no token, so that a lost answer could mean two jobs.
-RETRY_TIMEOUT = 1
-
-# Ended by the workspace, not by the project: worth another try, and nobody's fault on the pull request
-# (https://docs.databricks.com/api/workspace/jobs/getrun, termination_details.code).
-_NO_CLUSTER = frozenset(
-    {
-        "CLOUD_FAILURE",
-        "CLUSTER_ERROR",
-        "CLUSTER_REQUEST_LIMIT_EXCEEDED",
-        "DRIVER_ERROR",
-        "INTERNAL_ERROR",
-        "MAX_CONCURRENT_RUNS_EXCEEDED",
-        "MAX_JOB_QUEUE_SIZE_EXCEEDED",
-        "MAX_SPARK_CONTEXTS_EXCEEDED",
-        "SKIPPED",
-        "STORAGE_ACCESS_ERROR",
-        "WORKSPACE_RUN_LIMIT_EXCEEDED",
-    }
-)
+from bot.errors import ServiceError
+from bot.facts import JobFacts, Outcome, TransitionRequest
 
 
 @dataclass(frozen=True)
@@ -79,89 +40,58 @@ class Output:
     cut: bool = False
 
 
-class _NoWaiting(Clock):
-    """Gives a call up where the SDK would wait before another attempt, for as long as the server likes it to wait."""
+@dataclass(frozen=True)
+class Node:
+    """An object of the workspace tree; `modified` is milliseconds by the workspace's clock, 0 for a folder."""
 
-    def time(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        raise TimeoutError(f"Not waiting {seconds:.0f} s.") from sys.exception()
+    path: str
+    kind: Literal["notebook", "file", "folder", "other"]
+    modified: int = 0
 
 
-class Databricks:
-    """One workspace."""
+class Databricks(Protocol):
+    """One workspace.
 
-    def __init__(self, access: Workspace) -> None:
-        self._access = access
-        self._clients: dict[int, WorkspaceClient] = {}
-        self._token = 0
-        self._folders: set[str] = set()
+    Each verb is one call, unless it says otherwise, and given up after 30 seconds. All of them raise ServiceError,
+    with `retry_after` where the workspace said so, and `status` 429 where there were too many calls at once; may be
+    called by several threads.
+    """
 
     @property
     def host(self) -> str:
         """Its address."""
-        return self._access.host
 
     def bearer(self) -> str:
         """A token to present as `Authorization: Bearer`, fresh where it is one that expires."""
-        headers = self._call("sign in", lambda client: client.config.authenticate())
-        return headers.get("Authorization", "").removeprefix("Bearer ")
 
-    # -- the workspace tree
+    # -- the workspace tree (https://docs.databricks.com/api/workspace/workspace)
 
     def make_folder(self, path: str) -> None:
         """Create a folder with its parents; one that exists is left alone."""
-        if path not in self._folders:
-            self._call(f"create {path}", lambda client: client.workspace.mkdirs(path))
-            self._folders.add(path)
 
     def write(self, path: str, content: bytes, suffix: str = "") -> None:
-        """Write an object, over what is there, parents created.
+        """Write an object, over what is there; a second and third call create its folder where that is missing.
 
-        The name that is sent keeps its suffix: with format AUTO the workspace
-        tells a notebook by suffix and first line and drops the suffix itself
-        (https://docs.databricks.com/api/workspace/workspace/import).
+        `suffix` is the one that a notebook loses in the workspace, such as `.py`; empty for a plain file.
         """
-        self.make_folder(str(PurePosixPath(path).parent))
-        encoded = base64.b64encode(content).decode()
-
-        def write(client: WorkspaceClient) -> None:
-            client.workspace.import_(path + suffix, content=encoded, format=workspace.ImportFormat.AUTO, overwrite=True)
-
-        try:
-            self._call(f"write {path}", write)
-        except NotFound:
-            # Somebody removed the folder since it was made.
-            self._folders.discard(str(PurePosixPath(path).parent))
-            self.make_folder(str(PurePosixPath(path).parent))
-            self._call(f"write {path}", write)
 
     def read(self, path: str) -> bytes | None:
-        """A file's content; None when it is not there."""
+        """A file's content, or the source of a notebook; None when it is not there."""
 
-        def read(client: WorkspaceClient) -> str | None:
-            return client.workspace.export(path, format=workspace.ExportFormat.AUTO).content
+    def read_jupyter(self, path: str) -> bytes | None:
+        """A notebook in Jupyter's format; None when it is not there."""
 
-        try:
-            return base64.b64decode(self._call(f"read {path}", read) or "")
-        except NotFound:
-            return None
+    def nodes(self, folder: str) -> list[Node]:
+        """What lies directly in a folder; nothing in one that is not there."""
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
-        try:
-            self._call(f"look for {path}", lambda client: client.workspace.get_status(path))
-        except NotFound:
-            return False
-        return True
 
     def remove(self, path: str) -> None:
         """Remove one object, never a folder with something in it; one that is gone is already removed."""
-        try:
-            self._call(f"remove {path}", lambda client: client.workspace.delete(path, recursive=False))
-        except NotFound:
-            return
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder unless something is in it; one that is gone is already removed."""
 
     # -- runs
 
@@ -177,203 +107,83 @@ class Databricks:
         timeout: float,
     ) -> str:
         """Run a Python file of the workspace once on a cluster of its own; the same token gives the same run's id."""
-        task = jobs.SubmitTask(
-            task_key="project",
-            spark_python_task=jobs.SparkPythonTask(
-                python_file=python_file, parameters=parameters, source=jobs.Source.WORKSPACE
-            ),
-            new_cluster=compute.ClusterSpec.from_dict(dict(cluster)) if cluster else None,
-            libraries=[compute.Library.from_dict(dict(library)) for library in libraries] or None,
-            timeout_seconds=round(timeout),
-        )
-
-        def submit(client: WorkspaceClient) -> str:
-            waiting = client.jobs.submit(
-                run_name=name, tasks=[task], idempotency_token=token, timeout_seconds=round(timeout)
-            )
-            return str(waiting.bind()["run_id"])
-
-        return self._call("submit a run", submit)
 
     def run(self, run: str) -> ClusterRun:
         """A run as it stands. Raises NotFound when Databricks does not know it (any more)."""
-        found = self._call(f"show run {run}", lambda client: client.jobs.get_run(int(run)))
-        task = found.tasks[-1].run_id if found.tasks else found.run_id
-        outcome, message = _ended(found)
-        return ClusterRun(
-            id=run,
-            task=str(task),
-            page=_http(found.run_page_url),
-            outcome=outcome,
-            message=message,
-            started=_time(found.start_time),
-            ended=_time(found.end_time),
-        )
 
     def output(self, task: str) -> Output:
         """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not a job run's."""
-        try:
-            found = self._call(f"show run {task}", lambda client: client.jobs.get_run_output(int(task)))
-        except NotFound:
-            return Output("", "")
-        result = found.notebook_output.result if found.notebook_output else None
-        log = found.logs or found.error_trace or ""
-        return Output(found.error or "", log, result or "", cut=bool(found.logs_truncated))
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
-        self._call(f"cancel run {run}", lambda client: client.jobs.cancel_run(int(run)) and None)
 
-    # -- jobs
+    # -- jobs (https://docs.databricks.com/api/workspace/jobs)
 
     def job(self, name: str) -> JobFacts | None:
-        """The job of exactly this name, the oldest when there are several; None when there is none.
-
-        The name filter of the API ignores case, and the list does not hold
-        parameters, so a found job is read once more.
-        """
-
-        def find(client: WorkspaceClient) -> int | None:
-            same = [
-                job.job_id
-                for job in client.jobs.list(name=name)
-                if job.settings and job.settings.name == name and job.job_id is not None
-            ]
-            return min(same, default=None)
-
-        found = self._call(f"look for job {name}", find)
-        return None if found is None else self.read_job(found)
+        """The job of exactly this name, the oldest when there are several; None when there is none. Two calls."""
 
     def read_job(self, job: int) -> JobFacts:
         """A job as it stands. Raises NotFound."""
-        settings = self._call(f"show job {job}", lambda client: client.jobs.get(job)).settings
-        if settings is None:
-            raise ServiceError("Databricks", f"Databricks shows job {job} without its settings.")
-        return JobFacts(
-            id=job,
-            name=settings.name or "",
-            parameters={one.name: one.default for one in settings.parameters or ()},
-            tags=dict(settings.tags or {}),
-            bundle=settings.deployment is not None,
-            schedule=_schedule(settings.schedule),
-        )
+
+    def jobs(self) -> list[JobFacts]:
+        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be missing."""
 
     def create_job(self, settings: Mapping[str, Any]) -> int:
         """Create a job from settings in the terms of the Jobs API; gives its id."""
-        shape = jobs.JobSettings.from_dict(dict(settings))
-        fields = {name: value for name, value in vars(shape).items() if value is not None}
-        created = self._call(f"create job {shape.name}", lambda client: client.jobs.create(**fields))
-        return int(created.job_id or 0)
 
-    def update_job(
-        self, job: int, *, parameters: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
-    ) -> None:
-        """Replace a job's parameters or tags whole, and nothing else of it: not its schedule, pause or permissions."""
-        settings = jobs.JobSettings(
-            parameters=[jobs.JobParameterDefinition(default=value, name=name) for name, value in parameters.items()]
-            if parameters is not None
-            else None,
-            tags=dict(tags) if tags is not None else None,
-        )
-        self._call(f"change job {job}", lambda client: client.jobs.update(job, new_settings=settings))
+    def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
+        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters merged by key.
 
-    def _call(self, what: str, call: Callable[[WorkspaceClient], T]) -> T:
-        for _ in range(max(1, len(self._access.tokens))):
-            try:
-                return call(self._client())
-            except Exception as error:
-                if not _signed_out(error):
-                    raise _sentence(error, what, self.host) from error
-                failed = error
-                self._token = (self._token + 1) % max(1, len(self._access.tokens))
-        raise ServiceError(
-            "Databricks",
-            f"{self.host} does not accept the bot's token: make a new one for its service principal and set "
-            "DATABRICKS_TOKEN (or DATABRICKS_VALIDATION_TOKEN).",
-            status=401,
-        ) from failed
+        `remove` names top-level fields, and entries such as `tasks/score`.
+        """
 
-    def _client(self) -> WorkspaceClient:
-        if self._token not in self._clients:
-            tokens = self._access.tokens
-            config = Config(
-                host=self._access.host,
-                token=tokens[self._token].get_secret_value() if tokens else None,
-                auth_type="pat" if tokens else None,
-                http_timeout_seconds=HTTP_TIMEOUT,
-                retry_timeout_seconds=RETRY_TIMEOUT,
-                clock=_NoWaiting(),
-                product="signalman",
-                product_version="0.1.0",
-            )
-            self._clients[self._token] = WorkspaceClient(config=config)
-        return self._clients[self._token]
+    def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
+        """Replace all settings of a job; who it runs as and its permissions stay."""
+
+    def delete_job(self, job: int) -> None:
+        """Delete a job; one that is gone is already deleted."""
+
+    def is_running(self, job: int) -> bool:
+        """Whether a run of the job is under way."""
+
+    # -- the workspace's model registry (https://docs.databricks.com/api/workspace/modelregistry)
+
+    def comment(self, model: str, version: str, text: str) -> None:
+        """Comment on a model version."""
+
+    def transition_requests(self, model: str, version: str) -> list[TransitionRequest]:
+        """What people ask of a model version and nobody has answered: to be moved to a stage."""
 
 
-def _signed_out(error: Exception) -> bool:
-    # Databricks answers a token that is unknown or has expired with 403, like a permission that is lacking.
-    refused = isinstance(error, errors.PermissionDenied) and "access token" in str(error).lower()
-    return refused or isinstance(error, errors.Unauthenticated)
+def job_facts(found: Mapping[str, Any]) -> JobFacts:
+    """A job as `jobs/get` and `jobs/list` tell it. Raises ServiceError when its settings are missing."""
+    settings = found.get("settings")
+    if not isinstance(settings, Mapping):
+        raise ServiceError("Databricks", f"Databricks shows job {found.get('job_id')} without its settings.")
+    return JobFacts(
+        id=int(found["job_id"]),
+        name=settings.get("name", ""),
+        parameters={one["name"]: one.get("default", "") for one in settings.get("parameters") or ()},
+        tags=dict(settings.get("tags") or {}),
+        bundle=bool(settings.get("deployment")),
+        schedule=_schedule(settings.get("schedule")),
+        settings=dict(settings),
+    )
 
 
-def _sentence(error: Exception, what: str, host: str) -> Exception:
-    if isinstance(error, TimeoutError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__  # what the SDK would have tried again
-    told = " ".join(str(error).split())[:300]
-    match error:
-        case ServiceError():
-            return error
-        case errors.NotFound():
-            return NotFound("Databricks", f"Databricks could not {what}: {told}", status=404)
-        case errors.PermissionDenied():
-            return ServiceError(
-                "Databricks",
-                f"Databricks refused to {what} (403): {told} The bot's service principal needs that permission.",
-                status=403,
-            )
-        case DatabricksError():
-            wait = getattr(error, "retry_after_secs", None)
-            return ServiceError("Databricks", f"Databricks could not {what}: {told}", retry_after=wait)
-        case requests.RequestException() | TimeoutError() | OSError():
-            return ServiceError("Databricks", f"{host} could not be reached to {what} ({type(error).__name__}).")
-        case ValueError():
-            return ConfigError(f"databricks-sdk cannot sign in at {host}: {told}")
-        case _:
-            return error
+def more_of(found: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
+    """A job of which `jobs/get` tells more than one page: 100 tasks, clusters or parameters each."""
+    settings = dict(found["settings"])
+    for name in ("tasks", "job_clusters", "parameters", "environments"):
+        settings[name] = [*settings.get(name, ()), *page.get("settings", {}).get(name, ())]
+    return {**found, "settings": {name: value for name, value in settings.items() if value != []}}
 
 
-def _ended(run: jobs.Run) -> tuple[Outcome | None, str]:
-    state = run.state
-    life = state.life_cycle_state.value if state and state.life_cycle_state else ""
-    result = state.result_state.value if state and state.result_state else ""
-    message = (state.state_message if state else "") or ""
-    details = run.status.termination_details if run.status else None
-    code = details.code.value if details and details.code else ""
-    if details and details.message:
-        message = details.message
-    if life not in ("TERMINATED", "SKIPPED", "INTERNAL_ERROR"):
-        return None, message
-    if result == "SUCCESS":
-        return "succeeded", message
-    if result == "TIMEDOUT":
-        return "timed out", message
-    if result == "CANCELED":
-        return "cancelled", message
-    if code in _NO_CLUSTER or life == "SKIPPED" or (life == "INTERNAL_ERROR" and not result):
-        return "no cluster", message or code
-    return "failed", message
-
-
-def _schedule(found: jobs.CronSchedule | None) -> Schedule | None:
-    if found is None:
+def _schedule(found: Mapping[str, Any] | None) -> Schedule | None:
+    if not found:
         return None
-    paused = found.pause_status is jobs.PauseStatus.PAUSED
-    return Schedule(cron=found.quartz_cron_expression or "", timezone=found.timezone_id or "UTC", paused=paused)
-
-
-def _time(milliseconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
-
-
-def _http(address: str | None) -> str:
-    return address if address and address.startswith(("http://", "https://")) else ""
+    return Schedule(
+        cron=found.get("quartz_cron_expression", ""),
+        timezone=found.get("timezone_id", "UTC"),
+        paused=found.get("pause_status") == "PAUSED",
+    )

@@ -9,9 +9,10 @@ import base64
 import fcntl
 import os
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 from urllib.parse import quote
 
@@ -32,6 +33,10 @@ class Mirror:
         self._served = served
         self._tokens = tokens
         self._folder = var / "git" / quote(served.key, safe="")
+        self._reading = threading.Lock()
+        self._repo: Repo | None = None
+        # By digest and suffix: a file that was once looked into is never looked into again.
+        self._notebooks: dict[tuple[str, str], bool] = {}
 
     def fetch(self, branch: str) -> str:
         """Bring a branch's tip here; gives the commit it is at. Raises NotFound when there is no such branch."""
@@ -108,16 +113,35 @@ class Mirror:
         return cast(bytes, found.data_stream.read())
 
     def files(self, commit: str, folders: tuple[str, ...]) -> tuple[SourceFile, ...]:
-        """Every file below some folders of a fetched commit; a folder that is not there has none."""
-        found: list[SourceFile] = []
-        for folder in folders:
-            try:
-                tree = self._tree(commit) / folder
-            except KeyError:
-                continue
-            if isinstance(tree, Tree):
-                found += [_source(item) for item in tree.traverse() if isinstance(item, Blob)]
+        """Every file below some folders of a fetched commit; a folder that is not there has none. Raises NotFound."""
+        if not folders:
+            return ()
+        asked = ["--full-tree", "-r", "-l", "-z", "--end-of-options", commit, "--", *folders]
+        try:
+            listed = str(Git(self._folder).ls_tree(*asked))
+        except GitCommandError as error:
+            raise NotFound("Git", f"The commit {commit[:7]} was not fetched.") from error
+        found = []
+        for line in listed.split("\0"):
+            described, _, path = line.partition("\t")
+            mode, kind, digest, size = described.split() if path else ("", "", "", "")
+            if kind == "blob":
+                found.append(self._source(path, digest, int(size), link=stat.S_ISLNK(int(mode, 8))))
         return tuple(found)
+
+    def content(self, digest: str) -> bytes:
+        """What a file holds, by the digest that `files` told of it. May be called by several threads."""
+        with self._reading:
+            if self._repo is None:
+                # Kept whole: one that is collected takes the Git that reads for it along.
+                self._repo = Repo(self._folder)
+            return cast(bytes, self._repo.odb.stream(bytes.fromhex(digest)).read())
+
+    def _source(self, path: str, digest: str, size: int, *, link: bool) -> SourceFile:
+        kind = (digest, PurePosixPath(path).suffix)
+        if kind not in self._notebooks:
+            self._notebooks[kind] = is_notebook(path, lambda _: self.content(digest) if not link else b"")
+        return SourceFile(path, digest, size, notebook=self._notebooks[kind], link=link)
 
     def export(self, commit: str, folder: str, to: Path) -> None:
         """Write a folder of a fetched commit to disk. Links stay links; who reads them decides.
@@ -202,13 +226,6 @@ class Mirror:
 
 def _named(ref: str) -> str:
     return f"branch {ref.removeprefix('refs/heads/')}" if ref.startswith("refs/heads/") else ref
-
-
-def _source(item: Blob) -> SourceFile:
-    path = str(item.path)
-    link = stat.S_ISLNK(item.mode)
-    notebook = is_notebook(path, lambda size: b"" if link else cast(bytes, item.data_stream.read(size)))
-    return SourceFile(path, item.hexsha, int(item.size), notebook=notebook, link=link)
 
 
 def _environment(organization_url: str, token: str) -> Mapping[str, str]:

@@ -63,7 +63,8 @@ RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
 _LARGEST_BATCH = 1000
 """Metrics in one call (mlflow/utils/validation.py, MAX_METRICS_PER_BATCH)."""
 
-_GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+"""The codes of what is not there."""
 
 
 class Mlflow:
@@ -86,8 +87,9 @@ class Mlflow:
                 password=None if workspace else os.environ.get("MLFLOW_TRACKING_PASSWORD"),
             )
 
+        self._credentials = credentials
         self._tracking = TrackingStore(credentials)
-        self._registry = RegistryStore(credentials)
+        self._registry: Any = RegistryStore(credentials)
         self._artifacts = Artifacts(credentials, workspace=workspace)
 
     # -- runs
@@ -246,7 +248,7 @@ class Mlflow:
     def registered_by(self, run: str) -> tuple[str, str] | None:
         """Name and version of the newest model version that a run registered; None when it registered none."""
         with _sentences(f"search the model versions of run {run}"):
-            found = self._registry.search_model_versions(f"run_id = '{_quoted(run)}'", 100)
+            found = list(self._searched(f"run_id = '{_quoted(run)}'", 100))
         newest = max(found, key=lambda one: int(one.version), default=None)
         return (newest.name, str(newest.version)) if newest else None
 
@@ -254,50 +256,67 @@ class Mlflow:
         """For each registered model of that name (`*` stands for any characters): the version promoted by
         alias, or else the newest in the stage. All pages.
         """
-        found: list[ServingVersion] = []
-        like = pattern.replace("*", "%")
-        wanted = f"name LIKE '{_quoted(like)}'" if "*" in pattern else f"name = '{_quoted(pattern)}'"
-        token: str | None = None
         with _sentences(f"search the models {pattern}"):
-            while True:
-                page = self._registry.search_registered_models(wanted, 100, None, token)
-                for model in page:
-                    # An underscore means any character to LIKE; the pattern means itself.
-                    if fnmatchcase(model.name, pattern.replace("[", "[[]")):
-                        found += self._serving(model, alias, stage)
-                token = page.token
-                if not token:
-                    return found
+            return [one for model in self._registered(pattern) for one in self._serving(model, alias, stage)]
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two names are those of one model."""
+        return one == other
 
     def versions(self, name: str) -> list[ModelVersion]:
         """All versions of a registered model; none of one that is not there."""
-        found: list[ModelVersion] = []
-        token: str | None = None
         with _sentences(f"search the versions of {name}"):
             try:
                 # A search tells no aliases (measured with MLflow 3); the model does.
                 aliases = self._registry.get_registered_model(name).aliases or {}
             except MlflowException as error:
-                if error.error_code in _GONE:
+                if error.error_code in GONE:
                     return []
                 raise
-            while True:
-                page = self._registry.search_model_versions(f"name = '{_quoted(name)}'", 1000, None, token)
-                found += [
-                    ModelVersion(
-                        name=one.name,
-                        version=str(one.version),
-                        run=str(one.run_id or ""),
-                        stage=str(one.current_stage or ""),
-                        aliases=tuple(word for word, version in aliases.items() if str(version) == str(one.version)),
-                        tags=dict(one.tags or {}),
-                    )
-                    for one in page
-                    if one.name == name
-                ]
-                token = page.token
-                if not token:
-                    return found
+            return [
+                ModelVersion(
+                    name=one.name,
+                    version=str(one.version),
+                    run=str(one.run_id or ""),
+                    stage=str(one.current_stage or ""),
+                    aliases=tuple(word for word, version in aliases.items() if str(version) == str(one.version)),
+                    tags=dict(one.tags or {}),
+                )
+                for one in self._searched(f"name = '{_quoted(name)}'", 1000)
+                if one.name == name
+            ]
+
+    def version(self, name: str, version: str) -> ModelVersion | None:
+        """A version as it is now, without its aliases; None when it is not there. One call."""
+        try:
+            with _sentences(f"show {name} v{version}"):
+                found = self._registry.get_model_version(name, version)
+        except NotFound:
+            return None
+        return ModelVersion(
+            name=found.name,
+            version=str(found.version),
+            run=str(found.run_id or ""),
+            stage=str(found.current_stage or ""),
+            tags=dict(found.tags or {}),
+            status=str(found.status or ""),
+        )
+
+    def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Let a version carry these tags too; one call each. Raises ServiceError with status 403 where it may not."""
+        try:
+            with _sentences(f"tag {name} v{version}"):
+                for key, value in tags.items():
+                    self._registry.set_model_version_tag(name, version, ModelVersionTag(key, value))
+        except ServiceError as refused:
+            if isinstance(cause := refused.__cause__, MlflowException) and cause.error_code == "PERMISSION_DENIED":
+                raise ServiceError("MLflow", f"{refused} The bot needs that permission.", status=403) from refused
+            raise
+
+    @property
+    def comments(self) -> bool:
+        """Whether people can comment on its versions, which they can in the registry of a workspace only."""
+        return self.workspace
 
     def archive_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Move a version to the stage Archived, where the registry has stages, and let it carry these tags."""
@@ -318,6 +337,27 @@ class Mlflow:
         if not self.versions(name):
             with _sentences(f"delete {name}"), _gone_is_fine():
                 self._registry.delete_registered_model(name)
+
+    def _registered(self, pattern: str) -> Iterator[Any]:
+        like = pattern.replace("*", "%")
+        wanted = f"name LIKE '{_quoted(like)}'" if "*" in pattern else f"name = '{_quoted(pattern)}'"
+        token: str | None = None
+        while True:
+            page = self._registry.search_registered_models(wanted, 100, None, token)
+            # An underscore means any character to LIKE; the pattern means itself.
+            yield from (model for model in page if fnmatchcase(model.name, pattern.replace("[", "[[]")))
+            token = page.token
+            if not token:
+                return
+
+    def _searched(self, wanted: str, most: int) -> Iterator[Any]:
+        token: str | None = None
+        while True:
+            page = self._registry.search_model_versions(wanted, most, None, token)
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def _serving(self, model: Any, alias: str | None, stage: str | None) -> Iterator[ServingVersion]:
         version = (model.aliases or {}).get(alias) if alias else None
@@ -399,7 +439,7 @@ def _gone_is_fine() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        if error.error_code not in _GONE:
+        if error.error_code not in GONE:
             raise
 
 
@@ -409,6 +449,6 @@ def _sentences(what: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         told = " ".join(str(error).split())[:300]
-        if error.error_code in _GONE:
+        if error.error_code in GONE:
             raise NotFound("MLflow", f"MLflow could not {what}: {told}", status=404) from error
         raise ServiceError("MLflow", f"MLflow could not {what}: {told}") from error

@@ -33,6 +33,14 @@ _AWS = ("amazonaws.com", "amazonaws.com.cn")
 _GOOGLE = "storage.googleapis.com"
 
 
+def ask(credentials: MlflowHostCreds, method: str, endpoint: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a call that answers with an object. Raises what MLflow raises of a refusal."""
+    given = {"params": asked} if method == "GET" else {"json": asked}
+    answer = http_request(credentials, endpoint, method, allow_redirects=False, **given)
+    found = verify_rest_response(answer, endpoint).json()
+    return found if isinstance(found, dict) else {}
+
+
 class Artifacts:
     """Files at one MLflow server, or at one Databricks workspace. `credentials` are asked for each call."""
 
@@ -80,11 +88,7 @@ class Artifacts:
         return self._stored(self._ask("GET", "model-versions/get-signed-download-uri", asked), path, most_bytes)
 
     def _ask(self, method: str, what: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        endpoint = f"/api/2.0/mlflow/{what}"
-        given = {"params": asked} if method == "GET" else {"json": asked}
-        answer = http_request(self._credentials(), endpoint, method, allow_redirects=False, **given)
-        found = verify_rest_response(answer, endpoint).json()
-        return found if isinstance(found, dict) else {}
+        return ask(self._credentials(), method, f"/api/2.0/mlflow/{what}", asked)
 
     def _handed_out(self, endpoint: str, asked: Mapping[str, str], most_bytes: int) -> bytes:
         with http_request(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from bot.errors import RefusedHook
+from bot.facts import ACCEPTED
 from bot.subjects import Delivery, Model
 from bot.webhooks import Ignored, proof
 from bot.webhooks.body import Part
@@ -21,6 +22,15 @@ STAGE_EVENTS = frozenset(
         "MODEL_VERSION_TRANSITIONED_TO_STAGING",
         "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION",
         "MODEL_VERSION_TRANSITIONED_TO_ARCHIVED",
+    }
+)
+# Somebody asks for a stage, and is told what to know first.
+REQUEST_EVENTS = frozenset(
+    {
+        "TRANSITION_REQUEST_CREATED",
+        "TRANSITION_REQUEST_TO_STAGING_CREATED",
+        "TRANSITION_REQUEST_TO_PRODUCTION_CREATED",
+        "TRANSITION_REQUEST_TO_ARCHIVED_CREATED",
     }
 )
 _LONGEST_KEY = 200
@@ -35,12 +45,19 @@ def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str]) -> 
     kind = event.text("event")
     if kind == "MODEL_VERSION_CREATED":
         return Ignored("A new version serves nobody until it is moved to a stage.")
-    if kind not in STAGE_EVENTS:
+    if kind not in STAGE_EVENTS | REQUEST_EVENTS and not _accepts(event, kind):
         return Ignored(f"{kind} cannot change which version of a model serves.")
     if not event.has("model_name") and not event.has("version"):
         # What the registry's own test call sends is not documented; it may name nothing at all.
         return Ignored("The delivery names no model version, so it is taken for a test of the webhook.")
     return Delivery(_key(event, kind), "databricks", kind, Model(event.text("model_name")))
+
+
+def _accepts(event: Part, kind: str) -> bool:
+    """Whether somebody says that a version is wanted in spite of what speaks against it."""
+    if kind != "MODEL_VERSION_TAG_SET" or not event.has("tags"):
+        return False
+    return any(tag.hint("key") == ACCEPTED for tag in event.parts("tags"))
 
 
 def _key(event: Part, kind: str) -> str:

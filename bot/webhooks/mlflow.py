@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bot.errors import RefusedHook
+from bot.facts import ACCEPTED
 from bot.subjects import Delivery, Model
 from bot.webhooks import Ignored, proof
 from bot.webhooks.body import Part
@@ -33,7 +34,8 @@ def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now
         raise RefusedHook(401, "X-MLflow-Timestamp is more than 300 seconds away; check the clocks of both servers.")
     event = Part.parse(body)
     kind = f"{event.text('entity')}.{event.text('action')}"
-    if kind not in ("model_version_alias.created", "model_version_alias.deleted"):
+    accepts = kind == "model_version_tag.set" and event.hints("data").hint("key") == ACCEPTED
+    if kind not in ("model_version_alias.created", "model_version_alias.deleted") and not accepts:
         return Ignored(f"{kind} cannot change which version of a model serves.")
     data = event.part("data")
     name = data.text("name")

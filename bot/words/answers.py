@@ -3,12 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from bot.facts import Live, Order, Preview, Situation, StepState
-from bot.words import escape
+from bot.facts import Order, Preview, Situation, Standing, StepState
+from bot.words import drift, escape
 from bot.words.template import render
 
 ACCEPTED = "✅ for "
-MOST_PATHS, MOST_REASONS = 40, 20
+MOST_PATHS, MOST_REASONS, MOST_REFUSALS = 40, 20, 10
 LOG_BUDGET = 100_000
 """Characters of a log in an answer; a comment has room for 150,000."""
 
@@ -25,6 +25,8 @@ STATES: dict[StepState, str] = {
 }
 
 _ACCEPTANCE = re.compile(r"(?P<ticks>`+)(?!`)(?P<line>.+?)(?<!`)(?P=ticks) ✅ for `(?P<commit>[0-9a-f]{7,40})`")
+
+MOST_KEPT = 20
 
 
 def sign(line: str) -> str:
@@ -48,8 +50,13 @@ def acceptance(answer: str) -> tuple[str, str] | None:
 
 def accepted(line: str, verb: str, commit: str, argument: str = "", reason: str = "") -> str:
     """The bot does as it was told. What judges a commit names the whole of it, for nobody can make another such."""
-    named = commit if verb in ("override", "ok-to-test") else commit[:7]
+    named = commit if verb in ("override", "ok-to-test", "confirm") else commit[:7]
     return _said("accepted", line, verb=verb, commit=named, argument=argument, reason=reason, mark=ACCEPTED)
+
+
+def looks_anew(line: str, commit: str) -> str:
+    """There is nothing to run, but what the merge would bring is looked at again."""
+    return _said("accepted", line, verb="look", commit=commit[:7], argument="", reason="", mark=ACCEPTED)
 
 
 def refused(line: str, why: str) -> str:
@@ -72,9 +79,10 @@ def status(line: str, situation: Situation) -> str:
     return _said("status", line, situation=situation, states=STATES)
 
 
-def live(line: str, jobs: Sequence[Live]) -> str:
-    """What each scoring job loads."""
-    return _said("live", line, jobs=jobs)
+def live(line: str, now: Standing) -> str:
+    """Which commit the workspace holds, what differs from it, and what each scoring job loads."""
+    kept, more = sorted(now.kept.items())[:MOST_KEPT], len(now.kept) - MOST_KEPT
+    return _said("live", line, now=now, edited=drift.left(now.edited, escape.code), kept=kept, more=more)
 
 
 def logs(line: str, step: str, log: str, lines: int, page: str = "") -> str:
@@ -84,7 +92,11 @@ def logs(line: str, step: str, log: str, lines: int, page: str = "") -> str:
 
 def diff(line: str, preview: Preview | None) -> str:
     """What a merge would change; None: that is not known yet."""
-    return _said("diff", line, preview=preview, most=MOST_PATHS)
+    reasons = preview.refused.splitlines() if preview else []
+    more = max(0, len(reasons) - MOST_REFUSALS)
+    already = preview.already.splitlines() if preview else []
+    shown = reasons[:MOST_REFUSALS]
+    return _said("diff", line, preview=preview, most=MOST_PATHS, reasons=shown, more_reasons=more, already=already)
 
 
 def explain(line: str, situation: Situation, orders: Sequence[Order] = (), told: str = "") -> str:
@@ -106,7 +118,7 @@ def nothing_to_retry(line: str, commit: str) -> str:
 
 def nothing_to_run(line: str) -> str:
     """The change touches no project."""
-    told = "This pull request touches no project, so there is nothing to run again."
+    told = "This pull request touches no project and brings nothing to the workspace, so there is nothing to run again."
     return _said("idle", line, told=told, then="/mlops run all")
 
 

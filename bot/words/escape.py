@@ -75,6 +75,11 @@ def moment(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def local(when: datetime) -> str:
+    """A time where it is told: `2026-11-24 02:00 UTC`, `2026-11-24 02:00 +01:00`."""
+    return f"{when:%Y-%m-%d %H:%M} {when.isoformat()[-6:] if when.utcoffset() else 'UTC'}"
+
+
 def units(text: str) -> int:
     """How long Azure DevOps takes a text to be: in UTF-16, where most emoji count twice."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

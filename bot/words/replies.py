@@ -3,22 +3,51 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from bot.actions import State
 from bot.config import Job
-from bot.facts import Earlier, ProjectRun, PullRequestHead, ServingVersion
+from bot.facts import Earlier, NotPromoted, ProjectRun, Promotion, PullRequestHead, RolledBack
 from bot.words import escape
 from bot.words.template import render
+
+UNCONFIRMED = "its removal waits to be confirmed"
+"""Why an object is kept that nobody has agreed to remove, among so many."""
+MOST_PATHS = 20
 
 _VERDICTS = {"passed": "passed", "failed": "failed", "error": "could not be judged"}
 
 
-def merged(commit: str, tip: str, counts: Mapping[str, tuple[int, ...]], jobs: Sequence[str]) -> str:
-    """What the merge did to the workspace, which holds `tip` now: folder -> (updated, new, removed), and jobs created.
+def merged(
+    commit: str,
+    tip: str,
+    counts: Mapping[str, tuple[int, ...]],
+    jobs: Sequence[tuple[str, str]],
+    kept: Mapping[str, str] = MappingProxyType({}),
+    problems: Sequence[str] = (),
+    objects: int = 0,
+) -> str:
+    """What the merge did to the workspace, which holds `tip` now: folder -> (updated, new, removed), and each job's
+    name with what was done to it; `problems` are sentences on jobs that were left alone.
 
-    Its beginning is `merged_as(commit)`, whatever came of the merge.
+    Its beginning is `merged_as(commit)`, whatever came of the merge. `kept`: paths that are gone from Git and not yet
+    from the workspace, and why; `objects` are how many of ours were there.
     """
-    return render("merged", merged_as=merged_as(commit), commit=commit, tip=tip, counts=counts, jobs=jobs)
+    shown = sorted(kept.items())
+    waits = sum(why == UNCONFIRMED for _, why in shown)
+    return render(
+        "merged",
+        merged_as=merged_as(commit),
+        commit=commit,
+        tip=tip,
+        counts=counts,
+        jobs=jobs,
+        problems=problems,
+        kept=shown[:MOST_PATHS],
+        more=len(shown[MOST_PATHS:]),
+        waits=waits,
+        objects=objects,
+    )
 
 
 def merged_as(commit: str) -> str:
@@ -26,12 +55,74 @@ def merged_as(commit: str) -> str:
     return f"🔁 Merged as {escape.code(commit[:7])}"
 
 
-def promoted(version: ServingVersion, job: str, was: tuple[str, str], *, retrained: bool = False) -> str:
-    """The version a job scores with from now on; `was` is the name and version before, empty if none.
+def taken_back(back: RolledBack, kept: int) -> str:
+    """That the workspace holds an older commit again, and until when; `kept` objects could not be removed."""
+    return render("taken_back", begins=taken_back_for(back), back=back, kept=kept)
 
-    `retrained`: it is not the pull request's own, but was trained because somebody asked for it there.
-    """
-    return render("promoted", version=version, job=job, was_name=was[0], was_version=was[1], retrained=retrained)
+
+def taken_back_for(back: RolledBack) -> str:
+    """The beginning of what is said about taking a commit back, which tells one such wish from another."""
+    return f"⏪ Took {escape.code(back.commit[:7])} back: the workspace holds {escape.code(back.instead[:7])} again"
+
+
+def taking_back(back: RolledBack, number: int) -> str:
+    """The answer to who wants a commit taken back; `number` is the pull request that brought what comes instead."""
+    from_ = f" (pull request {number})" if number else ""
+    return (
+        f"⏪ Taking {escape.code(back.commit[:7])} out of the production workspace, which goes back to "
+        f"{escape.code(back.instead[:7])}{from_}. I tell here when it is done.\n"
+    )
+
+
+def not_taken_back(reason: str) -> str:
+    """Why the workspace holds what it holds; `reason` is a sentence, ours."""
+    return f"⏪ Nothing was rolled back: {reason}\n"
+
+
+def promoted(live: Promotion) -> str:
+    """The version a job scores with from now on, and how it was tried. Its beginning is `promoted_to(live)`."""
+    return render("promoted", begins=promoted_to(live), live=live)
+
+
+def promoted_to(live: Promotion) -> str:
+    """The beginning of what is said of a version that goes live, in which no time is told."""
+    whose = "that was retrained here" if live.retrained else "of this pull request"
+    name, number = live.was
+    was = f"was {escape.code(name)} {escape.code(f'v{number}')}" if number else "its first version"
+    return (
+        f"🚀 The model {whose} is live: {escape.code(live.version.name)} **v{live.version.version}** → "
+        f"job {escape.code(live.job)} ({was}), promoted by {escape.code(live.version.promoted_by)}."
+    )
+
+
+def not_promoted(refused: NotPromoted) -> str:
+    """Why a job does not score with a promoted version. Its beginning is `not_promoted_to(refused)`."""
+    return render("not_promoted", begins=not_promoted_to(refused), refused=refused)
+
+
+def not_promoted_to(refused: NotPromoted) -> str:
+    """The beginning of that."""
+    return (
+        f"🛑 {escape.code(refused.version.name)} **v{refused.version.version}** is promoted by "
+        f"{escape.code(refused.version.promoted_by)}, but job {escape.code(refused.job)} does not score with it: "
+        f"{refused.reason}."
+    )
+
+
+def accepted_versions(found: Sequence[tuple[str, str, Sequence[str]]]) -> str:
+    """That versions are accepted for promotion, by name and number, each with the jobs that follow it."""
+    told = [
+        f"{escape.code(name)} **v{version}** may be scored with, whatever speaks against its commit or its signature: "
+        f"{'job' if len(jobs) == 1 else 'jobs'} {', '.join(escape.code(job) for job in jobs)} "
+        f"{'is' if len(jobs) == 1 else 'are'} looked at now."
+        for name, version, jobs in found
+    ]
+    return "☑️ " + " ".join(told) + "\n"
+
+
+def nothing_promoted() -> str:
+    """That no promoted version comes from a pull request."""
+    return "No version that this pull request trained is promoted where a job follows it, so there is none to accept.\n"
 
 
 def rolled_back(job: str, to: tuple[str, str], was: tuple[str, str], next_run: datetime | None) -> str:

@@ -22,6 +22,7 @@ LONGEST = 150_000
 MOST_EARLIER = 5
 MOST_LOGS = 10
 MOST_PICTURES = 12
+MOST_REASONS = 10
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ _ROOMS = (
 """From what a report should hold to what always fits: logs give way first, then metrics, then the preview."""
 
 
+HEADING = "### "
+"""What every report begins with, and nothing else that the bot says."""
+
+
 @dataclass(frozen=True)
 class Log:
     """The end of a failed step's log: those of its last lines that there is room for, of `total`."""
@@ -52,6 +57,11 @@ class Log:
     step: Step
     lines: tuple[str, ...]
     total: int
+
+
+def not_yet() -> str:
+    """There is no report, and something to say below it."""
+    return render("not_yet")
 
 
 def queued(s: Situation) -> str:
@@ -65,7 +75,9 @@ def running(s: Situation) -> str:
 
 
 def ended(s: Situation) -> str:
-    """The verdict over all steps: cancelled, failed in the first that did, refused by the gate, or passed."""
+    """The verdict over all steps: cancelled, failed in the first that did, refused by the gate or for what the merge
+    would bring, or passed.
+    """
     s = replace(s, steps=tuple(replace(step, reason=_discreet(step.reason)) for step in s.steps))
     if s.cancelled is not None and any(step.state not in ("passed", "accepted") for step in s.steps):
         return _filled("cancelled", s, order=s.cancelled)
@@ -73,6 +85,8 @@ def ended(s: Situation) -> str:
         broken = steps.first(s.steps, state)
         if broken is not None:
             return _filled(name, s, broken=broken, told=_told(broken))
+    if s.preview is not None and s.preview.refused:
+        return _filled("refused_on_merge", s)
     accepted = any(step.state == "accepted" for step in s.steps)
     return _filled("passed", s, compared="" if accepted else _compared(s))
 
@@ -198,20 +212,35 @@ def _last(lines: Sequence[str], room: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What a merge would do, as far as there is room: `objects` are (what, path), `more` how many are left out."""
+    """What a merge would do, as far as there is room: `objects` are (what, path), `more` how many are left out.
+
+    `reasons`: why it would be refused, of which there is always room for a few; `already`: for what it is not.
+    """
 
     preview: Preview
     objects: tuple[tuple[str, str], ...]
     more: int
     jobs: tuple[Any, ...]
     more_jobs: int
+    reasons: tuple[str, ...]
+    more_reasons: int
+    already: tuple[str, ...]
 
     @classmethod
     def of(cls, preview: Preview, most: int) -> "_Shown":
         kinds = (("changed", preview.changed), ("new", preview.added), ("removed", preview.removed))
         objects = [(what, path) for what, paths in kinds for path in paths]
-        left = len(objects) - most, len(preview.jobs) - most
-        return cls(preview, tuple(objects[:most]), max(0, left[0]), preview.jobs[:most], max(0, left[1]))
+        reasons = preview.refused.splitlines()
+        return cls(
+            preview,
+            tuple(objects[:most]),
+            max(0, len(objects) - most),
+            preview.jobs[:most],
+            max(0, len(preview.jobs) - most),
+            tuple(reasons[:MOST_REASONS]),
+            max(0, len(reasons) - MOST_REASONS),
+            tuple(preview.already.splitlines()),
+        )
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ def ended(s: Situation) -> str:
         step = rows.first(s.steps, state)
         if step is not None:
             return _line(f"{step.project.name} {what}: {masked(step.reason) or 'there was no cluster'}")
+    if s.preview is not None and s.preview.refused:
+        return _line(f"would be refused on merge: {s.preview.refused.splitlines()[0]}")
     took = escape.duration(rows.elapsed(s))
     accepted = [step for step in s.steps if step.state == "accepted"]
     words = [f"passed, {len(accepted)} accepted" if accepted else "passed"]

@@ -46,6 +46,7 @@ def _environment(loader: BaseLoader) -> Environment:
         duration=escape.duration,
         number=escape.number,
         moment=escape.moment,
+        local=escape.local,
         plain=escape.plain,
     )
     made.globals.update(link=escape.link, picture=escape.picture)

@@ -93,6 +93,9 @@ def _predictions(model, inputs):
     except MlflowException as error:
         reason = error.message.rpartition("Error: ")[2].strip().splitlines()[0]
         raise SystemExit(f"The model does not fit the data: {reason}") from None
+    except Exception as error:  # a model is somebody's own code, and raises what it likes
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise SystemExit(f"The model cannot predict these rows: {reason}") from None
     if predicted.shape[1] != 1:
         raise SystemExit(f"The model gives {predicted.shape[1]} values for a row; this project writes one.")
     return predicted.iloc[:, 0]

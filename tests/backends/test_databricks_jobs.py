@@ -12,7 +12,7 @@ from bot.backends.databricks_jobs import CODE, LOGS, DatabricksJobs
 from bot.backends.run import Written
 from bot.errors import NotFound, ProjectError, ServiceError
 from bot.sandbox.databricks import Databricks as Workspace
-from bot.services.databricks import Databricks
+from bot.services.databricks_sdk import DatabricksSdk
 from bot.settings import Workspace as Access
 
 SUBMIT = "/api/2.2/jobs/runs/submit"
@@ -30,12 +30,16 @@ def backend(workspace: Workspace) -> DatabricksJobs:
 
 
 def backend_of(workspace: Workspace) -> DatabricksJobs:
-    return DatabricksJobs(Databricks(Access(workspace.url, (SecretStr("dapi-bot"),))))
+    return DatabricksJobs(DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),))))
 
 
 def uploaded(workspace: Workspace) -> list[str]:
     """The names of what was written below the folder of uploads, each as often as it was written."""
-    sent = [call.request["path"] for call in workspace.calls if call.path == "/api/2.0/workspace/import"]
+    sent = [
+        call.request["path"]
+        for call in workspace.calls
+        if call.path == "/api/2.0/workspace/import" and call.status == 200
+    ]
     return [path.rsplit("/", 1)[1] for path in sent if path.startswith(CODE)]
 
 
@@ -198,7 +202,7 @@ def test_a_run_nobody_knows_is_said_to_be_gone(backend: DatabricksJobs) -> None:
 
 
 def live(workspace: Workspace) -> DatabricksJobs:
-    return DatabricksJobs(Databricks(Access(workspace.url, (SecretStr("dapi-bot"),))), live=True)
+    return DatabricksJobs(DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),))), live=True)
 
 
 def left_behind(workspace: Workspace) -> list[str]:
@@ -237,14 +241,14 @@ def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(workspace: Work
 
 @pytest.mark.parametrize("content", [b"", b"12", b"x\nline\n", b"12\n"])
 def test_a_log_that_is_just_being_written_tells_nothing_wrong(workspace: Workspace, content: bytes) -> None:
-    databricks = Databricks(Access(workspace.url, (SecretStr("dapi-bot"),)))
+    databricks = DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),)))
     databricks.write(f"{LOGS}/t.log", content)
 
     assert live(workspace).live_log("7", "t", 20) == Written(b"", 20)
 
 
 def test_of_a_log_that_ran_ahead_the_newest_part_is_read(workspace: Workspace) -> None:
-    databricks = Databricks(Access(workspace.url, (SecretStr("dapi-bot"),)))
+    databricks = DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),)))
     databricks.write(f"{LOGS}/t.log", b"100\nline\n")
     backend = live(workspace)
 

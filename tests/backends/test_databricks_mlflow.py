@@ -15,7 +15,7 @@ from bot.backends.run import Submission
 from bot.errors import ProjectError, ServiceError
 from bot.sandbox.databricks import Databricks as Workspace
 from bot.sandbox.world import World
-from bot.services.databricks import Databricks
+from bot.services.databricks_sdk import DatabricksSdk
 from bot.services.mlflow import Mlflow
 from bot.settings import Workspace as Access
 from tests.conftest import CONTENT
@@ -41,8 +41,8 @@ def backend(workspace: Workspace) -> DatabricksMlflow:
     return DatabricksMlflow(client(workspace), "databricks")
 
 
-def client(workspace: Workspace) -> Databricks:
-    return Databricks(Access(workspace.url, (SecretStr("dapi-bot"),)))
+def client(workspace: Workspace) -> DatabricksSdk:
+    return DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),)))
 
 
 def mlflow(workspace: Workspace) -> Mlflow:
@@ -128,7 +128,7 @@ def test_nothing_of_the_project_is_run_where_the_token_is(
 
 def test_a_workspace_without_a_dbfs_root_is_told_in_so_many_words(world: World, tmp_path: Path) -> None:
     backend = DatabricksMlflow(
-        Databricks(Access(world.databricks.url, (SecretStr(world.keys.validation),))), "databricks"
+        DatabricksSdk(Access(world.databricks.url, (SecretStr(world.keys.validation),))), "databricks"
     )
     asked = submission(
         project(tmp_path / "project"), environment={"MLFLOW_RUN_ID": "0" * 32, "MLFLOW_EXPERIMENT_ID": "0"}

@@ -10,22 +10,23 @@ from tests.controllers.scene import QUICK, Scene
 from tests.controllers.tellings import Tellings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The neighbours of the bots that are killed."""
     with World(tmp_path_factory.mktemp("cut_world"), CONTENT, slots=8) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tellings(
     request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Tellings]:
-    """Stories; those of all tests that were chosen are told ahead of them."""
+    """Stories; those of all tests of the file that were chosen are told ahead of them."""
     found = Tellings(world, tmp_path_factory.mktemp)
     found.tell(first_of_all)
     for item in request.session.items:
-        if isinstance(item, pytest.Function) and "story" in getattr(item, "fixturenames", ()):
+        chosen = isinstance(item, pytest.Function) and item.path == request.path
+        if chosen and "story" in item.fixturenames:
             given = item.callspec.params
             found.foresee(given["story"])
             found.foresee(given["story"], given.get("side", "before"), given.get("cut", ""))

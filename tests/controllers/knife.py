@@ -15,7 +15,7 @@ from bot.controllers.neighbours import Neighbours, Place
 Side = Literal["before", "after"]
 
 AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply", "answer", "like", "attach")
-DATABRICKS = ("make_folder", "write", "remove", "submit", "cancel", "create_job", "update_job")
+DATABRICKS = ("make_folder", "write", "remove", "submit", "cancel", "create_job", "update_job", "comment")
 MLFLOW = (
     "make_experiment",
     "start",
@@ -26,6 +26,7 @@ MLFLOW = (
     "tag_experiment",
     "delete_version",
     "delete_run",
+    "tag_version",
 )
 
 

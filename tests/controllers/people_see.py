@@ -117,6 +117,9 @@ def masked(text: str, scene: Scene) -> str:
     for number, commit in enumerate(scene.commits, start=1):
         text = text.replace(commit, f"(commit {number})").replace(commit[:7], f"(commit {number})")
     text = re.sub(r"\b[0-9a-f]{40}\b", "(another commit)", text.replace(scene.name, "(name)"))
+    text = re.sub(rf"\bpull request {scene.number}\b", "pull request (number)", text)
+    text = text.replace(f"'signalman_pull_request': '{scene.number}'", "'signalman_pull_request': '(number)'")
+    text = re.sub(r"next run \d{4}-\d\d-\d\d \d\d:\d\d \w+", "next run (moment)", text)
     text = re.sub(r"\(http\S*\)", "(address)", text)
     text = re.sub(r"/runs/\d+/project-\w+/", "/(folder of the run)/", text)
     return re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "(time)", _alone(text))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.controllers import branch
+from bot.controllers import manifest as manifest_file
 from tests.controllers import people_see
 from tests.controllers.cuts import changes, everywhere
 from tests.controllers.knife import Side
@@ -14,7 +14,7 @@ from tests.controllers.tellings import Story, Tellings, in_turn
 
 HOOKS = "/Shared/mlflow_hooks"
 CHANGES = (
-    "write 1, write 2, write 3, remove 1, create_job 1, open_thread 1, write 4",
+    "write 1, write 2, write 3, create_job 1, remove 1, open_thread 1, write 4",
 )  # fmt: skip
 
 
@@ -22,6 +22,7 @@ CHANGES = (
 def merged(scene: Scene) -> dict[str, Any]:
     hooks = f"mlflow_hooks/{scene.name}"
     scene.push({f"{hooks}_stays.py": NOTEBOOK.format(1), f"{hooks}_changes.py": NOTEBOOK.format(1)}, "main")
+    scene.push({"config/mlops.yml": scene.without_jobs()}, "main")
     scene.push({f"{hooks}_goes.txt": "1"}, "main")
     scene.bot.knife.rest()
     scene.bot.hear_of_branch()
@@ -47,7 +48,7 @@ def merged(scene: Scene) -> dict[str, Any]:
 
 def manifest(scene: Scene) -> dict[str, Any]:
     """What the workspace is said to hold of the story's files, and whether of the newest commit."""
-    content = scene.bot.neighbours.production.databricks.read(branch.manifest_path(scene.bot.repository))
+    content = scene.bot.neighbours.production.databricks.read(manifest_file.path(scene.bot.repository))
     found = json.loads(content or b"{}")
     files = {people_see.masked(path, scene): digest for path, digest in found["files"].items() if scene.name in path}
     return {"commit": people_see.masked(found["commit"], scene), "files": files}

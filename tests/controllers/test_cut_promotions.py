@@ -1,16 +1,17 @@
 """Promotions whose passes are cut off, wherever one may be: the same job, and each pull request told once."""
 
-from typing import Any
+import re
+from typing import Any, Literal
 
 import pytest
 
 from tests.controllers import people_see
 from tests.controllers.cuts import changes, everywhere
 from tests.controllers.knife import Side
-from tests.controllers.scene import Scene
+from tests.controllers.scene import SCORING, Scene
 from tests.controllers.tellings import Story, Tellings, in_turn
 
-CHANGES = ("update_job 1, reply 1, update_job 2",)
+POINTED = "update_job 1, reply 1, tag_version 1, tag_version 2, update_job 2"
 
 
 @in_turn
@@ -31,12 +32,39 @@ def by_alias_to_another_version(scene: Scene) -> dict[str, Any]:
     return ended(scene)
 
 
-def begun(scene: Scene) -> str:
+@in_turn
+def tried_first(scene: Scene) -> dict[str, Any]:
+    model = begun(scene, smoke=True)
+    scene.world.databricks.transition(model, 1, "Production")
+    return ended(scene)
+
+
+@in_turn
+def refused(scene: Scene) -> dict[str, Any]:
+    model = begun(scene, verdict="failed")
+    scene.world.databricks.transition(model, 1, "Production")
+    return ended(scene)
+
+
+CHANGES = {
+    by_stage: (POINTED,),
+    by_alias_to_another_version: (POINTED,),
+    tried_first: ("make_experiment 1, start 1, write 1, submit 1, tag 1", f"end 1, tag 2, {POINTED}"),
+    refused: ("tag_version 1, reply 1, tag_version 2, tag_version 3",),
+}
+
+
+def begun(scene: Scene, verdict: Literal["succeeded", "failed"] = "succeeded", *, smoke: bool = False) -> str:
     """A pull request whose model nobody promoted yet, and the job that would score with it; gives the model's name."""
     scene.bot.knife.rest()
     scene.open({"README.md": scene.name})
-    scene.bot.neighbours.repositories[scene.bot.repository].azure.open_thread(scene.number, "Passed.", "closed")
-    scene.push({"config/mlops.yml": scene.with_a_job_of_its_own()}, "main")
+    azure = scene.bot.neighbours.repositories[scene.bot.repository].azure
+    azure.open_thread(scene.number, "Passed.", "closed")
+    azure.set_status(scene.number, 1, verdict, "judged", "")
+    config = scene.with_a_job_of_its_own()
+    assert "smoke: false" in config
+    own = config.replace("smoke: false", "smoke: true") if smoke else config
+    scene.push({"config/mlops.yml": own, f"{SCORING}/note.md": scene.name}, "main")
     scene.bot.hear_of_branch()
     scene.bot.finish()
     scene.registered()
@@ -49,32 +77,70 @@ def champion(scene: Scene, version: int) -> None:
 
 
 def ended(scene: Scene) -> dict[str, Any]:
+    model = f"{scene.name}_model"
     scene.bot.knife.cut_from_here()
-    scene.bot.hear_of_model(f"{scene.name}_model")
+    scene.bot.hear_of_model(model)
     scene.bot.finish()
-    return {"jobs": people_see.jobs(scene), "threads": people_see.threads(scene)}
+    told = [
+        {key: re.sub(r":[0-9a-f]{12}", ":(digest)", people_see.masked(tag, scene)) for key, tag in tags.items()}
+        for tags in scene.told_on(model)
+    ]
+    tried = [run["info"]["status"] for run in smoke_runs(scene)]
+    shared = scene.world.azure.read("config/mlops.yml").decode().replace("smoke: true", "smoke: false")
+    scene.push({"config/mlops.yml": shared, f"{SCORING}/note.md": f"{scene.name} is over"}, "main")
+    return {"jobs": people_see.jobs(scene), "threads": people_see.threads(scene), "versions": told, "tried": tried}
 
 
-STORIES: list[Story] = [by_stage, by_alias_to_another_version]
+def smoke_runs(scene: Scene) -> list[dict[str, Any]]:
+    """What the model was tried with."""
+    call = scene.world.mlflow.call
+    wanted = {"filter": "name = '/Shared/signalman/smoke'", "max_results": 10}
+    there = call("POST", "/api/2.0/mlflow/experiments/search", wanted).get("experiments", [])
+    asked = {
+        "experiment_ids": [one["experiment_id"] for one in there],
+        "filter": f"tags.`signalman.model` = '{scene.name}_model'",
+    }
+    found: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", asked).get("runs", []) if there else []
+    return found
+
+
+STORIES: list[Story] = list(CHANGES)
 CASES = [
     pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")
     for story in STORIES
-    for place in everywhere(CHANGES)
+    for place in everywhere(CHANGES[story])
 ]
 
 
-@pytest.mark.parametrize(("story", "version"), [(by_stage, "1"), (by_alias_to_another_version, "2")])
-def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(
-    tellings: Tellings, story: Story, version: str
-) -> None:
+@pytest.mark.parametrize("story", STORIES)
+def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(tellings: Tellings, story: Story) -> None:
+    told = tellings.of(story)
+
+    assert changes(told.scene.bot.knife.passes) == list(CHANGES[story])
+    assert told.scene.bot.errors == []
+
+
+@pytest.mark.parametrize(
+    ("story", "version"), [(by_stage, "1"), (by_alias_to_another_version, "2"), (tried_first, "1")]
+)
+def test_a_promotion_ends_in_a_job_that_is_pointed_and_told_of(tellings: Tellings, story: Story, version: str) -> None:
     told = tellings.of(story)
     (job,) = told.seen["jobs"]
 
-    assert changes(told.scene.bot.knife.passes) == list(CHANGES)
-    assert f"'default': '{version}', 'name': 'model_version'" in job["parameters"]
+    assert f"'name': 'model_version', 'default': '{version}'" in job["parameters"]
     assert f"'signalman_version': '{version}'" in job["tags"]
     assert f"**v{version}**" in told.seen["threads"][0][1][-1]
-    assert told.scene.bot.errors == []
+    assert "scores with this version" in told.seen["versions"][int(version) - 1]["signalman"]
+    assert told.seen["tried"] == (["FINISHED"] if story is tried_first else [])
+
+
+def test_a_refused_one_leaves_the_job_and_is_told_of(tellings: Tellings) -> None:
+    told = tellings.of(refused)
+    (job,) = told.seen["jobs"]
+
+    assert "'name': 'model_version', 'default': ''" in job["parameters"]
+    assert [comment.startswith("🛑") for comment in told.seen["threads"][0][1]] == [False, True]
+    assert "does not score with this version" in told.seen["versions"][0]["signalman"]
 
 
 @pytest.mark.parametrize(("story", "side", "cut"), CASES)

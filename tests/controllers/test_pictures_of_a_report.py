@@ -25,7 +25,7 @@ TRAIN, SCORE = Project(path="projects/train"), Project(path="projects/score")
 HISTORY = Baseline(history=({"rmse": 0.74}, {"rmse": 0.73, "r2": 0.4}, {"rmse": float("nan")}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bot_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> Neighbours:
     var = tmp_path_factory.mktemp("pictures")
     environment = {**world.environment("http://127.0.0.1:1", var), "BOT_CONFIG": "config/bot.yml"}

@@ -5,20 +5,27 @@ that brought it, so that one reply too many can be seen.
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bot.actions import Action, PointJob, Reply, TagJob
+from bot.actions import Action, CommentVersion, PointJob, Reply, TagJob, TagVersion
 from bot.config import Folder, Job, Mlops
-from bot.facts import BranchFacts, ModelFacts, Origin, ServingVersion, SourceFile
+from bot.definitions import short
+from bot.facts import Admission, BranchFacts, BranchJobs, ModelFacts, ModelVersion, Origin, ServingVersion, SourceFile
 from bot.rules import rollout, sync
 from tests.rules.workspace_in_memory import WorkspaceInMemory
 
 REPOSITORY = "contoso/ml/wine"
 FOLDER = Folder(**{"from": "hooks", "to": "/Shared/hooks"})
-JOBS = tuple(Job(name=name, notebook="/Shared/hooks/a", model="wine_model") for name in ("nightly", "weekly"))
+JOBS = tuple(
+    Job(name=name, notebook="/Shared/hooks/z", model="wine_model", unvalidated="allow")
+    for name in ("nightly", "weekly")
+)
+SIGNATURE = '{"inputs":[{"name":"acidity","type":"double"}]}'
+NOW = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
 NAMES = ["a.py", "c.csv", "d/e.py"]
 CUTS = st.none() | st.integers(-4, 6)  # counted from the end, too
 
@@ -39,6 +46,7 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
         self.config = Mlops(folders=(FOLDER,), jobs=JOBS[:1])
         self.serving: list[ServingVersion] = []
         self.told: list[str] = []
+        self.tags: dict[str, str] = {}
 
     @rule(changes=st.dictionaries(st.sampled_from(NAMES), st.sampled_from([None, "x", "y"])), jobs=st.integers(1, 2))
     def merge(self, changes: dict[str, str | None], jobs: int) -> None:
@@ -59,14 +67,14 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
     @rule(cut=CUTS, job=st.integers(0, 1))
     def look_at_the_model(self, cut: int | None, job: int) -> None:
         if job < len(self.config.jobs):
-            self.carry_out(rollout.plan(self.model(JOBS[job].name)), cut)
+            self.carry_out(rollout.plan(self.model(JOBS[job].name), NOW), cut)
 
     @rule()
     def settle(self) -> None:
         for _ in range(2):
             self.carry_out(sync.plan(self.branch()), None)
             for job in self.config.jobs:
-                self.carry_out(rollout.plan(self.model(job.name)), None)
+                self.carry_out(rollout.plan(self.model(job.name), NOW), None)
         wanted = {path: source.digest for path, source in self.wanted().items()}
         assert self.workspace.objects == wanted
         assert (self.workspace.manifest.commit, dict(self.workspace.manifest.files)) == (self.tip, wanted)
@@ -81,14 +89,34 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
         assert len(of_merges) == len(set(of_merges))
 
     def branch(self) -> BranchFacts:
-        jobs = {job.name: self.workspace.jobs.get(job.name) for job in self.config.jobs}
-        files = () if self.workspace.manifest.commit == self.tip else tuple(self.sources())
-        merged = ((self.number, self.tip),)
-        return BranchFacts(REPOSITORY, "main", self.tip, self.config, files, self.workspace.manifest, jobs, merged)
+        wanted = {job.name: short(job) for job in self.config.jobs}
+        there = {name: self.workspace.jobs.get(name) for name in wanted}
+        held = self.workspace.manifest
+        return BranchFacts(
+            repository=REPOSITORY,
+            target="main",
+            tip=self.tip,
+            config=self.config,
+            files=tuple(self.sources()),
+            manifest=held,
+            jobs=BranchJobs(REPOSITORY, self.tip, wanted, held.jobs, there),
+            merged=((self.number, self.tip),),
+            confirmed=True,
+        )
 
     def model(self, job: str) -> ModelFacts:
         origin = Origin(REPOSITORY, "c" * 40, 7)
-        return ModelFacts(REPOSITORY, job, self.workspace.jobs.get(job), tuple(self.serving), origin)
+        chosen = rollout.serving(self.serving)
+        known = ModelVersion(chosen.name, chosen.version, chosen.run, tags=self.tags) if chosen else None
+        return ModelFacts(
+            REPOSITORY,
+            job,
+            self.workspace.jobs.get(job),
+            tuple(self.serving),
+            origin,
+            next(one for one in JOBS if one.name == job),
+            Admission(known, SIGNATURE, SIGNATURE),
+        )
 
     def sources(self) -> list[SourceFile]:
         return [
@@ -106,6 +134,10 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
                     self.change(job.name, parameters={"model_name": name, "model_version": version})
                 case TagJob(job, name, version):
                     self.change(job.name, tags={**job.tags, rollout.MODEL: name, rollout.VERSION: version})
+                case TagVersion(_, _, tags):
+                    self.tags = {**self.tags, **tags}
+                case CommentVersion():
+                    pass
                 case Reply(_, body, sign):
                     self.told += [body] if not any(one.startswith(sign or body) for one in self.told) else []
                 case _:

@@ -38,7 +38,8 @@ TIME = "it must be a time such as 90s, 30m or 2h."
 
 MISTAKES = [
     ("tarjet: main", "tarjet is not a key that Signalman knows; remove it or correct its spelling. "
-        "It may be: target, branches, experiment, backend, projects, folders, jobs."),
+        "It may be: target, branches, experiment, backend, projects, folders, jobs, definitions, "
+        "bundle_target, job_drift, most_removed."),
     (
         "projects: [{path: a, timeot: 3m}]",
         "projects[0].timeot is not a key that Signalman knows; remove it or correct its spelling. "
@@ -130,7 +131,6 @@ def test_each_mistake_gets_a_line_of_its_own() -> None:
     assert mistake("jobs: [{}]\nbackend: spark").splitlines() == [
         f'config/mlops.yml: backend is "spark"; {BACKENDS}',
         "config/mlops.yml: jobs[0].name is missing.",
-        "config/mlops.yml: jobs[0].notebook is missing.",
         "config/mlops.yml: jobs[0].model is missing.",
     ]
 
@@ -144,7 +144,7 @@ def test_each_mistake_gets_a_line_of_its_own() -> None:
          f'config/bot.yml: limits.sweep is "often"; {TIME}'),
         ("repos: []\nrepositories: [{project: a, repository: b}]",
          "config/bot.yml: repos is not a key that Signalman knows; remove it or correct its spelling. "
-         "It may be: repositories, registry_webhooks, limits, policies, report, commands, templates."),
+         "It may be: repositories, client, registry_webhooks, limits, policies, report, commands, templates."),
         ("{}", "config/bot.yml: repositories is missing."),
         ("", "config/bot.yml: repositories is missing."),
         ("- a", "config/bot.yml holds ['a'] at its top; it must hold keys and values."),
@@ -229,6 +229,32 @@ def test_what_is_filled_in_is_not_filled_again(branch: str, user: str) -> None:
     assert config.fill("{branch}/{user}", branch=branch, user=user) == f"{branch}/{user}"
 
 
+# -- names in Unity Catalog
+
+
+@pytest.mark.parametrize(("forbidden", "lacking"), [("['.']", '"/"'), ("['/', ':']", '"."'), ("[]", '"/" and "."')])
+def test_a_branch_may_not_break_a_name_in_unity_catalog(forbidden: str, lacking: str) -> None:
+    told = mistake(f"branches: {{forbidden: {forbidden}}}\nprojects: [{{path: a, model: 'dev.ml.{{branch}}_model'}}]")
+
+    assert told == (
+        "config/mlops.yml: projects[0].model is dev.ml.{branch}_model, a name in Unity Catalog, where no part may hold "
+        f"{lacking}; add {lacking} to branches.forbidden."
+    )
+
+
+def test_the_rule_that_holds_by_default_takes_names_in_unity_catalog() -> None:
+    text = "projects: [{path: a, model: 'dev.ml.{branch}_model', retrain: {model: prod.ml.wine_model}}]"
+
+    assert config.parse(Mlops, text, config.MLOPS_FILE).projects[0].model == "dev.ml.{branch}_model"
+
+
+@pytest.mark.parametrize("model", ["prod.ml.wine_model", "prod.ml.*_model", "*.wine-model"])
+def test_a_job_may_follow_names_in_unity_catalog(model: str) -> None:
+    text = f"jobs: [{{name: a, notebook: /Shared/a, model: '{model}'}}]"
+
+    assert config.parse(Mlops, text, config.MLOPS_FILE).jobs[0].model == model
+
+
 # -- what is told badly today
 
 
@@ -302,3 +328,13 @@ def test_an_unknown_key_is_told_with_those_that_are_known() -> None:
 )
 def test_nothing_can_be_written_wrong_without_a_sentence_about_it(text: str) -> None:
     mistake(text)
+
+
+def test_what_is_written_once_may_be_used_in_several_places_and_overridden_there() -> None:
+    text = "once: &once {a: 1, b: 2}\nfirst: {<<: *once, b: 3}\nsecond: {<<: [*once, {c: 4}]}\n"
+
+    found = config.load(text, "x.yml")
+
+    assert found == {"once": {"a": 1, "b": 2}, "first": {"a": 1, "b": 3}, "second": {"a": 1, "b": 2, "c": 4}}
+    with pytest.raises(ConfigError, match="the key b is there twice"):
+        config.load("once: &once {a: 1}\nfirst: {<<: *once, b: 3, b: 4}\n", "x.yml")

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from bot import config, settings
-from bot.config import Mlops, Project
-from bot.controllers import conversation
+from bot.config import Project
+from bot.controllers import conversation, standing
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.controllers.rights import Rights
 from bot.facts import Live, ProjectRun, PullRequestHead, Situation, Step
@@ -120,7 +120,7 @@ def test_what_only_asks_is_told(bot: Bot, number: int, line: str, told: str) -> 
     asked = commands.read(line)
     assert asked is not None
 
-    found = conversation.told(asked, situation(bot, number), None, bot.neighbours)
+    found = conversation.told(asked, situation(bot, number), repository(bot), bot.neighbours)
 
     assert found is not None
     assert told in found
@@ -132,7 +132,7 @@ def test_what_changes_something_is_not_answered_by_telling(bot: Bot, number: int
     asked = commands.read(verb.examples[0])
     assert asked is not None
 
-    assert conversation.told(asked, situation(bot, number), None, bot.neighbours) is None
+    assert conversation.told(asked, situation(bot, number), repository(bot), bot.neighbours) is None
 
 
 def test_what_serves_is_told_with_its_commit_and_since_when(bot: Bot) -> None:
@@ -145,16 +145,15 @@ def test_what_serves_is_told_with_its_commit_and_since_when(bot: Bot) -> None:
     })  # fmt: skip
     job(world, "told-idle", {}, {})
     names = ("told-live", "told-idle", "told-missing")
-    wanted = Mlops(jobs=tuple(config.Job(name=name, notebook="/Shared/x", model="told_live") for name in names))
+    wanted = [config.Job(name=name, notebook="/Shared/x", model="told_live") for name in names]
 
-    serving, idle, missing = conversation.live(wanted, world)
+    serving, idle, missing = standing.loaded(wanted, world)
 
     assert (serving.model, serving.version, serving.commit) == ("told_live", "1", "c" * 40)
     assert serving.since is not None
     assert abs((datetime.now(UTC) - serving.since).total_seconds()) < 3600
     assert idle == Live("told-idle", problem="no version of told_live was promoted yet")
     assert "no such job" in missing.problem
-    assert conversation.live(None, world) == ()
 
 
 def job(world: Neighbours, name: str, parameters: dict[str, str], tags: dict[str, str]) -> None:

@@ -903,7 +903,6 @@ def test_the_workspace_registry_knows_no_aliases_and_no_webhooks_of_mlflows(with
     for method, path in (
         ("POST", "/api/2.0/mlflow/registered-models/alias"),
         ("GET", "/api/2.0/mlflow/webhooks"),
-        ("POST", "/api/2.0/mlflow/unity-catalog/registered-models/create"),
     ):
         with pytest.raises(NotFound) as refused:
             client.api_client.do(method, path, body={} if method == "POST" else None)

@@ -596,3 +596,23 @@ def test_storage_that_sends_elsewhere_or_is_away_is_told_without_the_address() -
 
     assert elsewhere.asked == []
     assert "secret" not in str(moved.value) + str(away.value)
+
+
+# A version's tags
+
+
+@pytest.mark.slow
+def test_a_version_is_read_with_its_status_and_tagged_as_often_as_one_likes(service: Mlflow, world: World) -> None:
+    name = unused("tagged_model")
+    number = version(world, name)
+
+    for _ in range(2):
+        service.tag_version(name, number, {"signalman": "Job `nightly` scores with it.", "told": "x"})
+    found = service.version(name, number)
+
+    assert found is not None
+    assert (found.status, found.stage) == ("READY", "None")
+    assert found.tags == {"signalman": "Job `nightly` scores with it.", "told": "x"}
+    assert service.version(name, "99") is None
+    with pytest.raises(NotFound):
+        service.tag_version(name, "99", {"told": "x"})

@@ -1,5 +1,9 @@
 """What a deployment needs of the environment, and that its secrets are shown nowhere."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,9 +67,64 @@ def test_a_deployment_with_all_it_needs_is_read() -> None:
     assert found.database_url.startswith("sqlite:///")
 
 
+OTHER = {"DATABRICKS_VALIDATION_HOST": "https://adb-9.9.azuredatabricks.net", "DATABRICKS_VALIDATION_TOKEN": "other"}
+
+
 def test_pull_request_code_runs_in_the_production_workspace_only_if_no_other_is_named() -> None:
     assert read().shares_workspace
-    assert not read(DATABRICKS_VALIDATION_HOST="https://adb-9.9.azuredatabricks.net").shares_workspace
+    assert not read(**OTHER).shares_workspace
+
+
+def test_the_production_workspace_is_recognised_however_its_address_is_written() -> None:
+    written = "https://ADB-123.4.AzureDatabricks.net/?o=123"
+
+    assert read(**OTHER | {"DATABRICKS_VALIDATION_HOST": written}).shares_workspace
+
+
+def test_databricks_sdk_is_not_left_to_present_the_production_token_in_the_validation_workspace() -> None:
+    told = mistake(DATABRICKS_VALIDATION_HOST=OTHER["DATABRICKS_VALIDATION_HOST"])
+
+    assert told.startswith("DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production workspace's")
+
+
+def test_a_token_for_a_validation_workspace_that_is_not_named_is_a_mistake() -> None:
+    told = mistake(DATABRICKS_VALIDATION_TOKEN="other-words")
+
+    assert told.startswith("DATABRICKS_VALIDATION_TOKEN is set and DATABRICKS_VALIDATION_HOST is not")
+    assert "other-words" not in told
+
+
+def test_one_sign_in_for_two_workspaces_is_noticed() -> None:
+    signed_in_otherwise = {"DATABRICKS_TOKEN": None, "DATABRICKS_VALIDATION_TOKEN": None}
+
+    assert read(**OTHER | signed_in_otherwise).shares_identity
+    assert not read(**OTHER).shares_identity
+    assert not read(DATABRICKS_TOKEN=None).shares_identity
+
+
+@pytest.mark.parametrize(
+    ("changed", "warnings"),
+    [
+        ({}, ["pull-request code runs in the production workspace"]),
+        (OTHER, []),
+        (
+            {**OTHER, "DATABRICKS_TOKEN": "", "DATABRICKS_VALIDATION_TOKEN": ""},
+            ["pull-request code runs with the identity that the production workspace knows the bot by"],
+        ),
+    ],
+)
+def test_a_start_warns_of_what_two_workspaces_would_keep_apart(
+    tmp_path: Path, changed: dict[str, str], warnings: list[str]
+) -> None:
+    environment = {"PATH": os.environ["PATH"], "SIGNALMAN_VAR": str(tmp_path), **NEEDED, **changed}
+
+    started = subprocess.run(
+        [sys.executable, "-c", "from bot import app; app.prepare()"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    told = [json.loads(line)["message"] for line in started.stderr.splitlines() if '"warning"' in line]
+    assert [one.partition(";")[0] for one in told] == warnings
 
 
 def test_the_production_token_is_not_taken_for_the_validation_workspace() -> None:
@@ -80,6 +139,32 @@ def test_an_mlflow_server_serves_as_registry_too_unless_another_is_named() -> No
 
     assert read(MLFLOW_TRACKING_URI=f"{server}/").registry_uri == server
     assert read(MLFLOW_TRACKING_URI=server, MLFLOW_REGISTRY_URI="databricks").registry_uri == "databricks"
+
+
+SILENT = """
+repositories: [{project: "${AZURE_DEVOPS_PROJECT}", repository: "${AZURE_DEVOPS_REPOSITORY}"}]
+registry_webhooks: [mlflow]
+limits: {poll: 2m}
+"""
+
+
+@pytest.mark.parametrize(
+    ("registry", "tells"),
+    [("databricks-uc", False), ("databricks", False), ("https://mlflow.contoso.example", True)],
+)
+def test_a_registry_tells_by_itself_only_by_webhooks_that_the_deployment_names(
+    registry: str, tells: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "bot.yml").write_text(SILENT)
+
+    found = read(BOT_CONFIG=str(tmp_path / "bot.yml"), MLFLOW_REGISTRY_URI=registry)
+
+    assert (found.registry_tells, found.limits.poll) == (tells, 120.0)
+
+
+def test_unity_catalog_never_tells() -> None:
+    assert read().registry_tells
+    assert not read(MLFLOW_REGISTRY_URI="databricks-uc").registry_tells
 
 
 # -- two values, and files
@@ -267,8 +352,13 @@ def test_an_address_that_holds_a_password_is_refused_without_showing_it() -> Non
 
 def test_a_registry_is_the_workspaces_or_an_mlflow_server() -> None:
     assert mistake(MLFLOW_REGISTRY_URI="sqlite") == (
-        'MLFLOW_REGISTRY_URI is "sqlite"; it must be "databricks" or the http(s) address of an MLflow server.'
+        'MLFLOW_REGISTRY_URI is "sqlite"; '
+        'it must be "databricks", "databricks-uc" or the http(s) address of an MLflow server.'
     )
+
+
+def test_runs_are_not_tracked_in_unity_catalog() -> None:
+    assert mistake(MLFLOW_TRACKING_URI="databricks-uc").startswith('MLFLOW_TRACKING_URI is "databricks-uc"')
 
 
 def test_an_address_without_its_scheme_is_shown_as_it_was_found() -> None:

@@ -22,6 +22,10 @@ SECRETS = ("old-secret", "new-secret")
 EXPECTED: dict[str, Model | str] = {
     "transitioned_stage": Model("tide_model"),
     "transitioned_to_archived": Model("tide_model"),
+    "transitioned_to_production": Model("tide_model"),
+    "transition_requested": Model("tide_model"),
+    "transition_to_production_requested": Model("tide_model"),
+    "tag_that_accepts": Model("tide_model"),
     "version_created": "until it is moved to a stage",
     "comment_created": "cannot change which version",
     "tag_set": "cannot change which version",

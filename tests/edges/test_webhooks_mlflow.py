@@ -26,6 +26,7 @@ ID = "0c0ffee0-1111-4222-8333-444455556666"
 EXPECTED: dict[str, Model | str] = {
     "alias_created": Model("tide_model"),
     "alias_deleted": Model("tide_model"),
+    "tag_that_accepts": Model("tide_model"),
     "version_created": "model_version.created cannot change",
     "tag_set": "model_version_tag.set cannot change",
     "registered_model_created": "registered_model.created cannot change",

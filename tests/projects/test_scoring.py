@@ -1,6 +1,6 @@
 """The example scoring project, run for real."""
 
-import importlib.util
+import importlib
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -123,18 +123,3 @@ def test_rows_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(SystemExit, match=sentence):
         predict.with_pandas(model, rows, {})
-
-
-@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed; a cluster brings it")
-def test_on_a_cluster_spark_predicts_the_same(
-    workspace: Workspace, trained: dict[str, Any], scored: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-
-    ended = workspace.project(
-        "ExampleScoringProject", model_name="diabetes", model_version=trained["model_version"], data="toy"
-    )
-
-    assert ended.returncode == 0, ended.stderr
-    assert f"prediction mean {scored['metrics']['prediction_mean']:.3f}" in ended.stdout

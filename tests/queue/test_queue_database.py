@@ -185,6 +185,30 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "new/folder/queue.db").stat().st_mode) == 0o600
 
 
+WRITES_ONCE = """
+import sys
+from bot.queue import Queue
+from bot.subjects import Model
+queue = Queue(sys.argv[1])
+queue.wake([Model("theirs")])
+queue.close()
+"""
+
+
+def test_what_one_process_opens_twice_keeps_its_log_from_other_processes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    migrate(url)
+    first, second = Queue(url), Queue(url)
+    first.wake([Model("first")])
+    second.wake([Model("second")])
+    subprocess.run([sys.executable, "-c", WRITES_ONCE, url], check=True)
+    first.wake([Model("first again")])
+    third = Queue(url)
+    assert {row.subject.name for row in third.subjects(10)} == {"first", "second", "theirs", "first again"}
+    for queue in (first, second, third):
+        queue.close()
+
+
 def test_a_poll_reads_while_another_process_writes(tmp_path: Path, clock: Clock, senders: Senders) -> None:
     queue = Queue(f"sqlite:///{tmp_path}/queue.db", clock=clock)
     migrate(f"sqlite:///{tmp_path}/queue.db")
@@ -238,9 +262,16 @@ def test_a_server_that_is_not_there_is_an_error_in_words() -> None:
 
 def test_a_file_that_is_a_folder_is_an_error_in_words(tmp_path: Path) -> None:
     queue = Queue(f"sqlite:///{tmp_path}")
-    with pytest.raises(QueueError, match="cannot be opened"):
+    with pytest.raises(QueueError, match="unable to open database file"):
         queue.counts()
     assert not queue.writable()
+
+
+def test_a_folder_nobody_can_make_is_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    queue = Queue(f"sqlite:///{tmp_path}/taken/queue.db")
+    with pytest.raises(QueueError, match=r"taken/queue\.db cannot be made: "):
+        queue.counts()
 
 
 HOLDS_A_ROW = """

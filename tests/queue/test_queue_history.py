@@ -151,3 +151,13 @@ def test_one_subject_can_be_asked_for(queue: Queue, senders: Senders) -> None:
     assert found is not None
     assert (found.subject, found.generation, found.seen) == (HERE, 1, 0)
     assert queue.subject(THERE) is None
+
+
+def test_what_the_last_pass_over_a_subject_left_behind_can_be_asked_for(queue: Queue, senders: Senders) -> None:
+    queue.mark(senders.delivery(HERE))
+    (lease,) = queue.take(1, lease=30, worker="w")
+    assert queue.memo(HERE) == {}
+    queue.settle(lease, Outcome(memo={"thread": 4}))
+
+    assert queue.memo(HERE) == {"thread": 4}
+    assert queue.memo(THERE) == {}

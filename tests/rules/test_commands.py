@@ -101,6 +101,10 @@ def test_what_only_speaks_of_a_command_is_none(content: str) -> None:
         ("/mlops logs Training ²", "not a number of lines", ""),
         ("/mlops logs", "how it is written", ""),
         ("/mlops rollback", "how it is written", ""),
+        ("/mlops rollback sync x", "too much", "/mlops rollback sync"),
+        ("/mlops rollback SYNC x y", "too much", "/mlops rollback SYNC"),
+        ("/mlops rollback model a b", "too much", "/mlops rollback model a"),
+        ("/mlops confirm sync now", "too much", "/mlops confirm sync"),
         ("/mlops override gate", "needs a reason", ""),
         ("/mlops override gate reason=", "needs a reason", ""),
         ('/mlops override gate reason="half', "not closed", ""),
@@ -324,7 +328,7 @@ def test_every_order_is_found_again_for_its_commit_and_for_no_other(line: str) -
     assert commands.orders(talk, "f" * 40) == ()
 
 
-@pytest.mark.parametrize("line", [OVERRIDE, "/mlops ok-to-test"])
+@pytest.mark.parametrize("line", [OVERRIDE, "/mlops ok-to-test", "/mlops confirm sync"])
 def test_a_commit_that_begins_like_another_inherits_no_judgement(line: str) -> None:
     twin = COMMIT[:12] + "0" * 28
     talk = discussion(said(1, line, KIM), said(2, accepted(line), ME, parent=1))

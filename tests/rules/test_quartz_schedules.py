@@ -79,6 +79,41 @@ def test_a_run_is_told_in_the_schedules_time_zone() -> None:
     assert quartz.next_run(Schedule(cron="0 0 2 * * ?", timezone="../../etc/passwd"), WEDNESDAY) is None
 
 
+@pytest.mark.parametrize(
+    ("cron", "after", "runs"),
+    [
+        # The night in which the clock goes from 2 to 3, and the one in which it goes from 3 back to 2.
+        ("0 30 2 * * ?", "2026-03-28T00:00Z", ["28 02:30 +0100", "30 02:30 +0200", "31 02:30 +0200"]),
+        ("0 0/30 1-3 * * ?", "2026-03-29T00:15Z", ["29 01:30 +0100", "29 03:00 +0200", "29 03:30 +0200"]),
+        ("0 30 2 * * ?", "2026-10-24T12:00Z", ["25 02:30 +0100", "26 02:30 +0100", "27 02:30 +0100"]),
+        ("0 30 2 * * ?", "2026-10-25T00:45Z", ["25 02:30 +0100", "26 02:30 +0100", "27 02:30 +0100"]),
+        ("0 0 3 * * ?", "2026-10-24T12:00Z", ["25 03:00 +0100", "26 03:00 +0100", "27 03:00 +0100"]),
+        ("0 0 3 1 1 ? 2027", "2026-10-24T12:00Z", ["01 03:00 +0100"]),
+    ],
+)
+def test_the_next_runs_are_those_that_the_clock_on_the_wall_shows(cron: str, after: str, runs: list[str]) -> None:
+    schedule = Schedule(cron=cron, timezone="Europe/Zurich")
+
+    found = quartz.next_runs(schedule, datetime.fromisoformat(after), 3)
+
+    assert [moment.strftime("%d %H:%M %z") for moment in found] == runs
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        (Schedule(cron="0 0 2 * * ?", timezone="Europe/Zurich"), ""),
+        (Schedule(cron="0 99 2 * * ?"), "99 is not a number from 0 to 59"),
+        (Schedule(cron="0 2 * * ?"), "0 2 * * ? has not six or seven fields"),
+        (Schedule(cron="0 0 2 * * ?", timezone="Mars/Crater"), "Mars/Crater is not a time zone"),
+        (Schedule(cron="0 0 2 * * ?", timezone="../../etc/passwd"), "../../etc/passwd is not a time zone"),
+    ],
+)
+def test_what_is_wrong_with_a_schedule_is_told(schedule: Schedule, told: str) -> None:
+    assert quartz.mistake(schedule).startswith(told)
+    assert bool(quartz.mistake(schedule)) == bool(told)
+
+
 def test_what_is_paused_has_no_next_run() -> None:
     assert quartz.next_run(Schedule(cron="0 0 2 * * ?", paused=True), WEDNESDAY) is None
 

@@ -20,7 +20,7 @@ V12, V17, V18 = version("12", 10), version("17", 20), version("18", 30)
 
 def looked(job: JobFacts, *candidates: ServingVersion) -> JobFacts:
     """The job after a pass over its model."""
-    return after(job, rollout.plan(model(*candidates, job=job)))
+    return after(job, rollout.plan(model(*candidates, job=job), NOW))
 
 
 def back(facts: ModelFacts, cut: int | None = None) -> JobFacts:
@@ -48,14 +48,14 @@ def test_the_job_scores_with_the_version_before_and_its_tags_say_why() -> None:
 
 
 def test_no_look_undoes_it_while_the_same_version_is_promoted() -> None:
-    assert rollout.plan(model(V17, job=HELD)) == []
-    assert rollout.plan(model(replace(V17, updated=99), V12, job=HELD)) == []
+    assert rollout.plan(model(V17, job=HELD), NOW) == []
+    assert rollout.plan(model(replace(V17, updated=99), V12, job=HELD), NOW) == []
 
 
 def test_a_job_that_somebody_pointed_elsewhere_goes_back_to_the_version_before() -> None:
     elsewhere = replace(HELD, parameters={**HELD.parameters, "model_version": "3"})
 
-    assert rollout.plan(model(V17, job=elsewhere)) == [PointJob(elsewhere, "wine_model", "12")]
+    assert rollout.plan(model(V17, job=elsewhere), NOW) == [PointJob(elsewhere, "wine_model", "12")]
 
 
 def test_another_promotion_ends_it_and_clears_the_tag() -> None:
@@ -136,7 +136,7 @@ def test_cut_off_anywhere_and_looked_at_in_any_order_it_ends_in_the_same_job(
 
     assert (job.parameters, job.tags) == (whole.parameters, whole.tags)
     if rollout.HELD in job.tags:
-        assert rollout.plan(model(*now, job=job)) == []
+        assert rollout.plan(model(*now, job=job), NOW) == []
 
 
 @given(CANDIDATES, CANDIDATES, CANDIDATES)

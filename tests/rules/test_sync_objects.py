@@ -68,6 +68,18 @@ def test_a_folder_may_be_mirrored_to_two_places() -> None:
             "rename one of them.",
         ),
         (
+            [file("projects/wine/data.csv"), file("projects/wine/Data.csv")],
+            "projects/wine/data.csv and projects/wine/Data.csv would bring /Shared/projects/wine/data.csv and "
+            "/Shared/projects/wine/Data.csv to the workspace: two names that differ by case only, which many see as "
+            "one. Spell them alike, or rename one of them.",
+        ),
+        (
+            [file("projects/wine/data.csv"), file("projects/Wine/other.csv"), file("projects/Wine/data.csv")],
+            "projects/wine/data.csv and projects/Wine/other.csv would bring /Shared/projects/wine and "
+            "/Shared/projects/Wine to the workspace: two names that differ by case only, which many see as one. Spell "
+            "them alike, or rename one of them.",
+        ),
+        (
             [file("projects/wine/data", link=True)],
             "projects/wine/data is a symbolic link; links are never followed. Replace it by the file itself.",
         ),
@@ -82,6 +94,16 @@ def test_a_file_that_cannot_be_written_is_refused_in_a_sentence(files: list[Sour
         sync.objects([HOOKS, PROJECTS], files)
 
     assert str(refused.value) == sentence
+
+
+def test_all_that_is_wrong_is_told_at_once_but_not_without_end() -> None:
+    links = [file(f"projects/{place}", link=True) for place in range(30)]
+
+    with pytest.raises(ConfigError) as refused:
+        sync.objects([PROJECTS], links)
+
+    assert len(str(refused.value).splitlines()) == 21
+    assert str(refused.value).endswith("and 10 more")
 
 
 def test_two_folders_that_meet_in_the_workspace_do_not_overwrite_each_other() -> None:

@@ -8,7 +8,7 @@ from bot.sandbox.world import World
 from tests.openapi import MISSING, OpenApi, Watch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watch(world: World) -> Watch | None:
     """Validates every request of the bot's and every answer; None where the documents are not at hand."""
     if MISSING is not None:

@@ -119,6 +119,14 @@ class People:
         """Register another version and have it serve."""
         self._version += 1
         self._world.mlflow.call("POST", "/api/2.0/mlflow/model-versions/create", self._new_version)
+        # Nobody validated it; somebody has accepted it.
+        tag = {
+            "name": MODEL,
+            "version": str(self._version),
+            "key": "signalman_accepted",
+            "value": "Ada: it is known",
+        }
+        self._world.mlflow.call("POST", "/api/2.0/mlflow/model-versions/set-tag", tag)
         self._world.databricks.transition(MODEL, self._version, "Production", archive=True)
 
     def work(self, seconds: float, pace: float, pull_requests: int) -> int:

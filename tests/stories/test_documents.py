@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.words import report
 from tests.conftest import Bot
 from tests.openapi import MISSING, Watch
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
@@ -13,6 +14,7 @@ VERBS = {
     "Pull Request Statuses_Create",
     "Pull Request Statuses_List",
     "Pull Request Thread Comments_Create",
+    "Pull Request Thread Comments_Delete",
     "Pull Request Thread Comments_Update",
     "Pull Request Threads_Create",
     "Pull Request Threads_List",
@@ -35,6 +37,10 @@ def test_every_call_the_bot_makes_is_validated(bot: Bot, watch: Watch | None) ->
     bot.settle()
     pr = opened(bot, "watched", {f"{QUICK}/watched.md": "well"})
     bot.settle()
+    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    azure.open_thread(pr.number, report.not_yet(), "closed")
+    bot.forget(pr)
+    bot.sweep()
     bot.world.azure.complete(pr.number)
     bot.settle()
     bot.sweep()

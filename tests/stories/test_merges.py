@@ -49,6 +49,20 @@ def test_what_somebody_else_put_there_stays(bot: Bot) -> None:
     assert f"{HOOKS}/mine.txt" in bot.world.databricks.tree(HOOKS)
 
 
+def test_folders_go_with_their_last_file_unless_somebody_keeps_something_there(bot: Bot) -> None:
+    files = {f"mlflow_hooks/{folder}/inner/one.txt": "1" for folder in ("left", "shared")}
+    bot.world.azure.complete(opened(bot, "adds_folders", files).number)
+    bot.settle()
+    bot.neighbours.production.databricks.write(f"{HOOKS}/shared/mine.txt", b"by hand")
+
+    bot.world.azure.complete(opened(bot, "removes_folders", dict.fromkeys(files)).number)
+    bot.settle()
+
+    there = {path: bot.world.databricks.tree_on_disk.kind(f"{HOOKS}/{path}") for path in ("left", "shared/inner")}
+    assert there == {"left": None, "shared/inner": None}
+    assert bot.world.databricks.tree(f"{HOOKS}/shared") == {f"{HOOKS}/shared/mine.txt": b"by hand"}
+
+
 def test_the_job_is_created_once_and_its_pause_is_left_alone(bot: Bot) -> None:
     (job,) = (job for job in bot.world.databricks.jobs() if job["settings"]["name"] == "nightly")
     schedule = job["settings"]["schedule"]

@@ -61,7 +61,7 @@ def test_a_conflict_is_told_instead(content: Bot) -> None:
 def test_a_configuration_that_the_merge_would_break_is_told(content: Bot) -> None:
     pr = opened(content, "breaks_config", {"config/mlops.yml": "targets: main\n"})
 
-    assert "config/mlops.yml: targets is not a key" in previewed(content, pr).problem
+    assert "config/mlops.yml: targets is not a key" in previewed(content, pr).refused
 
 
 def test_a_merge_that_repairs_the_target_branch_brings_what_the_workspace_does_not_hold(content: Bot) -> None:
@@ -79,11 +79,60 @@ def test_a_merge_that_repairs_the_target_branch_brings_what_the_workspace_does_n
     assert told.problem == ""
 
 
+def test_what_the_target_branch_has_wrong_already_is_held_against_nobody_else(content: Bot) -> None:
+    azure, wrong = content.world.azure, "resources: {jobs: {%s: {name: %s, taks: []}}}\n"
+    azure.push("main", {"config/jobs/old_mistake.yml": wrong % ("a", "a")}, "Break a job", base="main")
+    other = opened(content, "unrelated", {"mlflow_hooks/unrelated.py": NOTEBOOK.format(1)})
+    worse = opened(content, "worse", {"config/jobs/new_mistake.yml": wrong % ("b", "b")})
+
+    told, held = previewed(content, other), previewed(content, worse)
+    azure.push("main", {"config/jobs/old_mistake.yml": None}, "Mend it", base="main")
+
+    assert told.already.startswith("config/jobs/old_mistake.yml: resources.jobs.a")
+    assert (told.refused, told.added) == ("", ("/Shared/mlflow_hooks/unrelated",))
+    assert held.refused.startswith("config/jobs/new_mistake.yml: resources.jobs.b")
+    assert held.already == told.already
+
+
 def test_a_databricks_that_is_away_is_told_in_a_sentence_and_holds_up_nothing(content: Bot) -> None:
     pr = opened(content, "while_away", {"mlflow_hooks/table.csv": "a\n3\n"})
-    content.world.databricks.fail_next("GET", "/api/2.2/jobs/list", 503)
+    content.world.databricks.fail_next("GET", "/api/2.2/jobs/get", 503)
 
     told = previewed(content, pr)
 
     assert told == Preview(problem=told.problem)
-    assert told.problem.startswith("Databricks could not look for job nightly")
+    assert told.problem.startswith("Databricks could not show job ")
+
+
+JOB = """
+resources:
+  jobs:
+    previewed:
+      name: previewed-training
+      run_as: {user_name: somebody@contoso.com}
+      tasks: [{task_key: train, notebook_task: {notebook_path: ../../mlflow_hooks/%s.py}}]
+      schedule: {quartz_cron_expression: "0 0 4 ? * SUN", timezone_id: Europe/Zurich}
+"""
+
+
+def test_a_job_that_a_merge_brings_is_told_with_its_next_runs(content: Bot) -> None:
+    pr = opened(content, "brings_a_job", {"config/jobs/previewed.yml": JOB % "preview"})
+
+    (job,) = previewed(content, pr).jobs
+
+    assert (job.name, job.created, job.left) == ("previewed-training", True, ("run_as",))
+    assert job.schedule == "at 04:00, only on Sunday Europe/Zurich"
+    assert [when.strftime("%a %H:%M") for when in (job.next_run, *job.later) if when] == ["Sun 04:00"] * 3
+
+
+def test_mistakes_in_job_definitions_are_refused_before_the_merge(content: Bot) -> None:
+    pr = opened(content, "brings_a_mistake", {"config/jobs/previewed.yml": JOB % "gone" + "targets: {}\n"})
+    missing = opened(content, "brings_no_notebook", {"config/jobs/previewed.yml": JOB % "gone"})
+
+    told, without = previewed(content, pr), previewed(content, missing)
+
+    assert told.refused.startswith("config/jobs/previewed.yml: targets says where a bundle is deployed to")
+    assert without.refused.startswith(
+        "config/jobs/previewed.yml: task train of job previewed runs /Shared/mlflow_hooks/gone, but the repository"
+    )
+    assert (told.problem, told.jobs, without.jobs) == ("", (), ())

@@ -59,12 +59,12 @@ def test_a_project_that_fails_is_told_so_with_its_reason(bot: Bot, mode: str, re
 
 
 def test_a_run_past_its_limit_is_stopped_and_told(bot: Bot) -> None:
-    limited = bot.world.azure.read("config/mlops.yml").decode().replace("timeout: 20s", "timeout: 2s", 1)
+    limited = bot.world.azure.read("config/mlops.yml").decode().replace("timeout: 3m", "timeout: 2s", 1)
     bot.world.azure.push("main", {"config/mlops.yml": limited}, "Shorten the limit", base="main")
 
     pr = opened(bot, "endless", in_mode(bot, "for ever"))
     bot.settle()
-    restored = limited.replace("timeout: 2s", "timeout: 20s", 1)
+    restored = limited.replace("timeout: 2s", "timeout: 3m", 1)
     bot.world.azure.push("main", {"config/mlops.yml": restored}, "Lengthen it again", base="main")
 
     assert pr.status == "failed"

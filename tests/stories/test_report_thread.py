@@ -6,6 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from bot.controllers import thread as replying
+from bot.facts import Discussion
+from bot.services.azure_devops import AzureDevOps
+from bot.subjects import PullRequest as PullRequestSubject
+from bot.words import report
 from tests.conftest import Bot, PullRequest
 from tests.stories.test_commands_from_a_pull_request import asked, attempts, running
 from tests.stories.test_pull_requests import QUICK, in_mode, opened, told_about
@@ -73,6 +78,71 @@ def test_a_report_that_somebody_deleted_is_written_anew_with_the_next_change_and
 
     assert left_alone == 1, "only the deleted one"
     assert [thread[0].startswith("### ✅") for thread in pr.threads] == [False, True]
+
+
+def test_what_is_told_before_there_is_a_report_stays_below_it(bot: Bot) -> None:
+    pr = running(bot, "told_early")
+    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    (thread,) = (one["id"] for one in bot.world.azure.threads(pr.number) if "signalman.thread" in one["properties"])
+    bot.world.azure.delete_comment(pr.number, thread, 1, author=bot.world.azure.bot_name)
+
+    for _ in range(2):
+        replying.reply(azure, pr.number, "It is live.", "It is live")
+    early = pr.threads[-1]
+    asked(pr, "/mlops cancel")
+
+    assert early == ["### ⚪ Not validated so far\n\nWhat became of this pull request is told below.\n", "It is live."]
+    assert [comment.splitlines()[0][:5] for comment in pr.threads[-1]] == ["### 🛑", "It is"]
+
+
+def test_two_threads_that_were_opened_in_the_same_moment_become_one(bot: Bot) -> None:
+    pr = opened(bot, "twice_begun", in_mode(bot, "fine"))
+    bot.settle()
+    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    for first in (report.not_yet(), "Merged."):
+        second = azure.open_thread(pr.number, first, "closed")
+        for told in ("It is live.", "It was refused."):
+            azure.reply(pr.number, second, told)
+    bot.sweep()
+
+    kept, *others = pr.threads
+    assert kept[0].startswith("### ✅")
+    assert kept[1:] == ["It is live.", "It was refused.", "Merged."]
+    assert {said for thread in others for said in thread} == {"None"}
+
+
+@pytest.mark.parametrize(
+    ("first", "below"), [(report.not_yet(), ["It is live."]), ("Merged.", ["It is live.", "Merged."])]
+)
+def test_of_two_threads_the_report_is_kept_though_the_pull_request_is_closed(
+    bot: Bot, first: str, below: list[str]
+) -> None:
+    pr = opened(bot, f"twice_begun_{len(below)}", {"README.md": "x"})
+    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    azure.reply(pr.number, azure.open_thread(pr.number, first, "closed"), "It is live.")
+    azure.open_thread(pr.number, "### ✅ Passed", "closed")
+    bot.world.azure.abandon(pr.number)
+    bot.settle()
+
+    assert pr.threads == [["### ✅ Passed", *below], ["None"]]
+
+
+def test_what_is_told_while_the_report_is_being_made_ends_below_it(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    pr = opened(bot, "told_meanwhile", in_mode(bot, "fine"))
+    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+
+    def listen(number: int) -> Discussion:
+        read = AzureDevOps.discussion(azure, number)
+        if replying.reply(azure, number, "It is live."):
+            bot.queue.wake([PullRequestSubject(bot.settings.served[0].key, number)])
+        return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(azure, "discussion", listen)
+        bot.settle()
+
+    (kept,) = (thread for thread in pr.threads if thread[0] != "None")
+    assert [comment[:11] for comment in kept] == ["### ✅ ML va", "It is live."]
 
 
 def test_only_a_verdict_that_changes_is_told_by_a_reply(bot: Bot) -> None:

@@ -4,10 +4,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from example_reports import HEAD, LOG, NOW, SCORE, TRAIN, run_of
+from example_reports import HEAD, LOG, MUCH, NOW, SCORE, TRAIN, UNBRINGABLE, run_of
 
 from bot.config import Metric
-from bot.facts import JobTouched, Judgement, Live, Order, Place, Preview, Situation, Step, Team
+from bot.facts import (
+    Edited,
+    JobTouched,
+    Judgement,
+    Live,
+    Order,
+    Place,
+    Preview,
+    RolledBack,
+    Situation,
+    Standing,
+    Step,
+    Synced,
+    Team,
+)
 from bot.rules import commands
 from bot.rules.commands import Mistake
 from bot.words import answers
@@ -51,11 +65,24 @@ PREVIEW = Preview(
     jobs=(
         JobTouched("nightly-scoring", created=False, schedule="daily at 02:00", next_run=AT + timedelta(hours=17)),
         JobTouched("weekly-drift", created=True, paused=True),
+        JobTouched("weekly", created=False, was="monthly", changes=("schedule.quartz_cron_expression",)),
+        JobTouched("old-report", created=False, schedule="at 02:00 UTC", removed=True),
+        JobTouched("by-hand", created=False, schedule="at 02:00 UTC", released=True),
     ),
 )
 LIVE = (
     Live("nightly-scoring", "wine_quality", "17", HEAD.commit, AT),
     Live("weekly-drift", problem="no version of wine_drift was promoted"),
+)
+EDITED = Edited(tuple(f"/Shared/hooks/number_{number}" for number in range(6)), ("nightly",), AT)
+STANDING = Standing(
+    "contoso/ml/wine",
+    "0123456789ab",
+    Synced(HEAD.commit, 41, AT),
+    objects=14,
+    kept={"/Shared/hooks/old": "job by-hand runs it"},
+    rolled_back=RolledBack("0123456789ab", HEAD.commit, "Ada Lovelace", AT, 42, "7/1"),
+    jobs=LIVE,
 )
 
 
@@ -79,6 +106,8 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_accepted_cancel": lambda: accepted("/mlops cancel"),
     "answer_accepted_override": lambda: accepted(OVERRIDE),
     "answer_accepted_ok_to_test": lambda: accepted("/mlops ok-to-test"),
+    "answer_accepted_confirm": lambda: accepted("/mlops confirm sync"),
+    "answer_looks_anew": lambda: answers.looks_anew("/mlops run", HEAD.commit),
     "answer_accepted_retrain": lambda: accepted("/mlops retrain"),
     "answer_nothing_to_run": lambda: answers.nothing_to_run("/mlops run"),
     "answer_refused": lambda: answers.refused(OVERRIDE, commands.refusal(verb("override"), "bo", "ada", LEADS)),
@@ -98,8 +127,9 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_status": lambda: answers.status("/mlops status", SITUATION),
     "answer_status_queued": lambda: answers.status("/mlops status", QUEUED),
     "answer_status_nothing": lambda: answers.status("/mlops status", replace(SITUATION, steps=(), pages="")),
-    "answer_live": lambda: answers.live("/mlops status prod", LIVE),
-    "answer_live_no_job": lambda: answers.live("/mlops status prod", ()),
+    "answer_live": lambda: answers.live("/mlops status prod", STANDING),
+    "answer_live_edited": lambda: answers.live("/mlops status prod", replace(STANDING, kept={}, edited=EDITED)),
+    "answer_live_no_job": lambda: answers.live("/mlops status prod", Standing("contoso/ml/wine", HEAD.commit, None)),
     "answer_logs": lambda: answers.logs(
         "/mlops logs ExampleTrainingProject 2", "ExampleTrainingProject", LOG, 2, "https://bot.example.com/runs/t"
     ),
@@ -107,6 +137,17 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_diff": lambda: answers.diff("/mlops diff", PREVIEW),
     "answer_diff_nothing": lambda: answers.diff("/mlops diff", Preview()),
     "answer_diff_problem": lambda: answers.diff("/mlops diff", Preview(problem="two notebooks would be one")),
+    "answer_diff_refused": lambda: answers.diff("/mlops diff", UNBRINGABLE),
+    "answer_diff_refused_in_part": lambda: answers.diff(
+        "/mlops diff", replace(PREVIEW, refused="Job a is in the way.")
+    ),
+    "answer_diff_removing_much": lambda: answers.diff("/mlops diff", MUCH),
+    "answer_diff_on_a_broken_target": lambda: answers.diff(
+        "/mlops diff", Preview(already="mlflow_hooks/link is a symbolic link.")
+    ),
+    "answer_diff_with_a_job_that_was_left_alone": lambda: answers.diff(
+        "/mlops diff", replace(PREVIEW, already="Job a is left alone.\nJob b too.")
+    ),
     "answer_diff_unknown": lambda: answers.diff("/mlops diff", None),
     "answer_explain": lambda: answers.explain("/mlops explain", REFUSED, (OVERRIDDEN,)),
     "answer_explain_queued": lambda: answers.explain("/mlops explain", QUEUED, told="waits for Databricks"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bot.actions import State
 from bot.config import BranchRule, Job, Metric, Mlops, Project
@@ -11,21 +12,28 @@ from bot.facts import (
     Baseline,
     Earlier,
     JobTouched,
+    ModelFacts,
+    NotPromoted,
     Order,
     Picture,
     Place,
     Preview,
     ProjectRun,
+    Promotion,
     PullRequestHead,
     Reference,
+    RequestFacts,
+    RolledBack,
     ServingVersion,
     Situation,
     Step,
+    TransitionRequest,
 )
 from bot.rules import branches, gates
-from bot.words import replies, report, status
+from bot.words import replies, report, status, versions
 
 WORKSPACE = "https://adb-123.4.azuredatabricks.net"
+ZURICH = ZoneInfo("Europe/Zurich")
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 CONFIG = Mlops()
 
@@ -212,8 +220,22 @@ PREVIEW = Preview(
     jobs=(
         JobTouched("nightly-scoring", False, "daily at 02:00 UTC", datetime(2026, 3, 3, 2, 0, tzinfo=UTC)),
         JobTouched("weekly-drift", True, "Mondays at 03:00 UTC", paused=True),
+        JobTouched(
+            "weekly-training",
+            False,
+            "at 02:30 Europe/Zurich",
+            datetime(2026, 3, 28, 2, 30, tzinfo=ZURICH),
+            later=(datetime(2026, 3, 30, 2, 30, tzinfo=ZURICH), datetime(2026, 3, 31, 2, 30, tzinfo=ZURICH)),
+            changes=("schedule.quartz_cron_expression", "tasks.train.timeout_seconds"),
+            left=("permissions", "run_as"),
+        ),
     ),
 )
+UNBRINGABLE = Preview(
+    refused="mlflow_hooks/link is a symbolic link; links are never followed. Replace it by the file itself.\n"
+    + "\n".join(f"config/jobs/{place}.yml: resources.jobs.a.taks is not a key" for place in range(20))
+)
+MUCH = Preview(removed=tuple(f"/Shared/mlflow_hooks/n{place}" for place in range(5)), held=5, objects=7)
 NO_PREVIEW = Preview(problem="/Shared/mlflow_hooks/report exists and was not written by Signalman")
 EARLIER = (
     Earlier("77aa01b2c3", "failed", "ExampleTrainingProject refused: rmse 0.802 > 0.7446 (production v12 0.73 + 2%)"),
@@ -246,6 +268,12 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "passed_accepted": lambda: report.ended(situation(*ACCEPTED)),
     "passed_accepted_failure": lambda: report.ended(situation(*ACCEPTED_FAILURE)),
     "passed_merge_refused": lambda: report.ended(situation(TRAINED, preview=NO_PREVIEW)),
+    "passed_unbringable": lambda: report.ended(situation(TRAINED, preview=UNBRINGABLE)),
+    "passed_removing_much": lambda: report.ended(situation(TRAINED, preview=MUCH)),
+    "failed_unbringable": lambda: report.ended(situation(*CRASHED, preview=UNBRINGABLE)),
+    "no_cluster_unbringable": lambda: report.ended(situation(*LOST, preview=UNBRINGABLE)),
+    "passed_on_a_broken_target": lambda: report.ended(situation(TRAINED, preview=Preview(already=UNBRINGABLE.refused))),
+    "nothing_to_run_unbringable": lambda: report.ended(situation(preview=UNBRINGABLE)),
     "failed": lambda: report.ended(situation(*CRASHED, earlier=EARLIER[:1])),
     "failed_no_model": lambda: report.ended(situation(*NO_MODEL)),
     "failed_timed_out": lambda: report.ended(situation(*TIMED_OUT)),
@@ -281,10 +309,17 @@ RETRAINED = run_of(
     model_version="18",
     model_page=f"{WORKSPACE}/ml/models/wine_quality/versions/18",
 )
+V17 = ServingVersion("wine_model", "17", "r", "alias champion", 1, by_alias=True)
+SMOKED = ProjectRun(
+    "t", "projects/Scoring", "d4e5f6a70123", 0, "databricks-jobs",
+    run_page="https://adb-1.azuredatabricks.net/jobs/runs/7", mlflow_page="https://adb-1.azuredatabricks.net/ml/7",
+    started=datetime(2026, 3, 2, 2, 0, tzinfo=UTC), ended=datetime(2026, 3, 2, 2, 1, tzinfo=UTC), outcome="succeeded",
+)  # fmt: skip
 NIGHTLY = Job(name="nightly-scoring", notebook="/Shared/hooks/score", model="wine_*")
 
 
 REPLIES: Mapping[str, Callable[[], str]] = {
+    "reply_before_any_report": report.not_yet,
     "reply_merged": lambda: replies.merged(
         "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (1, 1, 0), "/Shared/projects": (12, 0, 3)}, []
     ),
@@ -292,21 +327,97 @@ REPLIES: Mapping[str, Callable[[], str]] = {
         "d4e5f6a70123", "0123456789ab", {"/Shared/mlflow_hooks": (1, 1, 0)}, []
     ),
     "reply_merged_with_job": lambda: replies.merged(
-        "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (0, 2, 0)}, ["nightly-scoring"]
+        "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (0, 2, 0)}, [("nightly-scoring", "created")]
     ),
-    "reply_promoted_first": lambda: replies.promoted(
-        ServingVersion("wine_model", "17", "r", "alias champion", 1, by_alias=True), "nightly-scoring", ("", "")
+    "reply_merged_with_what_waits": lambda: replies.merged(
+        "d4e5f6a70123",
+        "d4e5f6a70123",
+        {"/Shared/mlflow_hooks": (1, 0, 0)},
+        [("nightly-scoring", "changed"), ("weekly", "removed")],
+        {"/Shared/mlflow_hooks/old": replies.UNCONFIRMED, "/Shared/mlflow_hooks/in_use": "job by-hand runs it"},
+        ["config/jobs/a.yml: job a (a) is managed by a Databricks Asset Bundle in the workspace, so it is left alone."],
+        2,
     ),
+    "reply_taken_back": lambda: replies.taken_back(
+        RolledBack("d4e5f6a70123", "0123456789ab", "Ada Lovelace", None, 42, "7/1"), 2
+    ),
+    "reply_taking_back": lambda: replies.taking_back(RolledBack("d4e5f6a70123", "0123456789ab", "Ada"), 41),
+    "reply_promoted_first": lambda: replies.promoted(Promotion(V17, "nightly-scoring")),
     "reply_promoted_next": lambda: replies.promoted(
-        ServingVersion("wine_model", "17", "r", "stage Production", 1, by_alias=False),
-        "nightly-scoring",
-        ("wine_model", "12"),
+        Promotion(
+            replace(V17, promoted_by="stage Production"),
+            "nightly-scoring",
+            ("wine_model", "12"),
+            smoke=SMOKED,
+            measured={"rows": 120.0},
+            next_run=datetime(2026, 3, 3, 2, 0, tzinfo=UTC),
+            page="https://adb-1.azuredatabricks.net/jobs/11",
+        )
+    ),
+    "reply_promoted_accepted": lambda: replies.promoted(
+        Promotion(V17, "nightly-scoring", accepted="Ben: the old test set had leaked")
     ),
     "reply_promoted_retrained": lambda: replies.promoted(
-        ServingVersion("wine_quality", "18", "r", "alias champion", 1, by_alias=True),
-        "nightly-scoring",
-        ("wine_quality", "17"),
-        retrained=True,
+        Promotion(replace(V17, name="wine_quality"), "nightly-scoring", ("wine_quality", "16"), retrained=True)
+    ),
+    "reply_not_promoted_never_validated": lambda: replies.not_promoted(
+        NotPromoted(
+            V17,
+            "nightly-scoring",
+            "v12",
+            "Signalman never validated the commit it comes from: `d4e5f6a` was not merged to `main` by a pull request",
+            acceptable=True,
+        )
+    ),
+    "reply_not_promoted_smoke": lambda: replies.not_promoted(
+        NotPromoted(
+            V17,
+            "nightly-scoring",
+            "",
+            "its smoke run on toy data says `KeyError: 'alcohol'`",
+            run=replace(SMOKED, outcome="failed", log=LOG),
+        )
+    ),
+    "reply_accepted_versions": lambda: replies.accepted_versions(
+        [("wine_model", "17", ["nightly-scoring"]), ("tide_model", "2", ["nightly", "weekly"])]
+    ),
+    "reply_nothing_promoted": replies.nothing_promoted,
+    "version_live": lambda: (
+        versions.live(
+            Promotion(
+                V17,
+                "nightly-scoring",
+                ("wine_model", "12"),
+                "d4e5f6a70123",
+                42,
+                smoke=SMOKED,
+                measured={"rows": 120.0},
+                accepted="Ben: leaked",
+            )
+        )
+        + "\n"
+    ),
+    "version_refused": lambda: (
+        versions.refused(
+            NotPromoted(
+                V17, "nightly-scoring", "v12", "it has no signature, so nobody can tell what it has to be given"
+            )
+        )
+        + "\n"
+    ),
+    "version_asked_for": lambda: (
+        versions.asked(
+            RequestFacts(
+                ModelFacts("contoso/ml/wine", "nightly-scoring", None, ()),
+                (TransitionRequest("Production", "ada@contoso.example", 1),),
+                ("wine_model", "12"),
+                {"rmse": 0.71},
+                {"rmse": 0.73, "rows": 120.0},
+                (Metric(name="rmse"), Metric(name="rows", goal="higher")),
+            ),
+            versions.Finding(misfit="it needs a column `sugar`, which `v12` is not given", refused=True, tried=True),
+        )
+        + "\n"
     ),
     "reply_rolled_back": lambda: replies.rolled_back(
         "nightly-scoring", ("wine", "12"), ("wine", "17"), datetime(2026, 3, 3, 2, 0, tzinfo=UTC)

@@ -12,9 +12,30 @@ from rendered import rendered
 from test_escape import HOSTILE
 
 from bot.config import Metric, Project
-from bot.facts import JobTouched, Judgement, Live, Order, Place, Preview, Situation, Step, Team
+from bot.facts import (
+    Edited,
+    JobTouched,
+    Judgement,
+    Live,
+    Order,
+    Place,
+    Preview,
+    RolledBack,
+    Situation,
+    Standing,
+    Step,
+    Synced,
+    Team,
+)
 from bot.rules import commands
 from bot.words import answers
+
+
+def standing(o: str) -> Standing:
+    """What is live, all of it from outside."""
+    jobs = (Live(o, o, o, o, NOW), Live(o, problem=o))
+    return Standing(o, o, Synced(o, 1, NOW, o), True, 3, {o: o}, RolledBack(o, o, o, NOW, 1, o), jobs)
+
 
 MARK = "ж"
 TEXTS = st.lists(st.sampled_from(HOSTILE), max_size=8).map(lambda parts: MARK + "".join(parts) + MARK)
@@ -57,9 +78,23 @@ SAYINGS: dict[str, Callable[[str], str]] = {
     "mistaken quotes": lambda o: mistaken(f'override gate reason="{o}'),
     "help": lambda o: answers.help_(asked(o), commands.rows({"model owner": (o,)})),
     "status": lambda o: answers.status(asked(o), situation(o)),
-    "live": lambda o: answers.live(asked(o), (Live(o, o, o, o, NOW), Live(o, problem=o))),
+    "live": lambda o: answers.live(
+        asked(o),
+        Standing(
+            o,
+            o,
+            Synced(o, 1, NOW, o),
+            True,
+            3,
+            {o: o},
+            RolledBack(o, o, o, NOW, 1, o),
+            (Live(o, o, o, o, NOW), Live(o, problem=o)),
+            Edited((o, o), (o,), NOW),
+        ),
+    ),
     "logs": lambda o: answers.logs(asked(o), o, o, 20),
     "diff": lambda o: answers.diff(asked(o), Preview((o,), (o,), (o,), (JobTouched(o, created=True, schedule=o),))),
+    "refused merge": lambda o: answers.diff(asked(o), Preview((o,), refused=f"{o}\n{o}", problem=o, already=o)),
     "problem": lambda o: answers.diff(asked(o), Preview(problem=o)),
     "explain": lambda o: answers.explain(asked(o), situation(o), (order(o),), o),
     "unknown project": lambda o: answers.unknown_project(asked(o), o, [o, o]),
@@ -86,19 +121,20 @@ def test_what_comes_from_outside_is_shown_as_code_only(saying: str, text: str) -
 def test_every_table_of_an_answer_keeps_its_columns(text: str) -> None:
     assert set(rendered(SAYINGS["help"](text)).rows) == {3}
     assert set(rendered(SAYINGS["status"](text)).rows) == {4}
-    assert set(rendered(SAYINGS["live"](text)).rows) == {4}
+    assert set(rendered(SAYINGS["live"](text)).rows) == {5}
 
 
 @pytest.mark.parametrize("letter", ["x", "`", "|"])
 def test_an_answer_is_short_enough_to_be_posted(letter: str) -> None:
-    long = letter * 100_000
-    paths = (long,) * 1000
+    long = letter * 10_000
+    paths = (long,) * 200
     found = situation(long)
     judged = replace(found.steps[0], judgements=found.steps[0].judgements * 1000)
 
     for said in (
         answers.logs("/mlops logs x 200", long, f"{long}\n" * 500, 200),
         answers.diff("/mlops diff", Preview(paths, paths, paths, (JobTouched(long, created=True),) * 1000)),
+        answers.diff("/mlops diff", Preview(refused="\n".join(paths))),
         answers.explain("/mlops explain", replace(found, steps=(judged,)), (order(long),) * 1000, long),
         answers.unknown_project("/mlops run x", long, paths),
     ):

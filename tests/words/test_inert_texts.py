@@ -1,5 +1,6 @@
 """Nothing from outside is live in anything the bot says, and nothing it says is too long to be posted."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,19 +16,25 @@ from test_escape import HOSTILE
 from bot.config import BranchRule, Job, Metric, Project
 from bot.facts import (
     Baseline,
+    Drift,
     Earlier,
     JobTouched,
+    ModelFacts,
+    NotPromoted,
     Order,
     Picture,
     Place,
     Preview,
+    Promotion,
     Reference,
+    RequestFacts,
     ServingVersion,
     Situation,
     Step,
+    TransitionRequest,
 )
-from bot.rules import branches, gates
-from bot.words import replies, report, status
+from bot.rules import branches, gates, signature
+from bot.words import drift, escape, replies, report, status, versions
 
 MARK = "ж"
 """In no template: where it is seen outside code, text from outside got there."""
@@ -103,8 +110,11 @@ def surrounded(outside: Outside, state: str, *, first: bool = False, **known: An
         pictures=(Picture(outside.title, f"{WORKSPACE}/picture.png"), Picture(outside.title, outside.path)),
         preview=Preview(
             (outside.path,), (outside.path,), (outside.path,),
-            (JobTouched(outside.job, True, outside.told, NOW), JobTouched(outside.job, False, "", paused=True)),
+            (JobTouched(outside.job, True, outside.told, NOW), JobTouched(outside.job, False, "", paused=True),
+             JobTouched(outside.job, False, was=outside.job, changes=(outside.path,), left=(outside.path,))),
             outside.why,
+            outside.why,
+            already=outside.why,
         ),
         earlier=(
             Earlier(outside.commit, "failed", outside.told),
@@ -121,11 +131,38 @@ def serving(outside: Outside) -> ServingVersion:
     return ServingVersion(outside.model, "17", "run", outside.reason, 1, by_alias=True)
 
 
+def promotion(outside: Outside) -> Promotion:
+    run = run_of(SCORE, 61.0, commit=outside.commit)
+    measured, was = {outside.metric: 120.0}, (outside.name, "12")
+    accepted = f"{outside.person}: {outside.why}"
+    return Promotion(serving(outside), outside.job, was, outside.commit, 42, False, run, measured, accepted, NOW)
+
+
+def not_promoted(outside: Outside) -> NotPromoted:
+    run = run_of(SCORE, 61.0, commit=outside.commit, log=outside.log)
+    ours = json.dumps({"inputs": [{"name": outside.metric, "type": outside.told}]})
+    why = signature.misfit(ours, '{"inputs":[{"name":"a","type":"b"}]}', escape.code(outside.name))
+    return NotPromoted(serving(outside), outside.job, outside.model, why, True, run)
+
+
+def requested(outside: Outside) -> RequestFacts:
+    asked = TransitionRequest(outside.branch, outside.person, 1, outside.told)
+    facts = ModelFacts(outside.name, outside.job, None, ())
+    metric = Metric(name=outside.metric)
+    return RequestFacts(facts, (asked,), (outside.model, "12"), {metric.name: 1.0}, {metric.name: 2.0}, (metric,))
+
+
 def bad_name(outside: Outside) -> str:
     bad = branches.judge(outside.branch + "/", BranchRule())
     assert bad is not None
     now = replace(situation(), head=replace(HEAD, target=outside.name))
     return report.bad_branch(now, bad, outside.branch, CONFIG)
+
+
+def drifted(outside: Outside) -> Drift:
+    lines = drift.difference(outside.log, outside.log + outside.reason).lines
+    names = (outside.name, outside.path)
+    return Drift(outside.path, "edited", "report", "x", 1, lines, 1, 1, names, put_back=True, aside=outside.title)
 
 
 def headed(outside: Outside, **known: Any) -> Situation:
@@ -146,7 +183,9 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
     "bad configuration": lambda o: report.bad_config(headed(o, target=o.branch), o.log),
     "fork": lambda o: report.fork(headed(o)),
     "nothing to run": lambda o: report.nothing_to_run(headed(o, changed=(o.log,))),
-    "merged": lambda o: replies.merged("d4e5f6a7", "0123456", {o.branch: (1, 2, 3), o.name: (0, 0, 0)}, [o.model]),
+    "merged": lambda o: replies.merged(
+        "d4e5f6a7", "0123456", {o.branch: (1, 2, 3), o.name: (0, 0, 0)}, [(o.model, "created")]
+    ),
     "retrained": lambda o: replies.retrained(
         o.name,
         run_of(SCORE, 61.0, commit=o.commit, model_name=o.model, model_version="17"),
@@ -158,13 +197,29 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
     "not rolled back": lambda o: replies.not_rolled_back(o.name, "it is not in the workspace."),
     "which job": lambda o: replies.which_job(o.name, [o.model, o.branch]),
     "not retrained": lambda o: replies.not_retrained(o.name, o.reason, run_of(SCORE, 61.0, commit=o.commit, log=o.log)),
-    "promoted": lambda o: replies.promoted(serving(o), o.branch, (o.name, "12")),
+    "promoted": lambda o: replies.promoted(promotion(o)),
+    "not promoted": lambda o: replies.not_promoted(not_promoted(o)),
+    "accepted for promotion": lambda o: replies.accepted_versions([(o.model, "17", [o.job, o.name])]),
+    "live on a version": lambda o: versions.live(promotion(o)),
+    "refused on a version": lambda o: versions.refused(not_promoted(o)),
+    "asked for on a version": lambda o: versions.asked(requested(o), versions.Finding(accepted=o.person)),
+    "drift": lambda o: drift.told([drifted(o)], o.commit),
+    "drift of many": lambda o: drift.told(
+        [drifted(o), *[replace(drifted(o), kind="field", difference=())] * 59], o.commit
+    ),
     "verdict changed": lambda o: replies.verdict_changed(HEAD, "failed", o.told, Earlier(o.commit, "passed", o.told)),
 }
 REPLIES = frozenset(
     (
+        "drift",
+        "drift of many",
         "merged",
         "promoted",
+        "not promoted",
+        "accepted for promotion",
+        "live on a version",
+        "refused on a version",
+        "asked for on a version",
         "verdict changed",
         "retrained",
         "not retrained",
@@ -207,7 +262,7 @@ def test_every_table_keeps_its_columns(saying: str, outside: Outside) -> None:
     assert rows == (*metrics, *(4,) * (steps // 4))
 
 
-FENCED = ("failed", "refused", "bad configuration", "not retrained")
+FENCED = ("failed", "refused", "bad configuration", "not retrained", "not promoted", "drift", "drift of many")
 
 
 @many
@@ -279,7 +334,9 @@ def test_the_pattern_of_the_branch_rule_is_shown_as_it_is_written() -> None:
 
 def test_the_version_a_job_had_before_is_shown_as_code_only() -> None:
     seen = rendered(
-        replies.promoted(ServingVersion("m", "17", "r", "alias champion", 1, by_alias=True), "j", ("m", "@ж #1"))
+        replies.promoted(
+            Promotion(ServingVersion("m", "17", "r", "alias champion", 1, by_alias=True), "j", ("m", "@ж #1"))
+        )
     )
 
     assert MARK not in live(seen)
@@ -335,7 +392,9 @@ def ending(
     return situation(
         *found,
         pictures=(Picture(name, f"{WORKSPACE}/" + "p" * 1900),) * 100,
-        preview=Preview(paths, paths, paths, tuple(JobTouched(path, True, name, NOW) for path in paths), name),
+        preview=Preview(
+            paths, paths, paths, tuple(JobTouched(path, True, name, NOW) for path in paths), name, "\n".join(paths)
+        ),
         earlier=tuple(Earlier("c", kind, name) for kind in ("failed", "superseded") for _ in range(500)),  # type: ignore[arg-type]
     )
 

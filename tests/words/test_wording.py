@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 from example_answers import ANSWERS
+from example_drifts import DRIFTS
 from example_reports import HEAD, PAGES, REPLIES, REPORTS, STATUS_LINES, STATUS_STEPS, failed, situation
 from rendered import rendered
 from wording import SAID, agreed
 
 from bot.words import report
 
-TEXTS = {**REPORTS, **REPLIES, **ANSWERS}
+TEXTS = {**REPORTS, **REPLIES, **ANSWERS, **DRIFTS}
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -27,6 +28,11 @@ def test_a_reply_reads_as_agreed(name: str) -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_reads_as_agreed(name: str) -> None:
     agreed(name, ANSWERS[name]())
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_what_is_said_of_an_edit_reads_as_agreed(name: str) -> None:
+    agreed(name, DRIFTS[name]())
 
 
 def test_the_lines_beside_the_status_read_as_agreed() -> None:

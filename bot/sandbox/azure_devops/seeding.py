@@ -10,6 +10,7 @@ from bot.sandbox.azure_devops.git_objects import File
 NOT_SEEDED = (
     ".git",
     ".venv",
+    ".venv-spark",
     "venv",
     "node_modules",
     "__pycache__",

@@ -19,10 +19,14 @@ TARGET = "main"
 
 
 def prepare(folder: Path) -> Path:
-    """A copy in which a run that waits for a busy machine is not taken for one that hangs."""
+    """A copy in which a run that waits for a busy machine is not taken for one that hangs.
+
+    These people promote whatever there is, so that their job takes a version whose commit was not good enough too.
+    """
     shutil.copytree(CONTENT, folder, ignore=shutil.ignore_patterns("__pycache__"))
     file = folder / "config" / "mlops.yml"
-    file.write_text(re.sub(r"timeout: \w+", "timeout: 10m", file.read_text(encoding="utf-8")), encoding="utf-8")
+    text = re.sub(r"timeout: \w+", "timeout: 10m", file.read_text(encoding="utf-8"))
+    file.write_text(text.replace("smoke: false", "smoke: false\n    unvalidated: allow"), encoding="utf-8")
     return folder
 
 

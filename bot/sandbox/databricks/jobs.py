@@ -16,6 +16,8 @@ from bot.sandbox.databricks.wire import Call, Refusal, missing, now
 
 Found = TypeVar("Found")
 
+LARGE = 100
+
 
 @dataclass
 class Job:
@@ -55,8 +57,13 @@ class JobsApi:
         return {"job_id": job.job_id}
 
     def get(self, call: Call) -> dict[str, Any]:
-        """`jobs/get`."""
-        return self.find(call).shown()
+        """`jobs/get`; in 2.2 by pages where a job has more than 100 tasks, clusters, parameters or environments."""
+        job = self.find(call).shown()
+        if version_of(call) != "2.2":
+            return job
+        begin = int(call.asked().get("page_token") or 0)
+        more = cut(job["settings"], begin)
+        return {**job, "next_page_token": str(begin + LARGE)} if more else job
 
     def list(self, call: Call) -> dict[str, Any]:
         """`jobs/list`, newest first; the name filter is exact but does not look at case."""
@@ -68,8 +75,10 @@ class JobsApi:
             return {"jobs": [job.shown() for job in found]} if found else {}
         shown, more = page(found, asked, most=100)
         with_tasks = str(asked.get("expand_tasks", "")).lower() == "true"
-        jobs = {"jobs": [job.shown(with_tasks=with_tasks) for job in shown]} if shown else {}
-        return {**jobs, **more}
+        jobs = [job.shown(with_tasks=with_tasks) for job in shown]
+        if version_of(call) == "2.2" and with_tasks:
+            jobs = [{**job, "has_more": True} if cut(job["settings"], 0) else job for job in jobs]
+        return {**({"jobs": jobs} if jobs else {}), **more}
 
     def update(self, call: Call) -> dict[str, Any]:
         """`jobs/update`; runs that have begun keep the settings they began with."""
@@ -104,6 +113,16 @@ class JobsApi:
                 raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Job {job_id} does not exist.")
             raise Refusal(404, None, f"Job {job_id} does not exist.")
         return self.jobs[job_id]
+
+
+def cut(settings: Settings, begin: int) -> bool:
+    """Leave 100 elements of each large array, those from `begin`; whether there are more after them.
+
+    https://docs.databricks.com/api/workspace/jobs/get
+    """
+    arrays = {name: settings[name] for name in job_settings.KEYS if settings.get(name)}
+    settings |= {name: entries[begin : begin + LARGE] for name, entries in arrays.items()}
+    return any(len(entries) > begin + LARGE for entries in arrays.values())
 
 
 def version_of(call: Call) -> str:

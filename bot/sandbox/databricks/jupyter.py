@@ -25,10 +25,11 @@ def from_source(content: bytes) -> bytes:
     cells: list[dict[str, Any]] = []
     for cell in text.split("# COMMAND ----------"):
         lines = cell.strip("\n").splitlines(keepends=True)
-        if lines and lines[0].startswith("# MAGIC %md"):
-            plain = [line.removeprefix("# MAGIC ").removeprefix("# MAGIC") for line in lines]
-            plain[0] = plain[0].removeprefix("%md").lstrip(" ")
-            cells.append({"cell_type": "markdown", "metadata": {}, "source": plain})
+        if lines and all(line.startswith("# MAGIC") for line in lines):
+            lines = [line.removeprefix("# MAGIC").removeprefix(" ") for line in lines]
+        if lines and lines[0].startswith("%md"):
+            lines[0] = lines[0].removeprefix("%md").lstrip(" ")
+            cells.append({"cell_type": "markdown", "metadata": {}, "source": lines})
         else:
             cells.append({"cell_type": "code", "metadata": {}, "source": lines, "outputs": [], "execution_count": None})
     metadata = {"language_info": {"name": "python"}}

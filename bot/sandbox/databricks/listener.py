@@ -4,6 +4,7 @@ Turns requests into `Call`s and answers into responses; knows nothing of Databri
 """
 
 import contextlib
+import ipaddress
 import json
 import threading
 from collections.abc import Callable, Iterable
@@ -32,11 +33,14 @@ class _Handler(WSGIRequestHandler):
 
 
 class Listener:
-    """Serves `answer` on 127.0.0.1 from the moment it is made, until `close`."""
+    """Serves `answer` on a loopback address from the moment it is made, until `close`."""
 
-    def __init__(self, port: int, answer: Callable[[Call], Answer]) -> None:
+    def __init__(self, host: str, port: int, answer: Callable[[Call], Answer]) -> None:
+        if not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"The stand-in serves this machine only, not {host}.")
         self._answer = answer
-        self._server = ThreadedWSGIServer("127.0.0.1", port, self._application, _Handler)
+        self._server = ThreadedWSGIServer(host, port, self._application, _Handler)
+        self.host = host
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.port = self._server.port

@@ -12,13 +12,14 @@ from typing import Any
 
 from bot.sandbox.databricks.mlflow_proxy import MlflowProxy
 from bot.sandbox.databricks.stored_files import StoredFiles
+from bot.sandbox.databricks.transition_requests import TransitionRequests
 from bot.sandbox.databricks.tree import Tree, normal
 from bot.sandbox.databricks.webhooks import Webhooks
 from bot.sandbox.databricks.wire import Answer, Call, Handler, Refusal, missing, now
 
 STAGES = ("None", "Staging", "Production", "Archived")
 # Aliases belong to Unity Catalog, MLflow's webhooks to MLflow's own server.
-UNKNOWN_HERE = ("registered-models/alias", "webhooks", "unity-catalog/")
+UNKNOWN_HERE = ("registered-models/alias", "webhooks")
 
 
 class Registry:
@@ -30,6 +31,7 @@ class Registry:
         self.comments: dict[str, dict[str, Any]] = {}
         self._tree = tree
         self._comment_ids = itertools.count(1)
+        self.requests = TransitionRequests(self._stage, self.transition, webhooks, STAGES)
         self._own: dict[tuple[str, str], Handler] = {
             ("POST", "experiments/create"): self.create_experiment,
             ("POST", "registered-models/create"): self.create_model,
@@ -49,6 +51,7 @@ class Registry:
             ("PATCH", "registry-webhooks/update"): webhooks.update,
             ("DELETE", "registry-webhooks/delete"): webhooks.delete,
             ("POST", "registry-webhooks/test"): webhooks.test,
+            **self.requests.table(),
         }
 
     def answer(self, call: Call) -> dict[str, Any] | Answer:
@@ -132,7 +135,7 @@ class Registry:
         """Move a version and tell the webhooks, also of versions that are archived by it."""
         if stage not in STAGES:
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Invalid Model Version stage {stage}.")
-        before = self.mlflow.ask("GET", "model-versions/get", name=name, version=version)["model_version"]
+        before = self._stage(name, version)
         replaced: list[str] = []
         if archive and stage in ("Staging", "Production"):
             found = self.mlflow.ask("GET", "model-versions/search", filter=f"name='{name}'", max_results=10000)
@@ -145,7 +148,7 @@ class Registry:
             "POST", "model-versions/transition-stage", name=name, version=version, stage=stage,
             archive_existing_versions=archive,
         )["model_version"]  # fmt: skip
-        self._told(name, version, before.get("current_stage", "None"), stage)
+        self._told(name, version, before, stage)
         for other in replaced:
             self._told(name, str(other), stage, "Archived")
         result: dict[str, Any] = moved
@@ -196,6 +199,10 @@ class Registry:
             ("COMMENT_CREATED",), asked["name"], version=str(asked["version"]), comment=asked["comment"], text=text
         )
         return {"comment": comment}
+
+    def _stage(self, name: str, version: str) -> str:
+        found = self.mlflow.ask("GET", "model-versions/get", name=name, version=version)["model_version"]
+        return str(found.get("current_stage") or "None")
 
     def _told(self, name: str, version: str, old: str, new: str) -> None:
         if old == new:

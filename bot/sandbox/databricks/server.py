@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bot.sandbox.databricks import catalog_files
+from bot.sandbox.databricks import unity_catalog as catalog
 from bot.sandbox.databricks.dbfs import UPLOADS, Dbfs
 from bot.sandbox.databricks.execution import Executor
 from bot.sandbox.databricks.jobs import JobsApi
@@ -33,7 +35,13 @@ from bot.sandbox.databricks.webhooks import Webhooks
 from bot.sandbox.databricks.wire import KEPT, Answer, Call, Exchange, Handler, Refusal
 from bot.sandbox.databricks.workspace import WorkspaceApi
 
-SUBSCRIBED = ("MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_CREATED")
+PERSON = "ada@contoso.example"
+SUBSCRIBED = (
+    "MODEL_VERSION_TRANSITIONED_STAGE",
+    "MODEL_VERSION_CREATED",
+    "MODEL_VERSION_TAG_SET",
+    "TRANSITION_REQUEST_CREATED",
+)
 FAULTS = {
     403: ("PERMISSION_DENIED", "User does not have the required permissions."),
     429: ("REQUEST_LIMIT_EXCEEDED", "Current request rate exceeds the limit of this endpoint."),
@@ -99,6 +107,8 @@ class Databricks:
             if self._proxy and self.stored_files
             else None
         )
+        files = catalog_files.CatalogFiles(root / "unity_catalog", lambda: self.url)
+        self.unity_catalog = catalog.UnityCatalog(files)
         self._pages = Pages(self.tree_on_disk, self.jobs_api, self.runs_api, self.webhooks, mlflow_url)
         self._routes = table(WorkspaceApi(self.tree_on_disk), self.jobs_api, self.runs_api, Identity(lambda: self.url))
 
@@ -107,11 +117,11 @@ class Databricks:
         """The workspace's address, without a slash at its end."""
         if self._listener is None:
             raise RuntimeError("The stand-in Databricks has no address before it is started.")
-        return f"http://127.0.0.1:{self._listener.port}"
+        return f"http://{self._listener.host}:{self._listener.port}"
 
-    def start(self, port: int = 0) -> Self:
-        """Begin to answer; port 0 takes a free one."""
-        self._listener = Listener(port, self._answer)
+    def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
+        """Begin to answer at a loopback address; port 0 takes a free one."""
+        self._listener = Listener(host, port, self._answer)
         return self
 
     def stop(self) -> None:
@@ -145,6 +155,17 @@ class Databricks:
         if self.registry is None:
             raise RuntimeError("This workspace was started without an MLflow server, so it has no models.")
         self.registry.transition(name, str(version), stage, archive=archive)
+
+    def request_transition(self, name: str, version: str | int, stage: str, *, user: str = PERSON) -> None:
+        """Do what a person does who asks for a model version to be moved to a stage."""
+        if self.registry is None:
+            raise RuntimeError("This workspace was started without an MLflow server, so it has no models.")
+        self.registry.requests.ask(name, str(version), stage, user)
+
+    def comments(self, name: str, version: str | int) -> list[str]:
+        """What was said on a model version, the oldest first."""
+        found = self.registry.comments.values() if self.registry else ()
+        return [one["comment"] for one in found if (one["name"], one["version"]) == (name, str(version))]
 
     def run_now(self, job_id: int, **job_parameters: str) -> int:
         """Press "Run now" of a job; gives the id of the run."""
@@ -223,6 +244,8 @@ class Databricks:
         begun = time.monotonic()
         if self.stored_files and call.path.startswith(SIGNED):
             return self.stored_files.fetch(call)
+        if call.path.startswith(catalog_files.SIGNED):
+            return self.unity_catalog.files.exchange(call)
         if not call.path.startswith((*ASKED_WITH_TOKEN, "/.well-known/", "/oidc/")):
             return self._pages.answer(call)
         if self.latency:
@@ -272,9 +295,14 @@ class Databricks:
         return None, False
 
     def _handler(self, call: Call) -> Handler:
-        if call.path.startswith(("/api/2.0/mlflow/", "/api/3.0/mlflow/")) and self.registry:
-            return self.registry.answer
-        if call.path.startswith(("/api/2.0/dbfs/", UPLOADS)):
+        handler: Handler | None
+        if call.path.startswith((catalog.BELOW, catalog.MODELS)):
+            handler = self.unity_catalog.handler(call)
+        elif call.path.startswith(catalog_files.ASKED):
+            handler = self.unity_catalog.files.handler(call)
+        elif call.path.startswith(("/api/2.0/mlflow/", "/api/3.0/mlflow/")) and self.registry:
+            handler = self.registry.answer
+        elif call.path.startswith(("/api/2.0/dbfs/", UPLOADS)):
             handler = self.dbfs.handler(call)
         else:
             handler = self._routes.get((call.method, call.path))

@@ -22,6 +22,7 @@ KEPT = {"name", "description", "tags", "tasks", "job_clusters", "environments", 
 OF_ONE_TASK = {"new_cluster", "existing_cluster_id", "libraries", "max_retries", "min_retry_interval_millis",
                "retry_on_timeout", *TASK_KINDS, *OTHER_KINDS}  # fmt: skip
 KEYS = {"tasks": "task_key", "job_clusters": "job_cluster_key", "parameters": "name", "environments": "environment_key"}
+REMOVABLE = ("tasks", "job_clusters")
 PROVIDERS = (
     "github,gitlab,bitbucketcloud,gitlabenterpriseedition,bitbucketserver,azuredevopsservices,githubenterprise,"
     "awscodecommit"
@@ -70,7 +71,9 @@ def merged(old: Settings, new: Mapping[str, Any], removed: list[str], version: s
         array, _, key = field.partition("/")
         if not key:
             settings.pop(field, None)
-        elif array in KEYS:
+        elif array not in REMOVABLE:
+            raise _invalid(f"Removing {field} is not supported: of lists, only tasks and job clusters lose entries.")
+        else:
             settings[array] = [entry for entry in settings.get(array, []) if entry.get(KEYS[array]) != key]
     for field, value in new.items():
         if field in KEYS and isinstance(value, list):

@@ -1,0 +1,126 @@
+"""Paths in a job's settings: from the file that names them to where a sync puts them in the workspace. Pure."""
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bot.config import Folder
+
+_ELSEWHERE = re.compile(r"[a-zA-Z][\w+.-]*:/")
+_NOTEBOOKS = (".py", ".ipynb", ".sql", ".scala", ".r", ".R")
+
+
+class Paths:
+    """Translates the paths of one file; collects a sentence for each that leads nowhere."""
+
+    def __init__(self, file: str, folders: tuple[Folder, ...], mistakes: list[str]) -> None:
+        self._folder = posixpath.dirname(file)
+        self._folders = folders
+        self._mistakes = mistakes
+
+    def translate(self, settings: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """Settings whose relative paths have become those of the workspace."""
+        found = dict(settings)
+        git = "git_source" in settings
+        if isinstance(found.get("tasks"), list):
+            found["tasks"] = [self._task(one, git, f"{place}.tasks[{at}]") for at, one in enumerate(found["tasks"])]
+        if isinstance(found.get("environments"), list):
+            found["environments"] = [
+                self._environment(one, f"{place}.environments[{at}]") for at, one in enumerate(found["environments"])
+            ]
+        return found
+
+    def _task(self, task: Any, git: bool, place: str) -> Any:
+        if not isinstance(task, Mapping):
+            return task
+        found = dict(task)
+        for kind, key, notebook in (
+            ("notebook_task", "notebook_path", True),
+            ("spark_python_task", "python_file", False),
+            ("dbt_task", "project_directory", False),
+        ):
+            found = self._within(found, kind, key, git, place, notebook=notebook)
+        sql = found.get("sql_task")
+        if isinstance(sql, Mapping) and isinstance(sql.get("file"), Mapping):
+            found["sql_task"] = self._within(sql, "file", "path", git, f"{place}.sql_task")
+        inner = found.get("for_each_task")
+        if isinstance(inner, Mapping) and "task" in inner:
+            found["for_each_task"] = {**inner, "task": self._task(inner["task"], git, f"{place}.for_each_task.task")}
+        if isinstance(found.get("libraries"), list):
+            found["libraries"] = [
+                self._library(one, f"{place}.libraries[{at}]") for at, one in enumerate(found["libraries"])
+            ]
+        return found
+
+    def _within(
+        self, outer: Mapping[str, Any], kind: str, key: str, git: bool, place: str, *, notebook: bool = False
+    ) -> dict[str, Any]:
+        found, inner = dict(outer), outer.get(kind)
+        if not isinstance(inner, Mapping) or not isinstance(inner.get(key), str):
+            return found
+        if inner.get("source") != "GIT" and not (git and inner.get("source") != "WORKSPACE"):
+            found[kind] = {**inner, key: self._path(inner[key], f"{place}.{kind}.{key}", notebook)}
+        return found
+
+    def _path(self, path: str, place: str, notebook: bool) -> str:
+        if path.startswith("/Workspace/"):
+            # Two names of one node; the one without is what the sync writes to.
+            return path.removeprefix("/Workspace")
+        if path.startswith("/") or _ELSEWHERE.match(path):
+            return path
+        there = self._mirrored(path, place)
+        stem, extension = posixpath.splitext(there)
+        return stem if notebook and extension in _NOTEBOOKS else there
+
+    def _library(self, library: Any, place: str) -> Any:
+        if not isinstance(library, Mapping):
+            return library
+        return {
+            kind: self._file(value, f"{place}.{kind}")
+            if kind in ("whl", "jar", "egg", "requirements") and isinstance(value, str) and _relative(value)
+            else value
+            for kind, value in library.items()
+        }
+
+    def _environment(self, environment: Any, place: str) -> Any:
+        spec = environment.get("spec") if isinstance(environment, Mapping) else None
+        if not isinstance(spec, Mapping) or not isinstance(spec.get("dependencies"), list):
+            return environment
+        named = [
+            self._dependency(one, f"{place}.spec.dependencies[{at}]") for at, one in enumerate(spec["dependencies"])
+        ]
+        return {**environment, "spec": {**spec, "dependencies": named}}
+
+    def _dependency(self, line: Any, place: str) -> Any:
+        option, path = re.fullmatch(r"(-r\s+|-e\s+)?(.*)", str(line), re.DOTALL).groups()  # type: ignore[union-attr]
+        local = path.startswith(("./", "../")) or (option and _relative(path))
+        return f"{option or ''}{self._file(path, place)}" if local else line
+
+    def _file(self, path: str, place: str) -> str:
+        if any(sign in path for sign in "*?["):
+            self._mistakes.append(
+                f'{place} is "{path}", which stands for files that a bundle builds; Signalman builds nothing, so name '
+                "one file that is in the repository or that lies in the workspace."
+            )
+            return path
+        return f"/Workspace{self._mirrored(path, place)}"
+
+    def _mirrored(self, path: str, place: str) -> str:
+        inside = posixpath.normpath(posixpath.join(self._folder, path))
+        for folder in self._folders:
+            if inside == folder.from_ or inside.startswith(f"{folder.from_}/"):
+                return posixpath.normpath(posixpath.join(folder.to, posixpath.relpath(inside, folder.from_)))
+        if inside == ".." or inside.startswith("../"):
+            self._mistakes.append(f'{place} is "{path}", which leads out of the repository.')
+        else:
+            mirrored = ", ".join(folder.from_ for folder in self._folders) or "none"
+            self._mistakes.append(
+                f'{place} is "{path}", which is {inside} in the repository; no folder of config/mlops.yml brings that '
+                f"to the workspace. Add one to `folders`, or move it below one of: {mirrored}."
+            )
+        return path
+
+
+def _relative(path: str) -> bool:
+    return not path.startswith("/") and not _ELSEWHERE.match(path)

@@ -1,0 +1,109 @@
+"""What `${…}` stands for in a bundle's file, as far as it stands for something without a bundle.
+
+A bundle is deployed to one of several targets, by somebody, into a folder of theirs. Here there is one workspace and
+the tip of the target branch, so that a part of what a bundle may refer to does not exist.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bot.config import Mlops
+
+_REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*)\}")
+_DEEPEST = 20
+
+_COMMIT = "would change every job with every commit; each job carries the commit of its last change as the tag "
+_PATHS = "is a folder that a bundle is uploaded to; write the path relative to the file instead, such as ../../x.py"
+_NOT_HERE = {
+    "bundle.git.commit": f"{_COMMIT}signalman_synced",
+    "bundle.git.actual_branch": "is not known here; write ${bundle.git.branch}, which is the target branch",
+    "bundle.git.origin_url": "is not known here; write the address itself",
+    "workspace.root_path": _PATHS,
+    "workspace.file_path": _PATHS,
+    "workspace.artifact_path": "is where a bundle puts what it builds; Signalman builds nothing",
+    "workspace.current_user": "is whoever deploys a bundle; here it is always the bot, so write the name itself",
+}
+_KINDS = {
+    "bundle": "is of a bundle, which is not known here; write the value itself",
+    "workspace": "is of a bundle's workspace, which is not known here; write the value itself",
+    "resources": "is what another resource turns out to be; write its name or id",
+    "artifacts": "is what a bundle builds; Signalman builds nothing",
+}
+
+
+def variables(found: Any, place: str) -> tuple[dict[str, Any], list[str]]:
+    """The defaults of a `variables:` block, and a sentence for each mistake."""
+    if found is None:
+        return {}, []
+    if not isinstance(found, Mapping):
+        return {}, [f"{place} must hold names and their defaults, such as {{catalog: {{default: main}}}}."]
+    mistakes: list[str] = []
+    defaults: dict[str, Any] = {}
+    for name, value in found.items():
+        declared = value if isinstance(value, Mapping) else {"default": value}
+        for key in declared:
+            if key not in ("default", "description", "type"):
+                what = "cannot be looked up offline" if key == "lookup" else "is not a key of a variable"
+                mistakes.append(f"{place}.{name}.{key} {what}; it may be: default, description, type.")
+        if "default" in declared:
+            defaults[str(name)] = declared["default"]
+    return defaults, mistakes
+
+
+def resolved(value: Any, defaults: Mapping[str, Any], wanted: Mlops, place: str, mistakes: list[str]) -> Any:
+    """A value in which each `${…}` has become what it stands for; what stands for nothing is a mistake."""
+    return _resolved(value, defaults, wanted, place, mistakes, 0)
+
+
+def _resolved(
+    value: Any, defaults: Mapping[str, Any], wanted: Mlops, place: str, mistakes: list[str], depth: int
+) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _resolved(one, defaults, wanted, f"{place}.{key}", mistakes, depth) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, defaults, wanted, f"{place}[{at}]", mistakes, depth) for at, one in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    if depth > _DEEPEST:
+        mistakes.append(f"{place} refers to a variable that refers to itself.")
+        return ""
+
+    def stands_for(name: str) -> Any:
+        try:
+            found = _stands_for(name, defaults, wanted)
+        except KeyError as error:
+            mistakes.append(f"{place} refers to ${{{name}}}, which {error.args[0]}.")
+            return ""
+        return _resolved(found, defaults, wanted, place, mistakes, depth + 1)
+
+    whole = _REFERENCE.fullmatch(value)
+    if whole is not None:
+        return stands_for(whole[1])
+    return _REFERENCE.sub(lambda one: _text(stands_for(one[1])), value).replace("$${", "${")
+
+
+def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:
+    """Raises KeyError with why it stands for nothing."""
+    if name.startswith("var."):
+        variable = name.removeprefix("var.")
+        if variable in defaults:
+            return defaults[variable]
+        raise KeyError(
+            f"has no default; add `variables: {{{variable}: {{default: …}}}}` to a file of {wanted.definitions}, "
+            "or write the value itself"
+        )
+    if name == "bundle.git.branch":
+        return wanted.target
+    if name in ("bundle.target", "bundle.environment"):
+        if wanted.bundle_target is not None:
+            return wanted.bundle_target
+        raise KeyError("is not known here; set bundle_target in config/mlops.yml, such as bundle_target: prod")
+    for known, why in _NOT_HERE.items():
+        if name == known or name.startswith(f"{known}."):
+            raise KeyError(why)
+    raise KeyError(_KINDS.get(name.partition(".")[0], "is nothing that Signalman knows"))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,92 @@
+"""Whether a model can be given what another one was given, by their signatures.
+
+A signature is what MLflow writes into a model's files
+(https://mlflow.org/docs/latest/ml/model/signatures/), as canonical JSON: `inputs` and `outputs`, each a list of
+columns or of tensors. Columns that a model does not know are left out before it scores, so that a model may take
+fewer than were given, and more only where it can do without.
+"""
+
+import json
+from typing import Any
+
+from bot.words import escape
+
+Columns = dict[str, dict[str, Any]]
+
+
+def misfit(new: str, old: str, who: str) -> str:
+    """Why a model with the signature `new` cannot take the place of one with `old`, in the rest of a sentence.
+
+    Empty when it can. `who` names the old one; an empty `old` asks for nothing but that there is a new one.
+    """
+    ours, theirs = _read(new), _read(old)
+    if not ours.get("inputs"):
+        return "it has no signature, so nobody can tell what it has to be given"
+    if not theirs:
+        return ""
+    return _inputs(ours["inputs"], theirs.get("inputs") or [], who) or _outputs(ours, theirs, who)
+
+
+def _inputs(ours: list[Any], theirs: list[Any], who: str) -> str:
+    if not theirs:
+        return ""
+    needs, gives = _columns(ours), _columns(theirs)
+    if needs is None or gives is None:
+        same = [_type(one) for one in ours] == [_type(one) for one in theirs]
+        return "" if same else f"what it has to be given is not what {who} is given"
+    for name, column in needs.items():
+        given = gives.get(name)
+        if given is None:
+            if _required(column):
+                return f"it needs a column {escape.code(name)}, which {who} is not given"
+        elif _type(column) != _type(given):
+            wants, gets = escape.code(_shown(column)), escape.code(_shown(given))
+            return f"it takes {escape.code(name)} as {wants}, and {who} is given {gets}"
+        elif _required(column) and not _required(given):
+            return f"it needs a column {escape.code(name)}, without which {who} can do"
+    return ""
+
+
+def _outputs(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], who: str) -> str:
+    new, old = ours.get("outputs") or [], theirs.get("outputs") or []
+    if not old or [_type(one) for one in new] == [_type(one) for one in old]:
+        return ""
+    if not new:
+        return f"it does not say what it gives, and {who} does"
+    gives, gave = (escape.code(", ".join(_shown(one) for one in side)) for side in (new, old))
+    return f"it gives {gives}, and {who} gives {gave}"
+
+
+def _read(signature: str) -> dict[str, list[Any]]:
+    try:
+        found = json.loads(signature) if signature else {}
+    except (ValueError, RecursionError):
+        return {}
+    sides = found if isinstance(found, dict) else {}
+    return {key: one for key, one in sides.items() if isinstance(one, list)}
+
+
+def _columns(side: list[Any]) -> Columns | None:
+    """The columns by their names; None where not all of them have one."""
+    if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in side):
+        return None
+    return {one["name"]: one for one in side}
+
+
+def _required(column: dict[str, Any]) -> bool:
+    # MLflow wrote `optional` before it wrote `required`.
+    return bool(column.get("required", True)) and not column.get("optional", False)
+
+
+def _type(one: Any) -> str:
+    """All that is told of a column or tensor but its name and whether it may be missing."""
+    if not isinstance(one, dict):
+        return str(one)
+    return json.dumps({k: v for k, v in one.items() if k not in ("name", "required", "optional")}, sort_keys=True)
+
+
+def _shown(one: Any) -> str:
+    if not isinstance(one, dict):
+        return str(one)
+    spec = one.get("tensor-spec")
+    return f"{spec.get('dtype')}{spec.get('shape')}" if isinstance(spec, dict) else str(one.get("type"))

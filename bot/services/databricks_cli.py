@@ -1,0 +1,380 @@
+"""A Databricks workspace through databricks-cli 0.18.0, the legacy package: `client: databricks-cli` in config/bot.yml.
+
+One verb of ours is one call of theirs, as in `databricks_sdk.py`. The package is
+no longer looked after, so what would not do is put right here: the port of an
+address, the time limit, TLS, redirects and the tokens. It signs in by token
+only, and neither ~/.databrickscfg nor ~/.netrc is read
+(docs/decisions/0012-two-databricks-clients.md).
+"""
+
+import base64
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+import requests
+from databricks_cli.sdk import ApiClient, JobsService, WorkspaceService
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from bot.errors import ConfigError, NotFound, ServiceError
+from bot.facts import JobFacts, TransitionRequest
+from bot.services import databricks_rest as rest
+from bot.services.databricks import ClusterRun, Node, Output, job_facts, more_of
+from bot.settings import Workspace
+
+T = TypeVar("T")
+
+HTTP_TIMEOUT = 30.0
+JOBS = "2.2"
+"""The version of the Jobs API, for every call of it: the package's own default is 2.0."""
+
+
+class _Patient(HTTPAdapter):
+    """Gives up in time, which the package never does, and leaves the version of TLS to Python."""
+
+    def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(request, *args, **{**kwargs, "timeout": HTTP_TIMEOUT})
+
+
+class _AsIs(AuthBase):
+    """Keeps the Authorization header of the call, and requests from looking for another in ~/.netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class DatabricksCli:
+    """One workspace. Safe to share between threads. Raises ConfigError when it is given no token."""
+
+    def __init__(self, access: Workspace) -> None:
+        if not access.tokens:
+            raise ConfigError(
+                "`client: databricks-cli` signs in by token only, and there is none: set DATABRICKS_TOKEN (and "
+                "DATABRICKS_VALIDATION_TOKEN), or use `client: databricks-sdk`, which also knows OAuth."
+            )
+        self._host = access.host
+        self._tokens = rest.tokens(access)
+        self._rotation = rest.Rotation(len(self._tokens))
+        # Each is in one thread's hands at a time, as a session of requests wants it, and keeps its connection.
+        self._idle: tuple[deque[Any], ...] = tuple(deque() for _ in self._tokens)
+
+    @property
+    def host(self) -> str:
+        """Its address."""
+        return self._host
+
+    def bearer(self) -> str:
+        """A token to present as `Authorization: Bearer`: the one that was accepted last."""
+        return self._tokens[self._rotation.current]
+
+    # -- the workspace tree
+
+    def make_folder(self, path: str) -> None:
+        """Create a folder with its parents; one that exists is left alone."""
+        self._call(f"create {path}", lambda client: WorkspaceService(client).mkdirs(path))
+
+    def write(self, path: str, content: bytes, suffix: str = "") -> None:
+        """Write an object, over what is there, parents created.
+
+        The name that is sent keeps its suffix: with format AUTO the workspace
+        tells a notebook by suffix and first line and drops the suffix itself
+        (https://docs.databricks.com/api/workspace/workspace/import). The
+        package does not list AUTO among its formats, but sends what it is given.
+        """
+
+        def write(client: Any) -> None:
+            if len(content) > rest.INLINE:
+                form = {"path": path + suffix, "format": "AUTO", "overwrite": "true"}
+                # Without the package's own content type, so that requests names the form's.
+                own = {"Content-Type": None}
+                client.perform_query("POST", "/workspace/import", data=form, files={"content": content}, headers=own)
+            else:
+                encoded = base64.b64encode(content).decode()
+                WorkspaceService(client).import_workspace(path + suffix, "AUTO", content=encoded, overwrite=True)
+
+        try:
+            self._call(f"write {path}", write)
+        except NotFound:
+            self.make_folder(str(PurePosixPath(path).parent))
+            self._call(f"write {path}", write)
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content, or the source of a notebook; None when it is not there."""
+        return self._export(path, "AUTO")
+
+    def read_jupyter(self, path: str) -> bytes | None:
+        """A notebook in Jupyter's format; None when it is not there."""
+        return self._export(path, "JUPYTER")
+
+    def nodes(self, folder: str) -> list[Node]:
+        """What lies directly in a folder; nothing in one that is not there."""
+        try:
+            found = self._ask(f"list {folder}", lambda client: WorkspaceService(client).list(folder))
+        except NotFound:
+            return []
+        return [rest.node(one) for one in found.get("objects", ())]
+
+    def exists(self, path: str) -> bool:
+        """Whether an object is there."""
+        try:
+            self._call(f"look for {path}", lambda client: WorkspaceService(client).get_status(path))
+        except NotFound:
+            return False
+        return True
+
+    def remove(self, path: str) -> None:
+        """Remove one object, never a folder with something in it; one that is gone is already removed."""
+        try:
+            self._call(f"remove {path}", lambda client: WorkspaceService(client).delete(path, recursive=False))
+        except NotFound:
+            return
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder unless something is in it; one that is gone is already removed."""
+
+        def remove(client: Any) -> None:
+            if WorkspaceService(client).get_status(path).get("object_type") != "DIRECTORY":
+                return
+            try:
+                WorkspaceService(client).delete(path, recursive=False)
+            except requests.HTTPError as error:
+                if _told(error.response)[1] not in rest.FOLDERS_THAT_STAY:
+                    raise
+
+        with suppress(NotFound):
+            self._call(f"remove {path}", remove)
+
+    # -- runs
+
+    def submit(
+        self,
+        *,
+        token: str,
+        name: str,
+        python_file: str,
+        parameters: list[str],
+        cluster: Mapping[str, Any] | None,
+        libraries: list[Mapping[str, Any]],
+        timeout: float,
+    ) -> str:
+        """Run a Python file of the workspace once on a cluster of its own; the same token gives the same run's id."""
+        task: dict[str, Any] = {
+            "task_key": "project",
+            "spark_python_task": {"python_file": python_file, "parameters": parameters, "source": "WORKSPACE"},
+            "timeout_seconds": round(timeout),
+        }
+        if cluster:
+            task["new_cluster"] = dict(cluster)
+        if libraries:
+            task["libraries"] = [dict(library) for library in libraries]
+
+        def submit(client: Any) -> Any:
+            return JobsService(client).submit_run(
+                run_name=name, tasks=[task], idempotency_token=token, timeout_seconds=round(timeout), version=JOBS
+            )
+
+        return str(self._ask("submit a run", submit)["run_id"])
+
+    def run(self, run: str) -> ClusterRun:
+        """A run as it stands. Raises NotFound when Databricks does not know it (any more)."""
+        found = self._ask(f"show run {run}", lambda client: JobsService(client).get_run(int(run), version=JOBS))
+        return rest.cluster_run(run, found)
+
+    def output(self, task: str) -> Output:
+        """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not a job run's."""
+        try:
+            found = self._ask(
+                f"show run {task}", lambda client: JobsService(client).get_run_output(int(task), version=JOBS)
+            )
+        except NotFound:
+            return Output("", "")
+        return rest.output(found)
+
+    def cancel(self, run: str) -> None:
+        """Stop a run; one that has ended stays ended."""
+        self._call(f"cancel run {run}", lambda client: JobsService(client).cancel_run(int(run), version=JOBS))
+
+    # -- jobs: by the package's plain calls where its methods drop fields that Jobs 2.2 has
+
+    def job(self, name: str) -> JobFacts | None:
+        """The job of exactly this name, the oldest when there are several; None when there is none.
+
+        The name filter of the API ignores case, and the list does not hold
+        parameters, so a found job is read once more.
+        """
+        pages = self._pages(f"look for job {name}", "list", {"name": name})
+        same = [one["job_id"] for page in pages for one in page.get("jobs", ()) if one["settings"].get("name") == name]
+        return self.read_job(min(same)) if same else None
+
+    def read_job(self, job: int) -> JobFacts:
+        """A job as it stands. Raises NotFound."""
+        return job_facts(self._whole(job))
+
+    def jobs(self) -> list[JobFacts]:
+        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be missing."""
+        pages = self._pages("list the jobs", "list", {"expand_tasks": True, "limit": 100})
+        found = [one for page in pages for one in page.get("jobs", ())]
+        return [job_facts(self._whole(one["job_id"]) if one.get("has_more") else one) for one in found]
+
+    def create_job(self, settings: Mapping[str, Any]) -> int:
+        """Create a job from settings in the terms of the Jobs API; gives its id."""
+        return int(self._jobs(f"create job {settings.get('name')}", "POST", "create", settings)["job_id"])
+
+    def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
+        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters merged by key.
+
+        `remove` names top-level fields, and entries such as `tasks/score`
+        (https://docs.databricks.com/api/workspace/jobs/update).
+        """
+        removed = list(remove) or None
+        self._call(
+            f"change job {job}",
+            lambda client: JobsService(client).update_job(job, dict(settings), removed, version=JOBS),
+        )
+
+    def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
+        """Replace all settings of a job; who it runs as and its permissions stay."""
+        self._call(f"change job {job}", lambda client: JobsService(client).reset_job(job, dict(settings), version=JOBS))
+
+    def delete_job(self, job: int) -> None:
+        """Delete a job; one that is gone is already deleted."""
+        try:
+            self._call(f"delete job {job}", lambda client: JobsService(client).delete_job(job, version=JOBS))
+        except NotFound:
+            return
+
+    def is_running(self, job: int) -> bool:
+        """Whether a run of the job is under way."""
+        found = self._ask(
+            f"list the runs of job {job}",
+            lambda client: JobsService(client).list_runs(job, active_only=True, limit=1, version=JOBS),
+        )
+        return bool(found.get("runs"))
+
+    # -- the workspace's model registry, of which the package knows nothing
+
+    def comment(self, model: str, version: str, text: str) -> None:
+        """Comment on a model version."""
+        asked = {"name": model, "version": version, "comment": text}
+        self._call(
+            f"comment on {model} v{version}",
+            lambda client: client.perform_query("POST", "/mlflow/comments/create", data=asked),
+        )
+
+    def transition_requests(self, model: str, version: str) -> list[TransitionRequest]:
+        """What people ask of a model version and nobody has answered: to be moved to a stage."""
+        asked = {"name": model, "version": version}
+        found = self._ask(
+            f"list the requests for {model} v{version}",
+            lambda client: client.perform_query("GET", "/mlflow/transition-requests/list", data=asked),
+        )
+        return [
+            TransitionRequest(
+                to=one.get("to_stage", ""),
+                by=one.get("user_id", ""),
+                at=int(one.get("creation_timestamp", 0)),
+                comment=one.get("comment", ""),
+            )
+            for one in found.get("requests", ())
+        ]
+
+    def _export(self, path: str, kind: str) -> bytes | None:
+        try:
+            found = self._ask(f"read {path}", lambda client: WorkspaceService(client).export_workspace(path, kind))
+        except NotFound:
+            return None
+        return base64.b64decode(found.get("content") or "")
+
+    def _whole(self, job: int) -> dict[str, Any]:
+        first, *others = self._pages(f"show job {job}", "get", {"job_id": job})
+        found = dict(first)
+        for page in others:
+            found = more_of(found, page)
+        return found
+
+    def _pages(self, what: str, verb: str, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        token = ""
+        while True:
+            page = self._jobs(what, "GET", verb, {**asked, **({"page_token": token} if token else {})})
+            yield page
+            token = page.get("next_page_token", "")
+            if not token:
+                return
+
+    def _jobs(self, what: str, method: str, verb: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._ask(
+            what, lambda client: client.perform_query(method, f"/jobs/{verb}", data=dict(asked), version=JOBS)
+        )
+
+    def _ask(self, what: str, call: Callable[[Any], Any]) -> Mapping[str, Any]:
+        found = self._call(what, call)
+        if not isinstance(found, Mapping):
+            raise ServiceError("Databricks", f"{self.host} did not answer with an object when asked to {what}.")
+        return found
+
+    def _call(self, what: str, call: Callable[[Any], T]) -> T:
+        for token in self._rotation:
+            client = self._borrowed(token)
+            try:
+                return call(client)
+            except requests.HTTPError as error:
+                status, code, told = _told(error.response)
+                if not rest.is_about_a_token(status, told):
+                    raise rest.refusal(what, told, _kind(status, code, told), _wait(error.response)) from error
+                refused = error
+            except requests.JSONDecodeError as error:
+                raise ServiceError(
+                    "Databricks", f"{self.host} did not answer with JSON when asked to {what}. Is it a workspace?"
+                ) from error
+            except OSError as error:  # What requests raises is one, too.
+                raise rest.unreachable(self.host, what, error) from error
+            finally:
+                self._idle[token].append(client)
+        raise rest.signed_out(self.host) from refused
+
+    def _borrowed(self, token: int) -> Any:
+        try:
+            return self._idle[token].pop()
+        except IndexError:
+            return _client(self.host, self._tokens[token])
+
+
+def _client(host: str, token: str) -> Any:
+    client = ApiClient(host=host, token=token, command_name="signalman")
+    client.url = f"{host}/api/"  # The package would drop the port.
+    session = requests.Session()
+    session.auth = _AsIs()
+    session.max_redirects = 0
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Patient(pool_connections=1, pool_maxsize=1))
+    client.session = session
+    return client
+
+
+def _told(response: requests.Response) -> tuple[int, str, str]:
+    """Status, error code and message of a refusal."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    found = body if isinstance(body, dict) else {}
+    return (
+        response.status_code,
+        str(found.get("error_code") or ""),
+        str(found.get("message") or response.reason or "no reason given"),
+    )
+
+
+def _kind(status: int, code: str, told: str) -> int:
+    # Older versions of the API say 400 of a job or a run that is not there.
+    gone = code == "INVALID_PARAMETER_VALUE" and re.search(r"\b(?:Job|Run)\b.* (?:does not|doesn't) exist", told)
+    return 404 if gone or code == "RESOURCE_DOES_NOT_EXIST" else status
+
+
+def _wait(response: requests.Response) -> float | None:
+    asked = response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdecimal() else None

@@ -1,0 +1,162 @@
+"""What both clients of a workspace share: how its REST API tells of runs and objects, and how it refuses.
+
+Knows the API's JSON and neither client.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.errors import ConfigError, NotFound, ServiceError
+from bot.facts import Outcome
+from bot.services.databricks import ClusterRun, Node, Output
+from bot.settings import Workspace
+
+INLINE = 7 * 1024 * 1024
+"""Bytes; more than that would be over 10 MB as base64 in a JSON body, and goes as the file of a form."""
+
+# Ended by the workspace, not by the project: worth another try, and nobody's fault on the pull request
+# (https://docs.databricks.com/api/workspace/jobs/getrun, termination_details.code).
+_NO_CLUSTER = frozenset(
+    {
+        "CLOUD_FAILURE",
+        "CLUSTER_ERROR",
+        "CLUSTER_REQUEST_LIMIT_EXCEEDED",
+        "DRIVER_ERROR",
+        "INTERNAL_ERROR",
+        "MAX_CONCURRENT_RUNS_EXCEEDED",
+        "MAX_JOB_QUEUE_SIZE_EXCEEDED",
+        "MAX_SPARK_CONTEXTS_EXCEEDED",
+        "SKIPPED",
+        "STORAGE_ACCESS_ERROR",
+        "WORKSPACE_RUN_LIMIT_EXCEEDED",
+    }
+)
+
+
+def tokens(access: Workspace) -> tuple[str, ...]:
+    """A workspace's tokens as they are sent. Raises ConfigError for one that no header can hold."""
+    found = tuple(one.get_secret_value() for one in access.tokens)
+    if not all(one.isascii() and one.isprintable() for one in found):
+        raise ConfigError(
+            f"A token for {access.host} holds a line break or a letter that no token has. Look at DATABRICKS_TOKEN and "
+            "DATABRICKS_VALIDATION_TOKEN, or the files that they name."
+        )
+    return found
+
+
+class Rotation:
+    """The places of a workspace's tokens, that of the one in use first. May be gone through by several threads."""
+
+    def __init__(self, tokens: int) -> None:
+        self._count = max(1, tokens)
+        self.current = 0
+
+    def __iter__(self) -> Iterator[int]:
+        """Each place once. Who asks for the next one says that the last was not accepted."""
+        first = self.current
+        for step in range(self._count):
+            if step:
+                self.current = (first + step) % self._count
+            yield (first + step) % self._count
+
+
+def cluster_run(run: str, found: Mapping[str, Any]) -> ClusterRun:
+    """A run as `runs/get` tells it; its task is the last one."""
+    task = found["tasks"][-1].get("run_id") if found.get("tasks") else found.get("run_id")
+    outcome, message = _ended(found)
+    return ClusterRun(
+        id=run,
+        task=str(task),
+        page=_http(found.get("run_page_url")),
+        outcome=outcome,
+        message=message,
+        started=_time(found.get("start_time")),
+        ended=_time(found.get("end_time")),
+    )
+
+
+def output(found: Mapping[str, Any]) -> Output:
+    """What `runs/get-output` tells of a task."""
+    result = (found.get("notebook_output") or {}).get("result")
+    log = found.get("logs") or found.get("error_trace") or ""
+    return Output(found.get("error") or "", log, result or "", cut=bool(found.get("logs_truncated")))
+
+
+def node(found: Mapping[str, Any]) -> Node:
+    """An object as `workspace/list` tells it."""
+    kinds: Mapping[Any, Any] = {"NOTEBOOK": "notebook", "FILE": "file", "DIRECTORY": "folder"}
+    return Node(found.get("path") or "", kinds.get(found.get("object_type"), "other"), found.get("modified_at") or 0)
+
+
+def refusal(what: str, told: str, status: int | None, retry_after: float | None = None) -> ServiceError:
+    """The error for a call that was answered with another one; `status` is its kind, 404 where nothing was found."""
+    told = " ".join(told.split())[:300]
+    match status:
+        case 404:
+            return NotFound("Databricks", f"Databricks could not {what}: {told}", status=404)
+        case 403:
+            return ServiceError(
+                "Databricks",
+                f"Databricks refused to {what} (403): {told} The bot's service principal needs that permission.",
+                status=403,
+            )
+        case _:
+            return ServiceError(
+                "Databricks",
+                f"Databricks could not {what}: {told}",
+                status=429 if status == 429 else None,
+                retry_after=retry_after,
+            )
+
+
+FOLDERS_THAT_STAY = ("DIRECTORY_NOT_EMPTY", "DIRECTORY_PROTECTED")
+"""Why a folder is not removed, unless all that is in it is to go, too
+(https://docs.databricks.com/api/workspace/workspace/delete)."""
+
+
+def unreachable(host: str, what: str, error: Exception) -> ServiceError:
+    """The error for a call that got no answer."""
+    return ServiceError("Databricks", f"{host} could not be reached to {what} ({type(error).__name__}).")
+
+
+def signed_out(host: str) -> ServiceError:
+    """The error for a workspace that accepts none of the tokens."""
+    return ServiceError(
+        "Databricks",
+        f"{host} does not accept the bot's token: make a new one for its service principal and set "
+        "DATABRICKS_TOKEN (or DATABRICKS_VALIDATION_TOKEN).",
+        status=401,
+    )
+
+
+def is_about_a_token(status: int | None, told: str) -> bool:
+    """Whether a refusal is one of the token: unknown or expired, it is answered like a permission that is lacking."""
+    return status == 401 or (status == 403 and "access token" in told.lower())
+
+
+def _ended(found: Mapping[str, Any]) -> tuple[Outcome | None, str]:
+    state = found.get("state") or {}
+    life, result = state.get("life_cycle_state") or "", state.get("result_state") or ""
+    details = (found.get("status") or {}).get("termination_details") or {}
+    code = details.get("code") or ""
+    message = details.get("message") or state.get("state_message") or ""
+    if life not in ("TERMINATED", "SKIPPED", "INTERNAL_ERROR"):
+        return None, message
+    if result == "SUCCESS":
+        return "succeeded", message
+    if result == "TIMEDOUT":
+        return "timed out", message
+    if result == "CANCELED":
+        return "cancelled", message
+    if code in _NO_CLUSTER or life == "SKIPPED" or (life == "INTERNAL_ERROR" and not result):
+        return "no cluster", message or code
+    return "failed", message
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+
+
+def _http(address: str | None) -> str:
+    return address if address and address.startswith(("http://", "https://")) else ""

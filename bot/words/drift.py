@@ -1,0 +1,156 @@
+"""What is said of a notebook, a file or a job that somebody changed in the workspace by hand."""
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.facts import Drift, Edited
+from bot.words import escape
+from bot.words.mask import masked
+from bot.words.template import render
+
+LINES, LONGEST_LINE = 60, 300
+"""What is shown of a difference."""
+COMPARED = 1000
+"""So many lines on a side are compared; where more differ, all of them count as changed."""
+MOST_SHOWN, MOST_LISTED = 5, 40
+"""Of a reply about many: differences that are shown, and places that are named."""
+MOST_NAMED = 5
+"""Of all that differs, where it is only mentioned."""
+
+_CONTEXT = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two texts apart: lines that begin with `-`, `+` or a space, masked and at most LINES, of so many in all."""
+
+    lines: tuple[str, ...] = ()
+    added: int = 0
+    removed: int = 0
+
+
+def difference(wanted: str, found: str, secrets: Iterable[str] = ()) -> Difference:
+    """How a text differs from what it should be; no line shows what looks like a secret."""
+    changes = list(_unified(wanted.split("\n"), found.split("\n")))
+    # Whole texts are masked, then compared: of half a secret nobody could tell that it is one.
+    known = tuple(secrets)
+    shown = list(_unified(*(masked(escape.visible(one), known).split("\n") for one in (wanted, found))))
+    lines = [_short(line) for line in shown[:LINES]]
+    if len(shown) > LINES:
+        lines.append(f"… and {len(shown) - LINES} more lines")
+    return Difference(
+        tuple(lines),
+        sum(line.startswith("+") for line in changes),
+        sum(line.startswith("-") for line in changes),
+    )
+
+
+def of_fields(fields: Sequence[tuple[str, str, str]], secrets: Iterable[str] = ()) -> tuple[str, ...]:
+    """How the fields of a job differ: name, what it should be, and what was found (empty: it is not there)."""
+    lines = [f"{sign}{name}: {value}" for name, *values in fields for sign, value in zip("-+", values, strict=True)]
+    shown = [_short(masked(escape.visible(line), tuple(secrets))) for line in lines if not line.endswith(": ")]
+    more = [f"… and {len(shown) - LINES} more lines"] if len(shown) > LINES else []
+    return tuple(shown[:LINES] + more)
+
+
+def edit(drift: Drift) -> str:
+    """The few characters that tell an edit from others, also from the same one after it was put back."""
+    named = "\0".join((drift.place, drift.kind, drift.found, str(drift.modified), str(drift.again)))
+    return _digest(named)
+
+
+def begins(drifts: Sequence[Drift]) -> str:
+    """The beginning of a reply about these edits, which no other's has."""
+    one = edit(drifts[0]) if len(drifts) == 1 else _digest("".join(sorted(map(edit, drifts))))
+    return f"⚠️ Drift {escape.code(one)}:"
+
+
+def told(drifts: Sequence[Drift], commit: str) -> str:
+    """That these are not as the live commit has them, and what comes of it; all are put back, or none is."""
+    return render(
+        "drift",
+        begins=begins(drifts),
+        commit=commit,
+        drifts=drifts[:MOST_LISTED],
+        more=len(drifts[MOST_LISTED:]),
+        shown=[one for one in drifts if one.difference][:MOST_SHOWN],
+        count=_count,
+    )
+
+
+def left(edited: Edited, shown: Callable[[str], str] = str) -> str:
+    """What was changed by hand and left so, in a sentence; empty: nothing. `shown` makes a name fit to be shown."""
+    counts = [_many(len(places), what) for places, what in ((edited.objects, "object"), (edited.jobs, "job")) if places]
+    if not counts or edited.looked is None:
+        return ""
+    names = [*map(shown, edited.objects), *(f"job {shown(key)}" for key in edited.jobs)]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    one = len(names) == 1
+    return (
+        f"{' and '.join(counts)} {'differs' if one else 'differ'} from Git since somebody changed "
+        f"{'it' if one else 'them'} by hand: {', '.join(names[:MOST_NAMED])}{more}, as the sweep saw when it last "
+        f"looked ({edited.looked:%Y-%m-%d %H:%M UTC})."
+    )
+
+
+def line(drift: Drift) -> str:
+    """The same in one line, for the history and a terminal."""
+    return f"{'job ' if drift.kind == 'field' else ''}{drift.place} {_happened(drift)}"
+
+
+def _happened(drift: Drift) -> str:
+    match drift.kind:
+        case "edited":
+            return f"was edited in the workspace{_count(drift)}"
+        case "deleted":
+            return "was deleted from the workspace"
+        case "replaced":
+            return "is something else in the workspace"
+        case "field":
+            return f"was changed in the workspace: {', '.join(drift.fields)}"
+
+
+def _count(drift: Drift) -> str:
+    if not (drift.added or drift.removed):
+        return ""
+    return f" (+{drift.added} −{drift.removed} line{'' if drift.added + drift.removed == 1 else 's'})"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _unified(wanted: Sequence[str], found: Sequence[str]) -> Iterator[str]:
+    """The lines of a unified difference, without file names and line numbers."""
+    start = 0
+    while start < min(len(wanted), len(found)) and wanted[start] == found[start]:
+        start += 1
+    end = 0
+    while end < min(len(wanted), len(found)) - start and wanted[-1 - end] == found[-1 - end]:
+        end += 1
+    before, after = wanted[start : len(wanted) - end], found[start : len(found) - end]
+    if max(len(before), len(after)) > COMPARED:
+        yield from (f"-{one}" for one in before)
+        yield from (f"+{one}" for one in after)
+        return
+    if before or after:
+        # What both have in common is left out, but for what is shown around a change.
+        ahead = wanted[max(0, start - _CONTEXT) : start]
+        behind = wanted[len(wanted) - end :][:_CONTEXT]
+        pair = ([*ahead, *before, *behind], [*ahead, *after, *behind])
+        for number, one in enumerate(difflib.unified_diff(*pair, n=_CONTEXT, lineterm="")):
+            if number == 2:
+                continue  # where it begins
+            if number > 2:
+                yield "@@" if one.startswith("@@") else one
+
+
+def _short(text: str) -> str:
+    text = text.rstrip()
+    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:7]
