@@ -30,7 +30,6 @@ class Scene:
     name: str
     number: int = 0
     commits: list[str] = field(default_factory=list)
-    _gates: int = 0
 
     @property
     def world(self) -> World:
@@ -112,12 +111,20 @@ class Scene:
 
     def let_end(self, project: str) -> None:
         """Open the gate of a project that runs for the newest commit, and wait until its run is over."""
-        commit = len(self.commits) - 1
-        for file in ("train.py", "score.py"):
-            (self.bot.folder / f"{project.replace('/', '_')}_{file} {commit}").touch()
+        for gate in self._gates_of(project):
+            gate.touch()
         for run in self.cluster_runs():
             if run["run_name"].split()[3:] == [project.split("/")[-1], self.commits[-1][:7]]:
                 self.world.databricks.wait(run["run_id"])
+
+    def hold(self, project: str) -> None:
+        """Close that gate again: what is run for the newest commit from now on waits for it once more."""
+        for gate in self._gates_of(project):
+            gate.unlink()
+
+    def _gates_of(self, project: str) -> list[Path]:
+        commit = len(self.commits) - 1
+        return [self.bot.folder / f"{project.replace('/', '_')}_{file} {commit}" for file in ("train.py", "score.py")]
 
     def cluster_runs(self) -> list[dict[str, Any]]:
         """The runs on Databricks that were made for the pull request's commits."""

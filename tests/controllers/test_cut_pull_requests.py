@@ -81,6 +81,7 @@ def opened_again(scene: Scene) -> dict[str, Any]:
 def asked_to_retry(scene: Scene) -> dict[str, Any]:
     scene.bot.knife.rest()
     failing(scene)
+    scene.hold(QUICK)
     scene.bot.knife.cut_from_here()
     thread = scene.world.azure.comment(scene.number, "/mlops retry")
     scene.bot.hear_of(scene.number)

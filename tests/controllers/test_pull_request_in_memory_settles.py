@@ -16,7 +16,7 @@ from bot.facts import Outcome
 from tests.controllers.town import FINAL, Memo, Town, verdict
 from tests.rules.example_pull_request import ALONE, CONFIG, SCORE, TRAIN
 
-BOUNDED = settings(deadline=None, derandomize=True, max_examples=300, stateful_step_count=30)
+BOUNDED = settings(max_examples=300, stateful_step_count=30)
 
 TRAINING, SCORING, OTHER = (f"{project.path}/main.py" for project in (TRAIN, SCORE, ALONE))
 CHANGES = [(TRAINING,), (TRAINING, SCORING), (OTHER,), (TRAINING, OTHER), ("README.md",)]

@@ -152,4 +152,4 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
 
 
 TestWorkspaceOfABranch = WorkspaceOfABranch.TestCase
-TestWorkspaceOfABranch.settings = settings(deadline=None, derandomize=True, max_examples=200, stateful_step_count=20)
+TestWorkspaceOfABranch.settings = settings(max_examples=200, stateful_step_count=20)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from payload_mutations import mutated
 
@@ -326,7 +326,7 @@ def test_an_event_without_subscription_is_known_by_its_own_id() -> None:
     assert found.key == f"azure-{event['id']}-git.pullrequest.created"
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(st.data(), st.sampled_from(sorted(EXPECTED)))
 def test_no_mutation_of_a_payload_does_more_than_be_refused(data: st.DataObject, name: str) -> None:
     event = data.draw(mutated(body(name)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from payload_mutations import mutated
 
@@ -145,7 +145,7 @@ def test_a_long_name_still_makes_a_short_key() -> None:
     assert len(found.key) < 200
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(st.data(), st.sampled_from(sorted(EXPECTED)))
 def test_no_mutation_of_a_payload_does_more_than_be_refused(data: st.DataObject, name: str) -> None:
     assert isinstance(outcome(data.draw(mutated(body(name)))), Model | str)

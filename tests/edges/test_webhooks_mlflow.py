@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from payload_mutations import mutated
 
@@ -166,7 +166,7 @@ def test_a_field_that_is_missing_is_named(field: str) -> None:
     assert f"{field} is missing" in refused.value.reason
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(st.data(), st.sampled_from(sorted(EXPECTED)))
 def test_no_mutation_of_a_payload_does_more_than_be_refused(data: st.DataObject, name: str) -> None:
     raw = data.draw(mutated(json.loads(raw_body(name))))

@@ -76,7 +76,7 @@ def test_a_name_that_is_a_formula_is_shown_as_it_is() -> None:
     st.none() | ANY,
     st.none() | ANY,
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_numbers_and_no_name_are_ever_an_error(
     metric: str, goal: object, history: list[float], value: float, bound: float | None, serving: float | None
 ) -> None:

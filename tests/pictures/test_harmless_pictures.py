@@ -145,7 +145,7 @@ def test_a_picture_that_moves_is_none() -> None:
 
 
 @given(st.binary(max_size=400), st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_content_is_ever_an_error(content: bytes, start: int) -> None:
     beginning = (b"", BEGINNING, BEGINNING + header(10, 10), png()[:60], png()[:-30], png())[start]
 
@@ -153,7 +153,7 @@ def test_no_content_is_ever_an_error(content: bytes, start: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_damage_to_a_picture_is_ever_an_error(damage: list[tuple[int, int]], data: st.DataObject) -> None:
     mode = data.draw(st.sampled_from(["L", "P", "RGBA"]))
     content = bytearray(png(mode))
@@ -164,7 +164,7 @@ def test_no_damage_to_a_picture_is_ever_an_error(damage: list[tuple[int, int]], 
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 1000), st.integers(60, 20_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_picture_is_larger_than_it_may_be(width: int, height: int, longest: int, most_bytes: int) -> None:
     found = reencoded(png("L", (width, min(height, 1_000_000 // width))), longest, most_bytes)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from example_reports import HEAD, NOW, WORKSPACE, run_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendered import rendered
 from test_escape import HOSTILE
@@ -102,7 +102,7 @@ SAYINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(TEXTS)
 @pytest.mark.parametrize("saying", SAYINGS)
 def test_what_comes_from_outside_is_shown_as_code_only(saying: str, text: str) -> None:
@@ -116,7 +116,7 @@ def test_what_comes_from_outside_is_shown_as_code_only(saying: str, text: str) -
     assert not set(said) & set("\x1b\0\x08\x9b\u202e\u200f\u200b\ufeff\ud800\r")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(TEXTS)
 def test_every_table_of_an_answer_keeps_its_columns(text: str) -> None:
     assert set(rendered(SAYINGS["help"](text)).rows) == {3}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from example_reports import CONFIG, HEAD, NOW, SCORE, WORKSPACE, run_of, situation
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendered import Rendered, rendered
 from test_escape import HOSTILE
@@ -230,7 +230,7 @@ REPLIES = frozenset(
 )
 """What has no heading."""
 
-many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=40)
 
 
 def live(seen: Rendered) -> str:
