@@ -1,9 +1,12 @@
 """What tests of more than one folder share: the world, a bot in it, and its door."""
 
+import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +21,7 @@ from bot import app, settings, subjects
 from bot.controllers.neighbours import Neighbours
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from bot.web import create_app
 from bot.worker import Worker
@@ -199,10 +203,33 @@ def start_bot(
     return Bot(world, found, queue, url), server
 
 
+@pytest.fixture(scope="session")
+def _mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlflowServer, sqlite3.Connection]]:
+    """A real MLflow server, and its database as it was when it knew nothing yet: importing MLflow takes seconds."""
+    with (
+        MlflowServer(tmp_path_factory.mktemp("mlflow")) as server,
+        closing(sqlite3.connect(":memory:")) as empty,
+        closing(sqlite3.connect(server.database)) as database,
+    ):
+        database.backup(empty)
+        yield server, empty
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def mlflow_server(_mlflow: tuple[MlflowServer, sqlite3.Connection]) -> MlflowServer:
+    """An MLflow server that has forgotten what other files told it."""
+    server, empty = _mlflow
+    with closing(sqlite3.connect(server.database)) as database:
+        empty.backup(database)
+    shutil.rmtree(server.artifacts)
+    server.artifacts.mkdir()
+    return server
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[World]:
     """The neighbours, one set for the stories of a file."""
-    with World(tmp_path_factory.mktemp("world"), CONTENT, slots=4) as started:
+    with World(tmp_path_factory.mktemp("world"), CONTENT, slots=4, mlflow=mlflow_server) as started:
         yield started
 
 

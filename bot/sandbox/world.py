@@ -42,7 +42,8 @@ class World:
     """The neighbours below `root`, the repository being a copy of the folder `content`.
 
     With `two_workspaces` what pull requests change runs in a workspace of its own, which knows no token of the other's.
-    `latency` is added to every call of Azure DevOps and of Databricks, in seconds.
+    `latency` is added to every call of Azure DevOps and of Databricks, in seconds. An `mlflow` that is given runs
+    already, and goes on when the world stops.
     """
 
     def __init__(
@@ -53,12 +54,15 @@ class World:
         slots: int = 2,
         latency: float = 0.0,
         two_workspaces: bool = False,
+        mlflow: MlflowServer | None = None,
     ) -> None:
         self.root = root
         self.keys = Keys()
         self._content = content
-        self.mlflow = MlflowServer(root / "mlflow")
+        self.mlflow = mlflow or MlflowServer(root / "mlflow")
         self._second_mlflow = MlflowServer(root / "mlflow-validation") if two_workspaces else None
+        own = () if mlflow else (self.mlflow,)
+        self._servers = (*own, self._second_mlflow) if self._second_mlflow else own
         self.azure = AzureDevOps(
             root / "azure",
             organization=ORGANIZATION,
@@ -86,9 +90,8 @@ class World:
 
     def start(self, azure_port: int = 0, databricks_port: int = 0) -> Self:
         """Start all of them, side by side."""
-        servers = [one for one in (self.mlflow, self._second_mlflow) if one is not None]
         with ThreadPoolExecutor(2) as pool:
-            starting = [pool.submit(one.start) for one in servers]
+            starting = [pool.submit(one.start) for one in self._servers]
             self.azure.start(azure_port)
             self.azure.seed(self._content)
             for one in starting:
@@ -113,9 +116,8 @@ class World:
             if workspace is not None:
                 workspace.stop()
         self.azure.stop()
-        for server in (self.mlflow, self._second_mlflow):
-            if server is not None:
-                server.stop()
+        for server in self._servers:
+            server.stop()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -7,14 +7,15 @@ import pytest
 
 from bot.sandbox.chaos import production, repository_content, runs, verdicts
 from bot.sandbox.chaos.changes import Change
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from tests.chaos.neighbourhood import Neighbourhood
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbourhood]:
+def here(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[Neighbourhood]:
     root: Path = tmp_path_factory.mktemp("oracle")
-    with World(root, repository_content.prepare(root / "content")) as world:
+    with World(root, repository_content.prepare(root / "content"), mlflow=mlflow_server) as world:
         yield Neighbourhood(world)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from tests.conftest import CONTENT
 from tests.controllers.scene import QUICK, Scene
@@ -11,9 +12,9 @@ from tests.controllers.tellings import Tellings
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[World]:
     """The neighbours of the bots that are killed."""
-    with World(tmp_path_factory.mktemp("cut_world"), CONTENT, slots=8) as started:
+    with World(tmp_path_factory.mktemp("cut_world"), CONTENT, slots=8, mlflow=mlflow_server) as started:
         yield started
 
 

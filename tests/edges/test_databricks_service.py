@@ -334,21 +334,19 @@ def test_a_run_is_submitted_once_for_a_token_and_shown_to_its_end(workspace: Wor
 
 
 @pytest.mark.slow
-def test_a_comment_is_put_on_a_model_version(tmp_path: Path, at: At) -> None:
-    with (
-        MlflowServer(tmp_path / "mlflow") as mlflow,
-        Workspace(tmp_path / "databricks", tokens={"dapi-good": "signalman"}, mlflow_url=mlflow.url) as workspace,
-    ):
-        mlflow.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": "tide"})
-        mlflow.call("POST", "/api/2.0/mlflow/model-versions/create", {"name": "tide", "source": "s3://models/tide"})
+def test_a_comment_is_put_on_a_model_version(tmp_path: Path, mlflow_server: MlflowServer, kind: type, at: At) -> None:
+    model, call = f"tide of {kind.__name__}", mlflow_server.call
+    with Workspace(tmp_path, tokens={"dapi-good": "signalman"}, mlflow_url=mlflow_server.url) as workspace:
+        call("POST", "/api/2.0/mlflow/registered-models/create", {"name": model})
+        call("POST", "/api/2.0/mlflow/model-versions/create", {"name": model, "source": "s3://models/tide"})
 
-        at(workspace.url).comment("tide", "1", "It serves.")
+        at(workspace.url).comment(model, "1", "It serves.")
 
         assert workspace.registry is not None
         (comment,) = workspace.registry.comments.values()
-        assert (comment["name"], comment["version"], comment["comment"]) == ("tide", "1", "It serves.")
+        assert (comment["name"], comment["version"], comment["comment"]) == (model, "1", "It serves.")
         with pytest.raises(NotFound):
-            at(workspace.url).comment("tide", "2", "It does not.")
+            at(workspace.url).comment(model, "2", "It does not.")
 
 
 def test_twenty_threads_may_use_one_client_at_once(tmp_path: Path, at: At) -> None:

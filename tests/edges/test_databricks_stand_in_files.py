@@ -24,12 +24,6 @@ MODEL = "/api/2.0/mlflow/model-versions"
 CLUSTER = {"spark_version": "10.4.x-scala2.12", "node_type_id": "Standard_DS3_v2", "num_workers": 1}
 
 
-@pytest.fixture(scope="module")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    with MlflowServer(tmp_path_factory.mktemp("mlflow")).start() as started:
-        yield started
-
-
 @pytest.fixture
 def with_models(tmp_path: Path, mlflow_server: MlflowServer) -> Iterator[Databricks]:
     with Databricks(tmp_path, tokens={TOKEN: "ada@contoso.example"}, mlflow_url=mlflow_server.url) as started:

@@ -19,13 +19,10 @@ MODEL = "tide_model"
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databricks]:
+def workspace(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[Databricks]:
     folder = tmp_path_factory.mktemp("requests")
     tokens = {"dapi-ada": ADA, "dapi-ben": BEN}
-    with (
-        MlflowServer(folder / "mlflow") as mlflow,
-        Databricks(folder / "databricks", tokens=tokens, mlflow_url=mlflow.url) as started,
-    ):
+    with Databricks(folder, tokens=tokens, mlflow_url=mlflow_server.url) as started:
         registry = by(started, "dapi-ada").model_registry
         registry.create_model(MODEL)
         for _ in range(2):

@@ -280,12 +280,6 @@ def test_a_workspace_that_hands_files_out_itself_is_asked_for_them() -> None:
 # The stand-in
 
 
-@pytest.fixture(scope="module")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    with MlflowServer(tmp_path_factory.mktemp("mlflow")).start() as started:
-        yield started
-
-
 @pytest.fixture
 def signed_in(tmp_path: Path, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databricks]:
     """A workspace with an MLflow server, for a process in which MLflow finds its credentials as it does everywhere."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bot.sandbox.databricks import Databricks
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from tests.conftest import CONTENT, Bot, start_bot
 from tests.stories.test_pull_requests import in_mode, opened
@@ -34,9 +35,9 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def own_world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[World]:
     """A world that no other story's bot looks at."""
-    with World(tmp_path_factory.mktemp("backends"), CONTENT, slots=4) as started:
+    with World(tmp_path_factory.mktemp("backends"), CONTENT, slots=4, mlflow=mlflow_server) as started:
         yield started
 
 

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from bot.services.databricks_cli import DatabricksCli
 from tests.conftest import CONTENT, Bot, start_bot
@@ -19,10 +20,10 @@ NOTEBOOK = b"# Databricks notebook source\nprint('new')\n"
 
 
 @pytest.fixture
-def legacy(tmp_path: Path) -> Iterator[Bot]:
+def legacy(tmp_path: Path, mlflow_server: MlflowServer) -> Iterator[Bot]:
     config = tmp_path / "bot.yml"
     config.write_text(f"client: databricks-cli\n{Path('config/bot.yml').read_text()}")
-    with World(tmp_path / "world", CONTENT, slots=4) as world:
+    with World(tmp_path / "world", CONTENT, slots=4, mlflow=mlflow_server) as world:
         deployed = cast(World, Deployed(world, BOT_CONFIG=str(config)))
         bot, server = start_bot(deployed, tmp_path / "bot", mlflow="databricks")
         world.subscribe(bot.url)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from bot.subjects import Model
 from tests.conftest import CONTENT, Bot, start_bot
@@ -13,10 +14,10 @@ MODEL = "asked_for_model"
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+def asked(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[Bot]:
     """A bot that has one workspace for everything: version 1 serves, 2 was good enough, 3 was not."""
     folder = tmp_path_factory.mktemp("asked")
-    with World(folder / "world", CONTENT, slots=4) as world:
+    with World(folder / "world", CONTENT, slots=4, mlflow=mlflow_server) as world:
         bot, server = start_bot(world, folder / "bot", mlflow="databricks")
         world.subscribe(bot.url)
         bot.sweep()

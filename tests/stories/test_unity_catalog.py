@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from bot.subjects import Model
 from tests.conftest import CONTENT, Bot, PullRequest, start_bot
@@ -28,11 +29,11 @@ DESCRIBED = json.dumps({"signature": {"inputs": json.dumps([{"name": "acidity", 
 
 
 @pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+def bot(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[Bot]:
     """A bot whose models are in Unity Catalog, and whose only news is from Azure DevOps."""
     root = tmp_path_factory.mktemp("unity_catalog")
     (root / "bot.yml").write_text(DEPLOYMENT)
-    with World(root / "world", CONTENT, slots=4) as world:
+    with World(root / "world", CONTENT, slots=4, mlflow=mlflow_server) as world:
         plain = (CONTENT / "config" / "mlops.yml").read_text()
         text = plain.replace('"{branch}_', '"dev.ml.{branch}_').replace('"*_model"', f'"{WINE}"')
         world.azure.push("main", {"config/mlops.yml": text}, "Keep models in Unity Catalog")
