@@ -4,7 +4,7 @@ BIN := .venv/bin
 MARK := .venv/.installed
 SPARK := .venv-spark/bin
 
-.PHONY: testdrive test test-spark run check fmt lint lock schema commands screenshots clean bench-intake bench-waiting bench-pushes bench-outage bench-sync bench-promotions shuffles chaos
+.PHONY: testdrive test test-spark run check fmt lint lock schema commands screenshots clean bench-intake bench-waiting bench-pushes bench-outage bench-sync bench-promotions bench-stand-ins shuffles chaos
 
 testdrive: $(MARK)  ## play the whole story on this machine; KEEP=1 leaves it running
 	$(BIN)/python -m bot testdrive $(if $(KEEP),--keep)
@@ -52,6 +52,9 @@ bench-sync: $(MARK)  ## how long a merge takes to be in the workspace, beside fo
 
 bench-promotions: $(MARK)  ## from a promotion to its job and its reply, and back again, at 50 ms a call; N=40
 	$(BIN)/python -m bench.promotions $(or $(N),40)
+
+bench-stand-ins: $(MARK)  ## how soon the stand-ins are up, and how soon they answer
+	$(BIN)/python -m bench.stand_ins
 
 shuffles: $(MARK)  ## shuffled orders of events that have to end in the same world; REPLAYS=1000 LIVES=200, minutes
 	$(BIN)/python -m bench.shuffles $(or $(REPLAYS),1000) $(or $(LIVES),200)

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -388,10 +387,8 @@ def test_what_is_not_there_is_told_with_its_own_type_key(rest: Rest, path: str, 
 # ── git ────────────────────────────────────────────────────────────────────
 
 
-def test_it_starts_quickly_and_keeps_port_and_state_over_a_stop(tmp_path: Path) -> None:
-    began = time.perf_counter()
+def test_it_keeps_port_and_state_over_a_stop(tmp_path: Path) -> None:
     azure = AzureDevOps(tmp_path, bot_token=BOT).start()
-    took = time.perf_counter() - began
     url = azure.url
     azure.push("main", {"a": "a"}, "First")
     azure.stop()
@@ -401,7 +398,6 @@ def test_it_starts_quickly_and_keeps_port_and_state_over_a_stop(tmp_path: Path) 
     with azure.start():
         assert azure.url == url
         assert Rest(azure).json("GET", "refs")["value"][0]["objectId"] == azure.tip("main")
-    assert took < 0.3
 
 
 def test_git_clones_shallowly_and_pushes_a_big_file_with_a_token(

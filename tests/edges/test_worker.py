@@ -234,10 +234,8 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_has_and_is_gone(
     queue.wake([Model("hang")])
     process = start(3600.0)
     until(lambda: (tmp_path / "told" / f"hang-{process.pid}").exists())
-    began = time.monotonic()
     process.send_signal(number)
     assert process.wait(10) == 0
-    assert time.monotonic() - began < 3
     assert Model("hang") in [lease.subject for lease in queue.take(10, lease=30, worker="next")]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -281,14 +282,18 @@ def test_a_change_that_touches_no_project_runs_one_when_somebody_asks(bot: Bot) 
     assert (before, pr.status, attempts(pr)) == ("notApplicable", "succeeded", 1)
 
 
-def test_an_order_outlives_the_database_it_was_noted_in(bot: Bot) -> None:
-    pr = opened(bot, "outlives", in_mode(bot, "slow"))
+def test_an_order_outlives_the_database_it_was_noted_in(bot: Bot, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    pr = opened(bot, "outlives", in_mode(bot, f"until {gate}"))
     bot.settle()
+    gate.unlink()
     say(pr, "/mlops run")
     bot.world.azure.drain(10)
     while attempts(pr) < 2:
         bot.worker.step(ahead=60)
     bot.forget(pr)
+    gate.touch()
     bot.settle()
 
     assert attempts(pr) == 2

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.conftest import Bot
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
@@ -38,10 +39,12 @@ def wait_for_a_run(bot: Bot, commit: str) -> None:
         pause.wait(0.02)
 
 
-def test_twenty_pushes_in_a_row_end_in_one_verdict_for_the_last_and_two_finished_runs_at_most(bot: Bot) -> None:
-    slow = in_mode(bot, "slow")
+def test_twenty_pushes_in_a_row_end_in_one_verdict_for_the_last_and_two_finished_runs_at_most(
+    bot: Bot, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
     azure, databricks = bot.world.azure, bot.world.databricks
-    pr = opened(bot, "pushed_often", slow)
+    pr = opened(bot, "pushed_often", in_mode(bot, f"until {gate}"))
     commits = [azure.tip("pushed_often")]
 
     with at_work(bot):
@@ -49,6 +52,7 @@ def test_twenty_pushes_in_a_row_end_in_one_verdict_for_the_last_and_two_finished
             commits.append(azure.push("pushed_often", {f"{QUICK}/note.md": str(number)}, f"Change {number}"))
             if number % 4 == 0:
                 wait_for_a_run(bot, commits[-1])
+    gate.touch()
     bot.settle()
 
     runs = {run["run_id"]: run for run in databricks.runs() if any(sha[:7] in run["run_name"] for sha in commits)}

@@ -1,6 +1,7 @@
 """A pull request from outside: push, let the bot work, read what it says."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,13 +148,15 @@ def test_a_closed_pull_request_runs_nothing_more(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("forgetful", [False, True])
-def test_a_pull_request_that_is_opened_again_is_run_again(bot: Bot, forgetful: bool) -> None:
-    pr = opened(bot, f"second_thoughts_{forgetful}", in_mode(bot, "slow"))
+def test_a_pull_request_that_is_opened_again_is_run_again(bot: Bot, tmp_path: Path, forgetful: bool) -> None:
+    gate = tmp_path / "gate"
+    pr = opened(bot, f"second_thoughts_{forgetful}", in_mode(bot, f"until {gate}"))
     bot.world.azure.drain(10)
     while not (pr.threads and "running" in pr.report):
         bot.worker.step(ahead=60)
     bot.world.azure.abandon(pr.number)
     bot.settle()
+    gate.touch()
     bot.world.azure.reactivate(pr.number)
     if forgetful:
         bot.forget(pr)
@@ -185,9 +188,14 @@ def test_scoring_alone_brings_the_training_along_while_nothing_serves(bot: Bot) 
     assert "`quick`" in pr.report
 
 
-def test_two_projects_that_do_not_depend_on_each_other_run_at_the_same_time(bot: Bot) -> None:
-    changes = in_mode(bot, "slow") | in_mode(bot, "slow", "projects/other")
+def test_two_projects_that_do_not_depend_on_each_other_run_at_the_same_time(bot: Bot, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    changes = in_mode(bot, f"until {gate}") | in_mode(bot, f"until {gate}", "projects/other")
     pr = opened(bot, "side_by_side", changes)
+    bot.world.azure.drain(10)
+    while sum(f"!{pr.number} " in run["run_name"] for run in bot.world.databricks.runs()) < 2:
+        bot.worker.step(ahead=60)
+    gate.touch()
     bot.settle()
 
     one, other = (run["info"] for run in bot.mlflow_runs(pr))
@@ -266,7 +274,7 @@ def test_a_memo_that_is_lost_doubles_nothing(bot: Bot) -> None:
 
 
 def test_a_run_is_stopped_though_its_project_has_ended_its_mlflow_run_and_the_memo_is_lost(bot: Bot) -> None:
-    pr = opened(bot, "ended_early", in_mode(bot, "slow"))
+    pr = opened(bot, "ended_early", in_mode(bot, "for ever"))
     bot.world.azure.drain(10)
     while not (pr.threads and "running" in pr.report):
         bot.worker.step(ahead=60)
@@ -282,8 +290,9 @@ def test_a_run_is_stopped_though_its_project_has_ended_its_mlflow_run_and_the_me
     assert pr.status == "succeeded"
 
 
-def test_a_second_mlflow_run_of_one_order_is_closed(bot: Bot) -> None:
-    pr = opened(bot, "seen_double", in_mode(bot, "slow"))
+def test_a_second_mlflow_run_of_one_order_is_closed(bot: Bot, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    pr = opened(bot, "seen_double", in_mode(bot, f"until {gate}"))
     bot.world.azure.drain(10)
     while not (pr.threads and "running" in pr.report):
         bot.worker.step(ahead=60)
@@ -294,6 +303,8 @@ def test_a_second_mlflow_run_of_one_order_is_closed(bot: Bot) -> None:
     }
     bot.world.mlflow.call("POST", "/api/2.0/mlflow/runs/create", {**late, "start_time": run["info"]["start_time"] + 1})
     bot.forget(pr)
+    bot.worker.step()
+    gate.touch()
     bot.settle()
     bot.forget(pr)
     bot.sweep()

@@ -148,7 +148,7 @@ def test_what_is_told_while_the_report_is_being_made_ends_below_it(bot: Bot, mon
 def test_only_a_verdict_that_changes_is_told_by_a_reply(bot: Bot) -> None:
     pr = opened(bot, "changes_its_mind", in_mode(bot, "exits"))
     bot.settle()
-    for mode in ("raises", "fine", "slow", "exits"):
+    for mode in ("raises", "fine", "better", "exits"):
         bot.world.azure.push("changes_its_mind", in_mode(bot, mode), mode)
         bot.settle()
 

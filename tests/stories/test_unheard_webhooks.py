@@ -27,7 +27,7 @@ def deaf(bot: Bot) -> Iterator[None]:
 
 
 def test_what_could_not_be_delivered_is_heard_in_the_next_sweep(bot: Bot, deaf: None) -> None:
-    pr = opened(bot, "unheard", in_mode(bot, "slow"))
+    pr = opened(bot, "unheard", in_mode(bot, "fine"))
     bot.settle()
     before = pr.statuses
     bot.sweep()

@@ -21,8 +21,8 @@ if mode == "exits":
     sys.exit(3)
 if mode == "for ever":
     time.sleep(600)
-if mode == "slow":
-    time.sleep(3)
+while mode.startswith("until ") and not os.path.exists(mode.removeprefix("until ")):
+    time.sleep(0.01)
 if mode == "tells all":
     for name, value in sorted(os.environ.items()):
         print("variable", name, value)
