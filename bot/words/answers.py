@@ -112,8 +112,8 @@ def already_running(line: str, commit: str) -> str:
 
 
 def nothing_to_retry(line: str, commit: str) -> str:
-    """Nothing has failed."""
-    return _said("idle", line, told=f"Nothing has failed for {escape.code(commit[:7])}.", then="/mlops run")
+    """No run has failed; the check may have another reason."""
+    return _said("idle", line, told=f"No run has failed for {escape.code(commit[:7])}.", then="/mlops run")
 
 
 def nothing_to_run(line: str) -> str:

@@ -266,7 +266,7 @@ def test_run_runs_everything_again_and_retry_finds_nothing_that_failed(bot: Bot)
     pr = opened(bot, "run_again", in_mode(bot, "fine"))
     bot.settle()
 
-    assert "Nothing has failed" in asked(pr, "/mlops retry")
+    assert "No run has failed" in asked(pr, "/mlops retry")
     assert "✅ for" in asked(pr, "/mlops run")
     assert attempts(pr) == 2
     assert [one["state"] for one in pr.statuses] == ["pending", "succeeded"] * 2
