@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import runner
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
 from werkzeug.serving import make_server
@@ -30,6 +31,10 @@ from bot.worker import Worker
 # says --hypothesis-profile=default --hypothesis-seed=N.
 examples.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 examples.load_profile("steady")
+
+# What a test starts may go on in threads while pytest goes from one test to the next and takes the name of the last
+# one out of os.environ; whoever goes through that meanwhile, as requests and GitPython do, fails. So no name gets in.
+runner._update_current_test_var = lambda item, when: None
 
 CONTENT = Path(__file__).parent / "content"
 
