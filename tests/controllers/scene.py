@@ -47,10 +47,10 @@ class Scene:
     def _patient(self, path: str, line: str, instead: str) -> str:
         text = (CONTENT / path).read_text()  # not as it is on main by now
         more = "import mlflow_rest" if line.startswith("import") else ""
-        return text.replace(line, f"{instead}\n{more}{PATIENT.format(gate=str(self._gate(path)))}")
+        return text.replace(line, f"{instead}\n{more}{PATIENT.format(gate=str(self._gate(path, len(self.commits))))}")
 
-    def _gate(self, path: str) -> Path:
-        return self.bot.folder / f"{path.replace('/', '_')} {len(self.commits)}"
+    def _gate(self, path: str, commit: int) -> Path:
+        return self.bot.folder / f"{path.replace('/', '_')} {commit}"
 
     def push(self, changes: dict[str, Any], branch: str = "") -> None:
         """Push to the story's branch."""
@@ -123,8 +123,8 @@ class Scene:
             gate.unlink()
 
     def _gates_of(self, project: str) -> list[Path]:
-        commit = len(self.commits) - 1
-        return [self.bot.folder / f"{project.replace('/', '_')}_{file} {commit}" for file in ("train.py", "score.py")]
+        newest = len(self.commits) - 1
+        return [self._gate(f"{project}/{file}", newest) for file in ("train.py", "score.py")]
 
     def cluster_runs(self) -> list[dict[str, Any]]:
         """The runs on Databricks that were made for the pull request's commits."""
