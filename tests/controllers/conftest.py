@@ -8,7 +8,7 @@ from bot.sandbox.mlflow_server import MlflowServer
 from bot.sandbox.world import World
 from tests.conftest import CONTENT
 from tests.controllers.scene import QUICK, Scene
-from tests.controllers.tellings import Tellings
+from tests.controllers.tellings import Story, Tellings
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +19,22 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
 
 
 @pytest.fixture(scope="module")
+def prologue() -> tuple[Story, ...]:
+    """What happened before all stories of the file: they find the same world, whichever is told first."""
+    return (first_of_all,)
+
+
+@pytest.fixture(scope="module")
 def tellings(
-    request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    world: World,
+    prologue: tuple[Story, ...],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Tellings]:
     """Stories; those of all tests of the file that were chosen are told ahead of them."""
     found = Tellings(world, tmp_path_factory.mktemp)
-    found.tell(first_of_all)
+    for story in prologue:
+        found.tell(story)
     for item in request.session.items:
         chosen = isinstance(item, pytest.Function) and item.path == request.path
         if chosen and "story" in item.fixturenames:

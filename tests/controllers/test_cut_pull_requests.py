@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.controllers import people_see
+from tests.controllers.conftest import first_of_all
 from tests.controllers.cuts import changes, everywhere
 from tests.controllers.knife import Side
 from tests.controllers.scene import QUICK, SCORING, Scene
@@ -119,7 +120,7 @@ CHANGES: dict[Story, tuple[str, ...]] = {
         STARTS,
         "open_thread 1",
         "end 1, tag 2, make_experiment 2, start 2, write 2, submit 2, tag 3",
-        "end 2, tag 4",
+        "end 2, tag 4, attach 1",
         "edit_report 1, set_status 2",
     ),
     failing: (
@@ -140,7 +141,7 @@ CHANGES: dict[Story, tuple[str, ...]] = {
         "open_thread 1",
         "tag 2, cancel 1, set_status 2, make_experiment 2, start 2, write 2, submit 2, tag 3",
         "end 1, tag 4, edit_report 1",
-        "end 2, tag 5",
+        "end 2, tag 5, attach 1",
         "edit_report 2, set_status 3",
     ),
     merged: ("make_experiment 1, start 1, record 1, tag_experiment 1, tag_experiment 2",),
@@ -151,7 +152,7 @@ CHANGES: dict[Story, tuple[str, ...]] = {
         "tag 2, cancel 1",
         "end 1, tag 3, tag_experiment 1",
         "make_experiment 2, start 2, submit 2, tag 4",
-        "end 2, tag 5",
+        "end 2, tag 5, attach 1",
         "edit_report 1, set_status 2",
     ),
 }
@@ -168,6 +169,12 @@ CASES = [
     for story, passes in CHANGES.items()
     for place in everywhere(passes[ITS_OWN.get(story, slice(None))])
 ]
+
+
+@pytest.fixture(scope="module")
+def prologue() -> tuple[Story, ...]:
+    """Two merges were recorded: from then on each report has a chart, whatever is merged beside its story."""
+    return first_of_all, merged, merged
 
 
 @pytest.mark.parametrize("story", CHANGES, ids=lambda story: story.__name__)
