@@ -8,6 +8,7 @@ from pathlib import Path
 from bot import app, settings
 from bot.controllers.neighbours import Neighbours
 from bot.errors import SignalmanError
+from bot.passes import Outcome
 from bot.queue import Lease, Queue, migrate
 from bot.sandbox.world import World
 from bot.settings import Reporting
@@ -99,8 +100,16 @@ class KillableBot:
         try:
             outcome = app.pass_over(lease.look, self.neighbours)
         except SignalmanError as error:
-            self.errors.append(str(error))
-            self.queue.fail(lease, str(error))
+            outcome = Outcome(trouble=str(error), memo=lease.look.memo)
+        if outcome.trouble:
+            self.errors.append(outcome.trouble)
+            self.queue.fail(
+                lease,
+                outcome.trouble,
+                retry_after=outcome.look_again,
+                memo=outcome.memo,
+                performed=outcome.performed,
+            )
             return False
         self.queue.settle(lease, outcome)
         if outcome.look_again:

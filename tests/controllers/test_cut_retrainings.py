@@ -70,6 +70,6 @@ def test_a_retraining_ends_the_same_wherever_a_pass_is_cut_off(
 ) -> None:
     whole, told = tellings.of(story), tellings.of(story, side, cut)
 
-    assert told.scene.bot.deaths == 1
     assert told.seen == whole.seen
     assert told.scene.bot.errors == []
+    assert told.scene.bot.deaths == 1
