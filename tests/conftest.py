@@ -1,7 +1,6 @@
 """What tests of more than one folder share: the world, a bot in it, and its door."""
 
 import shutil
-import socket
 import sqlite3
 import threading
 import time
@@ -23,6 +22,7 @@ from bot.controllers.neighbours import Neighbours
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.sandbox.mlflow_server import MlflowServer
+from bot.sandbox.ports import free_port
 from bot.sandbox.world import World
 from bot.web import create_app
 from bot.worker import Worker
@@ -194,9 +194,7 @@ def start_bot(
     world: World, var: Path, *, mlflow: str | None = None, deployment: str = "config/bot.yml"
 ) -> tuple[Bot, Any]:
     """A bot with a database of its own, and the server of its door."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"BOT_CONFIG": deployment, **world.environment(url, var, mlflow=mlflow)}
     found = settings.read(environment)

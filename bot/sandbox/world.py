@@ -89,7 +89,15 @@ class World:
         return self._validation or self.databricks
 
     def start(self, azure_port: int = 0, databricks_port: int = 0) -> Self:
-        """Start all of them, side by side."""
+        """Start all of them, side by side; none goes on where one cannot be started."""
+        try:
+            self._start(azure_port, databricks_port)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self, azure_port: int, databricks_port: int) -> None:
         with ThreadPoolExecutor(2) as pool:
             starting = [pool.submit(one.start) for one in self._servers]
             self.azure.start(azure_port)
@@ -103,7 +111,6 @@ class World:
         else:
             self._validation = self._workspace("databricks-validation", validation, self._second_mlflow).start()
         self._databricks = self._workspace("databricks", tokens, self.mlflow).start(databricks_port)
-        return self
 
     def _workspace(self, folder: str, tokens: dict[str, str], mlflow: MlflowServer) -> Databricks:
         return Databricks(

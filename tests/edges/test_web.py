@@ -7,7 +7,6 @@ import hmac
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from werkzeug.test import TestResponse
 
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
+from bot.sandbox.ports import free_port
 from bot.subjects import Branch, Delivery, Model, PullRequest
 from bot.web import Door, create_app
 from bot.webhooks.azure_devops import Served
@@ -331,6 +331,7 @@ import json, sys, time
 began = time.process_time()
 from bot.web import Door, create_app
 from bot.queue import Queue, migrate
+from bot.sandbox.ports import free_port
 seconds = time.process_time() - began
 migrate(sys.argv[1])
 client = create_app(Door(Queue(sys.argv[1]))).test_client()
@@ -364,8 +365,7 @@ app = create_app(Door(Queue({url!r}), served={served!r}, azure_devops_credential
 def gunicorn(url: str, tmp_path: Path) -> Iterator["tuple[int, subprocess.Popen[bytes]]"]:
     migrate(url)
     (tmp_path / "served.py").write_text(SERVE.format(url=url, served=SERVED, credentials=CREDENTIALS))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--log-level", "error",
          "--no-control-socket", "served:app"],

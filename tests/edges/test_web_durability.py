@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from bot.queue import Queue, migrate
+from bot.sandbox.ports import free_port
 from tests import databases
 
 PAYLOAD = Path(__file__).parent.parent / "payloads" / "azure_devops" / "pull_request_created.json"
@@ -36,8 +36,7 @@ class Web:
     def __init__(self, url: str, folder: Path) -> None:
         migrate(url)
         (folder / "served.py").write_text(SERVE.format(url=url))
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            self.port = taken.getsockname()[1]
+        self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", "--workers", "1",
              "--log-level", "error", "--no-control-socket", "served:app"],
