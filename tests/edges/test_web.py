@@ -331,7 +331,6 @@ import json, sys, time
 began = time.process_time()
 from bot.web import Door, create_app
 from bot.queue import Queue, migrate
-from bot.sandbox.ports import free_port
 seconds = time.process_time() - began
 migrate(sys.argv[1])
 client = create_app(Door(Queue(sys.argv[1]))).test_client()
