@@ -18,9 +18,9 @@ from typing import Any
 
 import click
 
-from bot.sandbox.bot_process import HERE, BotProcess
-from bot.sandbox.ports import free_port
-from bot.sandbox.world import World
+from sandbox.bot_process import HERE, BotProcess
+from sandbox.ports import free_port
+from sandbox.world import World
 from tests.conftest import CONTENT
 
 LATENCY = 0.05

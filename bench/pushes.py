@@ -14,9 +14,9 @@ from threading import Event
 import click
 
 from bot.queue import Queue
-from bot.sandbox.bot_process import BotProcess
-from bot.sandbox.ports import free_port
-from bot.sandbox.world import World
+from sandbox.bot_process import BotProcess
+from sandbox.ports import free_port
+from sandbox.world import World
 from tests.conftest import CONTENT
 
 PUSHES = 20

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bot.sandbox.databricks import Databricks
+from sandbox.databricks import Databricks
 
 TOKEN = "dapi-bench"  # noqa: S105 (made up, for a workspace on this machine)
 FOLDER = "/Shared/mlflow_hooks"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from bot.sandbox.world import World
+from sandbox.world import World
 from tests.conftest import CONTENT
 from tests.controllers import lives
 from tests.controllers.lives import Straight, Unreliable

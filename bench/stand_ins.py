@@ -12,8 +12,8 @@ from statistics import median
 import click
 import requests
 
-from bot.sandbox.azure_devops import AzureDevOps
-from bot.sandbox.databricks import Databricks
+from sandbox.azure_devops import AzureDevOps
+from sandbox.databricks import Databricks
 
 TOKEN = "dapi-made-up"  # noqa: S105
 STARTS, CALLS = 10, 200

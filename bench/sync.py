@@ -23,8 +23,8 @@ from bench.remote_workspace import FOLDER, TOKEN, Measured, RemoteWorkspace
 from bot import app, settings
 from bot.passes import Look
 from bot.queue import Queue, migrate
-from bot.sandbox.azure_devops import AzureDevOps
 from bot.subjects import Branch
+from sandbox.azure_devops import AzureDevOps
 
 LATENCY = 0.1
 RUNS = int(os.environ.get("RUNS") or 3)

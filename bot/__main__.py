@@ -39,7 +39,15 @@ def worker() -> None:
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards, and print where to look.")
 def testdrive(keep: bool) -> None:
     """Play the whole story on this machine, without any account, and verify it."""
-    from bot.sandbox.testdrive import main as play
+    try:
+        from sandbox.testdrive import main as play
+    except ModuleNotFoundError as missing:
+        if missing.name != "sandbox":
+            raise
+        raise click.ClickException(
+            "The test drive needs a checkout of Signalman's repository: its stand-ins are not installed with the bot. "
+            "Clone it and say `make testdrive` there."
+        ) from missing
 
     sys.exit(play(keep=keep))
 

@@ -21,11 +21,11 @@ from bot import app, settings, subjects
 from bot.controllers.neighbours import Neighbours
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.ports import free_port
-from bot.sandbox.world import World
 from bot.web import create_app
 from bot.worker import Worker
+from sandbox.mlflow_server import MlflowServer
+from sandbox.ports import free_port
+from sandbox.world import World
 
 # The same examples every time, and no clock: the machine may be busy with something else. Who wants other examples
 # says --hypothesis-profile=default --hypothesis-seed=N.

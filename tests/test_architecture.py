@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-RUNS_NOTEBOOKS = Path("bot/sandbox/databricks/notebook.py")
+RUNS_NOTEBOOKS = Path("sandbox/databricks/notebook.py")
 """The stand-in for a cluster, where running a notebook's cells is the purpose."""
 
 NEVER_CALLED = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
@@ -54,7 +54,7 @@ def test_the_search_for_such_calls_finds_them(tmp_path: Path) -> None:
 
 def sources() -> Iterator[Path]:
     """Every Python file that is the product's."""
-    for folder in ("bot", "projects", "mlflow_hooks"):
+    for folder in ("bot", "sandbox", "projects", "mlflow_hooks"):
         for file in sorted((ROOT / folder).rglob("*.py")):
             if file.relative_to(ROOT) != RUNS_NOTEBOOKS:
                 yield file

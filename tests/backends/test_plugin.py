@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.world import World
+from sandbox.world import World
 from tests.conftest import CONTENT
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.pictures.chart import chart
-from bot.sandbox.azure_devops import AzureDevOps
+from sandbox.azure_devops import AzureDevOps
 
 IMAGE = re.compile(r"(!\[[^\]\n]*\]\()([^\s)]+)")
 PICTURE = chart("rmse", "lower", (0.731, 0.728, 0.735, 0.724, 0.727, 0.721), 0.712, 0.744, 0.73, "main")

@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
-from bot.sandbox.chaos.changes import Change
-from bot.sandbox.world import ORGANIZATION, PROJECT, REPOSITORY, World
+from sandbox.chaos.changes import Change
+from sandbox.world import ORGANIZATION, PROJECT, REPOSITORY, World
 
 NAP = "# Databricks notebook source\nimport time\ntime.sleep({})\n"
 _NUMBERS = itertools.count(1)

@@ -1,6 +1,6 @@
 """`make chaos`: the long storm, on SQLite and then on PostgreSQL in a schema of its own; on one database if told which.
 
-What is said besides `--database` is handed on to `python -m bot.sandbox.chaos`.
+What is said besides `--database` is handed on to `python -m sandbox.chaos`.
 """
 
 import subprocess
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 def storm(arguments: list[str]) -> int:
     """One storm; its table goes where ours would."""
     sys.stdout.flush()
-    return subprocess.run([sys.executable, "-m", "bot.sandbox.chaos", *arguments], check=False).returncode
+    return subprocess.run([sys.executable, "-m", "sandbox.chaos", *arguments], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.chaos import production, repository_content, runs, verdicts
-from bot.sandbox.chaos.changes import Change
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.world import World
+from sandbox.chaos import production, repository_content, runs, verdicts
+from sandbox.chaos.changes import Change
+from sandbox.mlflow_server import MlflowServer
+from sandbox.world import World
 from tests.chaos.neighbourhood import Neighbourhood
 
 

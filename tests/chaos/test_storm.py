@@ -22,7 +22,7 @@ def test_no_event_is_lost_and_nothing_is_done_twice_in_a_storm(database: str) ->
     storm = "--seed 1 --events 60 --kills 8 --lease 5s --pace 5 --stays 6 --longest 90"
 
     done = subprocess.run(
-        [sys.executable, "-m", "bot.sandbox.chaos", *storm.split(), "--database", database],
+        [sys.executable, "-m", "sandbox.chaos", *storm.split(), "--database", database],
         capture_output=True,
         text=True,
         check=False,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.sandbox.chaos import table
-from bot.sandbox.chaos.findings import Finding
-from bot.sandbox.chaos.storm import Outcome
+from sandbox.chaos import table
+from sandbox.chaos.findings import Finding
+from sandbox.chaos.storm import Outcome
 
 OUTCOME = Outcome(
     database="SQLite",

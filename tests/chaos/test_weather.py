@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from bot.sandbox.chaos import climate as climates
-from bot.sandbox.chaos.calls import Call, Listener, Reply
-from bot.sandbox.chaos.climate import CALM, Climate
-from bot.sandbox.chaos.diary import Diary
-from bot.sandbox.chaos.gate import RELIABLE, Gate, Post
-from bot.sandbox.chaos.weather import Moment, Sky
+from sandbox.chaos import climate as climates
+from sandbox.chaos.calls import Call, Listener, Reply
+from sandbox.chaos.climate import CALM, Climate
+from sandbox.chaos.diary import Diary
+from sandbox.chaos.gate import RELIABLE, Gate, Post
+from sandbox.chaos.weather import Moment, Sky
 
 
 @dataclass

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.world import World
+from sandbox.mlflow_server import MlflowServer
+from sandbox.world import World
 from tests.conftest import CONTENT
 from tests.controllers.scene import QUICK, Scene
 from tests.controllers.tellings import Story, Tellings

@@ -10,9 +10,9 @@ from bot.controllers.neighbours import Neighbours
 from bot.errors import SignalmanError
 from bot.passes import Outcome
 from bot.queue import Lease, Queue, migrate
-from bot.sandbox.world import World
 from bot.settings import Reporting
 from bot.subjects import Branch, Model, PullRequest, Subject
+from sandbox.world import World
 from tests.controllers.knife import Killed, Knife, within_reach
 
 PATIENCE = 120.0

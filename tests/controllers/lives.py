@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from bot.sandbox.world import World
 from bot.subjects import Branch, Delivery, Model, PullRequest, Subject
+from sandbox.world import World
 from tests.conftest import start_bot
 from tests.controllers import people_see
 from tests.controllers.killable_bot import KillableBot

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.sandbox.world import World
+from sandbox.world import World
 from tests.conftest import CONTENT
 from tests.controllers.killable_bot import KillableBot
 

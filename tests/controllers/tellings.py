@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.sandbox.world import World
+from sandbox.world import World
 from tests.controllers.killable_bot import KillableBot
 from tests.controllers.knife import Knife, Side
 from tests.controllers.scene import Scene

@@ -16,7 +16,7 @@ from bot.controllers import pictures
 from bot.controllers.neighbours import Neighbours, Repository
 from bot.errors import ServiceError
 from bot.facts import Baseline, Judgement, Picture, ProjectRun, PullRequestHead, Step
-from bot.sandbox.world import World
+from sandbox.world import World
 
 pytestmark = pytest.mark.slow
 

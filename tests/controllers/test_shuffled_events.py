@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from bot.sandbox.world import World
 from bot.subjects import Branch, Delivery, Model, PullRequest
+from sandbox.world import World
 from tests.controllers import lives
 from tests.controllers.lives import Straight, Unreliable
 from tests.controllers.scene import Scene

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.sandbox.ports import free_port
+from sandbox.ports import free_port
 
 
 @dataclass(frozen=True)

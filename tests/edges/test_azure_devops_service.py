@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
 from bot.errors import NotFound, ServiceError
-from bot.sandbox.azure_devops import AzureDevOps as StandIn
 from bot.services import azure_client, azure_devops
 from bot.services.azure_client import Client
 from bot.services.azure_devops import LONGEST_COMMENT, AzureDevOps
 from bot.settings import Served
+from sandbox.azure_devops import AzureDevOps as StandIn
 from tests.openapi import MISSING, OpenApi, Watch
 
 PROJECT, REPOSITORY = "ml team", "our models"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from bot.sandbox.azure_devops import AzureDevOps, Refusal, markdown
+from sandbox.azure_devops import AzureDevOps, Refusal, markdown
 from tests.openapi import FOLDER, MISSING, OpenApi, Watch
 
 BOT, ADA, BO = "bot-token", "ada-token", "bo-token"
@@ -1130,7 +1130,7 @@ def test_the_other_pages_list_pull_requests_and_deliveries(azure: AzureDevOps, o
 
 
 def test_it_runs_as_a_process_with_tokens_from_the_environment(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bot.sandbox.azure_devops", "--root", str(tmp_path)]
+    command = [sys.executable, "-m", "sandbox.azure_devops", "--root", str(tmp_path)]
     people = {"STAND_IN_PEOPLE": json.dumps({ADA: "Ada Bergström"})}
 
     without = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))

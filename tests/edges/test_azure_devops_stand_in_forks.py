@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bot.sandbox.azure_devops import AzureDevOps, Refusal
+from sandbox.azure_devops import AzureDevOps, Refusal
 from tests.openapi import MISSING, OpenApi, Watch
 
 FORK = "models.bo"

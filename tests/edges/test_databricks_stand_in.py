@@ -32,8 +32,8 @@ from databricks.sdk.errors import (
 from databricks.sdk.service import compute, jobs, ml
 from databricks.sdk.service.workspace import ExportFormat, ImportFormat, Language, ObjectType
 
-from bot.sandbox.databricks import Databricks, quartz
-from bot.sandbox.mlflow_server import MlflowServer
+from sandbox.databricks import Databricks, quartz
+from sandbox.mlflow_server import MlflowServer
 
 TOKEN = "dapi-of-the-bot"
 BOT = "signalman@contoso.example"
@@ -629,7 +629,7 @@ def test_the_old_jobs_api_answers_in_its_old_form(workspace: Databricks, client:
 
 def test_a_task_does_not_outlive_a_workspace_that_is_killed(tmp_path: Path) -> None:
     served = subprocess.Popen(
-        [sys.executable, "-m", "bot.sandbox.databricks", "--root", str(tmp_path)],
+        [sys.executable, "-m", "sandbox.databricks", "--root", str(tmp_path)],
         env={"PATH": os.environ["PATH"], "DATABRICKS_SANDBOX_TOKENS": f"{TOKEN}={BOT}"},
         stdout=subprocess.PIPE,
         text=True,

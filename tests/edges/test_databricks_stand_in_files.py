@@ -15,8 +15,8 @@ from databricks.sdk.errors import DatabricksError, NotFound, PermissionDenied, R
 from databricks.sdk.service import compute, jobs
 from mlflow.store.artifact.databricks_models_artifact_repo import DatabricksModelsArtifactRepository
 
-from bot.sandbox.databricks import Databricks
-from bot.sandbox.mlflow_server import MlflowServer
+from sandbox.databricks import Databricks
+from sandbox.mlflow_server import MlflowServer
 
 TOKEN = "dapi-of-somebody"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

@@ -9,10 +9,10 @@ from databricks.sdk.errors import InvalidParameterValue, NotFound
 from pydantic import SecretStr
 
 from bot.facts import TransitionRequest
-from bot.sandbox.databricks import Databricks
-from bot.sandbox.mlflow_server import MlflowServer
 from bot.services.databricks_sdk import DatabricksSdk
 from bot.settings import Workspace
+from sandbox.databricks import Databricks
+from sandbox.mlflow_server import MlflowServer
 
 ADA, BEN = "ada@contoso.example", "ben@contoso.example"
 MODEL = "tide_model"

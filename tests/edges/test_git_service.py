@@ -19,10 +19,10 @@ from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
 from bot.errors import NotFound, ServiceError
-from bot.sandbox.azure_devops import AzureDevOps as StandIn
 from bot.services import git
 from bot.services.git import Mirror
 from bot.settings import Served
+from sandbox.azure_devops import AzureDevOps as StandIn
 
 T = TypeVar("T")
 PROJECT, REPOSITORY = "ml team", "our models"

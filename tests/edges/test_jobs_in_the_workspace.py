@@ -14,9 +14,9 @@ from bot.controllers.neighbours import Neighbours
 from bot.errors import ServiceError
 from bot.facts import BranchJobs, JobDefinition, OwnedJob
 from bot.rules import jobs as rule
-from bot.sandbox.databricks import Databricks as Workspace
 from bot.services.databricks_sdk import DatabricksSdk
 from bot.settings import Workspace as Access
+from sandbox.databricks import Databricks as Workspace
 
 HERE = "contoso/ml/wine"
 TASK = {"task_key": "train", "notebook_task": {"notebook_path": "/Shared/hooks/train"}, "timeout_seconds": 600}

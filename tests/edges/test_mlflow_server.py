@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.mlflow_server import MlflowServer
+from sandbox.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def test_a_server_that_cannot_start_says_so(tmp_path: Path) -> None:
 def test_the_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
-        "from bot.sandbox.mlflow_server import MlflowServer\n"
+        "from sandbox.mlflow_server import MlflowServer\n"
         "server = MlflowServer(pathlib.Path(sys.argv[1])).start(wait=False)\n"
         "print(server._process.pid, flush=True)\n"
         "sys.stdin.read()\n"

@@ -15,10 +15,10 @@ from mlflow.utils.rest_utils import MlflowHostCreds
 from scripted_server import Asked, Said, nobody, scripted, silent
 
 from bot.errors import NotFound, ServiceError
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.world import World
 from bot.services import mlflow_artifacts
 from bot.services.mlflow import Experiment, Mlflow
+from sandbox.mlflow_server import MlflowServer
+from sandbox.world import World
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMES = itertools.count(1)

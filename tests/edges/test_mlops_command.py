@@ -13,10 +13,10 @@ from bot.commands import mlops
 from bot.controllers import conversation
 from bot.errors import ConfigError
 from bot.rules import commands
-from bot.sandbox.azure_devops import AzureDevOps as StandIn
 from bot.services.azure_client import Client
 from bot.services.azure_devops import AzureDevOps
 from bot.settings import Served
+from sandbox.azure_devops import AzureDevOps as StandIn
 
 ROOT = Path(__file__).parents[2]
 BOT, ADA = "bot-token", "ada-token"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox import ports
-from bot.sandbox.ports import free_port
+from sandbox import ports
+from sandbox.ports import free_port
 
 
 def test_a_port_is_none_that_an_outgoing_connection_might_be_given(

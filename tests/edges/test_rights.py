@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from bot.controllers.rights import Rights
-from bot.sandbox.azure_devops import AzureDevOps as StandIn
 from bot.services.azure_client import Client
 from bot.services.azure_devops import AzureDevOps
 from bot.settings import Commands, Served
+from sandbox.azure_devops import AzureDevOps as StandIn
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

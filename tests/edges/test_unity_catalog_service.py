@@ -17,9 +17,9 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, Schema
 
 from bot.errors import NotFound, ServiceError
-from bot.sandbox.databricks import Databricks
-from bot.sandbox.mlflow_server import MlflowServer
 from bot.services.unity_catalog import UnityCatalog
+from sandbox.databricks import Databricks
+from sandbox.mlflow_server import MlflowServer
 
 TOKEN, OTHER = "dapi-of-the-bot", "dapi-of-somebody-else"
 CALLS = "/api/2.0/mlflow/unity-catalog"

@@ -23,10 +23,10 @@ from werkzeug.test import TestResponse
 
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
-from bot.sandbox.ports import free_port
 from bot.subjects import Branch, Delivery, Model, PullRequest
 from bot.web import Door, create_app
 from bot.webhooks.azure_devops import Served
+from sandbox.ports import free_port
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 KEY = "lighthouse/Tides and Currents/tide-forecast"

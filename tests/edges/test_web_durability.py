@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from bot.queue import Queue, migrate
-from bot.sandbox.ports import free_port
+from sandbox.ports import free_port
 from tests import databases
 
 PAYLOAD = Path(__file__).parent.parent / "payloads" / "azure_devops" / "pull_request_created.json"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from bot.sandbox.ports import free_port
-from bot.sandbox.world import World
+from sandbox.ports import free_port
+from sandbox.world import World
 from tests.conftest import CONTENT
 
 pytestmark = pytest.mark.slow

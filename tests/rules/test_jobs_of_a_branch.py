@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bot.actions import Action, ChangeJob, CreateJob, LookAgain, RemoveJob
 from bot.facts import BranchJobs, JobDefinition, JobFacts, OwnedJob
 from bot.rules import jobs as rule
-from bot.sandbox.databricks import settings as server
 from bot.services.databricks import job_facts
+from sandbox.databricks import settings as server
 
 HERE = "contoso/ml/wine"
 TASK = {"task_key": "train", "notebook_task": {"notebook_path": "/Shared/hooks/train"}, "timeout_seconds": 600}

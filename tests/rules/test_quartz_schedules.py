@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.config import Schedule
 from bot.rules import quartz
-from bot.sandbox.databricks import quartz as stand_in
+from sandbox.databricks import quartz as stand_in
 
 WEDNESDAY = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.sandbox.world import World
+from sandbox.world import World
 from tests.openapi import MISSING, OpenApi, Watch
 
 

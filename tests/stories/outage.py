@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
-from bot.sandbox.chaos.bot_processes import BotProcesses
-from bot.sandbox.chaos.calls import Call, CutError, Listener, Reply, ask
-from bot.sandbox.chaos.diary import Diary
-from bot.sandbox.ports import free_port
-from bot.sandbox.world import World
+from sandbox.chaos.bot_processes import BotProcesses
+from sandbox.chaos.calls import Call, CutError, Listener, Reply, ask
+from sandbox.chaos.diary import Diary
+from sandbox.ports import free_port
+from sandbox.world import World
 
 Kind = Literal["503", "hangs", "hangs for good"]
 """`hangs`: calls are taken, and cut off when the outage ends. `hangs for good`: those that were taken are not answered

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from bot.sandbox.databricks import Databricks
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.world import World
+from sandbox.databricks import Databricks
+from sandbox.mlflow_server import MlflowServer
+from sandbox.world import World
 from tests.conftest import CONTENT, Bot, start_bot
 from tests.stories.test_pull_requests import in_mode, opened
 

@@ -2,7 +2,7 @@
 
 import json
 
-from bot.sandbox.azure_devops.calls import Exchange
+from sandbox.azure_devops.calls import Exchange
 from tests.conftest import Bot
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 

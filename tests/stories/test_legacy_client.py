@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.world import World
 from bot.services.databricks_cli import DatabricksCli
+from sandbox.mlflow_server import MlflowServer
+from sandbox.world import World
 from tests.conftest import CONTENT, Bot, start_bot
 from tests.stories.test_backends import Deployed
 from tests.stories.test_promotions import points_at, trained

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.world import World
 from bot.subjects import Model
+from sandbox.mlflow_server import MlflowServer
+from sandbox.world import World
 from tests.conftest import CONTENT, Bot, start_bot
 from tests.stories.test_pull_requests import in_mode, opened
 

@@ -14,10 +14,10 @@ import pytest
 
 from bot.controllers import origins
 from bot.rules import validated
-from bot.sandbox.bot_process import BotProcess
-from bot.sandbox.databricks import Databricks, Exchange
-from bot.sandbox.ports import free_port
-from bot.sandbox.world import World
+from sandbox.bot_process import BotProcess
+from sandbox.databricks import Databricks, Exchange
+from sandbox.ports import free_port
+from sandbox.world import World
 from tests.conftest import CONTENT, Bot, PullRequest, start_bot
 from tests.stories.test_pull_requests import in_mode, opened
 from tests.stories.test_retrainings_asked_for import answers, asked_for

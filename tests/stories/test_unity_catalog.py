@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
-from bot.sandbox.mlflow_server import MlflowServer
-from bot.sandbox.world import World
 from bot.subjects import Model
+from sandbox.mlflow_server import MlflowServer
+from sandbox.world import World
 from tests.conftest import CONTENT, Bot, PullRequest, start_bot
 from tests.stories.test_backends import BOTH, Deployed
 from tests.stories.test_promotions import job, points_at

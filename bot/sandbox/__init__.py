@@ -1,6 +1,0 @@
-"""Stand-ins for Signalman's neighbours, to try everything without an account.
-
-Only tests and `python -m bot testdrive` import this package; nothing of the
-service does. A stand-in follows its vendor's documents, never the bot's wishes,
-and imports nothing from `bot` outside `bot.sandbox`.
-"""
