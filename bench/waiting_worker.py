@@ -31,7 +31,7 @@ ENVIRONMENT = {
 
 def main(url: str, folder: str, seconds: str) -> None:
     """Work until told to stop."""
-    import bot.controllers.pull_request  # noqa: F401 (what `app.worker` imports)
+    import bot.controllers.pull_request.controller  # noqa: F401 (what `app.worker` imports)
 
     found = settings.read({**ENVIRONMENT, "SIGNALMAN_VAR": folder, "DATABASE_URL": url})
     migrate(url)

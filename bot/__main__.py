@@ -56,7 +56,7 @@ def testdrive(keep: bool) -> None:
 @click.option("--write-schemas", is_flag=True, help="Also write the JSON Schemas that editors use.")
 def check(write_schemas: bool) -> None:
     """Check both configuration files and the projects they name; offline, and without any secret."""
-    from bot.commands import check as checking
+    from bot.cli import check as checking
 
     if write_schemas:
         for name, text in checking.schemas().items():
@@ -74,7 +74,7 @@ def check(write_schemas: bool) -> None:
 @click.option("--backend", type=click.Choice(["databricks-jobs", "local"]), help="Where, if not as configured.")
 def run(project: str, parameters: tuple[str, ...], backend: str | None) -> None:
     """Run a project of this checkout the way a pull request would, from a laptop."""
-    from bot.commands import run as running
+    from bot.cli import run as running
 
     given = {}
     for one in parameters:
@@ -90,9 +90,9 @@ def run(project: str, parameters: tuple[str, ...], backend: str | None) -> None:
 def sync(dry_run: bool) -> None:
     """Make the production workspace hold what the target branches hold."""
     from bot import app
-    from bot.controllers import branch
+    from bot.controllers.branch import controller as branch
     from bot.passes import Look
-    from bot.rules import sync as rule
+    from bot.rules.branch import sync as rule
     from bot.subjects import Branch
 
     settings = app.prepare()
@@ -118,7 +118,7 @@ def sync(dry_run: bool) -> None:
 def accept(model: str, version: str, reason: str, who: str) -> None:
     """Let scoring jobs score with a promoted version that was never validated, or whose signature does not fit."""
     from bot import app
-    from bot.controllers import acceptance
+    from bot.controllers.model import acceptance
     from bot.queue import Queue
 
     settings = app.prepare()
@@ -131,7 +131,7 @@ def accept(model: str, version: str, reason: str, who: str) -> None:
 def status() -> None:
     """Tell what is live: which commit the workspace holds, since when, and what its scoring jobs load."""
     from bot import app
-    from bot.commands import live
+    from bot.cli import live
 
     settings = app.prepare()
     world = app.neighbours(settings)
@@ -151,7 +151,7 @@ def rollback() -> None:
 def rollback_model(job: str, repository: str | None) -> None:
     """Let a scoring job go back to the model version that it scored with before."""
     from bot import app
-    from bot.commands import live
+    from bot.cli import live
 
     settings = app.prepare()
     click.echo(live.roll_back_model(job, repository, app.neighbours(settings)))
@@ -170,7 +170,7 @@ def rollback_model(job: str, repository: str | None) -> None:
 def rollback_sync(repository: str | None, who: str, limit: float) -> None:
     """Let the workspace hold again what it held before the newest commit, until the next merge. Needs a worker."""
     from bot import app
-    from bot.commands import live
+    from bot.cli import live
     from bot.queue import Queue
 
     settings = app.prepare()
@@ -186,7 +186,7 @@ def rollback_sync(repository: str | None, who: str, limit: float) -> None:
 def events(ctx: click.Context, limit: int, failed: bool) -> None:
     """List the deliveries that were accepted, newest first, and what became of them."""
     if ctx.invoked_subcommand is None:
-        from bot.commands import events as telling
+        from bot.cli import events as telling
 
         for line in telling.listed(_queue(), limit, failed=failed):
             click.echo(line)
@@ -196,7 +196,7 @@ def events(ctx: click.Context, limit: int, failed: bool) -> None:
 @click.argument("key")
 def show(key: str) -> None:
     """Tell each pass and each action that a delivery led to; KEY may also be a subject."""
-    from bot.commands import events as telling
+    from bot.cli import events as telling
 
     for line in telling.shown(_queue(), key):
         click.echo(line)
@@ -207,7 +207,7 @@ def show(key: str) -> None:
 @click.option("--all-open", "unanswered", is_flag=True, help="Everything that waits for an answer, or fails.")
 def replay(keys: tuple[str, ...], unanswered: bool) -> None:
     """Look again, now, at what a delivery spoke of; KEY may also be a subject. Workers may run meanwhile."""
-    from bot.commands import events as telling
+    from bot.cli import events as telling
 
     if not keys and not unanswered:
         raise click.UsageError("Name a delivery or a subject, or say --all-open.")
@@ -225,7 +225,7 @@ class _Mlops(click.Group):
         return self._found().get(cmd_name)
 
     def _found(self) -> dict[str, click.Command]:
-        from bot.commands import mlops as saying
+        from bot.cli import mlops as saying
 
         return saying.subcommands()
 

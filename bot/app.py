@@ -31,7 +31,7 @@ from bot.worker import Worker
 if TYPE_CHECKING:
     from flask import Flask
 
-    from bot.controllers.neighbours import Neighbours, Place
+    from bot.controllers.services import Neighbours, Place
     from bot.services.databricks import Databricks
     from bot.web import Door
     from bot.webhooks.azure_devops import Served
@@ -88,7 +88,7 @@ def door(settings: Settings) -> "Door":
 
 def worker(settings: Settings) -> Worker:
     """A worker with everything it needs, imported now and not in its first pass."""
-    import bot.controllers.pull_request  # noqa: F401
+    import bot.controllers.pull_request.controller  # noqa: F401
 
     work_in(settings.var / "tmp")
     queue = Queue(settings.database_url)
@@ -116,7 +116,10 @@ def work_in(folder: Path) -> None:
 
 def pass_over(look: Look, world: "Neighbours") -> Outcome:
     """One pass over whatever is due."""
-    from bot.controllers import branch, model, pull_request, retraining
+    from bot.controllers.branch import controller as branch
+    from bot.controllers.model import controller as model
+    from bot.controllers.model import retraining
+    from bot.controllers.pull_request import controller as pull_request
 
     match look.subject:
         case PullRequest(repository) | Branch(repository) | Retraining(repository) if (
@@ -140,7 +143,9 @@ def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: Fal
     A branch's pass wakes its models. Then the retrainings that are under way, and the webhooks that never came, but
     those whose key is known.
     """
-    from bot.controllers import leavings, retraining, unheard
+    from bot import sweep
+    from bot.controllers.model import retraining
+    from bot.controllers.pull_request import cleanup
 
     for repository in world.repositories.values():
         name = repository.served.key
@@ -148,20 +153,20 @@ def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: Fal
         yield Branch(name)
         yield from (PullRequest(name, number) for number in open_)
         try:
-            left = set(leavings.unattended(repository, world)) - set(open_)
+            left = set(cleanup.unattended(repository, world)) - set(open_)
             retrainings = list(retraining.under_way(repository, world))
         except ServiceError as error:  # What is open does not wait for it.
             log.warning(line("sweep", note="what MLflow knows of is looked for in the next one", error=str(error)))
         else:
             yield from (PullRequest(name, number) for number in sorted(left))
             yield from retrainings
-    yield from unheard.deliveries(world, known)
+    yield from sweep.deliveries(world, known)
 
 
 def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     """The real services of a deployment; with the queue that the process has already, if it has one."""
-    from bot.controllers.neighbours import Neighbours, Repository
-    from bot.controllers.rights import Rights
+    from bot.controllers.permissions import Rights
+    from bot.controllers.services import Neighbours, Repository
     from bot.services.azure_client import Client
     from bot.services.azure_devops import AzureDevOps
     from bot.services.git import Mirror
@@ -208,7 +213,7 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
     from bot.backends.databricks_jobs import DatabricksJobs
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
-    from bot.controllers.neighbours import Place
+    from bot.controllers.services import Place
     from bot.services.mlflow import Mlflow
 
     databricks = _databricks(settings.client, access)

@@ -23,7 +23,7 @@ from bot.log import line
 from bot.metrics import Metrics
 from bot.queue import Queue, QueueError
 from bot.subjects import Delivery
-from bot.webhooks import Ignored, azure_devops, databricks, mlflow, proof
+from bot.webhooks import Ignored, authentication, azure_devops, databricks, mlflow
 from bot.webhooks.azure_devops import Served
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def create_app(door: Door) -> Flask:
         page = request.blueprint == "dashboard" and request.endpoint != "dashboard.static"
         if not door.dashboard_credentials or not (page or request.endpoint == "numbers"):
             return None
-        return None if proof.basic(dict(request.headers), door.dashboard_credentials) else _refused()
+        return None if authentication.basic(dict(request.headers), door.dashboard_credentials) else _refused()
 
     @app.after_request
     def count(response: Response) -> Response:

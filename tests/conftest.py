@@ -18,7 +18,7 @@ from hypothesis import settings as examples
 from werkzeug.serving import make_server
 
 from bot import app, settings, subjects
-from bot.controllers.neighbours import Neighbours
+from bot.controllers.services import Neighbours
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.web import create_app

@@ -1,1 +1,1 @@
-"""One file per kind of subject: gather what the world says, decide, perform."""
+"""A room for each kind of subject: a pass gathers what the world says, decides, performs."""

@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 from bot.errors import RefusedHook
 from bot.facts import COMMAND
 from bot.subjects import Branch, Delivery, PullRequest, Subject
-from bot.webhooks import Ignored, proof
-from bot.webhooks.body import Part
+from bot.webhooks import Ignored, authentication
+from bot.webhooks.json_body import Part
 
 MERGE_EVENT = "git.pullrequest.merged"
 PULL_REQUEST_EVENTS = ("git.pullrequest.created", "git.pullrequest.updated", MERGE_EVENT)
@@ -63,7 +63,7 @@ def read(
     `credentials` are the pairs of user name and password that are accepted.
     Raises RefusedHook: 401 for others, 400 for a body that cannot be read.
     """
-    if not proof.basic(headers, credentials):
+    if not authentication.basic(headers, credentials):
         raise RefusedHook(401, "The user name or password of the service hook is missing or wrong.")
     return understand(Part.parse(body), served)
 

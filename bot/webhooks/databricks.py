@@ -12,8 +12,8 @@ from urllib.parse import quote
 from bot.errors import RefusedHook
 from bot.facts import ACCEPTED
 from bot.subjects import Delivery, Model
-from bot.webhooks import Ignored, proof
-from bot.webhooks.body import Part
+from bot.webhooks import Ignored, authentication
+from bot.webhooks.json_body import Part
 
 # Which of these names the narrower subscriptions send is not documented; both are taken.
 STAGE_EVENTS = frozenset(
@@ -38,8 +38,8 @@ _LONGEST_KEY = 200
 
 def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str]) -> Delivery | Ignored:
     """Tell which model a registry webhook speaks of. Raises RefusedHook: 401 for its signature, 400 for its body."""
-    given = proof.header(headers, "X-Databricks-Signature").strip().lower().encode(errors="replace")
-    if not proof.matches(given, [proof.digest(secret, body).hex().encode() for secret in secrets]):
+    given = authentication.header(headers, "X-Databricks-Signature").strip().lower().encode(errors="replace")
+    if not authentication.matches(given, [authentication.digest(secret, body).hex().encode() for secret in secrets]):
         raise RefusedHook(401, "X-Databricks-Signature is missing or was made with another secret.")
     event = Part.parse(body)
     kind = event.text("event")

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from bot.errors import RefusedHook
 from bot.facts import ACCEPTED
 from bot.subjects import Delivery, Model
-from bot.webhooks import Ignored, proof
-from bot.webhooks.body import Part
+from bot.webhooks import Ignored, authentication
+from bot.webhooks.json_body import Part
 
 # A retry keeps the time of the first try, and MLflow gives up well within this.
 TOLERANCE = 300.0
@@ -24,11 +24,13 @@ def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now
 
     Raises RefusedHook: 401 for its signature or a time more than 300 s away, 400 for its body.
     """
-    delivery = proof.header(headers, "X-MLflow-Delivery-Id")
-    sent = proof.header(headers, "X-MLflow-Timestamp")
-    signature = proof.header(headers, "X-MLflow-Signature").encode(errors="replace")
+    delivery = authentication.header(headers, "X-MLflow-Delivery-Id")
+    sent = authentication.header(headers, "X-MLflow-Timestamp")
+    signature = authentication.header(headers, "X-MLflow-Signature").encode(errors="replace")
     message = f"{delivery}.{sent}.".encode(errors="replace") + body
-    if not proof.matches(signature, [b"v1," + base64.b64encode(proof.digest(secret, message)) for secret in secrets]):
+    if not authentication.matches(
+        signature, [b"v1," + base64.b64encode(authentication.digest(secret, message)) for secret in secrets]
+    ):
         raise RefusedHook(401, "X-MLflow-Signature is missing or was made with another secret.")
     if not delivery or not re.fullmatch(r"[0-9]{1,12}", sent) or abs(int(sent) - now) > TOLERANCE:
         raise RefusedHook(401, "X-MLflow-Timestamp is more than 300 seconds away; check the clocks of both servers.")

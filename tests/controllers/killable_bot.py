@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot import app, settings
-from bot.controllers.neighbours import Neighbours
+from bot.controllers.services import Neighbours
 from bot.errors import SignalmanError
 from bot.passes import Outcome
 from bot.queue import Lease, Queue, migrate

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bot.backends.databricks_jobs import DatabricksJobs
-from bot.controllers.neighbours import Neighbours, Place
+from bot.controllers.services import Neighbours, Place
 
 Side = Literal["before", "after"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.controllers import manifest as manifest_file
+from bot.controllers.branch import manifest as manifest_file
 from tests.controllers import people_see
 from tests.controllers.cuts import changes, everywhere
 from tests.controllers.knife import Side

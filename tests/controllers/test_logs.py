@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bot.backends.local import Local
 from bot.backends.run import Written
-from bot.controllers import logs
-from bot.controllers.neighbours import Neighbours
+from bot.controllers.runs import logs
+from bot.controllers.services import Neighbours
 from bot.errors import NotFound, ServiceError
 from bot.facts import ProjectRun
 from bot.queue import Queue, migrate

@@ -12,8 +12,8 @@ from PIL import Image
 
 from bot import app, settings
 from bot.config import Metric, Project
-from bot.controllers import pictures
-from bot.controllers.neighbours import Neighbours, Repository
+from bot.controllers.pull_request import pictures
+from bot.controllers.services import Neighbours, Repository
 from bot.errors import ServiceError
 from bot.facts import Baseline, Judgement, Picture, ProjectRun, PullRequestHead, Step
 from sandbox.world import World

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.facts import Outcome
 from tests.controllers.town import FINAL, Memo, Town, verdict
-from tests.rules.example_pull_request import ALONE, CONFIG, SCORE, TRAIN
+from tests.rules.pull_request.example_pull_request import ALONE, CONFIG, SCORE, TRAIN
 
 BOUNDED = settings(max_examples=300, stateful_step_count=30)
 

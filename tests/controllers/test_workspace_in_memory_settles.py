@@ -13,10 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bot.actions import Action, CommentVersion, PointJob, Reply, TagJob, TagVersion
 from bot.config import Folder, Job, Mlops
-from bot.definitions import short
 from bot.facts import Admission, BranchFacts, BranchJobs, ModelFacts, ModelVersion, Origin, ServingVersion, SourceFile
-from bot.rules import rollout, sync
-from tests.rules.workspace_in_memory import WorkspaceInMemory
+from bot.job_definitions import short
+from bot.rules.branch import sync
+from bot.rules.model import rollout
+from tests.rules.branch.workspace_in_memory import WorkspaceInMemory
 
 REPOSITORY = "contoso/ml/wine"
 FOLDER = Folder(**{"from": "hooks", "to": "/Shared/hooks"})

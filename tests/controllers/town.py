@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
 from bot.config import Mlops
 from bot.facts import Outcome, ProjectRun, PullRequestFacts, PullRequestHead
-from bot.rules import checks, steps
+from bot.rules.pull_request import checks, steps
 from bot.settings import Reporting
-from tests.rules.example_pull_request import CONFIG, GOOD, HEAD, NOW, PR
+from tests.rules.pull_request.example_pull_request import CONFIG, GOOD, HEAD, NOW, PR
 
 FIRST = replace(HEAD, iteration=1, commit="c1", changed=())
 FINAL = ("succeeded", "failed", "notApplicable")

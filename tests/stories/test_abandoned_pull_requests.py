@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from bot import app
-from bot.rules import checks
+from bot.rules.pull_request import checks
 from bot.services.mlflow import Mlflow
 from bot.settings import Cleanup, Policies
 from tests.conftest import Bot, PullRequest

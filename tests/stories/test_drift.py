@@ -9,11 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from bot.actions import WriteObject
-from bot.commands import live
-from bot.controllers import branch, drift
+from bot.cli import live
+from bot.controllers.branch import controller as branch
+from bot.controllers.branch import drift
 from bot.facts import BranchFacts
 from bot.passes import Look
-from bot.rules import sync
+from bot.rules.branch import sync
 from bot.services.databricks_sdk import DatabricksSdk
 from bot.settings import Workspace
 from bot.subjects import Branch

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.controllers import preview
+from bot.controllers.pull_request import preview
 from bot.facts import Preview
 from tests.conftest import Bot, PullRequest
 from tests.stories.test_pull_requests import opened

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.rules import checks
+from bot.rules.pull_request import checks
 from tests.conftest import Bot, PullRequest
 
 QUICK = "projects/quick"

@@ -2,7 +2,7 @@
 
 import re
 
-from bot.controllers import pull_request
+from bot.controllers.pull_request import controller as pull_request
 from bot.passes import Look
 from bot.subjects import Branch
 from bot.subjects import PullRequest as PullRequestSubject

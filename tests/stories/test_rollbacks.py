@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.controllers import rollback, target
+from bot.controllers import target_config
+from bot.controllers.model import rollback
 from bot.passes import Look
 from bot.subjects import PullRequest as Subject
 from tests.conftest import Bot
@@ -32,7 +33,7 @@ def promote(bot: Bot, number: int) -> None:
 def rolled_back(bot: Bot, named: str = "nightly") -> str:
     (repository,) = bot.neighbours.repositories.values()
     look = Look(Subject(repository.served.key, 1), {}, news=True)
-    return rollback.roll_back(named, target.read(repository)[1], look, repository, bot.neighbours)[0]
+    return rollback.roll_back(named, target_config.read(repository)[1], look, repository, bot.neighbours)[0]
 
 
 def test_the_job_goes_back_and_stays_there_until_something_else_is_promoted(promoted_twice: Bot) -> None:

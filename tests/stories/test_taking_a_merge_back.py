@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from bot.commands import live
-from bot.controllers import rollback
-from bot.controllers.neighbours import Neighbours, Repository
+from bot.cli import live
+from bot.controllers.model import rollback
+from bot.controllers.services import Neighbours, Repository
 from bot.errors import SignalmanError
 from bot.subjects import Branch
 from tests.conftest import Bot, PullRequest

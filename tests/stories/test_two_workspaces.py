@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.controllers import origins
-from bot.rules import validated
+from bot.controllers.model import origins
+from bot.rules.model import validated
 from sandbox.bot_process import BotProcess
 from sandbox.databricks import Databricks, Exchange
 from sandbox.ports import free_port

@@ -67,7 +67,7 @@ def test_a_hook_that_is_not_well_is_told_to_the_operator(
 ) -> None:
     opened(bot, "unheard_warning", {"README.md": "x"})
     bot.world.azure.drain(10)
-    with caplog.at_level(logging.WARNING, "bot.controllers.unheard"):
+    with caplog.at_level(logging.WARNING, "bot.sweep"):
         bot.sweep()
 
     assert "status=onProbation" in caplog.text

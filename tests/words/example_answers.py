@@ -22,8 +22,8 @@ from bot.facts import (
     Synced,
     Team,
 )
-from bot.rules import commands
-from bot.rules.commands import Mistake
+from bot.rules.pull_request import commands
+from bot.rules.pull_request.commands import Mistake
 from bot.words import answers
 
 OVERRIDE = '/mlops override gate reason="the old test set had leaked"'

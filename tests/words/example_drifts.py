@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.config import Folder
 from bot.facts import Drift, SourceFile
-from bot.rules import drift
+from bot.rules.branch import drift
 from bot.words import drift as words
 
 LIVE = "d4e5f6a70123"

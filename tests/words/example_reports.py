@@ -29,7 +29,7 @@ from bot.facts import (
     Step,
     TransitionRequest,
 )
-from bot.rules import branches, gates
+from bot.rules.pull_request import branch_names, gates
 from bot.words import replies, report, status, versions
 
 WORKSPACE = "https://adb-123.4.azuredatabricks.net"
@@ -151,10 +151,10 @@ def failed(reason: str, seconds: float = 79, **known: Any) -> list[Step]:
 def bad_branch(name: str, rule: BranchRule | None = None, taken: tuple[str, ...] = ()) -> str:
     """The report on a branch of that name."""
     rule = rule or BranchRule()
-    bad = branches.judge(name, rule)
+    bad = branch_names.judge(name, rule)
     assert bad is not None
     now = replace(situation(), head=replace(HEAD, source=name))
-    return report.bad_branch(now, bad, branches.suggest(name, rule, taken), CONFIG)
+    return report.bad_branch(now, bad, branch_names.suggest(name, rule, taken), CONFIG)
 
 
 def order(verb: Any, **known: Any) -> Order:
@@ -484,5 +484,5 @@ STATUS_STEPS: Mapping[str, Callable[[], list[tuple[str, State, str]]]] = {
     "refused": lambda: status.steps(situation(*REFUSED)),
     "no cluster": lambda: status.steps(situation(*LOST)),
     "cancelled": lambda: status.steps(situation(*CANCELLED, cancelled=order("cancel"))),
-    "bad branch name": lambda: status.steps(situation(), branches.judge("feature/wine.v2", BranchRule())),
+    "bad branch name": lambda: status.steps(situation(), branch_names.judge("feature/wine.v2", BranchRule())),
 }

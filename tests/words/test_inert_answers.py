@@ -27,7 +27,7 @@ from bot.facts import (
     Synced,
     Team,
 )
-from bot.rules import commands
+from bot.rules.pull_request import commands
 from bot.words import answers
 
 

@@ -33,7 +33,8 @@ from bot.facts import (
     Step,
     TransitionRequest,
 )
-from bot.rules import branches, gates, signature
+from bot.rules.model import signature
+from bot.rules.pull_request import branch_names, gates
 from bot.words import drift, escape, replies, report, status, versions
 
 MARK = "ж"
@@ -153,7 +154,7 @@ def requested(outside: Outside) -> RequestFacts:
 
 
 def bad_name(outside: Outside) -> str:
-    bad = branches.judge(outside.branch + "/", BranchRule())
+    bad = branch_names.judge(outside.branch + "/", BranchRule())
     assert bad is not None
     now = replace(situation(), head=replace(HEAD, target=outside.name))
     return report.bad_branch(now, bad, outside.branch, CONFIG)
@@ -298,7 +299,7 @@ def test_no_terminal_colour_no_null_and_nothing_that_turns_a_line_around_is_post
 def test_a_status_line_is_one_line_of_at_most_eighty_characters(outside: Outside, state: str, cancelled: bool) -> None:
     now = surrounded(outside, state, first=state in ("passed", "accepted"))
     now = replace(now, cancelled=command(outside, "cancel")) if cancelled else now
-    bad = branches.judge(outside.branch + "/", BranchRule())
+    bad = branch_names.judge(outside.branch + "/", BranchRule())
     lines = [
         status.ended(now),
         status.running(now),
@@ -324,7 +325,7 @@ def test_a_status_line_that_is_cut_says_so() -> None:
 
 def test_the_pattern_of_the_branch_rule_is_shown_as_it_is_written() -> None:
     rule = BranchRule(pattern=r"^(feature|fix)_[a-z]*_\d+$|^hot_\w*$")
-    bad = branches.judge("wine", rule)
+    bad = branch_names.judge("wine", rule)
     assert bad is not None
 
     seen = rendered(report.bad_branch(situation(), bad, None, CONFIG))

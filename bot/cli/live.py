@@ -1,0 +1,91 @@
+"""`status` and `rollback`: what is live, and what was live before, from a terminal."""
+
+import time
+import uuid
+from collections.abc import Iterator
+
+from bot.controllers import target_config
+from bot.controllers.branch import live, manifest
+from bot.controllers.model import rollback
+from bot.controllers.services import Neighbours, Repository
+from bot.errors import ConfigError, SignalmanError
+from bot.facts import Standing
+from bot.passes import Look
+from bot.queue import Queue
+from bot.subjects import Branch
+from bot.words import drift
+
+_PAUSE = 0.2
+_MOMENT = "%Y-%m-%d %H:%M UTC"
+
+
+def told(repository: Repository, world: Neighbours) -> Iterator[str]:
+    """What the production workspace holds of a repository, and what its scoring jobs load; a line each."""
+    now = live.standing(repository, world)
+    yield f"{now.repository}: {_held(now)}"
+    for path, why in sorted(now.kept.items()):
+        yield f"  {path} is gone from Git and still there: {why}"
+    if edited := drift.left(now.edited):
+        yield f"  {edited}"
+    for job in now.jobs:
+        what = job.problem
+        if not what:
+            trained = f", trained at {job.commit[:7]}" if job.commit else ""
+            what = f"{job.model} v{job.version}{trained}" + (f", since {job.since:{_MOMENT}}" if job.since else "")
+        yield f"  job {job.job}: {what}" + (f"; next run {job.next_run:%Y-%m-%d %H:%M %Z}" if job.next_run else "")
+
+
+def roll_back_model(job: str, key: str | None, world: Neighbours) -> str:
+    """Roll a scoring job back, the only one when none is named; gives the answer."""
+    repository = _chosen(key, world)
+    wanted = target_config.read(repository)[1]
+    look = Look(Branch(repository.served.key), {}, news=True)
+    return _plain(rollback.roll_back(job, wanted, look, repository, world)[0])
+
+
+def take_back(who: str, key: str | None, limit: float, queue: Queue, world: Neighbours) -> Iterator[str]:
+    """Have the newest commit taken back, and wait for it; raises SignalmanError when that takes more than the limit."""
+    repository = _chosen(key, world)
+    subject = Branch(repository.served.key)
+    answer, done = rollback.take_back(who, f"terminal/{uuid.uuid4().hex}", 0, repository, world)
+    yield _plain(answer)
+    if not done:
+        return
+    queue.wake([subject])
+    asked = manifest.read_rollback(subject.repository, world.production.databricks)
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        held = manifest.read(subject.repository, world.production.databricks)
+        if asked is not None and held.commit == asked.instead:
+            yield f"The workspace holds {held.commit[:7]}."
+            return
+        time.sleep(_PAUSE)
+    raise SignalmanError(
+        f"That was not done within {limit:.0f} s. It is noted, and a worker does it as soon as one runs: python -m bot "
+        "status tells."
+    )
+
+
+def _held(now: Standing) -> str:
+    if now.live is None:
+        return "nothing was brought to the workspace yet"
+    from_ = f" (pull request {now.live.pull_request})" if now.live.pull_request else ""
+    since = f" since {now.live.at:{_MOMENT}}" if now.live.at else ""
+    said = f"the workspace holds {now.live.commit[:7]}{from_}{since}, {now.objects} objects"
+    if now.rolled_back is not None:
+        by = f" by {now.rolled_back.by}" if now.rolled_back.by else ""
+        return f"{said}; {now.rolled_back.commit[:7]} was taken back{by}, until the next merge"
+    if now.unfinished or now.live.commit != now.tip:
+        return f"{said}; {now.tip[:7]} is {'being brought there' if now.unfinished else 'to come'}"
+    return said
+
+
+def _chosen(key: str | None, world: Neighbours) -> Repository:
+    found = [one for one in world.repositories.values() if key in (None, one.served.key, one.served.repository)]
+    if len(found) == 1:
+        return found[0]
+    raise ConfigError(f"Say which repository by --repository; it is one of {', '.join(world.repositories)}.")
+
+
+def _plain(answer: str) -> str:
+    return answer.strip().replace("`", "").replace("**", "")

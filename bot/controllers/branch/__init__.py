@@ -1,0 +1,1 @@
+"""Passes over target branches: the workspace reconciled with what Git holds."""

@@ -1,0 +1,116 @@
+"""Looking for what somebody changed by hand in the production workspace: listed, read where it may differ, compared.
+
+Only what a pass decides is written, and by the pass; looking changes nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bot.actions import Action, NoteDrift, SetAside
+from bot.controllers import parallel
+from bot.controllers.services import Neighbours, Repository
+from bot.errors import ServiceError
+from bot.facts import BranchFacts, Drift, SourceFile
+from bot.passes import Memo
+from bot.rules.branch import drift, jobs, sync
+from bot.words import drift as words
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look found: what is owned and what stands there, drifts with the content of edited objects, and the
+    paths that could not be read.
+    """
+
+    owned: Mapping[str, SourceFile]
+    standing: Mapping[str, drift.Standing]
+    drifts: tuple[Drift, ...]
+    contents: Mapping[str, bytes]
+    unread: tuple[str, ...]
+
+
+def look_for_drift(
+    facts: BranchFacts, memo: Memo, repository: Repository, world: Neighbours
+) -> tuple[list[Action], Memo]:
+    """What a pass has to do about drift, and what its memo keeps of it besides the rest.
+
+    The workspace completely holds the commit that `facts` tell of, with its files.
+    """
+    held, memory, now = facts.manifest, drift.recall(memo), world.now().timestamp()
+    found = _seen(facts, memory, now, repository, world)
+    drifts = tuple(drift.judged(one, memory) for one in found.drifts)
+    live = held.live
+    number = live.pull_request if live is not None and live.commit == held.commit else 0
+    orders = drift.plan(drifts, found.owned, found.contents, memory, held.commit, number)
+    return orders, drift.remembered(memory, found.owned, found.standing, drifts, found.unread, now)
+
+
+def perform(action: NoteDrift | SetAside, world: Neighbours) -> str:
+    """Do one thing; says in words what was done."""
+    match action:
+        case NoteDrift(found):
+            return f"drift: {words.line(found)}"
+        case SetAside(path, content, suffix):
+            world.production.databricks.write(path, content, suffix)
+            return f"kept an edit as {path}"
+
+
+def _seen(facts: BranchFacts, memory: drift.Memory, now: float, repository: Repository, world: Neighbours) -> Seen:
+    folders = facts.config.folders
+    owned = drift.owned(facts.manifest.files, sync.objects(folders, facts.files))
+    standing = _standing(drift.listed(owned), world)
+    asked = drift.suspects(owned, standing, memory, now)
+    read = _read(asked, owned, world)
+    unread = tuple(path for path, content in read.items() if isinstance(content, ServiceError))
+    drifts = drift.missing(owned, standing, folders)
+    contents: dict[str, bytes] = {}
+    for path, content in read.items():
+        if content is None:
+            drifts.append(drift.deleted(path, owned[path], folders))
+        elif isinstance(content, bytes) and not drift.untouched(owned[path], content):
+            source, at = owned[path], standing[path].modified
+            wanted = repository.mirror.read(facts.tip, source.path) or b""
+            edited = drift.compared(path, source, wanted, content, at, folders, world.secrets)
+            if edited is not None:
+                drifts.append(edited)
+                contents[path] = content
+    changed = jobs.unlike_applied(facts.jobs) if facts.jobs else {}
+    policy, secrets = facts.config.job_drift, world.secrets
+    drifts += [drift.of_job(key, fields, policy, secrets) for key, fields in changed.items()]
+    return Seen(owned, standing, tuple(drifts), contents, unread)
+
+
+def _standing(folders: Iterable[str], world: Neighbours) -> dict[str, drift.Standing]:
+    def listing(folder: str) -> Callable[[], dict[str, drift.Standing]]:
+        databricks = world.production.databricks
+        return lambda: {one.path: drift.Standing(one.kind, one.modified) for one in databricks.nodes(folder)}
+
+    listings = parallel.side_by_side([listing(folder) for folder in folders], world.calls)
+    return {path: node for found in listings for path, node in found.items()}
+
+
+def _read(
+    paths: Iterable[str], owned: Mapping[str, SourceFile], world: Neighbours
+) -> dict[str, bytes | ServiceError | None]:
+    databricks = world.production.databricks
+
+    def reading(path: str) -> Callable[[], bytes | ServiceError | None]:
+        jupyter = drift.suffix(owned[path]) == ".ipynb"
+
+        def call() -> bytes | ServiceError | None:
+            try:
+                return databricks.read_jupyter(path) if jupyter else databricks.read(path)
+            except ServiceError as error:
+                if error.status == parallel.TOO_MANY:
+                    raise
+                # Such as a notebook whose outputs make it larger than what the workspace gives.
+                log.warning("%s is not compared with Git: %s", path, error)
+                return error
+
+        return call
+
+    asked = list(paths)
+    return dict(zip(asked, parallel.side_by_side([reading(path) for path in asked], world.calls), strict=True))

@@ -1,0 +1,1 @@
+"""Passes over registered models: promotions, rollbacks, retrainings, requests for a stage."""

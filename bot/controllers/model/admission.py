@@ -1,0 +1,82 @@
+"""What has to be known of a promoted version before a job scores with it, and the smoke runs that try it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot import config
+from bot.controllers import reads
+from bot.controllers.model import origins
+from bot.controllers.runs import lifecycle, logs
+from bot.controllers.services import Neighbours, Repository
+from bot.facts import Admission, ModelFacts, ProjectRun, ServingVersion, SmokeTest
+from bot.rules.model import admission, rollout, smoke
+from bot.subjects import Subject
+
+
+def gather(
+    facts: ModelFacts,
+    chosen: ServingVersion,
+    wanted: config.Mlops,
+    commit: str,
+    repository: Repository,
+    world: Neighbours,
+) -> ModelFacts:
+    """The facts with what speaks for and against a version, but not with how it was tried. `commit` is the tip."""
+    models = world.production.models
+    version, (signature, serving), origin = reads.three(
+        lambda: models.version(chosen.name, chosen.version),
+        lambda: _signatures(facts, chosen, world),
+        lambda: origins.judged(chosen.run, repository, world),
+    )
+    job = facts.wanted
+    test = _test(wanted, job, (chosen.name, chosen.version), commit, repository) if job else None
+    return replace(facts, origin=origin, admission=Admission(version, signature, serving, test))
+
+
+def tried(facts: ModelFacts, subject: Subject, repository: Repository, world: Neighbours) -> ModelFacts:
+    """The facts with how the smoke runs are by now; those of this version are looked for where none is remembered."""
+    found = facts.runs
+    if _to_be_tried(facts):
+        found = tuple(
+            lifecycle.merge(found, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, world))
+        )
+    looked = tuple(lifecycle.look(run, world) for run in found)
+    for run in looked:
+        logs.collect(run, subject, world)
+    return replace(facts, runs=looked)
+
+
+def remembered(facts: ModelFacts, found: Sequence[ProjectRun]) -> tuple[ProjectRun, ...]:
+    """The runs that the next look asks for: those of the version that waits, and all that nobody has closed."""
+    asked = facts.admission
+    mine: set[str] = set()
+    if asked is not None and asked.smoke is not None and asked.version is not None:
+        mine = {run.token for run in smoke.attempts(replace(facts, runs=tuple(found)), asked.version, asked.smoke)}
+    return smoke.kept([run for run in found if run.token in mine or not run.closed])
+
+
+def _to_be_tried(facts: ModelFacts) -> bool:
+    """Whether a version is to be tried and nothing is remembered of that."""
+    asked = facts.admission
+    if asked is None or asked.smoke is None or asked.version is None:
+        return False
+    if admission.pending(asked) or admission.refusal(facts, "") is not None:
+        return False
+    return not smoke.attempts(facts, asked.version, asked.smoke)
+
+
+def _signatures(facts: ModelFacts, chosen: ServingVersion, world: Neighbours) -> tuple[str, str]:
+    """That of a version, and that of the one which the job scores with now."""
+    models = world.production.models
+    name, version = rollout.signed_version(facts.job) if facts.job else ("", "")
+    if not version or (name, version) == (chosen.name, chosen.version):
+        return models.signature(chosen.name, chosen.version), ""
+    return reads.both(lambda: models.signature(chosen.name, chosen.version), lambda: models.signature(name, version))
+
+
+def _test(
+    wanted: config.Mlops, job: config.Job, version: tuple[str, str], commit: str, repository: Repository
+) -> SmokeTest | None:
+    found = smoke.project(wanted, job)
+    files = repository.mirror.files(commit, (found.path,)) if found is not None else ()
+    return smoke.test(wanted, job, version, commit, files)

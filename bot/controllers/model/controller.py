@@ -1,0 +1,180 @@
+"""A pass over a model: which version was promoted, whether the scoring jobs load it, and whether they may."""
+
+import logging
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from pydantic import TypeAdapter
+
+from bot import config
+from bot.actions import (
+    Action,
+    CancelRun,
+    CloseRun,
+    CommentVersion,
+    LookAgain,
+    PointJob,
+    Reply,
+    StartRun,
+    TagJob,
+    TagVersion,
+)
+from bot.controllers import reads, target_config, thread
+from bot.controllers.model import admission, transition_requests
+from bot.controllers.runs import lifecycle, stop
+from bot.controllers.services import Neighbours, Repository
+from bot.errors import ServiceError
+from bot.facts import ModelFacts, ProjectRun
+from bot.log import line
+from bot.passes import Look, Outcome
+from bot.rules.model import rollout
+from bot.subjects import Model, PullRequest, Subject
+from bot.words import versions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a model's row keeps to save calls: the smoke runs of each job, by repository and name of the job."""
+
+    runs: dict[str, tuple[ProjectRun, ...]] = field(default_factory=dict)
+
+
+_MEMORY = TypeAdapter(Memory)
+
+
+def pass_over(subject: Model, look: Look, world: Neighbours) -> Outcome:
+    """Gather, decide, perform, for each job that follows the model.
+
+    A job is only ever pointed in the pass of what its configuration names, so
+    that two models' events do not point it side by side.
+    """
+    known = _MEMORY.validate_python(look.memo) if look.memo else Memory()
+    left: dict[str, tuple[ProjectRun, ...]] = {}
+    performed: list[str] = []
+    wake: list[Subject] = []
+    again: list[float] = []
+    followed = False
+    for repository in world.repositories.values():
+        tip, wanted = target_config.read(repository)
+        for job in wanted.jobs:
+            if job.model == subject.name:
+                followed = True
+                place = f"{repository.served.key}/{job.name}"
+                facts = gather(job, wanted, tip, known.runs.get(place, ()), subject, repository, world)
+                found = {run.token: run for run in facts.runs}
+                for action in look.each(rollout.plan(facts, world.now())):
+                    if isinstance(action, LookAgain):
+                        again.append(action.seconds)
+                        continue
+                    if isinstance(action, Reply):
+                        performed.append(f"told pull request {action.number}: {action.body.strip()}")
+                        if thread.reply(repository.azure, action.number, action.body, action.sign):
+                            wake.append(PullRequest(repository.served.key, action.number))
+                        continue
+                    told, changed = perform(action, wanted, repository, world)
+                    performed += [told] if told else []
+                    found.update({changed.token: changed} if changed else {})
+                if kept := admission.remembered(facts, list(found.values())):
+                    left[place] = kept
+            elif fnmatchcase(subject.name, job.model):
+                wake.append(Model(job.model))
+            if fnmatchcase(subject.name, job.model) and "*" not in subject.name:
+                for order in look.each(transition_requests.plan(subject.name, job, wanted, tip, repository, world)):
+                    told, _ = perform(order, wanted, repository, world)
+                    performed += [told] if told else []
+    memo = _MEMORY.dump_python(Memory(left), mode="json", by_alias=True) if left else {}
+    if followed and world.polls is not None:
+        again.append(world.polls)
+    return Outcome(min(again, default=None), memo, tuple(performed), tuple(dict.fromkeys(wake)))
+
+
+def gather(
+    job: config.Job,
+    wanted: config.Mlops,
+    commit: str,
+    known: tuple[ProjectRun, ...],
+    subject: Subject,
+    repository: Repository,
+    world: Neighbours,
+) -> ModelFacts:
+    """Read what serves and the job; of a version that the job is not signed with, also all that it is judged by."""
+    facts = replace(standing(job, repository, world), runs=known)
+    chosen = rollout.serving(facts.candidates)
+    if chosen is not None and facts.job is not None and rollout.undecided(facts.job, chosen):
+        facts = admission.gather(facts, chosen, wanted, commit, repository, world)
+    return admission.tried(facts, subject, repository, world)
+
+
+def standing(job: config.Job, repository: Repository, world: Neighbours) -> ModelFacts:
+    """Read the promoted versions and the job, side by side."""
+    production = world.production
+    candidates, found = reads.both(
+        lambda: tuple(production.models.promoted(job.model, job.alias, job.stage)),
+        lambda: production.databricks.job(job.name),
+    )
+    return ModelFacts(
+        repository=repository.served.key,
+        job_name=job.name,
+        job=found if candidates else None,
+        candidates=candidates,
+        wanted=job,
+        target=repository.served.target,
+        page=f"{production.databricks.host}/jobs/{found.id}" if found else "",
+    )
+
+
+def perform(
+    action: Action, wanted: config.Mlops, repository: Repository, world: Neighbours
+) -> tuple[str, ProjectRun | None]:
+    """Do one thing; says in words what was done, and how a run is after it."""
+    databricks, models = world.production.databricks, world.production.models
+    match action:
+        case PointJob(job, model, version):
+            asked = {**job.parameters, "model_name": model, "model_version": version}
+            databricks.update_job(job.id, {"parameters": [{"name": key, "default": asked[key]} for key in asked]})
+            found = databricks.read_job(job.id).parameters
+            if dict(found) != asked:
+                # How an update merges parameters is not documented, so it is read back.
+                raise ServiceError("Databricks", f"Job {job.name} was changed, but reads back as {dict(found)}.")
+            return f"job {job.name} scores with {model} v{version}", None
+        case TagJob(job):
+            databricks.update_job(job.id, {"tags": rollout.tags(action)})
+            return f"tagged job {job.name}", None
+        case CommentVersion(name, version, body):
+            _comment(name, version, body, world)
+            return f"told on {name} v{version}: {versions.tag(body)}", None
+        case TagVersion(name, version, tags, needed):
+            try:
+                models.tag_version(name, version, tags)
+            except ServiceError as refused:
+                if needed or refused.status not in (403, 404):
+                    raise
+                log.warning(line("model", model=name, version=version, error=str(refused)))
+            return "", None
+        case StartRun():
+            run = lifecycle.start(action, repository, world)
+            return f"smoke run of {action.project}: {run.cluster_run or run.reason}", run
+        case CancelRun(run):
+            stopped = stop.stop(run, wanted, repository, world)
+            return f"stopped the smoke run {run.cluster_run}", stopped
+        case CloseRun(run):
+            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, world)
+        case _:
+            raise AssertionError(f"a model's pass does not know {action}")
+
+
+def _comment(name: str, version: str, body: str, world: Neighbours) -> None:
+    """Say it where people read it: as a comment, or as a tag where there are no comments."""
+    models = world.production.models
+    try:
+        if models.comments:
+            world.production.databricks.comment(name, version, body)
+        else:
+            models.tag_version(name, version, {"signalman": versions.tag(body)})
+    except ServiceError as refused:
+        # A registry that lets the bot read and not write is no reason to leave the job unsigned.
+        if refused.status not in (403, 404):
+            raise
+        log.warning(line("model", model=name, version=version, error=str(refused)))

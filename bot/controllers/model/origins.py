@@ -1,0 +1,100 @@
+"""Where model versions come from: the run that trained one, its commit, its pull request, and what was judged there."""
+
+from collections.abc import Iterator
+
+from bot.controllers import reads
+from bot.controllers.runs import lifecycle
+from bot.controllers.services import Neighbours, Repository
+from bot.errors import NotFound
+from bot.facts import Check, Judged, Origin, PullRequestHead
+from bot.rules.model import validated
+from bot.services.mlflow import RunRecord
+
+
+def origin(trained_by: str, repository: Repository, world: Neighbours) -> Origin | None:
+    """Where a version comes from that an MLflow run registered, but not what was judged; None when nobody knows it."""
+    run = lifecycle.anywhere(trained_by, world) if trained_by else None
+    return None if run is None else _origin(run, repository)
+
+
+def judged(trained_by: str, repository: Repository, world: Neighbours) -> Origin | None:
+    """The same, with what `signalman/validate` came to where it was trained. A few calls to Azure DevOps."""
+    run = lifecycle.anywhere(trained_by, world) if trained_by else None
+    if run is None:
+        return None
+    found = _origin(run, repository)
+    if found.repository != repository.served.key or not found.commit:
+        return found
+    told = _own(run, found, repository) if found.own else list(_merges(found.commit, repository))
+    return Origin(found.repository, found.commit, found.pull_request, found.retrained, found.own, tuple(told))
+
+
+def _origin(run: RunRecord, repository: Repository) -> Origin:
+    tags, served = run.tags, repository.served
+    commit = tags.get(lifecycle.COMMIT) or tags.get("mlflow.source.git.commit", "")
+    if tags.get(lifecycle.REPOSITORY, served.key) != served.key:
+        return Origin(tags[lifecycle.REPOSITORY], commit, None)
+    number, kind = tags.get(lifecycle.PULL_REQUEST, ""), tags.get(lifecycle.KIND, "")
+    if number.isdigit():
+        return Origin(served.key, commit, int(number), kind == lifecycle.RETRAINING, own=not kind)
+    merged = repository.azure.merged_as([commit]) if commit else {}
+    return Origin(served.key, commit, merged.get(commit))
+
+
+def _own(run: RunRecord, found: Origin, repository: Repository) -> list[Judged]:
+    """What was judged of the iteration that a run was made for, if its commit is that of the run."""
+    number, iteration = found.pull_request or 0, run.tags.get(lifecycle.ITERATION, "")
+    try:
+        head, checks, me = _read(number, repository)
+    except NotFound:
+        return []
+    place = int(iteration) if iteration.isdigit() else 0
+    if not 0 < place <= len(head.commits) or head.commits[place - 1] != found.commit:
+        return []
+    return [Judged(found.commit, number, _state(checks, place, me))]
+
+
+def _merges(commit: str, repository: Repository) -> Iterator[Judged]:
+    """What was judged of a commit of the target branch, and of those before it for as long as that says nothing."""
+    line = [commit]
+    merged = repository.azure.merged_as(line)
+    for _ in range(validated.MOST):
+        here = line[-1]
+        told = _merge(here, merged.get(here, 0), repository)
+        yield told
+        if not told.pull_request or validated.settled(told):
+            return
+        try:
+            repository.mirror.bring_past(repository.served.target, here)
+            parents = repository.mirror.parents(here)
+        except NotFound:
+            return
+        if not parents:
+            return
+        line.append(parents[0])
+        merged |= repository.azure.merged_as(parents[:1])
+
+
+def _merge(commit: str, number: int, repository: Repository) -> Judged:
+    if not number:
+        return Judged(commit)
+    try:
+        head, checks, me = _read(number, repository)
+    except NotFound:
+        return Judged(commit)
+    # A pull request to another branch was judged by nobody.
+    if head.target != repository.served.target:
+        return Judged(commit)
+    return Judged(commit, number, _state(checks, head.iteration, me))
+
+
+def _read(number: int, repository: Repository) -> tuple[PullRequestHead, list[Check], str]:
+    azure = repository.azure
+    return reads.three(lambda: azure.pull_request(number), lambda: azure.checks(number), azure.me)
+
+
+def _state(checks: list[Check], iteration: int, me: str) -> str:
+    """The bot's own verdict on an iteration. Somebody else may post a status of the same name."""
+    name = validated.CHECK.partition("/")[2]
+    mine = [one for one in checks if one.name == name and one.iteration == iteration and one.by == me]
+    return mine[0].state if mine else ""

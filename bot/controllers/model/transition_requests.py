@@ -1,0 +1,70 @@
+"""Requests to move a version to a stage that a job follows: found, and compared with what the job scores with."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bot import config
+from bot.actions import Action
+from bot.controllers import reads
+from bot.controllers.model import admission
+from bot.controllers.pull_request import baselines
+from bot.controllers.runs import lifecycle
+from bot.controllers.services import Neighbours, Repository
+from bot.facts import ModelFacts, ModelVersion, RequestFacts, ServingVersion
+from bot.rules.model import rollout, transition_requests
+from bot.services.mlflow import RunRecord
+
+
+def plan(
+    name: str, job: config.Job, wanted: config.Mlops, commit: str, repository: Repository, world: Neighbours
+) -> Iterator[Action]:
+    """The answers to the requests about a model's versions, those that were answered left out.
+
+    Only the registry of a workspace knows such requests. One call for each version that is worth asking.
+    """
+    models = world.production.models
+    if job.stage is None or not models.comments:
+        return
+    for version in transition_requests.worth_asking(models.versions(name), job.stage):
+        asked = world.production.databricks.transition_requests(version.name, version.version)
+        if unanswered := transition_requests.open(version, asked, job.stage):
+            yield from transition_requests.plan(
+                replace(_facts(version, job, wanted, commit, repository, world), requests=unanswered)
+            )
+
+
+def _facts(
+    version: ModelVersion,
+    job: config.Job,
+    wanted: config.Mlops,
+    commit: str,
+    repository: Repository,
+    world: Neighbours,
+) -> RequestFacts:
+    found = world.production.databricks.job(job.name)
+    served = rollout.signed_version(found) if found else ("", "")
+    model = ModelFacts(repository.served.key, job.name, found, (), wanted=job, target=repository.served.target)
+    asked = ServingVersion(version.name, version.version, version.run, f"stage {job.stage}", 0, by_alias=False)
+    model, (new, old) = reads.both(
+        lambda: admission.gather(model, asked, wanted, commit, repository, world),
+        lambda: _measured(version, served, world),
+    )
+    configured = _judged_by(wanted, job, new.tags.get(lifecycle.PROJECT, "") if new else "")
+    metrics, before = new.metrics if new else {}, old.metrics if old else {}
+    return RequestFacts(model, (), served, metrics, before, transition_requests.compared(configured, metrics, before))
+
+
+def _measured(
+    version: ModelVersion, served: tuple[str, str], world: Neighbours
+) -> tuple[RunRecord | None, RunRecord | None]:
+    """The run that trained a version, and that of the version which the job scores with."""
+    now = world.production.models.version(*served) if served[1] else None
+    new = lifecycle.anywhere(version.run, world) if version.run else None
+    return new, lifecycle.anywhere(now.run, world) if now is not None and now.run else None
+
+
+def _judged_by(wanted: config.Mlops, job: config.Job, trained: str) -> tuple[config.Metric, ...]:
+    """The metrics that the project is judged by which trained a version, or those that train what the job follows."""
+    named = [one for one in wanted.projects if one.path == trained]
+    able = named or [one for one in wanted.projects if baselines.follows(job.model, one)]
+    return able[0].metrics if able else ()

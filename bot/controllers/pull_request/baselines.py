@@ -1,0 +1,94 @@
+"""What the runs of a pull request are compared with: the target branch's last runs, and the version that serves."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from bot.config import Mlops, Project, fill
+from bot.controllers.pull_request import records
+from bot.controllers.runs import lifecycle
+from bot.controllers.services import Neighbours, Repository
+from bot.facts import Baseline, ProjectRun, Reference
+from bot.rules.model import rollout
+from bot.services.mlflow import RunRecord
+
+MOST = 20
+"""So many of the target branch's last runs are looked at."""
+
+
+def gather(
+    config: Mlops, projects: Collection[str], repository: Repository, world: Neighbours
+) -> Mapping[str, Baseline]:
+    """The baseline of each of these projects, by its path."""
+    place = world.validation
+    there = place.runs.experiment(records.experiment(config))
+    found: dict[str, Baseline] = {}
+    for project in config.projects:
+        if project.path not in projects:
+            continue
+        wanted = {
+            lifecycle.REPOSITORY: repository.served.key,
+            records.KIND: records.MERGED,
+            lifecycle.PROJECT: project.path,
+        }
+        recorded = place.runs.logged(there.id, wanted, MOST) if there is not None else []
+        found[project.path] = Baseline(
+            target=Reference(config.target, recorded[0].metrics, page=_page(recorded[0], world)) if recorded else None,
+            serving=_serving(project, config, recorded, world),
+            history=tuple(run.metrics for run in reversed(recorded)),
+        )
+    return found
+
+
+def signed(config: Mlops, run: ProjectRun, world: Neighbours) -> ProjectRun:
+    """The run with its model's signature, where the project is judged by it."""
+    project = next((one for one in config.projects if one.path == run.project), None)
+    if project is None or project.signature == "any" or run.signature or not run.model_version:
+        return run
+    return replace(run, signature=world.validation.models.signature(run.model_name, run.model_version))
+
+
+def _serving(project: Project, config: Mlops, recorded: Sequence[RunRecord], world: Neighbours) -> Reference | None:
+    """The version that serves what a project trains, measured on what the project measures on, if that was done."""
+    models = world.production.models
+    followed = {job.model: job for job in config.jobs if follows(job.model, project)}
+    candidates = [one for job in followed.values() for one in models.promoted(job.model, job.alias, job.stage)]
+    chosen = rollout.serving(candidates)
+    run = lifecycle.anywhere(chosen.run, world) if chosen is not None and chosen.run else None
+    if chosen is None or run is None or run.tags.get(lifecycle.PROJECT, project.path) != project.path:
+        return None
+    signature = models.signature(chosen.name, chosen.version) if project.signature == "equal" else ""
+    measured, comparable = _measured(project, run, recorded)
+    return Reference(
+        label=f"production v{chosen.version}",
+        metrics=measured.metrics,
+        comparable=comparable,
+        signature=signature,
+        page=models.model_page(chosen.name, chosen.version),
+    )
+
+
+def _measured(project: Project, run: RunRecord, recorded: Sequence[RunRecord]) -> tuple[RunRecord, bool]:
+    """The run that tells how good a serving version is on the data that pull requests use, and whether it does.
+
+    A version that a pull request trained was measured so itself. One that was trained for production, on other data,
+    is as good as what was merged last before it was trained: that is its code.
+    """
+    if run.tags.get(lifecycle.PULL_REQUEST) and run.tags.get(lifecycle.TOKEN) and records.KIND not in run.tags:
+        return run, True
+    before = next((one for one in recorded if one.started <= run.started), None)
+    if before is not None:
+        return before, True
+    fixed = {name: str(value) for name, value in project.parameters.items() if "{" not in str(value)}
+    differs = any(run.parameters.get(name, value) != value for name, value in fixed.items())
+    return run, not differs
+
+
+def follows(pattern: str, project: Project) -> bool:
+    """Whether a job that follows models of such a name follows what a project trains."""
+    made = [fill(project.model, branch="branch")] if project.model else []
+    return any(fnmatchcase(name, pattern) for name in (*made, *([project.retrain.model] if project.retrain else [])))
+
+
+def _page(run: RunRecord, world: Neighbours) -> str:
+    return world.validation.runs.run_page(run.experiment, run.id)

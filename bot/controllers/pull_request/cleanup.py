@@ -1,0 +1,91 @@
+"""What closed pull requests have left in MLflow: found, and tidied as the policy says."""
+
+from collections.abc import Iterator
+
+from bot.actions import Action, ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
+from bot.config import Mlops, fill
+from bot.controllers.runs import lifecycle
+from bot.controllers.services import Neighbours, Repository
+from bot.facts import Leavings, PullRequestHead
+from bot.passes import Look
+from bot.rules.model import rollout
+from bot.rules.pull_request import cleanup
+from bot.services.mlflow import Experiment
+
+ARCHIVED = "archived"
+
+
+def unattended(repository: Repository, world: Neighbours) -> Iterator[int]:
+    """The pull requests that used an experiment which nobody has tidied yet, open ones too."""
+    if world.policies.abandoned == "keep":
+        return
+    for experiment in world.validation.runs.experiments(
+        {lifecycle.REPOSITORY: repository.served.key, lifecycle.STATE: lifecycle.OPEN}
+    ):
+        number = experiment.tags.get(lifecycle.PULL_REQUEST, "")
+        if number.isdigit():
+            yield int(number)
+
+
+def tidy(
+    head: PullRequestHead, wanted: Mlops | None, look: Look, repository: Repository, world: Neighbours
+) -> Iterator[str]:
+    """Tidy up after a closed pull request; says in words what was done."""
+    if wanted is None or world.policies.abandoned == "keep":
+        return
+    place = world.validation
+    experiment = place.runs.experiment(fill(wanted.experiment, user=head.author, branch=head.source))
+    if experiment is None or experiment.tags.get(lifecycle.STATE) == ARCHIVED:
+        return
+    left = _gather(head, experiment, wanted, repository, world)
+    for action in look.each(cleanup.plan(left, world.policies.abandoned)):
+        yield _perform(action, experiment, world)
+
+
+def _gather(
+    head: PullRequestHead, experiment: Experiment, wanted: Mlops, repository: Repository, world: Neighbours
+) -> Leavings:
+    place = world.validation
+    every = place.runs.runs(experiment.id, {})
+    ours = [
+        run
+        for run in every
+        if run.tags.get(lifecycle.REPOSITORY) == repository.served.key
+        and run.tags.get(lifecycle.PULL_REQUEST) == str(head.number)
+    ]
+    made = {run.id for run in ours}
+    models = dict.fromkeys(run.tags[lifecycle.MODEL] for run in ours if run.tags.get(lifecycle.MODEL))
+    versions = tuple(one for model in models for one in place.models.versions(model) if one.run in made)
+    jobs = [world.production.databricks.job(job.name) for job in wanted.jobs] if versions else []
+    return Leavings(
+        experiment=experiment.id,
+        runs=tuple(run.id for run in ours),
+        versions=versions,
+        loaded=frozenset(rollout.loaded(job) for job in jobs if job),
+        # The name is made of author and branch, which the next pull request may have as well.
+        shared=bool(repository.azure.active(head.target, source=head.source)),
+        others=len(ours) < len(every),
+        merged=head.merged,
+    )
+
+
+def _perform(action: Action, experiment: Experiment, world: Neighbours) -> str:
+    place = world.validation
+    match action:
+        case ArchiveVersion(name, version):
+            place.models.archive_version(name, version, {cleanup.ARCHIVED: "its pull request was abandoned"})
+            return f"archived {name} v{version}"
+        case DeleteVersion(name, version):
+            place.models.delete_version(name, version)
+            return f"deleted {name} v{version}"
+        case DeleteRun(run):
+            place.runs.delete_run(run)
+            return f"deleted the MLflow run {run}"
+        case ArchiveExperiment():
+            place.runs.tag_experiment(experiment, {lifecycle.STATE: ARCHIVED})
+            return f"experiment {experiment.id} is archived"
+        case DeleteExperiment():
+            place.runs.delete_experiment(experiment.id)
+            return f"deleted experiment {experiment.id}"
+        case _:
+            raise AssertionError(f"tidying does not know {action}")

@@ -1,0 +1,146 @@
+"""A pass over a pull request: what it is, what was asked of it, what its runs say, and what is still missing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.actions import Action, CancelRun, CloseRun, Illustrate, LookAgain, PutReport, Reply, SetStatus, StartRun, Wake
+from bot.controllers import thread
+from bot.controllers.pull_request import cleanup as leavings
+from bot.controllers.pull_request import commands as obeying
+from bot.controllers.pull_request import gather, memo, pictures, preview, records
+from bot.controllers.pull_request.memo import Course, Memory
+from bot.controllers.runs import lifecycle, stop
+from bot.controllers.services import Neighbours, Repository
+from bot.errors import NotFound, ServiceError
+from bot.facts import ProjectRun, PullRequestFacts
+from bot.passes import Look, Outcome
+from bot.rules.pull_request import checks, cleanup, commands
+from bot.subjects import PullRequest
+
+
+def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
+    """Gather, decide, perform."""
+    repository = world.repositories[subject.repository]
+    known = memo.read(look.memo)
+    done = Course(known)
+    try:
+        gather.gather(subject, look, done, repository, world)
+        for given in look.each(commands.open(done.talk) if done.talk else ()):
+            obeying.deal(given, look, done, repository, world)
+        gather.stand_in_line(subject, done, repository, world)
+        if look.doubtful:
+            done.wake += obeying.woken(done, repository, world)
+        for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
+            _perform(action, done, repository, world)
+        if cleanup.due(_facts(repository, done, world)):
+            head, config = done.memory.known, done.memory.config
+            done.performed += records.keep(head, config, look, repository, world)
+            done.performed += leavings.tidy(head, config, look, repository, world)
+    except NotFound as gone:
+        if gone.neighbour != "Git":
+            return _held_up(gone, look, known, done, repository, world)
+        # The branch moved on between the look and the run: look at what it is now.
+        performed = (*done.performed, str(gone))
+        return Outcome(look_again=5.0, memo={}, performed=performed, wake=tuple(done.wake))
+    except ServiceError as trouble:
+        return _held_up(trouble, look, known, done, repository, world)
+    return Outcome(
+        look_again=done.look_again,
+        memo=memo.write(done.memory),
+        performed=tuple(done.performed),
+        wake=tuple(done.wake),
+    )
+
+
+def _held_up(
+    trouble: ServiceError, look: Look, known: Memory, done: Course, repository: Repository, world: Neighbours
+) -> Outcome:
+    """Tell people whom their pull request waits for."""
+    if trouble.neighbour != "Azure DevOps" and done.memory.head is not None:
+        facts = _facts(repository, done, world)
+        for action in look.each(checks.held_up(facts, trouble.neighbour, look.failures)):
+            _perform(action, done, repository, world)
+    return Outcome(
+        look_again=trouble.retry_after,
+        memo=memo.write(known.held_up(done.memory)),
+        performed=tuple(done.performed),
+        trouble=str(trouble),
+    )
+
+
+def _facts(repository: Repository, done: Course, world: Neighbours) -> PullRequestFacts:
+    return memo.facts(repository, done.memory, world.public_url)
+
+
+def _perform(action: Action, done: Course, repository: Repository, world: Neighbours) -> None:
+    known = done.memory
+    head = known.known
+    match action:
+        case SetStatus():
+            _set_status(action, done, repository)
+        case PutReport():
+            _put_report(action, done, repository, world)
+        case Reply(number, body, sign):
+            thread.reply(repository.azure, number, body, sign)
+            done.performed.append(f"told pull request {number}: {body.strip()}")
+        case Illustrate(steps):
+            seen = preview.gather(head, repository, world, world.now()) if known.config else None
+            shown = pictures.attach_all(head, steps, known.baselines, repository, world)
+            done.memory = replace(known, preview=seen, pictures=shown)
+            done.performed += [f"attached {one.title}" for one in shown]
+        case StartRun():
+            run = lifecycle.start(action, repository, world)
+            done.memory = replace(known, runs=_with(known.runs, run))
+            done.performed.append(f"run of {action.project}: {run.cluster_run or run.reason}")
+        case CancelRun(run):
+            stopped = stop.stop(run, known.config, repository, world)
+            done.memory = replace(known, runs=_with(known.runs, stopped))
+            done.performed.append(f"cancelled the run of {run.project} for {run.commit[:7]}")
+        case CloseRun(run):
+            done.memory = replace(known, runs=_with(known.runs, lifecycle.close(run, world)))
+            done.performed.append(f"closed the MLflow run of {run.project}: {run.outcome}")
+        case LookAgain(seconds):
+            done.look_again = seconds if done.look_again is None else min(done.look_again, seconds)
+        case Wake(subject):
+            done.wake.append(subject)
+        case _:
+            raise AssertionError(f"a pull request's pass does not know {action}")
+
+
+def _set_status(wanted: SetStatus, done: Course, repository: Repository) -> None:
+    known, told = done.memory, memo.written(wanted.state, wanted.description)
+    there = known.statuses.get(wanted.name, "")
+    validate = wanted.name == memo.VALIDATE
+    # Of a step only the state is worth a call.
+    if there != told and (validate or there.partition(" ")[0] != wanted.state):
+        repository.azure.set_status(
+            wanted.number, wanted.iteration, wanted.state, wanted.description, wanted.page, wanted.name
+        )
+        done.performed.append(f"status {wanted.name} {wanted.state}: {wanted.description}")
+        known = replace(known, statuses={**known.statuses, wanted.name: told})
+    if validate:
+        head = replace(known.known, pending=wanted.state == "pending", judged=wanted.state in memo.FINAL)
+        verdict = memo.verdict(head.commit, wanted.state, wanted.description)
+        known = replace(known, head=head, told=verdict or known.told)
+    done.memory = known
+
+
+def _put_report(wanted: PutReport, done: Course, repository: Repository, world: Neighbours) -> None:
+    known, manners = done.memory, world.manners
+    head, digest = known.known, hashlib.sha256(wanted.body.encode()).hexdigest()
+    opening = manners.failed if wanted.tone == "to do" else manners.passed
+    if digest != known.report or not head.thread:
+        there = thread.put_report(repository.azure, wanted.number, head.thread, wanted.body, opening)
+        if there != head.thread:
+            known = replace(known, thread_status=opening)
+        known = replace(known, head=replace(head, thread=there), report=digest, reported=world.now())
+        done.performed.append(f"report: {wanted.body.splitlines()[0].lstrip('# ')}")
+    if wanted.tone is not None and opening != known.thread_status:
+        repository.azure.set_thread_status(wanted.number, known.known.thread, opening)
+        known = replace(known, thread_status=opening)
+    done.memory = known
+
+
+def _with(known: Sequence[ProjectRun], run: ProjectRun) -> tuple[ProjectRun, ...]:
+    return (*(other for other in known if other.token != run.token), run)

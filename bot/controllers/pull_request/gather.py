@@ -1,0 +1,166 @@
+"""What a pass over a pull request reads: what is needed, and no more.
+
+Without news, and for some minutes, only the runs that are under way are looked
+at. What is known is noted thing by thing: should a neighbour not answer, people
+are told with what was read before it.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.controllers import target_config, thread
+from bot.controllers.pull_request import answers, baselines, memo
+from bot.controllers.pull_request.memo import Course, Memory
+from bot.controllers.runs import lifecycle, logs
+from bot.controllers.services import Neighbours, Repository
+from bot.errors import ConfigError
+from bot.facts import Discussion, ProjectRun, PullRequestHead
+from bot.passes import Look
+from bot.rules.model import rollout
+from bot.rules.pull_request import branch_names, checks, commands
+from bot.services.azure_devops import AzureDevOps
+from bot.subjects import PullRequest
+
+BELIEVED = timedelta(minutes=5)
+"""How long what was read of a pull request is believed while its runs go on and nobody speaks of it.
+
+That somebody closed it may be told to nobody, and a sweep lists only what is open.
+"""
+
+
+def gather(subject: PullRequest, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
+    """Know what a decision needs."""
+    now, known = world.now(), done.memory
+    fresh = known.read is not None and now - known.read < BELIEVED and known.known.iteration
+    if look.news or look.doubtful or not fresh:
+        _read(subject, look, done, repository, world)
+        done.know(read=now)
+    looked = [lifecycle.look(run, world) for run in done.memory.runs]
+    for run in looked:
+        logs.collect(run, subject, world)
+    done.know(runs=tuple(run for run in looked if _matters(run, done.memory.known)))
+    _compare(done, repository, world)
+
+
+def stand_in_line(subject: PullRequest, done: Course, repository: Repository, world: Neighbours) -> None:
+    """Ask for room for the runs that are to start, and give back what is not needed any more."""
+    running, wanted = checks.wanted(memo.facts(repository, done.memory, ""), world.now())
+    if running or wanted or done.memory.place:
+        place = world.line.place(subject, running, wanted, world.most_runs)
+        done.know(place=place if running or wanted else None)
+
+
+def _read(subject: PullRequest, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
+    azure, old = repository.azure, done.memory.head
+    if look.news or look.doubtful or old is None:
+        done.talk = _listen(subject.number, azure)
+    done.memory = _seen(done.memory, azure.pull_request(subject.number), done.talk, azure)
+    head, talk = done.memory.known, done.talk
+    if head.target != repository.served.target:
+        return
+    if not (head.open and head.iteration):
+        if done.memory.config is None and not head.open:
+            done.know(**_configuration(repository))
+        done.know(runs=_runs(done.memory, repository, world))
+        return
+    # What was read while it was closed is no more than that.
+    doubted = look.doubtful or (old is not None and not old.open)
+    if talk is not None and (doubted or (old is None and head.thread)):
+        done.memory = _recalled(done.memory, talk, azure)
+    same = old is not None and old.open and (old.iteration, old.commit) == (head.iteration, head.commit)
+    if not same or done.memory.config is None:
+        done.know(**_configuration(repository))
+    done.memory = _with_needs(done.memory, repository, world)
+    done.know(runs=_runs(done.memory, repository, world))
+    if talk is not None and old is None and not doubted and not head.thread and _begun(done.memory, repository):
+        done.memory = _recalled(done.memory, talk, azure)
+
+
+def _listen(number: int, azure: AzureDevOps) -> Discussion:
+    """What was said; whoever asked for something sees at once that it was heard."""
+    talk = azure.discussion(number)
+    if talk.report is not None:
+        thread.unite(azure, number, talk.report, talk.doubles)
+    answers.acknowledge(azure, number, commands.open(talk), talk.me)
+    return talk
+
+
+def _seen(known: Memory, head: PullRequestHead, talk: Discussion | None, azure: AzureDevOps) -> Memory:
+    """What is known of the pull request itself, now that it was read."""
+    old = known.head
+    there = old.thread if old is not None else 0
+    if talk is not None:
+        there = talk.report.id if talk.report is not None else 0
+    if old is not None and old.thread not in (0, there):
+        # In a thread that came in place of another nobody has put the report yet.
+        known = replace(known, report="", thread_status="")
+    head = replace(head, thread=there)
+    known = replace(known, was_open=old is not None and old.open)
+    if not (head.open and head.iteration):
+        return replace(known, head=head)
+    if old is not None and old.open and (old.iteration, old.commit) == (head.iteration, head.commit):
+        return replace(known, head=replace(head, judged=old.judged, pending=old.pending, changed=old.changed))
+    if old is not None and (old.iteration, old.commit) != (head.iteration, head.commit):
+        known = known.moved_on()
+    return replace(known, head=replace(head, changed=azure.changed(head.number, head.iteration)))
+
+
+def _recalled(known: Memory, talk: Discussion, azure: AzureDevOps) -> Memory:
+    """What is to be read on the pull request of what was said and posted there, whoever remembers it."""
+    return known.recalled(azure.checks(known.known.number), commands.orders(talk, known.known.commit))
+
+
+def _begun(known: Memory, repository: Repository) -> bool:
+    """Whether a pull request of which nothing is known may have been judged, though there is no report on it."""
+    return bool(known.runs) or not checks.planned(memo.facts(repository, known, ""))
+
+
+def _configuration(repository: Repository) -> dict[str, object]:
+    try:
+        return {"config": target_config.read(repository)[1], "problem": ""}
+    except ConfigError as mistake:
+        return {"config": None, "problem": str(mistake)}
+
+
+def _with_needs(known: Memory, repository: Repository, world: Neighbours) -> Memory:
+    """What is known once everything was read that a judgement needs besides runs."""
+    head, wanted = known.known, known.config
+    if wanted is None or head.target != wanted.target or head.judged:
+        return known
+    if branch_names.judge(head.source, wanted.branches) is not None:
+        return replace(known, branches=frozenset(repository.azure.branches()))
+    touched = checks.touched(wanted, head.changed, has_serving=True, asked=checks.asked(known.orders))
+    lonely = [p for p in touched if checks.wants_version(p) and not set(p.after) & {other.path for other in touched}]
+    if lonely and known.serving is None:
+        models = world.validation.models
+        candidates = [found for job in wanted.jobs for found in models.promoted(job.model, job.alias, job.stage)]
+        return replace(known, serving=rollout.serving(candidates))
+    return known
+
+
+def _runs(known: Memory, repository: Repository, world: Neighbours) -> tuple[ProjectRun, ...]:
+    head, wanted = known.known, known.config
+    if wanted is None:
+        return known.runs
+    # An earlier iteration may have run what this one does not touch, and a pass over it may have been cut off.
+    first = head.open and head.iteration <= 1
+    if first and not known.runs and not checks.touched(wanted, head.changed, has_serving=True):
+        return known.runs
+    return tuple(lifecycle.merge(known.runs, lifecycle.find(repository, world, head, wanted)))
+
+
+def _compare(done: Course, repository: Repository, world: Neighbours) -> None:
+    """Know what the runs that ended well are compared with, while that decides anything."""
+    known = done.memory
+    config, ended = known.config, {run.project for run in known.runs if run.outcome == "succeeded"}
+    asked = done.talk is not None and commands.open(done.talk)
+    if config is None or not known.known.open or not ended or (known.known.judged and not asked):
+        return
+    missing = ended - set(known.baselines)
+    done.know(runs=tuple(baselines.signed(config, run, world) for run in known.runs))
+    if missing:
+        done.know(baselines={**known.baselines, **baselines.gather(config, missing, repository, world)})
+
+
+def _matters(run: ProjectRun, head: PullRequestHead) -> bool:
+    return run.iteration == head.iteration or not run.closed

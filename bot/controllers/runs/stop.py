@@ -1,0 +1,80 @@
+"""Stopping a run, also one of which nobody noted where it is.
+
+A pass that is cut off between submitting a run and noting its id leaves one that
+costs money and has no name here. Its token still has: a backend answers the same
+token with the same run.
+"""
+
+import contextlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from bot.backends import cluster
+from bot.backends.run import Submission
+from bot.config import Mlops
+from bot.controllers.runs import lifecycle
+from bot.controllers.services import Neighbours, Repository
+from bot.errors import NotFound, ProjectError
+from bot.facts import ProjectRun
+
+# Long enough to be stopped before it ends by itself, and shows as what it is.
+_NOTHING = 'name: nothing\nentry_points: {main: {command: "sleep 60"}}\n'
+_LIMIT = 600.0
+
+
+def stop(run: ProjectRun, config: Mlops | None, repository: Repository, world: Neighbours) -> ProjectRun:
+    """Ask the backend to stop a run; the next look tells how it ended."""
+    if not run.withdrawn:
+        lifecycle.withdraw(run, world)
+        run = replace(run, withdrawn=True)
+    if not run.cluster_run:
+        run = _found(run, config, repository, world)
+    if run.cluster_run:
+        with contextlib.suppress(NotFound):  # Gone is as good as stopped.
+            lifecycle.place_of(run.command, world).backends[run.backend].cancel(run.cluster_run)
+    return run
+
+
+def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world: Neighbours) -> ProjectRun:
+    """The run with its id at the backend, or as cancelled when it cannot have got there.
+
+    What is submitted does nothing: if the backend never heard of the token, that
+    is what runs until it is stopped, and not a project that nobody waits for.
+    """
+    place = lifecycle.place_of(run.command, world)
+    named = {project.path: project.cluster for project in config.projects} if config else {}
+    file = named.get(run.project, "cluster.json")
+    with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
+        folder = Path(temporary) / PurePosixPath(run.project).name
+        try:
+            machines = {} if run.backend == "local" else _machines(run, folder, file, repository)
+            (folder / "nothing").mkdir(parents=True)
+            (folder / "nothing" / "MLproject").write_text(_NOTHING, encoding="utf-8")
+            found = place.backends[run.backend].submit(
+                Submission(
+                    token=run.token,
+                    name=f"signalman {repository.served.key} {folder.name} {run.commit[:7]} (to be stopped)",
+                    folder=folder / "nothing",
+                    entry_point="main",
+                    parameters={},
+                    cluster=machines,
+                    timeout=_LIMIT,
+                    environment={"MLFLOW_RUN_ID": run.mlflow_run, "MLFLOW_EXPERIMENT_ID": run.experiment},
+                    tags={"signalman_repository": repository.served.key, "signalman_commit": run.commit},
+                )
+            )
+        except (NotFound, ProjectError):
+            return replace(run, outcome="cancelled", ended=world.now())
+    lifecycle.note(run.mlflow_run, found, place)
+    return replace(run, cluster_run=found)
+
+
+def _machines(run: ProjectRun, folder: Path, file: str, repository: Repository) -> dict[str, object]:
+    try:
+        repository.mirror.export(run.commit, run.project, folder)
+    except NotFound:
+        # Brought here by another machine, or by nobody yet; the cluster of the project as it is now will do.
+        tip = repository.mirror.fetch(repository.served.target)
+        repository.mirror.export(tip, run.project, folder)
+    return cluster.cluster(folder, file)

@@ -1,0 +1,1 @@
+"""Which model version a scoring job loads, and what a version must pass before it."""

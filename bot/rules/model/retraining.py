@@ -1,0 +1,122 @@
+"""What a retraining needs next: to be started, patience, or an answer to whoever asked for it.
+
+It is made of the target branch and of nothing else, so that what a pull request
+changes cannot reach production by it; and it promotes nothing.
+"""
+
+import hashlib
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from bot import subjects
+from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
+from bot.config import Mlops, Project, fill
+from bot.facts import ProjectRun, RetrainingFacts
+from bot.rules.pull_request.checks import patience
+from bot.subjects import Retraining
+from bot.words import replies
+
+
+def token(subject: Retraining) -> str:
+    """The name of the one run that a command gets, however often its subject is looked at."""
+    return hashlib.sha256(subjects.key(subject).encode()).hexdigest()[:32]
+
+
+def plan(asked: RetrainingFacts, now: datetime) -> list[Action]:
+    """Start it, look again, or answer; its run is closed last, as the sign that it was answered."""
+    run = asked.runs[0] if asked.runs else None
+    if run is None or not (run.cluster_run or run.over):
+        return _start(asked)
+    if run.outcome is None:
+        age = (now - run.started).total_seconds() if run.started else 0.0
+        return [LookAgain(patience([age]))]
+    return [_answer(asked, _told(asked, run)), *(CloseRun(one) for one in asked.runs if not one.closed)]
+
+
+def parameters(project: Project, model: str, target: str) -> dict[str, str]:
+    """What a project is trained with for production; where pull requests name their model, it names the true one."""
+    retrain = project.retrain.parameters if project.retrain else {}
+    merged = {name: str(value) for name, value in {**project.parameters, **retrain}.items()}
+    if project.model is not None:
+        merged = {name: value.replace(project.model, model) for name, value in merged.items()}
+    return {name: fill(value, branch=target, model_name=model) for name, value in merged.items()}
+
+
+def _start(asked: RetrainingFacts) -> list[Action]:
+    if asked.config is None:
+        return _refused(asked, asked.problem)
+    project = _project(asked.config, asked.subject.project)
+    if project is None or project.retrain is None:
+        able = ", ".join(one.name for one in asked.config.projects if one.retrain) or "no project"
+        where = f"config/mlops.yml on {asked.target}"
+        return _refused(asked, f"{where} has no retrain for it; it has one for: {able}")
+    start = StartRun(
+        token=token(asked.subject),
+        project=project.path,
+        entry_point=project.entry_point,
+        commit=asked.commit,
+        source=asked.target,
+        number=asked.subject.number,
+        iteration=0,
+        backend=project.backend or asked.config.backend,
+        cluster=project.cluster,
+        experiment=fill(asked.config.experiment, user="signalman", branch=asked.target),
+        model=project.retrain.model,
+        parameters=parameters(project, project.retrain.model, asked.target),
+        timeout=project.retrain.timeout,
+        command=subjects.key(asked.subject),
+        kind="retraining",
+    )
+    return [start, LookAgain(0.0)]
+
+
+def _project(config: Mlops, named: str) -> Project | None:
+    return next((one for one in config.projects if named in (one.path, one.name)), None)
+
+
+def _told(asked: RetrainingFacts, run: ProjectRun) -> str:
+    project = _project(asked.config, asked.subject.project) if asked.config else None
+    if run.outcome == "succeeded" and run.model_version:
+        jobs = asked.config.jobs if asked.config else ()
+        followers = [job for job in jobs if fnmatchcase(run.model_name, job.model)]
+        used = parameters(project, run.model_name, asked.target) if project else {}
+        judged = [metric.name for metric in project.metrics] if project else []
+        return replies.retrained(
+            _name(asked),
+            run,
+            parameters={name: value for name, value in used.items() if value != run.model_name},
+            metrics={name: run.metrics[name] for name in judged if name in run.metrics},
+            jobs=followers,
+        )
+    return replies.not_retrained(_name(asked), _reason(run, project), run)
+
+
+def _reason(run: ProjectRun, project: Project | None) -> str:
+    match run.outcome:
+        case "succeeded":
+            return f"it ended without registering a version of {run.model_name}"
+        case "timed out":
+            limit = f" of {project.retrain.timeout:g} s" if project and project.retrain else ""
+            return f"it ran past its limit{limit}"
+        case "cancelled":
+            return "somebody cancelled its run"
+        case "no cluster":
+            return run.reason or "the workspace gave no cluster"
+        case _:
+            return run.reason or "it failed"
+
+
+def _refused(asked: RetrainingFacts, reason: str) -> list[Action]:
+    told = _answer(asked, replies.not_retrained(_name(asked), reason))
+    return [told, *(CloseRun(one) for one in asked.runs if not one.closed)]
+
+
+def _answer(asked: RetrainingFacts, body: str) -> Answer:
+    subject = asked.subject
+    sign = replies.retraining_of(_name(asked))
+    return Answer(subject.number, subject.thread, subject.comment, body, sign)
+
+
+def _name(asked: RetrainingFacts) -> str:
+    return PurePosixPath(asked.subject.project).name

@@ -1,0 +1,73 @@
+"""What a scoring job and the workspace go back to when somebody asks for it, and why they may not.
+
+The registry is left as people made it: the job is pointed back and tagged, and
+`rollout` leaves it there for as long as the same version is promoted.
+"""
+
+from datetime import datetime
+
+from bot.actions import Action, PointJob, TagJob
+from bot.facts import JobFacts, Manifest, ModelFacts, RolledBack, Synced
+from bot.rules import schedule
+from bot.rules.model import rollout
+from bot.words import replies
+
+
+def goal(model: ModelFacts) -> tuple[str, str]:
+    """Name and version that the job scored with before what is promoted now; empty when that is not known."""
+    chosen, job = rollout.serving(model.candidates), model.job
+    if chosen is None or job is None:
+        return "", ""
+    return rollout.before(job) if rollout.signed(job, chosen) else rollout.signed_version(job)
+
+
+def refusal(model: ModelFacts, *, exists: bool) -> str:
+    """Why the job cannot be rolled back, in the rest of a sentence; empty when it can. `exists`: the goal is there."""
+    chosen = rollout.serving(model.candidates)
+    if chosen is None:
+        return "nothing is promoted that it follows."
+    if model.job is None:
+        return "it is not in the workspace."
+    if model.job.bundle:
+        return "an Asset Bundle manages it; roll the bundle back."
+    if not goal(model)[1]:
+        return "nothing is known of what it scored with before."
+    if not rollout.tagged(chosen.name, chosen.version):
+        return "the name of its model is too long for a tag, which would have to tell that it was rolled back."
+    if not exists:
+        return "the version before is not in the registry any more."
+    return ""
+
+
+def plan(model: ModelFacts, commit: str) -> list[Action]:
+    """Point the job back, and sign that last. `commit` is the one that trained the goal, empty when it is unknown."""
+    chosen, job, to = rollout.serving(model.candidates), model.job, goal(model)
+    if chosen is None or job is None or not to[1]:
+        return []
+    orders: list[Action] = []
+    if rollout.loaded(job) != to:
+        orders.append(PointJob(job, *to))
+    if not rollout.held(job, chosen):
+        orders.append(TagJob(job, *to, commit, held=rollout.tagged(chosen.name, chosen.version)))
+    return orders
+
+
+def told(model: ModelFacts, job: JobFacts, now: datetime) -> str:
+    """The answer once that is done, also when it was done before."""
+    chosen = rollout.serving(model.candidates)
+    was = (chosen.name, chosen.version) if chosen else ("", "")
+    following = schedule.next_run(job.schedule, now) if job.schedule else None
+    return replies.rolled_back(model.job_name, goal(model), was, following)
+
+
+def instead(held: Manifest, tip: str, asked: RolledBack | None) -> Synced | None:
+    """What the workspace goes back to: what it held before the tip, whatever commit that was.
+
+    A tip that it never held completely gives way to what it held last, and one that was taken back already, as `asked`,
+    to what was merged before that. None: nothing is known of before.
+    """
+    if asked is not None and asked.commit == tip:
+        merged = [one for one in held.history if not one.by]
+        place = next((place for place, one in enumerate(merged) if one.commit == asked.instead), len(merged))
+        return next((one for one in merged[place:] if one.commit not in (tip, asked.instead)), None)
+    return next((one for one in held.history if one.commit != tip), None)

@@ -1,0 +1,189 @@
+"""Which version of a model a scoring job loads.
+
+The answer follows from what the registry says now, not from the order in which
+it was told, so late and doubled events end in the same job. A version that was
+rolled back is held back for as long as it is the one that is promoted: the job's
+tags say so, where every look sees it and people do.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.actions import Action, CommentVersion, LookAgain, PointJob, Reply, TagJob, TagVersion
+from bot.facts import ACCEPTED, JobFacts, ModelFacts, NotPromoted, ProjectRun, Promotion, ServingVersion
+from bot.rules import schedule
+from bot.rules.model import admission, smoke
+from bot.words import escape, replies, versions
+
+MODEL, VERSION, COMMIT = "signalman_model", "signalman_version", "signalman_commit"
+BEFORE, HELD = "signalman_before", "signalman_held"
+"""The tags that name a version as `name/version`: what the job scored with before, and what was rolled back."""
+
+PENDING = 5.0
+"""Seconds until the registry is asked again whether it is done with a version."""
+
+LONGEST_TAG = 256
+"""Characters of a job's tag, which becomes one of its machines'. A value may hold a `/`
+(https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations).
+"""
+
+
+def serving(candidates: Sequence[ServingVersion]) -> ServingVersion | None:
+    """The version that serves: one with the alias before one in the stage, then the one changed last."""
+    return max(candidates, key=lambda one: (one.by_alias, one.updated, one.name, int(one.version)), default=None)
+
+
+def signed(job: JobFacts, version: ServingVersion) -> bool:
+    """Whether a job already carries the sign that it was pointed at a version, and that this was told."""
+    return signed_version(job) == (version.name, version.version)
+
+
+def pointed(job: JobFacts, version: ServingVersion) -> bool:
+    """Whether a job's next run scores with a version."""
+    return loaded(job) == (version.name, version.version)
+
+
+def loaded(job: JobFacts) -> tuple[str, str]:
+    """Name and version of the model that a job's next run scores with; empty before it is first pointed."""
+    return job.parameters.get("model_name", ""), job.parameters.get("model_version", "")
+
+
+def signed_version(job: JobFacts) -> tuple[str, str]:
+    """Name and version of the model that a job's tags say it scores with; empty before it was first pointed."""
+    return job.tags.get(MODEL, ""), job.tags.get(VERSION, "")
+
+
+def tagged(name: str, version: str) -> str:
+    """A version as a tag names it; empty for none, and for one whose name is too long to be remembered."""
+    text = f"{name}/{version}" if name and version else ""
+    return text if len(text) <= LONGEST_TAG else ""
+
+
+def before(job: JobFacts) -> tuple[str, str]:
+    """Name and version of the model that a job scored with before, as far as its tags tell; else empty."""
+    name, _, version = job.tags.get(BEFORE, "").rpartition("/")
+    return name, version
+
+
+def held(job: JobFacts, version: ServingVersion) -> bool:
+    """Whether a version was rolled back on this job, and nothing else was promoted since."""
+    return HELD in job.tags and job.tags[HELD] == tagged(version.name, version.version)
+
+
+def undecided(job: JobFacts, version: ServingVersion) -> bool:
+    """Whether it is still to be judged if a job may be pointed at a version."""
+    return not (job.bundle or signed(job, version) or held(job, version))
+
+
+def tags(order: TagJob) -> dict[str, str]:
+    """All tags that a job carries after this order."""
+    kept = {name: value for name, value in order.job.tags.items() if name not in (BEFORE, HELD)}
+    kept |= {MODEL: order.model, VERSION: order.version, COMMIT: order.commit or "unknown"}
+    return kept | {name: value for name, value in ((BEFORE, order.before), (HELD, order.held)) if value}
+
+
+def plan(model: ModelFacts, now: datetime) -> list[Action]:
+    """Point the job at the serving version once it may be, tell people, and sign the job last; or tell why not."""
+    chosen, job = serving(model.candidates), model.job
+    # A job that an Asset Bundle manages is changed by its bundle, or the next deployment takes it back.
+    if chosen is None or job is None or job.bundle:
+        return [*smoke.left(model, ())]
+    if held(job, chosen):
+        kept = signed_version(job)
+        return [*smoke.left(model, ()), *([] if loaded(job) == kept else [PointJob(job, *kept)])]
+    if signed(job, chosen):
+        return [*smoke.left(model, ()), *_kept(job, chosen)]
+    return _admitted(model, job, chosen, now)
+
+
+def label(version: tuple[str, str], of: str) -> str:
+    """A version, by name and number, as a sentence about one of the model `of` names it; empty for none."""
+    name, number = version
+    return f"v{number}" if name == of else f"{name} v{number}" if number else ""
+
+
+def _kept(job: JobFacts, chosen: ServingVersion) -> list[Action]:
+    """What is missing of a version that the job was admitted to before."""
+    if not pointed(job, chosen):
+        return [PointJob(job, chosen.name, chosen.version)]
+    if HELD in job.tags:
+        # What it was rolled back to is promoted now: there is nothing left to hold.
+        return [TagJob(job, chosen.name, chosen.version, job.tags.get(COMMIT, ""), job.tags.get(BEFORE, ""))]
+    return []
+
+
+def _admitted(model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: datetime) -> list[Action]:
+    found = model.admission
+    if found is None:
+        return []
+    if admission.pending(found):
+        return [*smoke.left(model, ()), LookAgain(PENDING)]
+    was = signed_version(job)
+    refusal = admission.refusal(model, escape.code(label(was, chosen.name)) or "nothing")
+    if refusal is not None:
+        return [*smoke.left(model, ()), *_refused(model, chosen, refusal, None)]
+    tried = smoke.plan(model, now)
+    match tried.state:
+        case "runs":
+            return [*tried.orders]
+        case "failed":
+            failed = admission.Refusal("smoke", f"its smoke run on toy data says {escape.code(tried.reason)}")
+            return [*tried.orders, *_refused(model, chosen, failed, tried.run)]
+        case _:
+            return [*tried.orders, *_pointed(model, job, chosen, tried.run, now)]
+
+
+def _pointed(
+    model: ModelFacts, job: JobFacts, chosen: ServingVersion, tried: ProjectRun | None, now: datetime
+) -> list[Action]:
+    was, origin, found = signed_version(job), model.origin, model.admission
+    orders: list[Action] = [] if pointed(job, chosen) else [PointJob(job, chosen.name, chosen.version)]
+    live = Promotion(
+        version=chosen,
+        job=model.job_name,
+        was=was,
+        commit=origin.commit if origin else "",
+        pull_request=origin.pull_request if origin else None,
+        retrained=bool(origin and origin.retrained),
+        smoke=tried,
+        measured=smoke.metrics(found.smoke, tried) if found and found.smoke and tried else {},
+        accepted=found.version.tags.get(ACCEPTED, "") if found and found.version else "",
+        next_run=schedule.next_run(job.schedule, now) if job.schedule else None,
+        page=model.page,
+    )
+    if live.pull_request is not None:
+        orders.append(Reply(live.pull_request, replies.promoted(live), replies.promoted_to(live)))
+    said = admission.digest("live", *was, chosen.promoted_by)
+    if found and found.version and admission.told(found.version, model.job_name) != said:
+        orders.append(CommentVersion(chosen.name, chosen.version, versions.live(live)))
+        noting = admission.noting(found.version, model.job_name, said)
+        orders.append(TagVersion(chosen.name, chosen.version, noting))
+    return [*orders, TagJob(job, chosen.name, chosen.version, live.commit, before=tagged(*was))]
+
+
+def _refused(
+    model: ModelFacts, chosen: ServingVersion, refusal: admission.Refusal, tried: ProjectRun | None
+) -> list[Action]:
+    """Tell it once: on the pull request, on the version, and the sign of it last."""
+    version = model.admission.version if model.admission else None
+    said = admission.digest(refusal.kind, refusal.reason, tried.token if tried else "")
+    was = signed_version(model.job) if model.job else ("", "")
+    if version is None or admission.told(version, model.job_name) == said:
+        return []
+    refused = NotPromoted(
+        version=chosen,
+        job=model.job_name,
+        serving=label(was, chosen.name),
+        reason=refusal.reason,
+        acceptable=refusal.acceptable,
+        run=tried,
+    )
+    number = model.origin.pull_request if model.origin else None
+    name, of = chosen.name, chosen.version
+    return [
+        # Who may not write the sign would say it again and again.
+        TagVersion(name, of, admission.noting(version, model.job_name, f"{said}?"), needed=True),
+        *([] if number is None else [Reply(number, replies.not_promoted(refused), replies.not_promoted_to(refused))]),
+        CommentVersion(name, of, versions.refused(refused)),
+        TagVersion(name, of, admission.noting(version, model.job_name, said)),
+    ]

@@ -1,0 +1,152 @@
+"""Trying a promoted version on toy data, in production, before a job scores with it.
+
+Its run is made of the target branch and of nothing else. What is tried is in its
+token: another version, another content of the scoring project, other parameters
+or somebody's word that it is to be accepted make another run, and everything
+else finds the one that was made before.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from bot import subjects
+from bot.actions import Action, CancelRun, CloseRun, LookAgain, StartRun
+from bot.config import Job, Mlops, Project, fill
+from bot.facts import ACCEPTED, Baseline, ModelFacts, ModelVersion, ProjectRun, SmokeTest, SourceFile
+from bot.rules.pull_request import gates, steps
+from bot.rules.pull_request.checks import patience
+from bot.rules.pull_request.steps import PAUSES
+from bot.subjects import Model
+
+EXPERIMENT = "/Shared/signalman/smoke"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How far it is: what is to be done for it, and the run that tells; `reason` why it failed."""
+
+    state: Literal["not asked", "runs", "passed", "failed"]
+    orders: tuple[Action, ...] = ()
+    run: ProjectRun | None = None
+    reason: str = ""
+
+
+def project(config: Mlops, job: Job) -> Project | None:
+    """The project that a job's versions are tried with; None when they are not."""
+    if job.smoke is None or job.project is None:
+        return None
+    return next((one for one in config.projects if one.path == job.project), None)
+
+
+def test(
+    config: Mlops, job: Job, version: tuple[str, str], commit: str, files: Sequence[SourceFile]
+) -> SmokeTest | None:
+    """How a version, by name and number, is to be tried; `files` are those of the project at a commit of the target."""
+    found = project(config, job)
+    if found is None or job.smoke is None:
+        return None
+    given = {**found.parameters, **job.smoke.parameters}
+    names = {"branch": config.target, "model_name": version[0], "model_version": version[1]}
+    return SmokeTest(
+        project=found,
+        commit=commit,
+        content=_digest([[one.path, one.digest] for one in sorted(files, key=lambda one: one.path)]),
+        backend=found.backend or config.backend,
+        parameters={name: fill(str(value), **names) for name, value in given.items()},
+        timeout=job.smoke.timeout,
+    )
+
+
+def token(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int) -> str:
+    """The name of one smoke run, however often its subject is looked at."""
+    accepted = version.tags.get(ACCEPTED, "")
+    what = [asked.project.path, asked.content, asked.backend, dict(asked.parameters)]
+    return _digest([model.repository, model.job_name, version.name, version.version, *what, accepted, attempt])
+
+
+def plan(model: ModelFacts, now: datetime) -> Tried:
+    """Start it, wait for it, try it again where the workspace failed it, or say how it ended."""
+    admission = model.admission
+    if admission is None or admission.smoke is None or admission.version is None:
+        return Tried("not asked", left(model, ()))
+    mine = attempts(model, admission.version, admission.smoke)
+    # One that was begun and noted nowhere yet is the next attempt's.
+    rest = left(model, [token(model, admission.version, admission.smoke, n + 1) for n in range(len(mine) + 1)])
+    last = mine[-1] if mine else None
+    if last is None:
+        return Tried("runs", (*rest, *_start(model, admission.version, admission.smoke, 1)))
+    if not last.over:
+        age = (now - last.started).total_seconds() if last.started else 0.0
+        return Tried("runs", (*rest, LookAgain(patience([age]))), last)
+    closing = (*rest, *(CloseRun(run) for run in mine if not run.closed))
+    if last.outcome == "no cluster" and len(mine) <= len(PAUSES):
+        waited = (now - last.ended).total_seconds() if last.ended else 0.0
+        if waited < (pause := PAUSES[len(mine) - 1]):
+            return Tried("runs", (*closing, LookAgain(pause - waited)), last)
+        return Tried("runs", (*closing, *_start(model, admission.version, admission.smoke, len(mine) + 1)), last)
+    reason = fault(admission.smoke, last)
+    return Tried("failed" if reason else "passed", closing, last, reason)
+
+
+def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tuple[ProjectRun, ...]:
+    """The runs that try just this, the first attempt first."""
+    begun = {run.token: run for run in model.runs if run.cluster_run or run.over}
+    found: list[ProjectRun] = []
+    while run := begun.get(token(model, version, asked, len(found) + 1)):
+        found.append(run)
+    return tuple(found)
+
+
+def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[Action, ...]:
+    """What becomes of the job's other smoke runs, which nobody waits for any more: stopped, and closed."""
+    others = [run for run in model.runs if run.token not in tokens and not run.closed]
+    orders: list[Action] = [CloseRun(run) if run.over else CancelRun(run) for run in others]
+    return (*orders, *([LookAgain(2.0)] if any(not run.over for run in others) else []))
+
+
+def fault(asked: SmokeTest, run: ProjectRun) -> str:
+    """Why a run that has ended shows that the version cannot be scored with; empty when it can."""
+    judged = asked.project.model_copy(update={"timeout": asked.timeout, "model": None})
+    return steps.fault(judged, run) or gates.judge(judged, run, Baseline())[1]
+
+
+def _start(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int) -> tuple[Action, ...]:
+    followed = model.wanted.model if model.wanted else version.name
+    start = StartRun(
+        token=token(model, version, asked, attempt),
+        project=asked.project.path,
+        entry_point=asked.project.entry_point,
+        commit=asked.commit,
+        source=model.target,
+        number=0,
+        iteration=0,
+        backend=asked.backend,
+        cluster=asked.project.cluster,
+        experiment=EXPERIMENT,
+        model=version.name,
+        parameters=asked.parameters,
+        timeout=asked.timeout,
+        command=subjects.key(Model(followed)),
+        kind="smoke",
+        labels={"signalman.job": model.job_name, "signalman.version": version.version},
+    )
+    return start, LookAgain(0.0)
+
+
+def metrics(asked: SmokeTest, run: ProjectRun) -> dict[str, float]:
+    """What a run measured, as far as the project is judged by it; all of it where nothing is."""
+    names = [one.name for one in asked.project.metrics if one.name in run.metrics]
+    return {name: run.metrics[name] for name in names or sorted(run.metrics)[:5]}
+
+
+def kept(runs: Sequence[ProjectRun]) -> tuple[ProjectRun, ...]:
+    """The runs as they are remembered: of a log only what is shown of it."""
+    return tuple(replace(run, log=run.log[-4000:]) for run in runs)
+
+
+def _digest(told: object) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,87 @@
+"""What comes of an order somebody may give: whether it can be obeyed as things are, and what it is answered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from bot.config import Project
+from bot.facts import Order, PullRequestFacts, Step
+from bot.rules.pull_request import checks
+from bot.rules.pull_request.commands import Asked, Given, OrderVerb
+from bot.rules.pull_request.steps import over
+from bot.words import answers
+
+_UNWELL = ("failed", "refused", "no cluster", "skipped")
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """An answer, and the order if it was accepted."""
+
+    body: str
+    order: Order | None = None
+
+
+def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Reaction:
+    """Accept an order, or say why there is nothing to be obeyed."""
+    line, head = asked.line, pr.head
+    if not head.open and not (head.merged and asked.verb.name == "confirm"):
+        return Reaction(answers.closed(line))
+    steps, known = checks.planned(pr), pr.config.projects if pr.config else ()
+    match asked.verb.name:
+        case "run" if _busy(pr, steps):
+            return Reaction(answers.already_running(line, head.commit))
+        case "run" if not asked.argument and not steps and not _brings(pr):
+            return Reaction(answers.nothing_to_run(line))
+        case "run" if asked.argument and asked.argument.casefold() != "all" and not named(asked.argument, known):
+            return Reaction(answers.unknown_project(line, asked.argument, [project.name for project in known]))
+        case "retry" if _busy(pr, steps):
+            return Reaction(answers.already_running(line, head.commit))
+        case "retry" if not any(step.state in _UNWELL for step in steps):
+            return Reaction(answers.nothing_to_retry(line, head.commit))
+        case "cancel" if not _busy(pr, steps):
+            return Reaction(answers.nothing_to_cancel(line))
+        case "override" if not _acceptable(asked.argument, steps):
+            return Reaction(answers.nothing_to_accept(line, asked.argument, _failed(steps)))
+        case "ok-to-test" if not head.fork:
+            return Reaction(answers.not_a_fork(line))
+    if asked.verb.judges and head.pushed is not None and given.comment.content_updated < head.pushed:
+        # It was said of a commit that who said it had seen.
+        return Reaction(answers.older(line, head.commit))
+    verb = cast(OrderVerb, asked.verb.name)
+    order = Order(verb, head.commit, given.comment.author, now, asked.argument, asked.reason)
+    if verb == "run" and not asked.argument and not steps:
+        return Reaction(answers.looks_anew(line, head.commit), order)
+    return Reaction(answers.accepted(line, verb, head.commit, asked.argument, asked.reason), order)
+
+
+def named(argument: str, projects: tuple[Project, ...]) -> Project | None:
+    """The project that somebody means by a name or a path."""
+    meant = argument.casefold()
+    return next((one for one in projects if meant in (one.name.casefold(), one.path.casefold())), None)
+
+
+def _busy(pr: PullRequestFacts, steps: list[Step]) -> bool:
+    """Whether anything runs, waits or will be tried again."""
+    waits = (
+        not pr.head.judged and not checks.cancelled(pr.orders) and not (pr.head.fork and not checks.allowed(pr.orders))
+    )
+    return any(not run.over for run in pr.runs) or (waits and not over(steps))
+
+
+def _brings(pr: PullRequestFacts) -> bool:
+    return pr.config is not None and checks.brought(pr.config, pr.head.changed)
+
+
+def _acceptable(argument: str, steps: list[Step]) -> bool:
+    for step in steps:
+        if step.state == "refused" and argument.casefold() == "gate":
+            return True
+        if step.state in ("failed", "refused") and named(argument, (step.project,)):
+            return True
+    return False
+
+
+def _failed(steps: list[Step]) -> list[str]:
+    gate = ["gate"] if any(step.state == "refused" for step in steps) else []
+    return [*gate, *(step.project.name for step in steps if step.state == "failed")]
