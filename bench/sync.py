@@ -20,7 +20,8 @@ from statistics import median
 import click
 
 from bench.remote_workspace import FOLDER, TOKEN, Measured, RemoteWorkspace
-from bot import app, settings
+from bot import app
+from bot.config.environment import read as read_settings
 from bot.passes import Look
 from bot.queue import Queue, migrate
 from bot.subjects import Branch
@@ -129,7 +130,7 @@ def _deployed(folder: Path, files: int) -> Iterator[tuple[RemoteWorkspace, Push,
     azure.seed(content)
     workspace = RemoteWorkspace(folder / "databricks")
     try:
-        found = settings.read(_environment(folder, azure.organization_url, workspace.url))
+        found = read_settings(_environment(folder, azure.organization_url, workspace.url))
         found.var.mkdir(parents=True)
         migrate(found.database_url)
         neighbours = app.neighbours(found, Queue(found.database_url))

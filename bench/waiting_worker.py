@@ -7,7 +7,8 @@ subject's number and the time to the standard output when a pass that has news b
 import sys
 import time
 
-from bot import app, settings
+from bot import app
+from bot.config import environment
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
 from bot.subjects import PullRequest
@@ -33,7 +34,7 @@ def main(url: str, folder: str, seconds: str) -> None:
     """Work until told to stop."""
     import bot.controllers.pull_request.controller  # noqa: F401 (what `app.worker` imports)
 
-    found = settings.read({**ENVIRONMENT, "SIGNALMAN_VAR": folder, "DATABASE_URL": url})
+    found = environment.read({**ENVIRONMENT, "SIGNALMAN_VAR": folder, "DATABASE_URL": url})
     migrate(url)
     world = app.neighbours(found)
 

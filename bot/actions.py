@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bot.facts import Drift, JobDefinition, JobFacts, Manifest, ProjectRun, SourceFile, Step
+from bot.facts.branch import Drift, JobDefinition, JobFacts, Manifest, SourceFile
+from bot.facts.pull_request import Step
+from bot.facts.runs import ProjectRun
 from bot.subjects import Subject
 
 State = Literal["pending", "succeeded", "failed", "error", "notApplicable"]

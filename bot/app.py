@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from bot import log as logs
-from bot import settings as deployment
+from bot.config import deployment, environment
+from bot.config.environment import UNITY_CATALOG, Settings, Workspace
 from bot.errors import ServiceError, SignalmanError
 from bot.log import line
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
-from bot.settings import Settings
 from bot.subjects import Branch, Delivery, Model, PullRequest, Retraining, Subject
 from bot.words import template
 from bot.worker import Worker
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 def prepare() -> Settings:
     """Read the settings, set up the log, have the database ready. Raises ConfigError."""
-    settings = deployment.read()
+    settings = environment.read()
     logs.set_up(secret.get_secret_value() for secret in settings.secrets)
     template.use(settings.templates)
     settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -209,7 +209,7 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     )
 
 
-def _place(settings: Settings, access: deployment.Workspace) -> "Place":
+def _place(settings: Settings, access: Workspace) -> "Place":
     from bot.backends.databricks_jobs import DatabricksJobs
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
@@ -219,7 +219,7 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
     databricks = _databricks(settings.client, access)
 
     def at(uri: str) -> Mlflow:
-        if uri == deployment.UNITY_CATALOG:
+        if uri == UNITY_CATALOG:
             from bot.services.unity_catalog import UnityCatalog
 
             return UnityCatalog(access.host, sign_in=databricks.bearer)
@@ -239,7 +239,7 @@ def _place(settings: Settings, access: deployment.Workspace) -> "Place":
     )
 
 
-def _databricks(client: deployment.Client, access: deployment.Workspace) -> "Databricks":
+def _databricks(client: deployment.Client, access: Workspace) -> "Databricks":
     if client == "databricks-cli":
         from bot.services.databricks_cli import DatabricksCli
 

@@ -17,7 +17,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as examples
 from werkzeug.serving import make_server
 
-from bot import app, settings, subjects
+from bot import app, subjects
+from bot.config.environment import Settings
+from bot.config.environment import read as read_settings
 from bot.controllers.services import Neighbours
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
@@ -44,7 +46,7 @@ class Bot:
     """The bot in this process: a real door on a real port, and a worker that works when it is told to."""
 
     world: World
-    settings: settings.Settings
+    settings: Settings
     queue: Queue
     url: str
     heard: set[str] = field(default_factory=set)
@@ -197,7 +199,7 @@ def start_bot(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"BOT_CONFIG": deployment, **world.environment(url, var, mlflow=mlflow)}
-    found = settings.read(environment)
+    found = read_settings(environment)
     var.mkdir(parents=True, exist_ok=True)
     migrate(found.database_url)
     queue = Queue(found.database_url)

@@ -24,9 +24,9 @@ from mlflow.projects.utils import fetch_and_validate_project, get_or_create_run,
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.run import MLFLOW_STATUS, Backend, Submission
+from bot.config.environment import Workspace
 from bot.errors import ProjectError, SignalmanError
 from bot.services.databricks_sdk import DatabricksSdk
-from bot.settings import Workspace
 
 
 class Submitted(SubmittedRun):

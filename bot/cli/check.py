@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bot import config, job_definitions, settings
+from bot import job_definitions
 from bot.backends import cluster, project
+from bot.config import environment, yaml_file
+from bot.config.deployment import Deployment
+from bot.config.environment import UNITY_CATALOG
+from bot.config.repository import MLOPS_FILE, Job, Mlops
+from bot.config.yaml_file import Shape
 from bot.errors import ConfigError, ProjectError
-from bot.facts import JobDefinition, SourceFile, is_notebook
+from bot.facts.branch import JobDefinition, SourceFile, is_notebook
 from bot.rules.branch import sync
 from bot.words import template
 
-SCHEMAS: dict[str, type[config.Shape]] = {"bot.schema.json": settings.Deployment, "mlops.schema.json": config.Mlops}
+SCHEMAS: dict[str, type[Shape]] = {"bot.schema.json": Deployment, "mlops.schema.json": Mlops}
 
 
 def mistakes(root: Path) -> Iterator[str]:
@@ -21,20 +26,20 @@ def mistakes(root: Path) -> Iterator[str]:
     file = root / (os.environ.get("BOT_CONFIG") or "config/bot.yml")
     try:
         # Whether the variables it refers to are set is for the start to say.
-        deployment = settings.deployed(file, lambda name: os.environ.get(name) or f"<{name}>")
+        deployment = environment.deployed(file, lambda name: os.environ.get(name) or f"<{name}>")
         if deployment.templates is not None:
             template.read(root / deployment.templates)
     except ConfigError as error:
         yield str(error)
     try:
-        wanted = config.parse(config.Mlops, (root / config.MLOPS_FILE).read_text(encoding="utf-8"), config.MLOPS_FILE)
+        wanted = yaml_file.parse(Mlops, (root / MLOPS_FILE).read_text(encoding="utf-8"), MLOPS_FILE)
     except FileNotFoundError:
-        yield f"{config.MLOPS_FILE} is missing."
+        yield f"{MLOPS_FILE} is missing."
         return
     except ConfigError as error:
         yield str(error)
         return
-    if os.environ.get("MLFLOW_REGISTRY_URI") == settings.UNITY_CATALOG:
+    if os.environ.get("MLFLOW_REGISTRY_URI") == UNITY_CATALOG:
         yield from _not_in_unity_catalog(wanted)
     for number, one in enumerate(wanted.projects):
         try:
@@ -42,14 +47,14 @@ def mistakes(root: Path) -> Iterator[str]:
             if (one.backend or wanted.backend) != "local":
                 cluster.cluster(root / one.path, one.cluster)
         except ProjectError as error:
-            yield f"{config.MLOPS_FILE}: projects[{number}]: {error}"
+            yield f"{MLOPS_FILE}: projects[{number}]: {error}"
     shorts = []
     for number, job in enumerate(wanted.jobs):
         try:
             if job.notebook is not None:
                 shorts.append(_short(root, job))
         except ProjectError as error:
-            yield f"{config.MLOPS_FILE}: jobs[{number}]: {error}"
+            yield f"{MLOPS_FILE}: jobs[{number}]: {error}"
     files = tuple(_files(root, wanted))
     _, faults = sync.placed(wanted.folders, files)
     yield from faults.values()
@@ -62,7 +67,7 @@ def mistakes(root: Path) -> Iterator[str]:
         yield from job_definitions.absent(jobs.values(), wanted.folders, files)
 
 
-def _not_in_unity_catalog(wanted: config.Mlops) -> Iterator[str]:
+def _not_in_unity_catalog(wanted: Mlops) -> Iterator[str]:
     named: list[tuple[str, str | None]] = []
     for number, one in enumerate(wanted.projects):
         named.append((f"projects[{number}].model", one.model))
@@ -71,7 +76,7 @@ def _not_in_unity_catalog(wanted: config.Mlops) -> Iterator[str]:
     for key, name in named:
         if name is not None and name.count(".") != 2:
             yield (
-                f"{config.MLOPS_FILE}: {key} is {name}; MLFLOW_REGISTRY_URI is {settings.UNITY_CATALOG}, and names "
+                f"{MLOPS_FILE}: {key} is {name}; MLFLOW_REGISTRY_URI is {UNITY_CATALOG}, and names "
                 "in Unity Catalog have three parts, such as prod.ml.wine_model."
             )
 
@@ -83,14 +88,14 @@ def schemas() -> dict[str, str]:
     }
 
 
-def _short(root: Path, job: config.Job) -> JobDefinition:
+def _short(root: Path, job: Job) -> JobDefinition:
     if job.project is None:
         return job_definitions.short(job)
     folder = root / job.project
     return job_definitions.short(job, project.read(folder).libraries, cluster.cluster(folder))
 
 
-def _definitions(root: Path, wanted: config.Mlops) -> dict[str, bytes]:
+def _definitions(root: Path, wanted: Mlops) -> dict[str, bytes]:
     found = sorted((root / wanted.definitions).rglob("*"))
     files = [
         path for path in found if path.suffix in job_definitions.SUFFIXES and not path.is_symlink() and path.is_file()
@@ -98,7 +103,7 @@ def _definitions(root: Path, wanted: config.Mlops) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
-def _files(root: Path, wanted: config.Mlops) -> Iterator[SourceFile]:
+def _files(root: Path, wanted: Mlops) -> Iterator[SourceFile]:
     for folder in wanted.folders:
         for path in sorted((root / folder.from_).rglob("*")):
             if path.is_symlink() or path.is_file():

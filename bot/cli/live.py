@@ -9,7 +9,7 @@ from bot.controllers.branch import live, manifest
 from bot.controllers.model import rollback
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ConfigError, SignalmanError
-from bot.facts import Standing
+from bot.facts.branch import Standing
 from bot.passes import Look
 from bot.queue import Queue
 from bot.subjects import Branch

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import click
 from pydantic import SecretStr
 
-from bot import settings
+from bot.config import environment
+from bot.config.environment import PERSON, Served
 from bot.errors import ConfigError, SignalmanError
-from bot.facts import COMMAND
+from bot.facts.discussion import COMMAND
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import VERBS, Mistake, Verb
 from bot.services.azure_client import Client
@@ -91,12 +92,12 @@ def say(line: str, number: int, key: str | None, wait: float, environ: Mapping[s
 
     Raises ConfigError, ServiceError, and SignalmanError when no answer comes in so many seconds.
     """
-    person = settings.person(environ)
+    person = environment.person(environ)
     served = _chosen(person.served, key)
     azure = AzureDevOps(served, Client(person.organization_url, (SecretStr(person.token.get_secret_value()),)))
     if azure.discussion(number).report is not None:
         raise ConfigError(
-            f"{settings.PERSON} belongs to the bot, whose report is on this pull request, and the bot does not listen "
+            f"{PERSON} belongs to the bot, whose report is on this pull request, and the bot does not listen "
             "to itself. Use a token of your own."
         )
     thread = azure.comment(number, line)
@@ -164,7 +165,7 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
-def _chosen(served: Sequence[settings.Served], key: str | None) -> settings.Served:
+def _chosen(served: Sequence[Served], key: str | None) -> Served:
     if key is None and len(served) == 1:
         return served[0]
     found = [one for one in served if key is not None and (one.key == key or one.repository == key)]

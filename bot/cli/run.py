@@ -11,22 +11,23 @@ from uuid import uuid4
 from git import Repo
 from rich.console import Console
 
-from bot import config, settings
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.local import Local
 from bot.backends.run import MLFLOW_STATUS, Backend, Sight, Submission
+from bot.config import environment, repository, yaml_file
+from bot.config.repository import MLOPS_FILE, Mlops, Project
 from bot.errors import ConfigError
 from bot.services.databricks_sdk import DatabricksSdk
 
 
 def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | None, console: Console) -> bool:
     """Run a project by name or path and wait for it; True when it succeeded. Raises ConfigError, ProjectError."""
-    wanted = config.parse(config.Mlops, (root / config.MLOPS_FILE).read_text(encoding="utf-8"), config.MLOPS_FILE)
+    wanted = yaml_file.parse(Mlops, (root / MLOPS_FILE).read_text(encoding="utf-8"), MLOPS_FILE)
     found = next((one for one in wanted.projects if name.rstrip("/") in (one.path, one.name)), None)
     if found is None:
         raise ConfigError(
-            f"{config.MLOPS_FILE} names no project {name}; it names {', '.join(one.name for one in wanted.projects)}."
+            f"{MLOPS_FILE} names no project {name}; it names {', '.join(one.name for one in wanted.projects)}."
         )
     branch = Repo(root).active_branch.name.replace("/", "_")
     chosen = backend_name or found.backend or wanted.backend
@@ -38,7 +39,7 @@ def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | Non
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or tracking
     (root / "var").mkdir(exist_ok=True)
     client = MlflowClient(tracking, registry)
-    experiment_name = config.fill(wanted.experiment, user=getpass.getuser(), branch=branch)
+    experiment_name = repository.fill(wanted.experiment, user=getpass.getuser(), branch=branch)
     experiment = client.get_experiment_by_name(experiment_name)
     experiment_id = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
     mlflow_run = client.create_run(experiment_id, run_name=found.name).info.run_id
@@ -75,13 +76,13 @@ def _backend(name: str, root: Path) -> Backend:
         return Local(root / "var" / "runs")
     if not (os.environ.get("DATABRICKS_VALIDATION_HOST") or os.environ.get("DATABRICKS_HOST")):
         raise ConfigError("DATABRICKS_HOST is not set. Set it, or run the project here with --backend local.")
-    return DatabricksJobs(DatabricksSdk(settings.where_projects_run(os.environ)))
+    return DatabricksJobs(DatabricksSdk(environment.where_projects_run(os.environ)))
 
 
-def _parameters(found: config.Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:
-    model = config.fill(found.model, branch=branch) if found.model else given.get("model_name", f"{branch}_model")
+def _parameters(found: Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:
+    model = repository.fill(found.model, branch=branch) if found.model else given.get("model_name", f"{branch}_model")
     names = {"branch": branch, "model_name": model}
-    filled = {key: config.fill(str(value), **names) for key, value in found.parameters.items()} | dict(given)
+    filled = {key: repository.fill(str(value), **names) for key, value in found.parameters.items()} | dict(given)
     open_ones = [key for key, value in filled.items() if value.startswith("{") and value.endswith("}")]
     if open_ones:
         raise ConfigError(f"{found.name} needs {', '.join(open_ones)}; give it as -P {open_ones[0]}=...")

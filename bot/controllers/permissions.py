@@ -5,11 +5,11 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from bot.config.deployment import Commands
 from bot.errors import NotFound
-from bot.facts import Team
+from bot.facts.discussion import Team
 from bot.rules.pull_request.commands import Right
 from bot.services.azure_devops import AzureDevOps
-from bot.settings import Commands
 
 BELIEVED = timedelta(seconds=60)
 """Somebody who has left a team may still give its commands for so long."""

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from bot import facts
 from bot.backends.run import Backend
+from bot.config.deployment import Policies, Reporting
+from bot.config.environment import Served
 from bot.controllers.permissions import Rights
-from bot.facts import ProjectRun
+from bot.facts.pull_request import Place as ConfiguredPlace
+from bot.facts.runs import ProjectRun
 from bot.passes import Memo
 from bot.queue import RunRecord
 from bot.services.azure_devops import AzureDevOps
@@ -16,7 +18,6 @@ from bot.services.databricks import Databricks
 from bot.services.git import Mirror
 from bot.services.mlflow import Mlflow
 from bot.services.service_hooks import ServiceHooks
-from bot.settings import Policies, Reporting, Served
 from bot.subjects import Subject
 from bot.webhooks import azure_devops
 
@@ -43,7 +44,7 @@ class Place:
 class Line(Protocol):
     """Where pull requests stand in line for runs (`Queue.place`)."""
 
-    def place(self, subject: Subject, running: int, wanted: int, limit: int) -> facts.Place:
+    def place(self, subject: Subject, running: int, wanted: int, limit: int) -> ConfiguredPlace:
         """Note what a subject has under way and wants more, and tell how many of these it may start now."""
 
 

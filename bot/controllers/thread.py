@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Sequence
 
+from bot.config.deployment import ThreadStatus
 from bot.errors import NotFound
-from bot.facts import Double, Report
+from bot.facts.discussion import Double, Report
 from bot.services.azure_devops import AzureDevOps
-from bot.settings import ThreadStatus
 from bot.words.report import HEADING, not_yet
 
 log = logging.getLogger(__name__)

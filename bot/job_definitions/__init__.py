@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from bot import config
-from bot.config import MLOPS_FILE, Folder, Job, Mlops, Schedule
+from bot.config import yaml_file
+from bot.config.repository import MLOPS_FILE, Folder, Job, Mlops, Schedule
 from bot.errors import ConfigError
-from bot.facts import JobDefinition, SourceFile
+from bot.facts.branch import JobDefinition, SourceFile
 from bot.job_definitions import references, schema
 from bot.job_definitions.paths import Paths
 from bot.rules import schedule
@@ -184,7 +184,7 @@ def _collect(
         text = content.decode()
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not UTF-8.") from None
-    loaded = config.load(text, file)
+    loaded = yaml_file.load(text, file)
     if not isinstance(loaded, Mapping):
         raise ConfigError(f"{file} must hold keys and values, such as resources: jobs: nightly: …")
     for key, value in loaded.items():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bot.config import Folder
+from bot.config.repository import Folder
 
 _ELSEWHERE = re.compile(r"[a-zA-Z][\w+.-]*:/")
 _NOTEBOOKS = (".py", ".ipynb", ".sql", ".scala", ".r", ".R")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bot.config import Mlops
+from bot.config.repository import Mlops
 
 _REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*)\}")
 _DEEPEST = 20

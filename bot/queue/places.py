@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, select, text
 
-from bot.facts import Place
+from bot.facts.pull_request import Place
 from bot.queue.due import insert
 from bot.queue.schema import places
 

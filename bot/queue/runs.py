@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
-from bot.facts import ProjectRun
+from bot.facts.runs import ProjectRun
 from bot.queue.due import insert
 from bot.queue.records import RunRecord
 from bot.queue.schema import logs, runs

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from sqlalchemy import delete, update
 
-from bot.facts import Place, ProjectRun
+from bot.facts.pull_request import Place
+from bot.facts.runs import ProjectRun
 from bot.passes import Memo, Outcome
 from bot.queue import history, leases, places, runs
 from bot.queue.database import Database, QueueError

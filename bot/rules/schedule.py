@@ -16,7 +16,7 @@ from cron_descriptor import ExpressionDescriptor, Options
 from cron_descriptor.Exception import FormatError
 from croniter import CroniterBadDateError, croniter
 
-from bot.config import Schedule
+from bot.config.repository import Schedule
 
 _MONTHS = {
     name: number

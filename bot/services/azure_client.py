@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import requests
 
+from bot.config.environment import Secrets
 from bot.errors import NotFound, ServiceError
-from bot.settings import Secrets
 
 # Throttled calls are held back for up to 30 seconds before they are answered with 200
 # (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits), so the limit is above that.

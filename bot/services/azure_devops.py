@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.actions import State
+from bot.config.deployment import ThreadStatus
+from bot.config.environment import Served
 from bot.errors import NotFound, ServiceError
-from bot.facts import COMMAND, Check, Comment, Discussion, Double, PullRequestHead, Report
+from bot.facts.discussion import COMMAND, Comment, Discussion, Double, Report
+from bot.facts.pull_request import Check, PullRequestHead
 from bot.services.azure_client import Client, Method, Query
-from bot.settings import Served, ThreadStatus
 
 GENRE, NAME = "signalman", "validate"
 THREAD_PROPERTY, REPORT = "signalman.thread", "report"

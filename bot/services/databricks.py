@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from bot.config import Schedule
+from bot.config.repository import Schedule
 from bot.errors import ServiceError
-from bot.facts import JobFacts, Outcome, TransitionRequest
+from bot.facts.branch import JobFacts
+from bot.facts.model import TransitionRequest
+from bot.facts.runs import Outcome
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,12 @@ from databricks_cli.sdk import ApiClient, JobsService, WorkspaceService
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from bot.config.environment import Workspace
 from bot.errors import ConfigError, NotFound, ServiceError
-from bot.facts import JobFacts, TransitionRequest
+from bot.facts.branch import JobFacts
+from bot.facts.model import TransitionRequest
 from bot.services import databricks_rest as rest
 from bot.services.databricks import ClusterRun, Node, Output, job_facts, more_of
-from bot.settings import Workspace
 
 T = TypeVar("T")
 

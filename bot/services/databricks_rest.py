@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.config.environment import Workspace
 from bot.errors import ConfigError, NotFound, ServiceError
-from bot.facts import Outcome
+from bot.facts.runs import Outcome
 from bot.services.databricks import ClusterRun, Node, Output
-from bot.settings import Workspace
 
 INLINE = 7 * 1024 * 1024
 """Bytes; more than that would be over 10 MB as base64 in a JSON body, and goes as the file of a form."""

@@ -22,11 +22,12 @@ from databricks.sdk.config import Config
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import compute, jobs, workspace
 
+from bot.config.environment import Workspace
 from bot.errors import ConfigError, NotFound, ServiceError
-from bot.facts import JobFacts, TransitionRequest
+from bot.facts.branch import JobFacts
+from bot.facts.model import TransitionRequest
 from bot.services import databricks_rest as rest
 from bot.services.databricks import ClusterRun, Node, Output, job_facts, more_of
-from bot.settings import Workspace
 
 T = TypeVar("T")
 

@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 from git import Blob, Git, GitCommandError, Repo, Tree
 
+from bot.config.environment import Secrets, Served
 from bot.errors import NotFound, ServiceError
-from bot.facts import SourceFile, is_notebook
-from bot.settings import Secrets, Served
+from bot.facts.branch import SourceFile, is_notebook
 
 _TIMEOUT = 120.0
 _LONGEST_CATCH_UP = 200

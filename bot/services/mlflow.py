@@ -30,7 +30,7 @@ from mlflow.store.tracking.rest_store import RestStore as TrackingStore
 from mlflow.utils.rest_utils import MlflowHostCreds
 
 from bot.errors import NotFound, ServiceError
-from bot.facts import ModelVersion, ServingVersion
+from bot.facts.model import ModelVersion, ServingVersion
 from bot.services.mlflow_artifacts import Artifacts
 
 LONGEST_MLMODEL = 256 * 1024

@@ -17,7 +17,7 @@ from mlflow.store._unity_catalog.registry.rest_store import UcModelRegistryStore
 from mlflow.utils.rest_utils import MlflowHostCreds
 
 from bot.errors import ServiceError
-from bot.facts import ModelVersion, ServingVersion
+from bot.facts.model import ModelVersion, ServingVersion
 from bot.services.mlflow import GONE, Mlflow
 from bot.services.mlflow_artifacts import Artifacts, ask
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from bot.errors import RefusedHook
-from bot.facts import COMMAND
+from bot.facts.discussion import COMMAND
 from bot.subjects import Branch, Delivery, PullRequest, Subject
 from bot.webhooks import Ignored, authentication
 from bot.webhooks.json_body import Part

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from bot.errors import RefusedHook
-from bot.facts import ACCEPTED
+from bot.facts.model import ACCEPTED
 from bot.subjects import Delivery, Model
 from bot.webhooks import Ignored, authentication
 from bot.webhooks.json_body import Part

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from bot.facts import Order, Preview, Situation, Standing, StepState
+from bot.facts.branch import Preview, Standing
+from bot.facts.discussion import Order
+from bot.facts.pull_request import Situation, StepState
 from bot.words import drift, escape
 from bot.words.template import render
 

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.facts import Drift, Edited
+from bot.facts.branch import Drift, Edited
 from bot.words import escape
 from bot.words.mask import masked
 from bot.words.template import render

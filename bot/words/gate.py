@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bot.facts import Baseline, Judgement, Reference
+from bot.facts.pull_request import Baseline, Judgement, Reference
 from bot.words import escape
 
 MOST_SENTENCES = 3

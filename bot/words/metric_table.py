@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot.facts import Judgement, Reference, Situation, Step
+from bot.facts.pull_request import Judgement, Reference, Situation, Step
 from bot.words import escape, gate
 from bot.words.steps import refused
 

@@ -6,8 +6,11 @@ from datetime import datetime
 from types import MappingProxyType
 
 from bot.actions import State
-from bot.config import Job
-from bot.facts import Earlier, NotPromoted, ProjectRun, Promotion, PullRequestHead, RolledBack
+from bot.config.repository import Job
+from bot.facts.branch import RolledBack
+from bot.facts.model import NotPromoted, Promotion
+from bot.facts.pull_request import Earlier, PullRequestHead
+from bot.facts.runs import ProjectRun
 from bot.words import escape
 from bot.words.template import render
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from bot.config import Mlops
-from bot.facts import BadName, Earlier, Preview, Reference, Situation, Step
+from bot.config.repository import Mlops
+from bot.facts.branch import Preview
+from bot.facts.pull_request import BadName, Earlier, Reference, Situation, Step
 from bot.words import addresses, escape, metric_table, steps
 from bot.words.log import Excerpt, excerpt
 from bot.words.mask import masked

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bot.actions import State
-from bot.facts import BadName, PullRequestHead, Situation, Step
+from bot.facts.pull_request import BadName, PullRequestHead, Situation, Step
 from bot.words import escape
 from bot.words import steps as rows
 from bot.words.mask import masked

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.actions import State
-from bot.facts import ProjectRun, Situation, Step
+from bot.facts.pull_request import Situation, Step
+from bot.facts.runs import ProjectRun
 
 UNDER_WAY = ("waits", "runs", "again")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.facts import NotPromoted, Promotion, RequestFacts
+from bot.facts.model import NotPromoted, Promotion, RequestFacts
 from bot.words import escape
 
 LONGEST_TAG = 250

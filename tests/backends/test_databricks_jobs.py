@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from bot.backends.databricks_jobs import CODE, LOGS, DatabricksJobs
 from bot.backends.run import Written
+from bot.config.environment import Workspace as Access
 from bot.errors import NotFound, ProjectError, ServiceError
 from bot.services.databricks_sdk import DatabricksSdk
-from bot.settings import Workspace as Access
 from sandbox.databricks import Databricks as Workspace
 
 SUBMIT = "/api/2.2/jobs/runs/submit"

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from bot.backends.databricks_mlflow import DatabricksMlflow
 from bot.backends.run import Submission
+from bot.config.environment import Workspace as Access
 from bot.errors import ProjectError, ServiceError
 from bot.services.databricks_sdk import DatabricksSdk
 from bot.services.mlflow import Mlflow
-from bot.settings import Workspace as Access
 from sandbox.databricks import Databricks as Workspace
 from sandbox.world import World
 from tests.conftest import CONTENT

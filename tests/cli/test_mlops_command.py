@@ -10,12 +10,12 @@ from pydantic import SecretStr
 
 from bot.__main__ import main
 from bot.cli import mlops
+from bot.config.environment import Served
 from bot.controllers.pull_request import answers
 from bot.errors import ConfigError
 from bot.rules.pull_request import commands
 from bot.services.azure_client import Client
 from bot.services.azure_devops import AzureDevOps
-from bot.settings import Served
 from sandbox.azure_devops import AzureDevOps as StandIn
 
 ROOT = Path(__file__).parents[2]

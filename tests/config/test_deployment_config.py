@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import settings
+from bot.config import environment
+from bot.config.deployment import Commands
+from bot.config.environment import Secrets, Settings, person
 from bot.errors import ConfigError
-from bot.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +41,7 @@ NEEDED = {
 
 def read(**changed: str | None) -> Settings:
     """The settings of an environment that has all it needs, but for these changes; None takes a variable away."""
-    return settings.read({name: value for name, value in {**NEEDED, **changed}.items() if value is not None})
+    return environment.read({name: value for name, value in {**NEEDED, **changed}.items() if value is not None})
 
 
 def mistake(**changed: str | None) -> str:
@@ -50,7 +51,7 @@ def mistake(**changed: str | None) -> str:
     return str(refused.value)
 
 
-def words(secrets: settings.Secrets) -> list[str]:
+def words(secrets: Secrets) -> list[str]:
     return [secret.get_secret_value() for secret in secrets]
 
 
@@ -116,11 +117,11 @@ def test_one_sign_in_for_two_workspaces_is_noticed() -> None:
 def test_a_start_warns_of_what_two_workspaces_would_keep_apart(
     tmp_path: Path, changed: dict[str, str], warnings: list[str]
 ) -> None:
-    environment = {"PATH": os.environ["PATH"], "SIGNALMAN_VAR": str(tmp_path), **NEEDED, **changed}
+    variables = {"PATH": os.environ["PATH"], "SIGNALMAN_VAR": str(tmp_path), **NEEDED, **changed}
 
     started = subprocess.run(
         [sys.executable, "-c", "from bot import app; app.prepare()"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+        cwd=ROOT, env=variables, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
     told = [json.loads(line)["message"] for line in started.stderr.splitlines() if '"warning"' in line]
@@ -299,7 +300,7 @@ def test_the_secret_of_a_sender_that_may_not_send_opens_nothing(tmp_path: Path) 
 
 def test_an_empty_environment_is_told_all_it_lacks_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
-        settings.read({"BOT_CONFIG": NEEDED["BOT_CONFIG"]})
+        environment.read({"BOT_CONFIG": NEEDED["BOT_CONFIG"]})
 
     needed = NEEDED.keys() - {"BOT_CONFIG", "DATABRICKS_TOKEN"}
     assert {line.split()[0] for line in str(refused.value).splitlines()} == needed
@@ -427,7 +428,7 @@ HERS = {
 
 
 def test_a_person_needs_a_token_and_none_of_the_bots_secrets() -> None:
-    found = settings.person(HERS)
+    found = person(HERS)
 
     assert [one.key for one in found.served] == ["contoso/ml/models"]
     assert found.token.get_secret_value() == "hers"
@@ -437,17 +438,17 @@ def test_a_person_needs_a_token_and_none_of_the_bots_secrets() -> None:
 @pytest.mark.parametrize("name", HERS)
 def test_what_a_person_has_not_set_is_named(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
-        settings.person({key: value for key, value in HERS.items() if key != name})
+        person({key: value for key, value in HERS.items() if key != name})
 
 
 def test_a_person_does_not_speak_with_the_bots_token() -> None:
     with pytest.raises(ConfigError, match="does not listen to itself") as refused:
-        settings.person({**HERS, "AZURE_DEVOPS_TOKEN": "another,hers"})
+        person({**HERS, "AZURE_DEVOPS_TOKEN": "another,hers"})
 
     assert "hers" not in str(refused.value)
 
 
 def test_who_may_command_is_nobody_unless_somebody_is_named() -> None:
-    found = settings.Commands()
+    found = Commands()
 
     assert (found.contributors, found.model_owners, found.release_managers, found.own) == ((), (), (), False)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot import config, settings
 from bot.cli import check
-from bot.config import Mlops, Project
+from bot.config import environment, repository, yaml_file
+from bot.config.repository import MLOPS_FILE, Mlops, Project
 from bot.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def mistake(text: str) -> str:
     """What a person is told of `config/mlops.yml` with this text."""
     with pytest.raises(ConfigError) as refused:
-        config.parse(Mlops, text, config.MLOPS_FILE)
+        yaml_file.parse(Mlops, text, MLOPS_FILE)
     return str(refused.value)
 
 
@@ -27,7 +27,7 @@ def deployment_mistake(text: str, folder: Path) -> str:
     file = folder / "bot.yml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
-        settings.deployed(file, lambda name: f"<{name}>")
+        environment.deployed(file, lambda name: f"<{name}>")
     return str(refused.value).replace(str(file), "config/bot.yml")
 
 
@@ -156,7 +156,7 @@ def test_a_mistake_in_the_deployments_file_is_told_alike(text: str, sentence: st
 
 def test_a_deployments_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        settings.deployed(tmp_path / "bot.yml", str)
+        environment.deployed(tmp_path / "bot.yml", str)
 
     assert str(refused.value) == (
         f"{tmp_path}/bot.yml cannot be read (No such file or directory). Set BOT_CONFIG to where it is."
@@ -171,7 +171,7 @@ def test_a_deployments_file_that_is_not_yaml_is_told_where(tmp_path: Path) -> No
 
 
 def test_an_empty_file_asks_for_nothing_and_is_valid() -> None:
-    assert config.parse(Mlops, "", config.MLOPS_FILE) == Mlops()
+    assert yaml_file.parse(Mlops, "", MLOPS_FILE) == Mlops()
 
 
 def test_the_repositorys_own_files_have_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_a_time_may_be_written_with_its_unit(written: str | int, seconds: float)
 
 
 def test_a_configuration_cannot_be_changed_once_it_is_read() -> None:
-    found = config.parse(Mlops, "target: dev", config.MLOPS_FILE)
+    found = yaml_file.parse(Mlops, "target: dev", MLOPS_FILE)
 
     with pytest.raises(ValidationError):
         found.target = "main"  # type: ignore[misc]
@@ -221,12 +221,12 @@ def test_a_configuration_cannot_be_changed_once_it_is_read() -> None:
     ],
 )
 def test_a_template_is_filled_with_the_names_it_holds(template: str, filled: str) -> None:
-    assert config.fill(template, user="a.kim", branch="x") == filled
+    assert repository.fill(template, user="a.kim", branch="x") == filled
 
 
 @given(st.text(), st.text())
 def test_what_is_filled_in_is_not_filled_again(branch: str, user: str) -> None:
-    assert config.fill("{branch}/{user}", branch=branch, user=user) == f"{branch}/{user}"
+    assert repository.fill("{branch}/{user}", branch=branch, user=user) == f"{branch}/{user}"
 
 
 # -- names in Unity Catalog
@@ -245,14 +245,14 @@ def test_a_branch_may_not_break_a_name_in_unity_catalog(forbidden: str, lacking:
 def test_the_rule_that_holds_by_default_takes_names_in_unity_catalog() -> None:
     text = "projects: [{path: a, model: 'dev.ml.{branch}_model', retrain: {model: prod.ml.wine_model}}]"
 
-    assert config.parse(Mlops, text, config.MLOPS_FILE).projects[0].model == "dev.ml.{branch}_model"
+    assert yaml_file.parse(Mlops, text, MLOPS_FILE).projects[0].model == "dev.ml.{branch}_model"
 
 
 @pytest.mark.parametrize("model", ["prod.ml.wine_model", "prod.ml.*_model", "*.wine-model"])
 def test_a_job_may_follow_names_in_unity_catalog(model: str) -> None:
     text = f"jobs: [{{name: a, notebook: /Shared/a, model: '{model}'}}]"
 
-    assert config.parse(Mlops, text, config.MLOPS_FILE).jobs[0].model == model
+    assert yaml_file.parse(Mlops, text, MLOPS_FILE).jobs[0].model == model
 
 
 # -- what is told badly today
@@ -333,8 +333,8 @@ def test_nothing_can_be_written_wrong_without_a_sentence_about_it(text: str) -> 
 def test_what_is_written_once_may_be_used_in_several_places_and_overridden_there() -> None:
     text = "once: &once {a: 1, b: 2}\nfirst: {<<: *once, b: 3}\nsecond: {<<: [*once, {c: 4}]}\n"
 
-    found = config.load(text, "x.yml")
+    found = yaml_file.load(text, "x.yml")
 
     assert found == {"once": {"a": 1, "b": 2}, "first": {"a": 1, "b": 3}, "second": {"a": 1, "b": 2, "c": 4}}
     with pytest.raises(ConfigError, match="the key b is there twice"):
-        config.load("once: &once {a: 1}\nfirst: {<<: *once, b: 3, b: 4}\n", "x.yml")
+        yaml_file.load("once: &once {a: 1}\nfirst: {<<: *once, b: 3, b: 4}\n", "x.yml")

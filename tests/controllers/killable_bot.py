@@ -5,12 +5,13 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bot import app, settings
+from bot import app
+from bot.config.deployment import Reporting
+from bot.config.environment import read as read_settings
 from bot.controllers.services import Neighbours
 from bot.errors import SignalmanError
 from bot.passes import Outcome
 from bot.queue import Lease, Queue, migrate
-from bot.settings import Reporting
 from bot.subjects import Branch, Model, PullRequest, Subject
 from sandbox.world import World
 from tests.controllers.knife import Killed, Knife, within_reach
@@ -36,7 +37,7 @@ class KillableBot:
 
     def __post_init__(self) -> None:
         environment = self.world.environment("http://127.0.0.1:1", self.folder)
-        self.settings = settings.read({**environment, "BOT_CONFIG": "config/bot.yml"})
+        self.settings = read_settings({**environment, "BOT_CONFIG": "config/bot.yml"})
         self.repository = self.settings.served[0].key
         self.folder.mkdir(parents=True, exist_ok=True)
         migrate(self.settings.database_url)

@@ -6,13 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from bot import config, settings
-from bot.config import Project
+from bot.config.deployment import Commands
+from bot.config.repository import Job, Project
 from bot.controllers.branch import live
 from bot.controllers.permissions import Rights
 from bot.controllers.pull_request import answers
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import Live, ProjectRun, PullRequestHead, Situation, Step
+from bot.facts.branch import Live
+from bot.facts.pull_request import PullRequestHead, Situation, Step
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import Given
 from tests.conftest import Bot
@@ -84,7 +86,7 @@ def test_a_command_that_was_taken_back_meanwhile_troubles_nobody(bot: Bot, numbe
 
 
 def test_who_may_not_is_told_who_may_and_who_may_is_not(bot: Bot, number: int) -> None:
-    world = replace(bot.neighbours, rights=Rights(settings.Commands(model_owners=("ML leads",))))
+    world = replace(bot.neighbours, rights=Rights(Commands(model_owners=("ML leads",))))
     line = '/mlops override gate reason="fine"'
     for author in ("Bo Okafor", "Kim"):
         bot.world.azure.comment(number, line, author=author)
@@ -146,7 +148,7 @@ def test_what_serves_is_told_with_its_commit_and_since_when(bot: Bot) -> None:
     })  # fmt: skip
     job(world, "told-idle", {}, {})
     names = ("told-live", "told-idle", "told-missing")
-    wanted = [config.Job(name=name, notebook="/Shared/x", model="told_live") for name in names]
+    wanted = [Job(name=name, notebook="/Shared/x", model="told_live") for name in names]
 
     serving, idle, missing = live.loaded(wanted, world)
 

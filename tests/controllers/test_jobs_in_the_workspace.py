@@ -9,13 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from bot.actions import ChangeJob, CreateJob, RemoveJob
+from bot.config.environment import Workspace as Access
 from bot.controllers.branch import jobs
 from bot.controllers.services import Neighbours
 from bot.errors import ServiceError
-from bot.facts import BranchJobs, JobDefinition, OwnedJob
+from bot.facts.branch import BranchJobs, JobDefinition, OwnedJob
 from bot.rules.branch import jobs as rule
 from bot.services.databricks_sdk import DatabricksSdk
-from bot.settings import Workspace as Access
 from sandbox.databricks import Databricks as Workspace
 
 HERE = "contoso/ml/wine"

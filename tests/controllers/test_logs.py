@@ -18,7 +18,7 @@ from bot.backends.run import Written
 from bot.controllers.runs import logs
 from bot.controllers.services import Neighbours
 from bot.errors import NotFound, ServiceError
-from bot.facts import ProjectRun
+from bot.facts.runs import ProjectRun
 from bot.queue import Queue, migrate
 from bot.subjects import PullRequest
 from tests import databases

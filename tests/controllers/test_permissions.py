@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.config.deployment import Commands
+from bot.config.environment import Served
 from bot.controllers.permissions import Rights
 from bot.services.azure_client import Client
 from bot.services.azure_devops import AzureDevOps
-from bot.settings import Commands, Served
 from sandbox.azure_devops import AzureDevOps as StandIn
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -10,12 +10,14 @@ import pytest
 import requests
 from PIL import Image
 
-from bot import app, settings
-from bot.config import Metric, Project
+from bot import app
+from bot.config.environment import read as read_settings
+from bot.config.repository import Metric, Project
 from bot.controllers.pull_request import pictures
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ServiceError
-from bot.facts import Baseline, Judgement, Picture, ProjectRun, PullRequestHead, Step
+from bot.facts.pull_request import Baseline, Judgement, Picture, PullRequestHead, Step
+from bot.facts.runs import ProjectRun
 from sandbox.world import World
 
 pytestmark = pytest.mark.slow
@@ -29,7 +31,7 @@ HISTORY = Baseline(history=({"rmse": 0.74}, {"rmse": 0.73, "r2": 0.4}, {"rmse": 
 def bot_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> Neighbours:
     var = tmp_path_factory.mktemp("pictures")
     environment = {**world.environment("http://127.0.0.1:1", var), "BOT_CONFIG": "config/bot.yml"}
-    return app.neighbours(settings.read(environment))
+    return app.neighbours(read_settings(environment))
 
 
 @pytest.fixture

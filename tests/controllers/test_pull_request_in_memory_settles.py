@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.facts import Outcome
+from bot.facts.runs import Outcome
 from tests.controllers.town import FINAL, Memo, Town, verdict
 from tests.rules.pull_request.example_pull_request import ALONE, CONFIG, SCORE, TRAIN
 

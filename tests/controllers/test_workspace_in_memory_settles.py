@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bot.actions import Action, CommentVersion, PointJob, Reply, TagJob, TagVersion
-from bot.config import Folder, Job, Mlops
-from bot.facts import Admission, BranchFacts, BranchJobs, ModelFacts, ModelVersion, Origin, ServingVersion, SourceFile
+from bot.config.repository import Folder, Job, Mlops
+from bot.facts.branch import BranchFacts, BranchJobs, SourceFile
+from bot.facts.model import Admission, ModelFacts, ModelVersion, Origin, ServingVersion
 from bot.job_definitions import short
 from bot.rules.branch import sync
 from bot.rules.model import rollout

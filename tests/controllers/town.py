@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
-from bot.config import Mlops
-from bot.facts import Outcome, ProjectRun, PullRequestFacts, PullRequestHead
+from bot.config.deployment import Reporting
+from bot.config.repository import Mlops
+from bot.facts.pull_request import PullRequestFacts, PullRequestHead
+from bot.facts.runs import Outcome, ProjectRun
 from bot.rules.pull_request import checks, steps
-from bot.settings import Reporting
 from tests.rules.pull_request.example_pull_request import CONFIG, GOOD, HEAD, NOW, PR
 
 FIRST = replace(HEAD, iteration=1, commit="c1", changed=())

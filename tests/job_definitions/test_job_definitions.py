@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from bot import job_definitions
-from bot.config import Mlops
+from bot.config.repository import Mlops
 from bot.errors import ConfigError
-from bot.facts import JobDefinition, SourceFile
+from bot.facts.branch import JobDefinition, SourceFile
 
 FILE = "config/jobs/weekly.yml"
 FOLDERS = [

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bot.facts import Place
+from bot.facts.pull_request import Place
 from bot.queue import Queue, migrate
 from bot.queue.database import Database
 from bot.queue.places import FORGOTTEN, FRESH, SILENT

@@ -9,7 +9,7 @@ import pytest
 from clock_and_senders import Clock, Senders
 from sqlalchemy import Connection, Engine, event
 
-from bot.facts import ProjectRun
+from bot.facts.runs import ProjectRun
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.queue.database import Database

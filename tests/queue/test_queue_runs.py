@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from clock_and_senders import Clock
 
-from bot.facts import ProjectRun
+from bot.facts.runs import ProjectRun
 from bot.queue import Queue, runs
 from bot.subjects import PullRequest
 

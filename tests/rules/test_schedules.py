@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import Schedule
+from bot.config.repository import Schedule
 from bot.rules import schedule as schedules
 from sandbox.databricks import quartz as stand_in
 

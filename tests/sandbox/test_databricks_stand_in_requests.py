@@ -8,9 +8,9 @@ from databricks.sdk.core import Config
 from databricks.sdk.errors import InvalidParameterValue, NotFound
 from pydantic import SecretStr
 
-from bot.facts import TransitionRequest
+from bot.config.environment import Workspace
+from bot.facts.model import TransitionRequest
 from bot.services.databricks_sdk import DatabricksSdk
-from bot.settings import Workspace
 from sandbox.databricks import Databricks
 from sandbox.mlflow_server import MlflowServer
 

@@ -10,11 +10,11 @@ import requests
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
+from bot.config.environment import Served
 from bot.errors import NotFound, ServiceError
 from bot.services import azure_client, azure_devops
 from bot.services.azure_client import Client
 from bot.services.azure_devops import LONGEST_COMMENT, AzureDevOps
-from bot.settings import Served
 from sandbox.azure_devops import AzureDevOps as StandIn
 from tests.openapi import MISSING, OpenApi, Watch
 

@@ -15,12 +15,12 @@ import pytest
 from pydantic import SecretStr
 from scripted_server import Asked, Said, certified, nobody, scripted, silent
 
-from bot.config import Schedule
+from bot.config.environment import Workspace as Access
+from bot.config.repository import Schedule
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.services.databricks import Databricks
 from bot.services.databricks_cli import DatabricksCli
 from bot.services.databricks_sdk import DatabricksSdk
-from bot.settings import Workspace as Access
 from sandbox.databricks import Databricks as Workspace
 from sandbox.mlflow_server import MlflowServer
 

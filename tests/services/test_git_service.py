@@ -18,10 +18,10 @@ import pytest
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
+from bot.config.environment import Served
 from bot.errors import NotFound, ServiceError
 from bot.services import git
 from bot.services.git import Mirror
-from bot.settings import Served
 from sandbox.azure_devops import AzureDevOps as StandIn
 
 T = TypeVar("T")
@@ -324,7 +324,7 @@ import sys
 from pathlib import Path
 from pydantic import SecretStr
 from bot.services.git import Mirror
-from bot.settings import Served
+from bot.config.environment import Served
 Mirror(Served("a/b/c", sys.argv[1], "b", "c", "main"), (SecretStr("pat"),), Path(sys.argv[2])).fetch("main")
 """
 

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from bot import app
+from bot.config.deployment import Cleanup, Policies
 from bot.rules.pull_request import checks
 from bot.services.mlflow import Mlflow
-from bot.settings import Cleanup, Policies
 from tests.conftest import Bot, PullRequest
 from tests.stories.test_pull_requests import QUICK, opened
 

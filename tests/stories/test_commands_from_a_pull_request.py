@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bot.config.deployment import Commands
 from bot.controllers.permissions import Rights
-from bot.settings import Commands
 from tests.conftest import Bot, PullRequest
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 

@@ -10,13 +10,13 @@ from pydantic import SecretStr
 
 from bot.actions import WriteObject
 from bot.cli import live
+from bot.config.environment import Workspace
 from bot.controllers.branch import controller as branch
 from bot.controllers.branch import drift
-from bot.facts import BranchFacts
+from bot.facts.branch import BranchFacts
 from bot.passes import Look
 from bot.rules.branch import sync
 from bot.services.databricks_sdk import DatabricksSdk
-from bot.settings import Workspace
 from bot.subjects import Branch
 from tests.conftest import Bot, PullRequest
 from tests.stories.test_commands_from_a_pull_request import asked

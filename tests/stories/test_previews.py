@@ -3,7 +3,7 @@
 import pytest
 
 from bot.controllers.pull_request import preview
-from bot.facts import Preview
+from bot.facts.branch import Preview
 from tests.conftest import Bot, PullRequest
 from tests.stories.test_pull_requests import opened
 

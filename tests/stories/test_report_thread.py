@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.controllers import thread as replying
-from bot.facts import Discussion
+from bot.facts.discussion import Discussion
 from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest as PullRequestSubject
 from bot.words import report

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from bot.facts import ProjectRun
+from bot.facts.runs import ProjectRun
 from bot.queue import Queue, migrate
 from bot.subjects import Branch, PullRequest
 from bot.web import Door, create_app

@@ -6,22 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from example_reports import HEAD, LOG, MUCH, NOW, SCORE, TRAIN, UNBRINGABLE, run_of
 
-from bot.config import Metric
-from bot.facts import (
-    Edited,
-    JobTouched,
-    Judgement,
-    Live,
-    Order,
-    Place,
-    Preview,
-    RolledBack,
-    Situation,
-    Standing,
-    Step,
-    Synced,
-    Team,
-)
+from bot.config.repository import Metric
+from bot.facts.branch import Edited, JobTouched, Live, Preview, RolledBack, Standing, Synced
+from bot.facts.discussion import Order, Team
+from bot.facts.pull_request import Judgement, Place, Situation, Step
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import Mistake
 from bot.words import answers

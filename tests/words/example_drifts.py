@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.config import Folder
-from bot.facts import Drift, SourceFile
+from bot.config.repository import Folder
+from bot.facts.branch import Drift, SourceFile
 from bot.rules.branch import drift
 from bot.words import drift as words
 

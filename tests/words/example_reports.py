@@ -7,28 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.actions import State
-from bot.config import BranchRule, Job, Metric, Mlops, Project
-from bot.facts import (
-    Baseline,
-    Earlier,
-    JobTouched,
-    ModelFacts,
-    NotPromoted,
-    Order,
-    Picture,
-    Place,
-    Preview,
-    ProjectRun,
-    Promotion,
-    PullRequestHead,
-    Reference,
-    RequestFacts,
-    RolledBack,
-    ServingVersion,
-    Situation,
-    Step,
-    TransitionRequest,
-)
+from bot.config.repository import BranchRule, Job, Metric, Mlops, Project
+from bot.facts.branch import JobTouched, Preview, RolledBack
+from bot.facts.discussion import Order
+from bot.facts.model import ModelFacts, NotPromoted, Promotion, RequestFacts, ServingVersion, TransitionRequest
+from bot.facts.pull_request import Baseline, Earlier, Picture, Place, PullRequestHead, Reference, Situation, Step
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import branch_names, gates
 from bot.words import replies, report, status, versions
 

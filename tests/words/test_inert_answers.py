@@ -11,22 +11,10 @@ from hypothesis import strategies as st
 from rendered import rendered
 from test_escape import HOSTILE
 
-from bot.config import Metric, Project
-from bot.facts import (
-    Edited,
-    JobTouched,
-    Judgement,
-    Live,
-    Order,
-    Place,
-    Preview,
-    RolledBack,
-    Situation,
-    Standing,
-    Step,
-    Synced,
-    Team,
-)
+from bot.config.repository import Metric, Project
+from bot.facts.branch import Edited, JobTouched, Live, Preview, RolledBack, Standing, Synced
+from bot.facts.discussion import Order, Team
+from bot.facts.pull_request import Judgement, Place, Situation, Step
 from bot.rules.pull_request import commands
 from bot.words import answers
 

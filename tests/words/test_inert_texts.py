@@ -13,26 +13,11 @@ from hypothesis import strategies as st
 from rendered import Rendered, rendered
 from test_escape import HOSTILE
 
-from bot.config import BranchRule, Job, Metric, Project
-from bot.facts import (
-    Baseline,
-    Drift,
-    Earlier,
-    JobTouched,
-    ModelFacts,
-    NotPromoted,
-    Order,
-    Picture,
-    Place,
-    Preview,
-    Promotion,
-    Reference,
-    RequestFacts,
-    ServingVersion,
-    Situation,
-    Step,
-    TransitionRequest,
-)
+from bot.config.repository import BranchRule, Job, Metric, Project
+from bot.facts.branch import Drift, JobTouched, Preview
+from bot.facts.discussion import Order
+from bot.facts.model import ModelFacts, NotPromoted, Promotion, RequestFacts, ServingVersion, TransitionRequest
+from bot.facts.pull_request import Baseline, Earlier, Picture, Place, Reference, Situation, Step
 from bot.rules.model import signature
 from bot.rules.pull_request import branch_names, gates
 from bot.words import drift, escape, replies, report, status, versions

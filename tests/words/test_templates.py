@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from example_reports import REPORTS
 
-from bot import app, settings
+from bot import app
+from bot.config import environment
 from bot.errors import ConfigError
 from bot.words import template
 
@@ -129,7 +130,7 @@ def test_the_folder_is_named_in_the_deployments_file_and_used_from_the_start_on(
     secrets = ("AZURE_DEVOPS_WEBHOOK_USERNAME", "AZURE_DEVOPS_WEBHOOK_PASSWORD", "DATABRICKS_WEBHOOK_SECRET")
     names = ("AZURE_DEVOPS_PROJECT", "AZURE_DEVOPS_REPOSITORY", "AZURE_DEVOPS_TOKEN", "MLFLOW_WEBHOOK_SECRET", *secrets)
     environ = {**needed, **dict.fromkeys(names, "something"), "BOT_CONFIG": str(file), "SIGNALMAN_VAR": str(tmp_path)}
-    monkeypatch.setattr(settings.os, "environ", environ)
+    monkeypatch.setattr(environment.os, "environ", environ)
     root_logger, bot_logger = logging.getLogger(), logging.getLogger("bot")
     before = (root_logger.handlers[:], root_logger.level, bot_logger.level)
 

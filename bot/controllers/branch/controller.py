@@ -22,7 +22,7 @@ from bot.actions import (
 from bot.controllers import parallel, reads, target_config, thread
 from bot.controllers.branch import drift, jobs, manifest
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import BranchFacts, Manifest
+from bot.facts.branch import BranchFacts, Manifest
 from bot.passes import Look, Outcome
 from bot.rules.branch import jobs as job_rules
 from bot.rules.branch import sync

@@ -11,7 +11,7 @@ from bot.actions import Action, NoteDrift, SetAside
 from bot.controllers import parallel
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ServiceError
-from bot.facts import BranchFacts, Drift, SourceFile
+from bot.facts.branch import BranchFacts, Drift, SourceFile
 from bot.passes import Memo
 from bot.rules.branch import drift, jobs, sync
 from bot.words import drift as words

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from bot.actions import ChangeJob, CreateJob, RemoveJob
 from bot.backends import cluster, project
-from bot.config import MLOPS_FILE, Job, Mlops
+from bot.config.repository import MLOPS_FILE, Job, Mlops
 from bot.controllers import parallel
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ConfigError, NotFound, ProjectError, ServiceError
-from bot.facts import BranchJobs, JobDefinition, JobFacts, OwnedJob, SourceFile
+from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob, SourceFile
 from bot.job_definitions import SUFFIXES, absent, read, short, together
 from bot.rules.branch import jobs as rule
 from bot.services.databricks import Databricks

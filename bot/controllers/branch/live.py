@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.config import Job
+from bot.config.repository import Job
 from bot.controllers import target_config
 from bot.controllers.branch import manifest
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import Live, Standing
+from bot.facts.branch import Live, Standing
 from bot.rules import schedule
 from bot.rules.branch import drift
 from bot.rules.model import rollout

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bot.errors import ConfigError
-from bot.facts import Manifest, OwnedJob, RolledBack, Synced
+from bot.facts.branch import Manifest, OwnedJob, RolledBack, Synced
 from bot.services.databricks import Databricks
 
 T = TypeVar("T")

@@ -1,10 +1,10 @@
 """Promoted versions accepted in spite of what speaks against them, because somebody who may has said so."""
 
-from bot import config
+from bot.config.repository import Job, Mlops
 from bot.controllers.model import origins
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import NotFound
-from bot.facts import ACCEPTED, ServingVersion
+from bot.facts.model import ACCEPTED, ServingVersion
 from bot.rules.model import rollout
 from bot.subjects import Model
 from bot.words import replies
@@ -15,14 +15,14 @@ LONGEST = 500
 
 
 def accept(
-    number: int, who: str, reason: str, wanted: config.Mlops, repository: Repository, world: Neighbours
+    number: int, who: str, reason: str, wanted: Mlops, repository: Repository, world: Neighbours
 ) -> tuple[str, tuple[str, ...], list[Model]]:
     """Accept the promoted versions that a pull request produced; gives the answer, what was done, and whom to wake.
 
     Done again, it changes nothing more and gives the same answer.
     """
     models = world.production.models
-    jobs: dict[tuple[str, str], list[config.Job]] = {}
+    jobs: dict[tuple[str, str], list[Job]] = {}
     for job in wanted.jobs:
         chosen = rollout.serving(models.promoted(job.model, job.alias, job.stage))
         if chosen is not None and _produced(chosen, number, repository, world):

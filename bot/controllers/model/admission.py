@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot import config
+from bot.config.repository import Job, Mlops
 from bot.controllers import reads
 from bot.controllers.model import origins
 from bot.controllers.runs import lifecycle, logs
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import Admission, ModelFacts, ProjectRun, ServingVersion, SmokeTest
+from bot.facts.model import Admission, ModelFacts, ServingVersion, SmokeTest
+from bot.facts.runs import ProjectRun
 from bot.rules.model import admission, rollout, smoke
 from bot.subjects import Subject
 
@@ -16,7 +17,7 @@ from bot.subjects import Subject
 def gather(
     facts: ModelFacts,
     chosen: ServingVersion,
-    wanted: config.Mlops,
+    wanted: Mlops,
     commit: str,
     repository: Repository,
     world: Neighbours,
@@ -74,9 +75,7 @@ def _signatures(facts: ModelFacts, chosen: ServingVersion, world: Neighbours) ->
     return reads.both(lambda: models.signature(chosen.name, chosen.version), lambda: models.signature(name, version))
 
 
-def _test(
-    wanted: config.Mlops, job: config.Job, version: tuple[str, str], commit: str, repository: Repository
-) -> SmokeTest | None:
+def _test(wanted: Mlops, job: Job, version: tuple[str, str], commit: str, repository: Repository) -> SmokeTest | None:
     found = smoke.project(wanted, job)
     files = repository.mirror.files(commit, (found.path,)) if found is not None else ()
     return smoke.test(wanted, job, version, commit, files)

@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 from pydantic import TypeAdapter
 
-from bot import config
 from bot.actions import (
     Action,
     CancelRun,
@@ -19,12 +18,14 @@ from bot.actions import (
     TagJob,
     TagVersion,
 )
+from bot.config.repository import Job, Mlops
 from bot.controllers import reads, target_config, thread
 from bot.controllers.model import admission, transition_requests
 from bot.controllers.runs import lifecycle, stop
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ServiceError
-from bot.facts import ModelFacts, ProjectRun
+from bot.facts.model import ModelFacts
+from bot.facts.runs import ProjectRun
 from bot.log import line
 from bot.passes import Look, Outcome
 from bot.rules.model import rollout
@@ -91,8 +92,8 @@ def pass_over(subject: Model, look: Look, world: Neighbours) -> Outcome:
 
 
 def gather(
-    job: config.Job,
-    wanted: config.Mlops,
+    job: Job,
+    wanted: Mlops,
     commit: str,
     known: tuple[ProjectRun, ...],
     subject: Subject,
@@ -107,7 +108,7 @@ def gather(
     return admission.tried(facts, subject, repository, world)
 
 
-def standing(job: config.Job, repository: Repository, world: Neighbours) -> ModelFacts:
+def standing(job: Job, repository: Repository, world: Neighbours) -> ModelFacts:
     """Read the promoted versions and the job, side by side."""
     production = world.production
     candidates, found = reads.both(
@@ -125,9 +126,7 @@ def standing(job: config.Job, repository: Repository, world: Neighbours) -> Mode
     )
 
 
-def perform(
-    action: Action, wanted: config.Mlops, repository: Repository, world: Neighbours
-) -> tuple[str, ProjectRun | None]:
+def perform(action: Action, wanted: Mlops, repository: Repository, world: Neighbours) -> tuple[str, ProjectRun | None]:
     """Do one thing; says in words what was done, and how a run is after it."""
     databricks, models = world.production.databricks, world.production.models
     match action:

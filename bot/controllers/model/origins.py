@@ -6,7 +6,8 @@ from bot.controllers import reads
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import NotFound
-from bot.facts import Check, Judged, Origin, PullRequestHead
+from bot.facts.model import Judged, Origin
+from bot.facts.pull_request import Check, PullRequestHead
 from bot.rules.model import validated
 from bot.services.mlflow import RunRecord
 

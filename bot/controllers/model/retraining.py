@@ -14,7 +14,8 @@ from bot.controllers import target_config, thread
 from bot.controllers.runs import lifecycle, logs
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ConfigError, NotFound
-from bot.facts import ProjectRun, RetrainingFacts
+from bot.facts.model import RetrainingFacts
+from bot.facts.runs import ProjectRun
 from bot.passes import Look, Outcome
 from bot.rules.model import retraining
 from bot.subjects import Retraining

@@ -1,18 +1,18 @@
 """Going back because somebody asked for it: a scoring job to the version before, the workspace to the commit before."""
 
-from bot import config
+from bot.config.repository import Mlops
 from bot.controllers.branch import manifest
 from bot.controllers.model import controller as model
 from bot.controllers.model import origins
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import RolledBack
+from bot.facts.branch import RolledBack
 from bot.passes import Look
 from bot.rules.model import rollback
 from bot.words import replies
 
 
 def roll_back(
-    named: str, wanted: config.Mlops, look: Look, repository: Repository, world: Neighbours
+    named: str, wanted: Mlops, look: Look, repository: Repository, world: Neighbours
 ) -> tuple[str, tuple[str, ...]]:
     """Roll back the job of that name, or the only one; gives the answer, and what was done in words.
 

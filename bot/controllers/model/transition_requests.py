@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bot import config
 from bot.actions import Action
+from bot.config.repository import Job, Metric, Mlops
 from bot.controllers import reads
 from bot.controllers.model import admission
 from bot.controllers.pull_request import baselines
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import ModelFacts, ModelVersion, RequestFacts, ServingVersion
+from bot.facts.model import ModelFacts, ModelVersion, RequestFacts, ServingVersion
 from bot.rules.model import rollout, transition_requests
 from bot.services.mlflow import RunRecord
 
 
 def plan(
-    name: str, job: config.Job, wanted: config.Mlops, commit: str, repository: Repository, world: Neighbours
+    name: str, job: Job, wanted: Mlops, commit: str, repository: Repository, world: Neighbours
 ) -> Iterator[Action]:
     """The answers to the requests about a model's versions, those that were answered left out.
 
@@ -35,8 +35,8 @@ def plan(
 
 def _facts(
     version: ModelVersion,
-    job: config.Job,
-    wanted: config.Mlops,
+    job: Job,
+    wanted: Mlops,
     commit: str,
     repository: Repository,
     world: Neighbours,
@@ -63,7 +63,7 @@ def _measured(
     return new, lifecycle.anywhere(now.run, world) if now is not None and now.run else None
 
 
-def _judged_by(wanted: config.Mlops, job: config.Job, trained: str) -> tuple[config.Metric, ...]:
+def _judged_by(wanted: Mlops, job: Job, trained: str) -> tuple[Metric, ...]:
     """The metrics that the project is judged by which trained a version, or those that train what the job follows."""
     named = [one for one in wanted.projects if one.path == trained]
     able = named or [one for one in wanted.projects if baselines.follows(job.model, one)]

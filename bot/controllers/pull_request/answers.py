@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from bot.controllers.branch import live
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import NotFound
-from bot.facts import Order, ProjectRun, PullRequestHead, Situation
+from bot.facts.discussion import Order
+from bot.facts.pull_request import PullRequestHead, Situation
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import Asked, Given, Mistake
 from bot.services.azure_devops import AzureDevOps

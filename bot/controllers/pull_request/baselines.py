@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from bot.config import Mlops, Project, fill
+from bot.config.repository import Mlops, Project, fill
 from bot.controllers.pull_request import records
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import Baseline, ProjectRun, Reference
+from bot.facts.pull_request import Baseline, Reference
+from bot.facts.runs import ProjectRun
 from bot.rules.model import rollout
 from bot.services.mlflow import RunRecord
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from bot.actions import Action, ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
-from bot.config import Mlops, fill
+from bot.config.repository import Mlops, fill
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import Leavings, PullRequestHead
+from bot.facts.pull_request import Leavings, PullRequestHead
 from bot.passes import Look
 from bot.rules.model import rollout
 from bot.rules.pull_request import cleanup

@@ -4,13 +4,15 @@ The answer is the sign that a command was dealt with. What it orders follows fro
 the answer, whoever reads it.
 """
 
-from bot.config import Project
+from bot.config.repository import Project
 from bot.controllers.model import acceptance, rollback
 from bot.controllers.pull_request import answers as conversation
 from bot.controllers.pull_request import memo, preview
 from bot.controllers.pull_request.memo import Course
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import Comment, ProjectRun, PullRequestFacts
+from bot.facts.discussion import Comment
+from bot.facts.pull_request import PullRequestFacts
+from bot.facts.runs import ProjectRun
 from bot.passes import Look
 from bot.rules.pull_request import checks, commands, orders
 from bot.rules.pull_request.commands import Asked, Given, Mistake

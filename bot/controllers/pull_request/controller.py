@@ -13,7 +13,8 @@ from bot.controllers.pull_request.memo import Course, Memory
 from bot.controllers.runs import lifecycle, stop
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import NotFound, ServiceError
-from bot.facts import ProjectRun, PullRequestFacts
+from bot.facts.pull_request import PullRequestFacts
+from bot.facts.runs import ProjectRun
 from bot.passes import Look, Outcome
 from bot.rules.pull_request import checks, cleanup, commands
 from bot.subjects import PullRequest

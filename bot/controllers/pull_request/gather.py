@@ -14,7 +14,9 @@ from bot.controllers.pull_request.memo import Course, Memory
 from bot.controllers.runs import lifecycle, logs
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ConfigError
-from bot.facts import Discussion, ProjectRun, PullRequestHead
+from bot.facts.discussion import Discussion
+from bot.facts.pull_request import PullRequestHead
+from bot.facts.runs import ProjectRun
 from bot.passes import Look
 from bot.rules.model import rollout
 from bot.rules.pull_request import branch_names, checks, commands

@@ -7,22 +7,13 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from bot.config import Mlops
+from bot.config.repository import Mlops
 from bot.controllers.services import Repository
-from bot.facts import (
-    Baseline,
-    Check,
-    Discussion,
-    Earlier,
-    Order,
-    Picture,
-    Place,
-    Preview,
-    ProjectRun,
-    PullRequestFacts,
-    PullRequestHead,
-    ServingVersion,
-)
+from bot.facts.branch import Preview
+from bot.facts.discussion import Discussion, Order
+from bot.facts.model import ServingVersion
+from bot.facts.pull_request import Baseline, Check, Earlier, Picture, Place, PullRequestFacts, PullRequestHead
+from bot.facts.runs import ProjectRun
 from bot.passes import Memo
 from bot.subjects import Subject
 from bot.words import status

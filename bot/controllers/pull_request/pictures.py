@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ServiceError
-from bot.facts import Baseline, Judgement, Picture, ProjectRun, PullRequestHead, Step
+from bot.facts.pull_request import Baseline, Judgement, Picture, PullRequestHead, Step
+from bot.facts.runs import ProjectRun
 from bot.pictures.chart import chart
 from bot.pictures.harmless import reencoded
 from bot.words import attachment

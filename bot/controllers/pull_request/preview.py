@@ -7,7 +7,8 @@ from bot.controllers import target_config
 from bot.controllers.branch import jobs, manifest
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import ConfigError, NotFound, ServiceError
-from bot.facts import OwnedJob, Preview, PullRequestHead
+from bot.facts.branch import OwnedJob, Preview
+from bot.facts.pull_request import PullRequestHead
 from bot.rules.branch import jobs as rule
 from bot.rules.branch import preview
 

@@ -8,10 +8,10 @@ to look at and for the next pull request to be compared with.
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from bot.config import Mlops, fill
+from bot.config.repository import Mlops, fill
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Neighbours, Repository
-from bot.facts import PullRequestHead
+from bot.facts.pull_request import PullRequestHead
 from bot.passes import Look
 
 KIND, MERGED = "signalman.kind", "merged"

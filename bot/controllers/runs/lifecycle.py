@@ -14,10 +14,11 @@ from pathlib import Path, PurePosixPath
 from bot.actions import StartRun
 from bot.backends import cluster
 from bot.backends.run import MLFLOW_STATUS, Submission
-from bot.config import Mlops, fill
+from bot.config.repository import Mlops, fill
 from bot.controllers.services import Neighbours, Place, Repository
 from bot.errors import NotFound, ProjectError
-from bot.facts import ProjectRun, PullRequestHead
+from bot.facts.pull_request import PullRequestHead
+from bot.facts.runs import ProjectRun
 from bot.services.mlflow import RunRecord
 from bot.words.escape import visible
 from bot.words.mask import masked

@@ -12,7 +12,7 @@ from bot.backends.run import Written
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Neighbours
 from bot.errors import NotFound
-from bot.facts import ProjectRun
+from bot.facts.runs import ProjectRun
 from bot.log import line
 from bot.queue import RunRecord
 from bot.subjects import Subject

@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 
 from bot.backends import cluster
 from bot.backends.run import Submission
-from bot.config import Mlops
+from bot.config.repository import Mlops
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Neighbours, Repository
 from bot.errors import NotFound, ProjectError
-from bot.facts import ProjectRun
+from bot.facts.runs import ProjectRun
 
 # Long enough to be stopped before it ends by itself, and shows as what it is.
 _NOTHING = 'name: nothing\nentry_points: {main: {command: "sleep 60"}}\n'

@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bot.actions import Action, NoteDrift, Reply, SetAside, Together, WriteObject
-from bot.config import Drift as Policy
-from bot.config import Folder
-from bot.facts import Drift, Edited, SourceFile
+from bot.config.repository import Drift as Policy
+from bot.config.repository import Folder
+from bot.facts.branch import Drift, Edited, SourceFile
 from bot.words import drift as words
 
 MEMO = "drift"

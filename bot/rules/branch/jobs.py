@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.actions import Action, ChangeJob, CreateJob, LookAgain, RemoveJob
-from bot.facts import BranchJobs, JobDefinition, JobFacts, OwnedJob
+from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob
 
 REPOSITORY = "signalman_repository"
 KEY = "signalman_job"

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from bot.config import Mlops, Schedule
-from bot.facts import BranchJobs, JobDefinition, JobFacts, JobTouched, Preview, SourceFile
+from bot.config.repository import Mlops, Schedule
+from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, JobTouched, Preview, SourceFile
 from bot.rules import schedule as schedules
 from bot.rules.branch import jobs as rule
 from bot.rules.branch import sync

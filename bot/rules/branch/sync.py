@@ -25,9 +25,9 @@ from bot.actions import (
     WriteManifest,
     WriteObject,
 )
-from bot.config import Folder
+from bot.config.repository import Folder
 from bot.errors import ConfigError
-from bot.facts import BranchFacts, Manifest, SourceFile, Synced
+from bot.facts.branch import BranchFacts, Manifest, SourceFile, Synced
 from bot.rules.branch import jobs
 from bot.subjects import Model
 from bot.words import replies

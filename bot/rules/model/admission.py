@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from bot.facts import ACCEPTED, Admission, ModelFacts, ModelVersion
+from bot.facts.model import ACCEPTED, Admission, ModelFacts, ModelVersion
 from bot.rules.model import signature, validated
 from bot.words import escape
 

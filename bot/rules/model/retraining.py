@@ -11,8 +11,9 @@ from pathlib import PurePosixPath
 
 from bot import subjects
 from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
-from bot.config import Mlops, Project, fill
-from bot.facts import ProjectRun, RetrainingFacts
+from bot.config.repository import Mlops, Project, fill
+from bot.facts.model import RetrainingFacts
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request.checks import patience
 from bot.subjects import Retraining
 from bot.words import replies

@@ -7,7 +7,8 @@ The registry is left as people made it: the job is pointed back and tagged, and
 from datetime import datetime
 
 from bot.actions import Action, PointJob, TagJob
-from bot.facts import JobFacts, Manifest, ModelFacts, RolledBack, Synced
+from bot.facts.branch import JobFacts, Manifest, RolledBack, Synced
+from bot.facts.model import ModelFacts
 from bot.rules import schedule
 from bot.rules.model import rollout
 from bot.words import replies

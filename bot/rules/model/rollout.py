@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.actions import Action, CommentVersion, LookAgain, PointJob, Reply, TagJob, TagVersion
-from bot.facts import ACCEPTED, JobFacts, ModelFacts, NotPromoted, ProjectRun, Promotion, ServingVersion
+from bot.facts.branch import JobFacts
+from bot.facts.model import ACCEPTED, ModelFacts, NotPromoted, Promotion, ServingVersion
+from bot.facts.runs import ProjectRun
 from bot.rules import schedule
 from bot.rules.model import admission, smoke
 from bot.words import escape, replies, versions

@@ -15,8 +15,11 @@ from typing import Literal
 
 from bot import subjects
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, StartRun
-from bot.config import Job, Mlops, Project, fill
-from bot.facts import ACCEPTED, Baseline, ModelFacts, ModelVersion, ProjectRun, SmokeTest, SourceFile
+from bot.config.repository import Job, Mlops, Project, fill
+from bot.facts.branch import SourceFile
+from bot.facts.model import ACCEPTED, ModelFacts, ModelVersion, SmokeTest
+from bot.facts.pull_request import Baseline
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import gates, steps
 from bot.rules.pull_request.checks import patience
 from bot.rules.pull_request.steps import PAUSES

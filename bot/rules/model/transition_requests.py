@@ -6,8 +6,8 @@ The comparison with what serves, and what would be refused; never a yes or a no,
 from collections.abc import Mapping, Sequence
 
 from bot.actions import Action, CommentVersion, TagVersion
-from bot.config import Metric
-from bot.facts import ACCEPTED, ModelVersion, RequestFacts, TransitionRequest
+from bot.config.repository import Metric
+from bot.facts.model import ACCEPTED, ModelVersion, RequestFacts, TransitionRequest
 from bot.rules.model import admission, signature, validated
 from bot.words import escape, versions
 

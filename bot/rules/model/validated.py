@@ -7,7 +7,7 @@ A merge that touches no project has the projects of the merge before it, which
 then has to be a validated one.
 """
 
-from bot.facts import Judged, Origin
+from bot.facts.model import Judged, Origin
 from bot.words import escape
 
 CHECK = "signalman/validate"

@@ -8,8 +8,8 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from bot.config import BranchRule
-from bot.facts import BadName
+from bot.config.repository import BranchRule
+from bot.facts.pull_request import BadName
 
 _NOT_GIT = "~^:?*[\\@{"
 

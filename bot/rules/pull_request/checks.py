@@ -20,11 +20,12 @@ from bot.actions import (
     State,
     Wake,
 )
-from bot.config import MLOPS_FILE, Mlops, Project, fill
-from bot.facts import BadName, Order, PullRequestFacts, Situation, Step
+from bot.config.deployment import Reporting
+from bot.config.repository import MLOPS_FILE, Mlops, Project, fill
+from bot.facts.discussion import Order
+from bot.facts.pull_request import BadName, PullRequestFacts, Situation, Step
 from bot.rules.pull_request import branch_names
 from bot.rules.pull_request.steps import PAUSES, USABLE, newest, over, steps, token
-from bot.settings import Reporting
 from bot.subjects import Branch
 from bot.words import addresses, replies, report, status
 

@@ -7,8 +7,9 @@ says is in use, or that a job loads, and no run that made one.
 """
 
 from bot.actions import Action, ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
-from bot.facts import Leavings, ModelVersion, PullRequestFacts
-from bot.settings import Cleanup
+from bot.config.deployment import Cleanup
+from bot.facts.model import ModelVersion
+from bot.facts.pull_request import Leavings, PullRequestFacts
 
 ARCHIVED = "signalman.archived"
 """The tag of a model version that was archived once: who brings it back is not contradicted."""

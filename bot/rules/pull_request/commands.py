@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.facts import COMMAND, Comment, Discussion, Order, Team
+from bot.facts.discussion import COMMAND, Comment, Discussion, Order, Team
 from bot.words import answers, escape
 
 LONGEST = 300

@@ -7,8 +7,9 @@ that was made of other data.
 import math
 from typing import Literal
 
-from bot.config import Metric, Project
-from bot.facts import Baseline, Judgement, ProjectRun, Reference
+from bot.config.repository import Metric, Project
+from bot.facts.pull_request import Baseline, Judgement, Reference
+from bot.facts.runs import ProjectRun
 from bot.words import gate
 
 Source = Literal["", "limit", "target", "serving"]

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from bot.config import Project
-from bot.facts import Order, PullRequestFacts, Step
+from bot.config.repository import Project
+from bot.facts.discussion import Order
+from bot.facts.pull_request import PullRequestFacts, Step
 from bot.rules.pull_request import checks
 from bot.rules.pull_request.commands import Asked, Given, OrderVerb
 from bot.rules.pull_request.steps import over

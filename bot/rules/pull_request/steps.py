@@ -9,8 +9,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.config import Mlops, Project
-from bot.facts import Baseline, Order, ProjectRun, PullRequestFacts, PullRequestHead, Step, StepState
+from bot.config.repository import Mlops, Project
+from bot.facts.discussion import Order
+from bot.facts.pull_request import Baseline, PullRequestFacts, PullRequestHead, Step, StepState
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import gates
 from bot.words import escape
 

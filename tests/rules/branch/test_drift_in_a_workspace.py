@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import Action, NoteDrift, Reply, SetAside, Together, WriteObject
-from bot.config import Folder
-from bot.facts import Drift, Edited, SourceFile
+from bot.config.repository import Folder
+from bot.facts.branch import Drift, Edited, SourceFile
 from bot.rules.branch import drift
 from bot.rules.branch.drift import Memory, Standing
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import Action, ChangeJob, CreateJob, LookAgain, RemoveJob
-from bot.facts import BranchJobs, JobDefinition, JobFacts, OwnedJob
+from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob
 from bot.rules.branch import jobs as rule
 from bot.services.databricks import job_facts
 from sandbox.databricks import settings as server

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import ChangeJob
-from bot.config import Mlops
-from bot.facts import BranchFacts, BranchJobs, JobDefinition, JobFacts, Manifest, OwnedJob
+from bot.config.repository import Mlops
+from bot.facts.branch import BranchFacts, BranchJobs, JobDefinition, JobFacts, Manifest, OwnedJob
 from bot.rules.branch import jobs, sync
 
 HERE = "contoso/ml/wine"

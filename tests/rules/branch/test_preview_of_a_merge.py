@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import job_definitions
-from bot.config import Folder, Job, Mlops, Schedule
+from bot.config.repository import Folder, Job, Mlops, Schedule
 from bot.errors import ConfigError
-from bot.facts import (
+from bot.facts.branch import (
     BranchFacts,
     BranchJobs,
     JobDefinition,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.facts import Manifest, RolledBack, Synced
+from bot.facts.branch import Manifest, RolledBack, Synced
 from bot.rules.model import rollback
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

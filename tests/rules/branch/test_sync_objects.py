@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.config import Folder
+from bot.config.repository import Folder
 from bot.errors import ConfigError
-from bot.facts import SourceFile
+from bot.facts.branch import SourceFile
 from bot.rules.branch import sync
 
 HOOKS = Folder.model_validate({"from": "mlflow_hooks", "to": "/Shared/hooks"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.facts import is_notebook
+from bot.facts.branch import is_notebook
 
 PYTHON = b"# Databricks notebook source"
 

@@ -10,18 +10,10 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from bot.actions import Action, CloseRun, CommentVersion, LookAgain, PointJob, Reply, StartRun, TagJob, TagVersion
-from bot.config import Job, Mlops, Project
-from bot.facts import (
-    ACCEPTED,
-    Admission,
-    JobFacts,
-    Judged,
-    ModelFacts,
-    ModelVersion,
-    Origin,
-    ProjectRun,
-    ServingVersion,
-)
+from bot.config.repository import Job, Mlops, Project
+from bot.facts.branch import JobFacts
+from bot.facts.model import ACCEPTED, Admission, Judged, ModelFacts, ModelVersion, Origin, ServingVersion
+from bot.facts.runs import ProjectRun
 from bot.rules.model import rollback, rollout, smoke
 
 NOW = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)

@@ -7,8 +7,9 @@ import pytest
 
 from bot import subjects
 from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
-from bot.config import Job, Metric, Mlops, Project, Retrain
-from bot.facts import ProjectRun, RetrainingFacts
+from bot.config.repository import Job, Metric, Mlops, Project, Retrain
+from bot.facts.model import RetrainingFacts
+from bot.facts.runs import ProjectRun
 from bot.rules.model import retraining
 from bot.subjects import Retraining
 

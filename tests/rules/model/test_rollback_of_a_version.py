@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import PointJob, TagJob
-from bot.config import Schedule
-from bot.facts import JobFacts, ModelFacts, ServingVersion
+from bot.config.repository import Schedule
+from bot.facts.branch import JobFacts
+from bot.facts.model import ModelFacts, ServingVersion
 from bot.rules.model import rollback, rollout
 from tests.rules.model.test_rollout_of_a_version import CANDIDATES, JOB, after, model, version
 

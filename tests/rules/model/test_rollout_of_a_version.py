@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import Action, CommentVersion, PointJob, Reply, TagJob, TagVersion
-from bot.config import Job
-from bot.facts import Admission, JobFacts, Judged, ModelFacts, ModelVersion, Origin, ServingVersion
+from bot.config.repository import Job
+from bot.facts.branch import JobFacts
+from bot.facts.model import Admission, Judged, ModelFacts, ModelVersion, Origin, ServingVersion
 from bot.rules.model import admission, rollout
 
 JOB = JobFacts(11, "nightly-scoring", parameters={"data": "full", "model_name": "", "model_version": ""})

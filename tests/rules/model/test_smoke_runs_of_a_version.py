@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from bot.actions import Action, CancelRun, CloseRun, CommentVersion, LookAgain, Reply, StartRun, TagVersion
-from bot.config import Job, Metric, Mlops, Project
-from bot.facts import ACCEPTED, ModelFacts, ProjectRun, SmokeTest, SourceFile
+from bot.config.repository import Job, Metric, Mlops, Project
+from bot.facts.branch import SourceFile
+from bot.facts.model import ACCEPTED, ModelFacts, SmokeTest
+from bot.facts.runs import ProjectRun
 from bot.rules.model import admission, rollout, smoke
 from bot.rules.pull_request.steps import PAUSES
 from tests.rules.model.test_rollout_of_a_version import NOW, POINTED, kinds, model, version

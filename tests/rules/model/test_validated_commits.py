@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.facts import Judged, Origin
+from bot.facts.model import Judged, Origin
 from bot.rules.model import validated
 
 HERE = "contoso/ml/wine"

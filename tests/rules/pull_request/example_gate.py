@@ -6,8 +6,8 @@ from typing import Any
 
 from example_pull_request import TRAIN, run_of
 
-from bot.config import Metric, Project
-from bot.facts import Baseline, Judgement, Reference
+from bot.config.repository import Metric, Project
+from bot.facts.pull_request import Baseline, Judgement, Reference
 from bot.rules.pull_request import gates
 
 SERVING = Reference("production v12", {"rmse": 0.73, "r2": 0.366})

@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.actions import Action, SetStatus, StartRun
-from bot.config import Metric, Mlops, Project
-from bot.facts import Order, Outcome, ProjectRun, PullRequestFacts, PullRequestHead, ServingVersion
+from bot.config.repository import Metric, Mlops, Project
+from bot.facts.discussion import Order
+from bot.facts.model import ServingVersion
+from bot.facts.pull_request import PullRequestFacts, PullRequestHead
+from bot.facts.runs import Outcome, ProjectRun
 from bot.rules.pull_request import steps
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

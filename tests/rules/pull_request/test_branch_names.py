@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.config import BranchRule
+from bot.config.repository import BranchRule
 from bot.rules.pull_request import branch_names
 
 RULE = BranchRule()

@@ -24,8 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus
-from bot.config import BranchRule, Mlops
-from bot.facts import Outcome, ProjectRun, PullRequestFacts
+from bot.config.repository import BranchRule, Mlops
+from bot.facts.pull_request import PullRequestFacts
+from bot.facts.runs import Outcome, ProjectRun
 from bot.rules.pull_request import checks, steps
 
 OLD_RUN = run_of(TRAIN, iteration=2, commit="0" * 40, token="of-iteration-2")

@@ -8,8 +8,8 @@ import pytest
 from example_pull_request import ALONE, HEAD, NOW, PR, SCORE, TRAIN, changing, kinds, run_of
 
 from bot.actions import PutReport, SetStatus
-from bot.config import Project
-from bot.facts import ProjectRun
+from bot.config.repository import Project
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import checks, steps
 
 

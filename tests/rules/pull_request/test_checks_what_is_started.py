@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import LookAgain, PutReport, StartRun
-from bot.config import Mlops, Project
+from bot.config.repository import Mlops, Project
 from bot.rules.pull_request import checks, steps
 
 # -- what is started

@@ -6,7 +6,7 @@ import pytest
 from example_pull_request import HEAD, PR, kinds
 
 from bot.actions import SetStatus
-from bot.facts import PullRequestFacts
+from bot.facts.pull_request import PullRequestFacts
 from bot.rules.pull_request import checks
 
 

@@ -7,7 +7,8 @@ import pytest
 from example_pull_request import HEAD, PR, TRAIN, run_of
 
 from bot.actions import ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
-from bot.facts import Leavings, ModelVersion
+from bot.facts.model import ModelVersion
+from bot.facts.pull_request import Leavings
 from bot.rules.pull_request import cleanup
 
 ONE, TWO = ModelVersion("wine_model", "1", "run1"), ModelVersion("wine_model", "2", "run2")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.facts import Comment, Discussion, Team
+from bot.facts.discussion import Comment, Discussion, Team
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import VERBS, Asked, Mistake, Verb
 from bot.words import answers
@@ -368,7 +368,7 @@ def test_a_reason_is_read_back_as_it_was_understood(text: str) -> None:
 
 
 def test_no_right_is_spelled_as_a_setting_is_not() -> None:
-    from bot.settings import Commands
+    from bot.config.deployment import Commands
 
     assert set(commands.SETTINGS.values()) <= set(Commands.model_fields)
     assert all(re.fullmatch(r"[a-z_]+", name) for name in commands.SETTINGS.values())

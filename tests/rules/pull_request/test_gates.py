@@ -9,8 +9,8 @@ import pytest
 from example_gate import MAIN, SERVING, judged, r2, rmse
 from example_pull_request import TRAIN, run_of
 
-from bot.config import Metric, Project
-from bot.facts import Baseline, Reference
+from bot.config.repository import Metric, Project
+from bot.facts.pull_request import Baseline, Reference
 from bot.rules.pull_request import gates
 
 BOTH = Baseline(target=MAIN, serving=SERVING)

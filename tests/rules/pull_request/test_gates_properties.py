@@ -9,8 +9,8 @@ from example_pull_request import TRAIN, run_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.config import Metric, Project
-from bot.facts import Baseline, Reference
+from bot.config.repository import Metric, Project
+from bot.facts.pull_request import Baseline, Reference
 from bot.rules.pull_request import gates
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import CancelRun, PutReport, SetStatus
-from bot.facts import Order, Outcome, Place, ProjectRun, PullRequestFacts
+from bot.config.deployment import Reporting
+from bot.facts.discussion import Order
+from bot.facts.pull_request import Place, PullRequestFacts
+from bot.facts.runs import Outcome, ProjectRun
 from bot.rules.pull_request import checks, steps
-from bot.settings import Reporting
 
 ALL = ("projects/train/x", "projects/score/x", "projects/alone/x")
 

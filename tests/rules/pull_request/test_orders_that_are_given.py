@@ -7,8 +7,10 @@ import pytest
 from example_pull_request import CONFIG, HEAD, NOW, PR, changing, kinds, statuses
 
 from bot.actions import PutReport
-from bot.config import Folder
-from bot.facts import Comment, Preview, PullRequestFacts
+from bot.config.repository import Folder
+from bot.facts.branch import Preview
+from bot.facts.discussion import Comment
+from bot.facts.pull_request import PullRequestFacts
 from bot.rules.pull_request import checks, commands, orders
 from bot.rules.pull_request.commands import Asked, Given
 

@@ -1,4 +1,4 @@
-"""How this Signalman is deployed: `config/bot.yml` and the environment, read once at start.
+"""The environment and `config/bot.yml`, read once at start: addresses, secrets, what is served.
 
 Secrets come from the environment only (or from a file that `X_FILE` names) and
 are kept in a type that does not print them.
@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import SecretStr
 
-from bot import config
+from bot.config import yaml_file
+from bot.config.deployment import Client, Commands, Deployment, Limits, Policies, Reporting
 from bot.errors import ConfigError
 
 UNITY_CATALOG = "databricks-uc"
@@ -40,91 +41,6 @@ _WHERE = {
     "DATABRICKS_WEBHOOK_SECRET": "the secret given to the registry webhook in Databricks",
     "MLFLOW_WEBHOOK_SECRET": "the secret given to the webhook on the MLflow server",
 }
-
-
-class Repository(config.Shape):
-    """A repository that is served."""
-
-    project: str
-    repository: str
-    target: str = Field("main", description="The branch whose tip holds config/mlops.yml.")
-
-
-class Limits(config.Shape):
-    """How much this deployment does at once, and how long it keeps what it did."""
-
-    passes: int = Field(8, ge=1, le=64, description="Subjects that one worker looks at side by side.")
-    runs: int = Field(20, ge=1, le=1000, description="Project runs under way at a time, over all pull requests.")
-    lease: config.Seconds = Field(30.0, description="A dead worker's subjects are taken over after this.")
-    sweep: config.Seconds = Field(300.0, description="How often everything is looked at, webhook or not.")
-    poll: config.Seconds = Field(60.0, description="How often the models of a registry without webhooks are looked at.")
-    calls: int = Field(20, ge=1, le=50, description="Workspace calls in flight during a sync.")
-    history: config.Seconds = Field(30 * 86400.0, description="How long deliveries, passes, runs and logs are kept.")
-
-
-Cleanup = Literal["keep", "archive", "delete"]
-Client = Literal["databricks-sdk", "databricks-cli"]
-
-
-ThreadStatus = Literal["active", "pending", "fixed", "wontFix", "closed", "byDesign"]
-
-
-class Reporting(config.Shape):
-    """How the bot speaks on a pull request."""
-
-    progress: config.Seconds | None = Field(
-        10.0, description="While it runs, the report is edited at most this often; null: not at all."
-    )
-    steps: bool = Field(True, description="Post a status for each step beside signalman/validate.")
-    passed: ThreadStatus = Field(
-        "closed", description="The thread's status when nothing is wrong, and while it is new; closed ones are folded."
-    )
-    failed: ThreadStatus = Field("active", description="The thread's status when something has to be done.")
-
-    @field_validator("progress")
-    @classmethod
-    def _rarely(cls, value: float | None) -> float | None:
-        if value is not None and value < 10:
-            raise ValueError("must be at least 10s: each edit is a call, and an event for everybody who listens")
-        return value
-
-
-class Policies(config.Shape):
-    """What is a matter of taste."""
-
-    abandoned: Cleanup = Field(
-        "archive", description="What becomes of the runs and model versions of an abandoned pull request."
-    )
-
-
-class Commands(config.Shape):
-    """Who may give which command on a pull request: teams of the Azure DevOps project that holds the repository."""
-
-    contributors: tuple[str, ...] = Field(
-        (), description="Teams that may run, retry, cancel, read logs. None: whoever may comment on the pull request."
-    )
-    model_owners: tuple[str, ...] = Field(
-        (), description="Teams that may override a failed check and retrain. None: nobody may."
-    )
-    release_managers: tuple[str, ...] = Field((), description="Teams that may roll back. None: nobody may.")
-    own: bool = Field(
-        False, description="Whether who opened a pull request may override its checks and allow its fork's code to run."
-    )
-
-
-class Deployment(config.Shape):
-    """`config/bot.yml`."""
-
-    repositories: tuple[Repository, ...] = Field(min_length=1)
-    client: Client = Field("databricks-sdk", description="What speaks to Databricks; databricks-cli is the legacy one.")
-    registry_webhooks: tuple[Literal["databricks", "mlflow"], ...] = ("databricks", "mlflow")
-    limits: Limits = Limits()
-    policies: Policies = Policies()
-    report: Reporting = Reporting()
-    commands: Commands = Commands()
-    templates: str | None = Field(
-        None, min_length=1, description="A folder whose templates replace those that the bot's texts are made of."
-    )
 
 
 @dataclass(frozen=True)
@@ -351,7 +267,7 @@ def deployed(file: Path, value_of: Callable[[str], str]) -> Deployment:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read ({_why(error)}). Set BOT_CONFIG to where it is.") from error
-    return config.check(Deployment, _filled(config.load(text, str(file)), value_of), str(file))
+    return yaml_file.check(Deployment, _filled(yaml_file.load(text, str(file)), value_of), str(file))
 
 
 def _filled(value: Any, value_of: Callable[[str], str]) -> Any:

@@ -1,0 +1,1 @@
+"""What the repository wants (`config/mlops.yml`) and how the bot is deployed (`config/bot.yml`)."""

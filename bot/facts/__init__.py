@@ -1,0 +1,1 @@
+"""What looking tells, as plain frozen data: a file for each kind of subject."""

@@ -1,0 +1,60 @@
+"""Facts about project runs, whoever asked for them.
+
+Plain frozen data. Times are aware UTC datetimes; durations are seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
+"""How a run ended. `no cluster`: the workspace's doing, not the project's."""
+
+
+@dataclass(frozen=True)
+class ProjectRun:
+    """One project run for one commit of a pull request.
+
+    `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its id
+    at the backend. Known once it has ended: `metrics`, `model_version`, its
+    `signature` (canonical JSON; empty: none), `log` (its last lines) and
+    `log_lines` (how many it has in all; 0: just those).
+    `withdrawn`: the bot stopped it, so that it says nothing of the change. `command`: it is a retraining, for
+    the subject of this key, and runs in the production workspace.
+    """
+
+    token: str
+    project: str
+    commit: str
+    iteration: int
+    backend: str
+    mlflow_run: str = ""
+    experiment: str = ""
+    cluster_run: str = ""
+    outcome: Outcome | None = None
+    closed: bool = False
+    withdrawn: bool = False
+    reason: str = ""
+    log: str = ""
+    log_lines: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    model_name: str = ""
+    model_version: str = ""
+    signature: str = ""
+    run_page: str = ""
+    mlflow_page: str = ""
+    model_page: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    command: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, one way or another."""
+        return self.outcome is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, in seconds; None while it is under way."""
+        return (self.ended - self.started).total_seconds() if self.started and self.ended else None
