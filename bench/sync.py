@@ -133,11 +133,11 @@ def _deployed(folder: Path, files: int) -> Iterator[tuple[RemoteWorkspace, Push,
         found = read_settings(_environment(folder, azure.organization_url, workspace.url))
         found.var.mkdir(parents=True)
         migrate(found.database_url)
-        neighbours = app.neighbours(found, Queue(found.database_url))
+        services = app.services_of(found, Queue(found.database_url))
         branch = Branch(found.served[0].key)
 
         def make_pass() -> object:
-            return app.pass_over(Look(branch, {}, news=True), neighbours)
+            return app.pass_over(Look(branch, {}, news=True), services)
 
         def push(changed: Iterable[int] | None) -> dict[str, bytes]:
             changes = {}

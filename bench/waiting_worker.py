@@ -36,7 +36,7 @@ def main(url: str, folder: str, seconds: str) -> None:
 
     found = environment.read({**ENVIRONMENT, "SIGNALMAN_VAR": folder, "DATABASE_URL": url})
     migrate(url)
-    world = app.neighbours(found)
+    world = app.services_of(found)
 
     def pass_over(look: Look) -> Outcome:
         assert isinstance(look.subject, PullRequest)  # noqa: S101

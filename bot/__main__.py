@@ -96,14 +96,14 @@ def sync(dry_run: bool) -> None:
     from bot.subjects import Branch
 
     settings = app.prepare()
-    world = app.neighbours(settings)
+    services = app.services_of(settings)
     for served in settings.served:
         subject = Branch(served.key)
         if not dry_run:
-            told = branch.pass_over(subject, Look(subject, {}, news=False), world).performed
+            told = branch.pass_over(subject, Look(subject, {}, news=False), services).performed
             print("\n".join((f"{served.key}: {len(told)} things done.", *told)))
             continue
-        facts = branch.gather(world.repositories[served.key], world)
+        facts = branch.gather(services.repositories[served.key], services)
         orders = [line for order in rule.plan(facts) for line in branch.described(order)]
         print(f"{served.key} at {facts.tip[:7]}: {len(orders)} things to do.")
         for line in orders:
@@ -123,7 +123,7 @@ def accept(model: str, version: str, reason: str, who: str) -> None:
 
     settings = app.prepare()
     queue = Queue(settings.database_url)
-    queue.wake(acceptance.accept_version(model, version, who, reason, app.neighbours(settings, queue)))
+    queue.wake(acceptance.accept_version(model, version, who, reason, app.services_of(settings, queue)))
     print(f"{model} v{version} is accepted; the jobs that follow it are looked at now.")
 
 
@@ -134,9 +134,9 @@ def status() -> None:
     from bot.cli import live
 
     settings = app.prepare()
-    world = app.neighbours(settings)
-    for repository in world.repositories.values():
-        for line in live.told(repository, world):
+    services = app.services_of(settings)
+    for repository in services.repositories.values():
+        for line in live.told(repository, services):
             click.echo(line)
 
 
@@ -154,7 +154,7 @@ def rollback_model(job: str, repository: str | None) -> None:
     from bot.cli import live
 
     settings = app.prepare()
-    click.echo(live.roll_back_model(job, repository, app.neighbours(settings)))
+    click.echo(live.roll_back_model(job, repository, app.services_of(settings)))
 
 
 @rollback.command("sync", epilog="Example: python -m bot rollback sync")
@@ -175,7 +175,7 @@ def rollback_sync(repository: str | None, who: str, limit: float) -> None:
 
     settings = app.prepare()
     queue = Queue(settings.database_url)
-    for line in live.take_back(who, repository, limit, queue, app.neighbours(settings, queue)):
+    for line in live.take_back(who, repository, limit, queue, app.services_of(settings, queue)):
         click.echo(line)
 
 

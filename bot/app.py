@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,19 +18,18 @@ from pydantic import SecretStr
 
 from bot import log as logs
 from bot.config import deployment, environment
-from bot.config.environment import UNITY_CATALOG, Settings, Workspace
-from bot.errors import ServiceError, SignalmanError
-from bot.log import line
+from bot.config.environment import UNITY_CATALOG, Settings, WorkspaceAccess
+from bot.errors import SignalmanError
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
-from bot.subjects import Branch, Delivery, Model, PullRequest, Retraining, Subject
+from bot.subjects import Branch, Model, PullRequest, Retraining
 from bot.words import template
 from bot.worker import Worker
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from bot.controllers.services import Neighbours, Place
+    from bot.controllers.services import Services, Workspace
     from bot.services.databricks import Databricks
     from bot.web import Door
     from bot.webhooks.azure_devops import Served
@@ -89,14 +87,15 @@ def door(settings: Settings) -> "Door":
 def worker(settings: Settings) -> Worker:
     """A worker with everything it needs, imported now and not in its first pass."""
     import bot.controllers.pull_request.controller  # noqa: F401
+    from bot import sweep
 
     work_in(settings.var / "tmp")
     queue = Queue(settings.database_url)
-    world = neighbours(settings, queue)
+    services = services_of(settings, queue)
     return Worker(
         queue,
-        lambda look: pass_over(look, world),
-        sweep=lambda: everything(world, lambda key: queue.delivery(key) is not None),
+        lambda look: pass_over(look, services),
+        sweep=lambda: sweep.due(services, lambda key: queue.delivery(key) is not None),
         passes=settings.limits.passes,
         lease=settings.limits.lease,
         sweep_every=settings.limits.sweep,
@@ -114,7 +113,7 @@ def work_in(folder: Path) -> None:
     tempfile.tempdir = str(folder)
 
 
-def pass_over(look: Look, world: "Neighbours") -> Outcome:
+def pass_over(look: Look, services: "Services") -> Outcome:
     """One pass over whatever is due."""
     from bot.controllers.branch import controller as branch
     from bot.controllers.model import controller as model
@@ -123,50 +122,24 @@ def pass_over(look: Look, world: "Neighbours") -> Outcome:
 
     match look.subject:
         case PullRequest(repository) | Branch(repository) | Retraining(repository) if (
-            repository not in world.repositories
+            repository not in services.repositories
         ):
             # It was served when it was marked; the configuration has changed since.
             return Outcome()
         case PullRequest() as subject:
-            return pull_request.pass_over(subject, look, world)
+            return pull_request.pass_over(subject, look, services)
         case Branch() as subject:
-            return branch.pass_over(subject, look, world)
+            return branch.pass_over(subject, look, services)
         case Model() as subject:
-            return model.pass_over(subject, look, world)
+            return model.pass_over(subject, look, services)
         case Retraining() as subject:
-            return retraining.pass_over(subject, look, world)
+            return retraining.pass_over(subject, look, services)
 
 
-def everything(world: "Neighbours", known: Callable[[str], bool] = lambda _: False) -> Iterator[Subject | Delivery]:
-    """What a sweep makes due: every target branch, every open pull request and those that left something behind.
-
-    A branch's pass wakes its models. Then the retrainings that are under way, and the webhooks that never came, but
-    those whose key is known.
-    """
-    from bot import sweep
-    from bot.controllers.model import retraining
-    from bot.controllers.pull_request import cleanup
-
-    for repository in world.repositories.values():
-        name = repository.served.key
-        open_ = repository.azure.active(repository.served.target)
-        yield Branch(name)
-        yield from (PullRequest(name, number) for number in open_)
-        try:
-            left = set(cleanup.unattended(repository, world)) - set(open_)
-            retrainings = list(retraining.under_way(repository, world))
-        except ServiceError as error:  # What is open does not wait for it.
-            log.warning(line("sweep", note="what MLflow knows of is looked for in the next one", error=str(error)))
-        else:
-            yield from (PullRequest(name, number) for number in sorted(left))
-            yield from retrainings
-    yield from sweep.deliveries(world, known)
-
-
-def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
+def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
     """The real services of a deployment; with the queue that the process has already, if it has one."""
     from bot.controllers.permissions import Rights
-    from bot.controllers.services import Neighbours, Repository
+    from bot.controllers.services import Repository, Services
     from bot.services.azure_client import Client
     from bot.services.azure_devops import AzureDevOps
     from bot.services.git import Mirror
@@ -174,10 +147,10 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
 
     queue = queue or Queue(settings.database_url)
     client = Client(settings.organization_url, settings.azure_tokens)
-    validation = _place(settings, settings.validation)
+    validation = _workspace(settings, settings.validation)
     # One workspace may still know the bot by two identities, and only one of them may do what production needs.
-    production = validation if settings.validation == settings.production else _place(settings, settings.production)
-    return Neighbours(
+    production = validation if settings.validation == settings.production else _workspace(settings, settings.production)
+    return Services(
         repositories={
             one.key: Repository(
                 one,
@@ -196,7 +169,7 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
         },
         public_url=settings.public_url,
         policies=settings.policies,
-        manners=settings.report,
+        reporting=settings.report,
         most_runs=settings.limits.runs,
         calls=settings.limits.calls,
         rights=Rights(settings.commands),
@@ -209,11 +182,11 @@ def neighbours(settings: Settings, queue: Queue | None = None) -> "Neighbours":
     )
 
 
-def _place(settings: Settings, access: Workspace) -> "Place":
+def _workspace(settings: Settings, access: WorkspaceAccess) -> "Workspace":
     from bot.backends.databricks_jobs import DatabricksJobs
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
-    from bot.controllers.services import Place
+    from bot.controllers.services import Workspace
     from bot.services.mlflow import Mlflow
 
     databricks = _databricks(settings.client, access)
@@ -227,7 +200,7 @@ def _place(settings: Settings, access: Workspace) -> "Place":
             return Mlflow(access.host, sign_in=databricks.bearer, workspace=True)
         return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
 
-    return Place(
+    return Workspace(
         databricks,
         runs=at(settings.tracking_uri),
         models=at(settings.registry_uri),
@@ -239,7 +212,7 @@ def _place(settings: Settings, access: Workspace) -> "Place":
     )
 
 
-def _databricks(client: deployment.Client, access: Workspace) -> "Databricks":
+def _databricks(client: deployment.Client, access: WorkspaceAccess) -> "Databricks":
     if client == "databricks-cli":
         from bot.services.databricks_cli import DatabricksCli
 

@@ -39,11 +39,11 @@ class Look:
     ours: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
     @property
-    def doubtful(self) -> bool:
+    def memo_may_be_behind(self) -> bool:
         """Whether more may have been done than the memo says."""
         return self.resumed or self.failures > 0
 
-    def each(self, orders: Iterable[T]) -> Iterator[T]:
+    def while_leased(self, orders: Iterable[T]) -> Iterator[T]:
         """The orders, one after the other, as long as the subject is ours. Raises LostLease when it may not be.
 
         A process that was frozen goes on in the middle of a pass, and must not act on what it knew before.

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck
 from hypothesis import settings as examples
 from werkzeug.serving import make_server
 
-from bot import app, subjects
+from bot import app, subjects, sweep
 from bot.config.environment import Settings
 from bot.config.environment import read as read_settings
-from bot.controllers.services import Neighbours
+from bot.controllers.services import Services
 from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.web import create_app
@@ -53,17 +53,17 @@ class Bot:
     ahead: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        self.be_with(replace(app.neighbours(self.settings, self.queue), now=lambda: datetime.now(UTC) + self.ahead))
+        self.be_with(replace(app.services_of(self.settings, self.queue), now=lambda: datetime.now(UTC) + self.ahead))
         self.worker = Worker(
             self.queue,
-            lambda look: app.pass_over(look, self.neighbours),
-            sweep=lambda: app.everything(self.neighbours, lambda key: self.queue.delivery(key) is not None),
+            lambda look: app.pass_over(look, self.services),
+            sweep=lambda: sweep.due(self.services, lambda key: self.queue.delivery(key) is not None),
             lease=60.0,
         )
 
-    def be_with(self, neighbours: Neighbours) -> None:
+    def be_with(self, services: Services) -> None:
         """Let these be its neighbours from now on."""
-        self.neighbours = neighbours
+        self.services = services
 
     def settle(self, deadline: float = 60.0) -> None:
         """Let every webhook arrive, and make passes until nothing is left to do."""

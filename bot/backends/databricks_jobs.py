@@ -10,7 +10,7 @@ import json
 from pathlib import Path, PurePosixPath
 
 from bot.backends import archive, launcher, project
-from bot.backends.run import Sight, Submission, Written
+from bot.backends.run import LogChunk, RunStatus, Submission
 from bot.services.databricks import Databricks
 
 CODE = "/Shared/.signalman/code"
@@ -56,15 +56,15 @@ class DatabricksJobs:
             timeout=submission.timeout,
         )
 
-    def look(self, run: str) -> Sight:
+    def look(self, run: str) -> RunStatus:
         """Read the run, and once it has ended what its task wrote."""
         seen = self._databricks.run(run)
         if seen.outcome is None:
-            return Sight(None, page=seen.page, started=seen.started)
+            return RunStatus(None, page=seen.page, started=seen.started)
         output = self._databricks.output(seen.task)
         lines = output.log.splitlines()
         reason = output.error.removeprefix("RunFailed: ") if seen.outcome == "failed" else ""
-        return Sight(
+        return RunStatus(
             outcome=seen.outcome,
             reason=(reason or seen.message).strip().split("\n")[0],
             log="\n".join(lines[-KEPT_LINES:]),
@@ -74,23 +74,23 @@ class DatabricksJobs:
             ended=seen.ended,
         )
 
-    def live_log(self, run: str, token: str, offset: int) -> Written:  # noqa: ARG002 (files know the token only)
+    def live_log(self, run: str, token: str, offset: int) -> LogChunk:  # noqa: ARG002 (files know the token only)
         """Read the newest part of the log from where the launcher leaves it."""
         left = self._databricks.read(_live(token)) if self._live else None
         first, newline, content = (left or b"").partition(b"\n")
         # Read while it is being written it may be short, even of its first line.
         if not newline or not first.isdigit():
-            return Written(b"", offset)
+            return LogChunk(b"", offset)
         begins = int(first)
         start = min(max(offset, begins), begins + len(content))
-        return Written(content[start - begins :], max(start, offset), cut=start > offset)
+        return LogChunk(content[start - begins :], max(start, offset), cut=start > offset)
 
-    def whole_log(self, run: str, token: str) -> Written:
+    def whole_log(self, run: str, token: str) -> LogChunk:
         """Read what Databricks kept of the log, and remove what the launcher left of it."""
         output = self._databricks.output(self._databricks.run(run).task)
         if self._live:
             self._databricks.remove(_live(token))
-        return Written(output.log.encode(errors="replace"), cut=output.cut)
+        return LogChunk(output.log.encode(errors="replace"), cut=output.cut)
 
     def cancel(self, run: str) -> None:
         """Stop the run on Databricks."""

@@ -14,7 +14,7 @@ import tempfile
 
 from bot.backends import project
 from bot.backends.databricks_jobs import DatabricksJobs
-from bot.backends.run import Sight, Submission, Written
+from bot.backends.run import LogChunk, RunStatus, Submission
 from bot.errors import ProjectError, ServiceError
 from bot.services.databricks import Databricks
 
@@ -79,15 +79,15 @@ class DatabricksMlflow:
             raise ServiceError("Databricks", f"MLflow could not submit the project: {last}")
         return str(json.loads(done.stdout.strip().splitlines()[-1])["run"])
 
-    def look(self, run: str) -> Sight:
+    def look(self, run: str) -> RunStatus:
         """Read the run from the Jobs API."""
         return self._jobs.look(run)
 
-    def live_log(self, run: str, token: str, offset: int) -> Written:  # noqa: ARG002
+    def live_log(self, run: str, token: str, offset: int) -> LogChunk:  # noqa: ARG002
         """Nothing: what MLflow starts tells what it wrote when it has ended."""
-        return Written(b"", offset)
+        return LogChunk(b"", offset)
 
-    def whole_log(self, run: str, token: str) -> Written:
+    def whole_log(self, run: str, token: str) -> LogChunk:
         """Read what the run wrote, as Databricks kept it."""
         return self._jobs.whole_log(run, token)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.backends import archive, launcher, project
-from bot.backends.run import Sight, Submission, Written
+from bot.backends.run import LogChunk, RunStatus, Submission
 from bot.errors import NotFound
 
 LARGEST_LOG = 5 * 1024 * 1024
@@ -74,7 +74,7 @@ class Local:
         written.rename(home / "process.json")
         return submission.token
 
-    def look(self, run: str) -> Sight:
+    def look(self, run: str) -> RunStatus:
         """Read how the run ended, or whether its process still lives. Raises NotFound for an unknown run."""
         home = self._folder / run
         process = _read(home / "process.json")
@@ -86,24 +86,24 @@ class Local:
         result = _read(home / "result.json")
         log = _tail(home / "output.log")
         if result is None and alive:
-            return Sight(None, log=log, started=started)
+            return RunStatus(None, log=log, started=started)
         ended = datetime.now(UTC) if result is None else _changed(home / "result.json")
         stopped = result is None or result["exit_code"] != 0 or result["reason"]
         if stopped and (home / "cancelled").exists():
-            return Sight("cancelled", "the run was cancelled", log, started=started, ended=ended)
+            return RunStatus("cancelled", "the run was cancelled", log, started=started, ended=ended)
         if result is None:
-            return Sight("no cluster", "the run's process disappeared", log, started=started, ended=ended)
+            return RunStatus("no cluster", "the run's process disappeared", log, started=started, ended=ended)
         if result["timed_out"]:
-            return Sight("timed out", str(result["reason"]), log, started=started, ended=ended)
+            return RunStatus("timed out", str(result["reason"]), log, started=started, ended=ended)
         if result["exit_code"] == 0 and not result["reason"]:
-            return Sight("succeeded", log=log, started=started, ended=ended)
-        return Sight("failed", str(result["reason"]), log, started=started, ended=ended)
+            return RunStatus("succeeded", log=log, started=started, ended=ended)
+        return RunStatus("failed", str(result["reason"]), log, started=started, ended=ended)
 
-    def live_log(self, run: str, token: str, offset: int) -> Written:  # noqa: ARG002 (a run here is its token)
+    def live_log(self, run: str, token: str, offset: int) -> LogChunk:  # noqa: ARG002 (a run here is its token)
         """Read on in the run's output."""
         return _read_on(self._folder / run / "output.log", offset, LARGEST_PART)
 
-    def whole_log(self, run: str, token: str) -> Written:  # noqa: ARG002
+    def whole_log(self, run: str, token: str) -> LogChunk:  # noqa: ARG002
         """Read the end of the run's output, as much as is kept of any."""
         return _read_on(self._folder / run / "output.log", 0, LARGEST_LOG)
 
@@ -149,14 +149,14 @@ def _born(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def _read_on(file: Path, offset: int, most: int) -> Written:
+def _read_on(file: Path, offset: int, most: int) -> LogChunk:
     try:
         with file.open("rb") as stream:
             start = max(offset, stream.seek(0, os.SEEK_END) - most)
             stream.seek(start)
-            return Written(stream.read(most), start, cut=start > offset)
+            return LogChunk(stream.read(most), start, cut=start > offset)
     except FileNotFoundError:
-        return Written(b"", offset)
+        return LogChunk(b"", offset)
 
 
 def _tail(file: Path, lines: int = 60, longest: int = 200_000) -> str:

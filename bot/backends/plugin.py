@@ -24,7 +24,7 @@ from mlflow.projects.utils import fetch_and_validate_project, get_or_create_run,
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.run import MLFLOW_STATUS, Backend, Submission
-from bot.config.environment import Workspace
+from bot.config.environment import WorkspaceAccess
 from bot.errors import ProjectError, SignalmanError
 from bot.services.databricks_sdk import DatabricksSdk
 
@@ -125,7 +125,7 @@ class DatabricksJobsBackend(AbstractBackend):
         mlflow_run = get_or_create_run(
             None, project_uri, experiment_id, str(folder), version, entry_point, params or {}
         ).info.run_id
-        backend = DatabricksJobs(DatabricksSdk(Workspace(host.rstrip("/"), ())))
+        backend = DatabricksJobs(DatabricksSdk(WorkspaceAccess(host.rstrip("/"), ())))
         submission = Submission(
             token=uuid4().hex,
             name=f"mlflow run {folder.name}",

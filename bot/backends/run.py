@@ -40,7 +40,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Sight:
+class RunStatus:
     """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last lines of
     `lines` in all (0: not counted).
     """
@@ -55,7 +55,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Written:
+class LogChunk:
     """Part of what a run wrote: it begins `start` bytes after the beginning. `cut`: what was before it is gone."""
 
     content: bytes
@@ -69,17 +69,17 @@ class Backend(Protocol):
     def submit(self, submission: Submission) -> str:
         """Start a run; gives its id here. Raises ProjectError when the project cannot be run as it stands."""
 
-    def look(self, run: str) -> Sight:
+    def look(self, run: str) -> RunStatus:
         """Say how far a run is. Raises NotFound when nobody knows it any more."""
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
 
-    def live_log(self, run: str, token: str, offset: int) -> Written:
+    def live_log(self, run: str, token: str, offset: int) -> LogChunk:
         """What a run that is under way has written from that byte on.
 
         Its newest part, where that is too much to read at once; nothing, where a backend cannot tell.
         """
 
-    def whole_log(self, run: str, token: str) -> Written:
+    def whole_log(self, run: str, token: str) -> LogChunk:
         """All that is kept of what a run has written that has ended; nothing, where nothing is."""

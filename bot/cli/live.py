@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from bot.controllers import target_config
 from bot.controllers.branch import live, manifest
 from bot.controllers.model import rollback
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError, SignalmanError
-from bot.facts.branch import Standing
+from bot.facts.branch import LiveStatus
 from bot.passes import Look
 from bot.queue import Queue
 from bot.subjects import Branch
@@ -19,9 +19,9 @@ _PAUSE = 0.2
 _MOMENT = "%Y-%m-%d %H:%M UTC"
 
 
-def told(repository: Repository, world: Neighbours) -> Iterator[str]:
+def told(repository: Repository, services: Services) -> Iterator[str]:
     """What the production workspace holds of a repository, and what its scoring jobs load; a line each."""
-    now = live.standing(repository, world)
+    now = live.live_status(repository, services)
     yield f"{now.repository}: {_held(now)}"
     for path, why in sorted(now.kept.items()):
         yield f"  {path} is gone from Git and still there: {why}"
@@ -35,27 +35,27 @@ def told(repository: Repository, world: Neighbours) -> Iterator[str]:
         yield f"  job {job.job}: {what}" + (f"; next run {job.next_run:%Y-%m-%d %H:%M %Z}" if job.next_run else "")
 
 
-def roll_back_model(job: str, key: str | None, world: Neighbours) -> str:
+def roll_back_model(job: str, key: str | None, services: Services) -> str:
     """Roll a scoring job back, the only one when none is named; gives the answer."""
-    repository = _chosen(key, world)
+    repository = _chosen(key, services)
     wanted = target_config.read(repository)[1]
     look = Look(Branch(repository.served.key), {}, news=True)
-    return _plain(rollback.roll_back(job, wanted, look, repository, world)[0])
+    return _plain(rollback.roll_back(job, wanted, look, repository, services)[0])
 
 
-def take_back(who: str, key: str | None, limit: float, queue: Queue, world: Neighbours) -> Iterator[str]:
+def take_back(who: str, key: str | None, limit: float, queue: Queue, services: Services) -> Iterator[str]:
     """Have the newest commit taken back, and wait for it; raises SignalmanError when that takes more than the limit."""
-    repository = _chosen(key, world)
+    repository = _chosen(key, services)
     subject = Branch(repository.served.key)
-    answer, done = rollback.take_back(who, f"terminal/{uuid.uuid4().hex}", 0, repository, world)
+    answer, done = rollback.take_back(who, f"terminal/{uuid.uuid4().hex}", 0, repository, services)
     yield _plain(answer)
     if not done:
         return
     queue.wake([subject])
-    asked = manifest.read_rollback(subject.repository, world.production.databricks)
+    asked = manifest.read_rollback(subject.repository, services.production.databricks)
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
-        held = manifest.read(subject.repository, world.production.databricks)
+        held = manifest.read(subject.repository, services.production.databricks)
         if asked is not None and held.commit == asked.instead:
             yield f"The workspace holds {held.commit[:7]}."
             return
@@ -66,7 +66,7 @@ def take_back(who: str, key: str | None, limit: float, queue: Queue, world: Neig
     )
 
 
-def _held(now: Standing) -> str:
+def _held(now: LiveStatus) -> str:
     if now.live is None:
         return "nothing was brought to the workspace yet"
     from_ = f" (pull request {now.live.pull_request})" if now.live.pull_request else ""
@@ -80,11 +80,11 @@ def _held(now: Standing) -> str:
     return said
 
 
-def _chosen(key: str | None, world: Neighbours) -> Repository:
-    found = [one for one in world.repositories.values() if key in (None, one.served.key, one.served.repository)]
+def _chosen(key: str | None, services: Services) -> Repository:
+    found = [one for one in services.repositories.values() if key in (None, one.served.key, one.served.repository)]
     if len(found) == 1:
         return found[0]
-    raise ConfigError(f"Say which repository by --repository; it is one of {', '.join(world.repositories)}.")
+    raise ConfigError(f"Say which repository by --repository; it is one of {', '.join(services.repositories)}.")
 
 
 def _plain(answer: str) -> str:

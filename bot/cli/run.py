@@ -14,7 +14,7 @@ from rich.console import Console
 from bot.backends import cluster
 from bot.backends.databricks_jobs import DatabricksJobs
 from bot.backends.local import Local
-from bot.backends.run import MLFLOW_STATUS, Backend, Sight, Submission
+from bot.backends.run import MLFLOW_STATUS, Backend, RunStatus, Submission
 from bot.config import environment, repository, yaml_file
 from bot.config.repository import MLOPS_FILE, Mlops, Project
 from bot.errors import ConfigError
@@ -89,7 +89,7 @@ def _parameters(found: Project, branch: str, given: Mapping[str, str]) -> dict[s
     return filled
 
 
-def _wait(backend: Backend, run: str, name: str, console: Console) -> Sight:
+def _wait(backend: Backend, run: str, name: str, console: Console) -> RunStatus:
     began = datetime.now(UTC)
     with console.status(f"{name} is running") as status:
         while (seen := backend.look(run)).outcome is None:

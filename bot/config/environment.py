@@ -44,7 +44,7 @@ _WHERE = {
 
 
 @dataclass(frozen=True)
-class Workspace:
+class WorkspaceAccess:
     """A Databricks workspace and how to sign in there; without tokens databricks-sdk looks for its own."""
 
     host: str
@@ -86,8 +86,8 @@ class Settings:
     dashboard: tuple[tuple[SecretStr, SecretStr], ...]
     databricks_hooks: Secrets
     mlflow_hooks: Secrets
-    production: Workspace
-    validation: Workspace
+    production: WorkspaceAccess
+    validation: WorkspaceAccess
     client: Client
     tracking_uri: str
     registry_uri: str
@@ -213,7 +213,7 @@ def _configured(env: Mapping[str, str]) -> tuple[str, Deployment, list[str]]:
     return file, deployed(Path(file), value_of), named
 
 
-def where_projects_run(env: Mapping[str, str]) -> Workspace:
+def where_projects_run(env: Mapping[str, str]) -> WorkspaceAccess:
     """The workspace that runs what pull requests change: the validation workspace, or else the production one.
 
     Raises ConfigError when it is not named as it must be, or would be shown the other one's token.
@@ -221,11 +221,11 @@ def where_projects_run(env: Mapping[str, str]) -> Workspace:
     return _validation(env) or _production(env)
 
 
-def _production(env: Mapping[str, str]) -> Workspace:
-    return Workspace(_address(env, "DATABRICKS_HOST"), _secrets(env, "DATABRICKS_TOKEN"))
+def _production(env: Mapping[str, str]) -> WorkspaceAccess:
+    return WorkspaceAccess(_address(env, "DATABRICKS_HOST"), _secrets(env, "DATABRICKS_TOKEN"))
 
 
-def _validation(env: Mapping[str, str]) -> Workspace | None:
+def _validation(env: Mapping[str, str]) -> WorkspaceAccess | None:
     tokens = _secrets(env, "DATABRICKS_VALIDATION_TOKEN")
     if not _text(env, "DATABRICKS_VALIDATION_HOST"):
         if tokens:
@@ -234,7 +234,7 @@ def _validation(env: Mapping[str, str]) -> Workspace | None:
                 "in the production workspace. Set the address of the validation workspace, or remove the token."
             )
         return None
-    found = Workspace(_address(env, "DATABRICKS_VALIDATION_HOST"), tokens)
+    found = WorkspaceAccess(_address(env, "DATABRICKS_VALIDATION_HOST"), tokens)
     if not found.tokens and env.get("DATABRICKS_TOKEN"):
         # databricks-sdk would find that variable and present it there.
         raise ConfigError(

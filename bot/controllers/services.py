@@ -9,7 +9,7 @@ from bot.backends.run import Backend
 from bot.config.deployment import Policies, Reporting
 from bot.config.environment import Served
 from bot.controllers.permissions import Rights
-from bot.facts.pull_request import Place as ConfiguredPlace
+from bot.facts.pull_request import QueuePosition
 from bot.facts.runs import ProjectRun
 from bot.passes import Memo
 from bot.queue import RunRecord
@@ -32,7 +32,7 @@ class Repository:
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """A workspace, the tracking server and the registry that go with it, and the backends that run projects there."""
 
     databricks: Databricks
@@ -42,9 +42,9 @@ class Place:
 
 
 class Line(Protocol):
-    """Where pull requests stand in line for runs (`Queue.place`)."""
+    """Where pull requests stand in line for runs (`Queue.reserve_runs`)."""
 
-    def place(self, subject: Subject, running: int, wanted: int, limit: int) -> ConfiguredPlace:
+    def reserve_runs(self, subject: Subject, running: int, wanted: int, limit: int) -> QueuePosition:
         """Note what a subject has under way and wants more, and tell how many of these it may start now."""
 
 
@@ -72,7 +72,7 @@ class Memos(Protocol):
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Services:
     """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC.
 
     `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under way at a time, and
@@ -84,12 +84,12 @@ class Neighbours:
     repositories: Mapping[str, Repository]
     hooks: ServiceHooks
     heard: tuple[azure_devops.Served, ...]
-    validation: Place
-    production: Place
+    validation: Workspace
+    production: Workspace
     run_environment: Mapping[str, str]
     public_url: str
     policies: Policies
-    manners: Reporting
+    reporting: Reporting
     most_runs: int
     calls: int
     rights: Rights

@@ -38,7 +38,7 @@ class Edited:
 
 
 @dataclass(frozen=True)
-class Standing:
+class LiveStatus:
     """What the workspace holds of a target branch that is at `tip`; `live` is None before the first sync.
 
     `kept`: paths that are gone from Git and not yet from the workspace, and why. `jobs`: what scoring jobs load.

@@ -110,7 +110,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuePosition:
     """Where a pull request stands in the line for runs: `ahead` of it wait so many, of `waiting` in all; at most
     `limit` run at a time, and it may start `free` of its own now.
     """
@@ -149,7 +149,7 @@ class Situation:
     steps: tuple[Step, ...]
     now: datetime
     repository: str = ""
-    place: Place | None = None
+    place: QueuePosition | None = None
     pictures: tuple[Picture, ...] = ()
     preview: Preview | None = None
     earlier: tuple[Earlier, ...] = ()
@@ -240,7 +240,7 @@ class PullRequestFacts:
     was_open: bool = False
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
-    place: Place | None = None
+    place: QueuePosition | None = None
     in_line: bool = False
     pictures: tuple[Picture, ...] | None = None
     preview: Preview | None = None

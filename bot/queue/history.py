@@ -3,7 +3,19 @@
 import json
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, delete, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+)
 
 from bot.queue.records import Counts, DeliveryRecord, PassRecord, SubjectRecord
 from bot.queue.schema import deliveries, logs, passes, runs, subjects

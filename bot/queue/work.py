@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from sqlalchemy import delete, update
 
-from bot.facts.pull_request import Place
+from bot.facts.pull_request import QueuePosition
 from bot.facts.runs import ProjectRun
 from bot.passes import Memo, Outcome
-from bot.queue import history, leases, places, runs
+from bot.queue import history, leases, reservations, runs
 from bot.queue.database import Database, QueueError
 from bot.queue.due import insert, make_due
 from bot.queue.records import Counts, DeliveryRecord, Lease, PassRecord, RunRecord, SubjectRecord
@@ -141,7 +141,7 @@ class Queue:
 
     # ── what passes share
 
-    def place(self, subject: Subject, running: int, wanted: int, limit: int) -> Place:
+    def reserve_runs(self, subject: Subject, running: int, wanted: int, limit: int) -> QueuePosition:
         """Note that a subject has so many runs under way and wants more, and tell how many it may start now.
 
         Those count as running until it reports again. Over all subjects no more than `limit` are given away, and
@@ -150,14 +150,16 @@ class Queue:
         """
         now, name = self._clock(), key(subject)
         with self._database.reading() as connection:
-            line = places.read(connection)
-        place, mine, forgotten = places.stand(line, name, running, wanted, limit, now)
-        if not forgotten and not places.changes(line, name, mine, now):
+            line = reservations.read(connection)
+        place, mine, forgotten = reservations.stand(line, name, running, wanted, limit, now)
+        if not forgotten and not reservations.changes(line, name, mine, now):
             return place
         with self._database.writing(lasting=False) as connection:
-            places.lock(connection)
-            place, mine, forgotten = places.stand(places.read(connection), name, running, wanted, limit, now)
-            places.write(connection, name, mine, forgotten)
+            reservations.lock(connection)
+            place, mine, forgotten = reservations.stand(
+                reservations.read(connection), name, running, wanted, limit, now
+            )
+            reservations.write(connection, name, mine, forgotten)
         return place
 
     def note_run(self, subject: Subject, run: ProjectRun) -> RunRecord:

@@ -20,7 +20,7 @@ from databricks_cli.sdk import ApiClient, JobsService, WorkspaceService
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from bot.config.environment import Workspace
+from bot.config.environment import WorkspaceAccess
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.branch import JobFacts
 from bot.facts.model import TransitionRequest
@@ -51,7 +51,7 @@ class _AsIs(AuthBase):
 class DatabricksCli:
     """One workspace. Safe to share between threads. Raises ConfigError when it is given no token."""
 
-    def __init__(self, access: Workspace) -> None:
+    def __init__(self, access: WorkspaceAccess) -> None:
         if not access.tokens:
             raise ConfigError(
                 "`client: databricks-cli` signs in by token only, and there is none: set DATABRICKS_TOKEN (and "

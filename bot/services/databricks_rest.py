@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.config.environment import Workspace
+from bot.config.environment import WorkspaceAccess
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.runs import Outcome
 from bot.services.databricks import ClusterRun, Node, Output
@@ -34,7 +34,7 @@ _NO_CLUSTER = frozenset(
 )
 
 
-def tokens(access: Workspace) -> tuple[str, ...]:
+def tokens(access: WorkspaceAccess) -> tuple[str, ...]:
     """A workspace's tokens as they are sent. Raises ConfigError for one that no header can hold."""
     found = tuple(one.get_secret_value() for one in access.tokens)
     if not all(one.isascii() and one.isprintable() for one in found):

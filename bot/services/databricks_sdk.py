@@ -22,7 +22,7 @@ from databricks.sdk.config import Config
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import compute, jobs, workspace
 
-from bot.config.environment import Workspace
+from bot.config.environment import WorkspaceAccess
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.branch import JobFacts
 from bot.facts.model import TransitionRequest
@@ -50,7 +50,7 @@ class _NoWaiting(Clock):
 class DatabricksSdk:
     """One workspace. Safe to share between threads."""
 
-    def __init__(self, access: Workspace) -> None:
+    def __init__(self, access: WorkspaceAccess) -> None:
         self._host = access.host
         self._tokens = rest.tokens(access)
         self._clients: dict[int, WorkspaceClient] = {}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from bot.facts.branch import Preview, Standing
+from bot.facts.branch import LiveStatus, Preview
 from bot.facts.discussion import Order
 from bot.facts.pull_request import Situation, StepState
 from bot.words import drift, escape
@@ -81,7 +81,7 @@ def status(line: str, situation: Situation) -> str:
     return _said("status", line, situation=situation, states=STATES)
 
 
-def live(line: str, now: Standing) -> str:
+def live(line: str, now: LiveStatus) -> str:
     """Which commit the workspace holds, what differs from it, and what each scoring job loads."""
     kept, more = sorted(now.kept.items())[:MOST_KEPT], len(now.kept) - MOST_KEPT
     return _said("live", line, now=now, edited=drift.left(now.edited, escape.code), kept=kept, more=more)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.backends.run import Backend, Sight, Submission
+from bot.backends.run import Backend, RunStatus, Submission
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ def submission(folder: Path, mode: str = "fine", **more: Any) -> Submission:
     return Submission(**{**found, **more})
 
 
-def ended(backend: Backend, run: str, seconds: float = 30.0) -> Sight:
+def ended(backend: Backend, run: str, seconds: float = 30.0) -> RunStatus:
     """The run once it has ended."""
     return until(lambda: seen if (seen := backend.look(run)).outcome else None, seconds)
 

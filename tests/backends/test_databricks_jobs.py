@@ -9,31 +9,31 @@ from example_project import CLUSTER, alive, ended, processes, project, submissio
 from pydantic import SecretStr
 
 from bot.backends.databricks_jobs import CODE, LOGS, DatabricksJobs
-from bot.backends.run import Written
-from bot.config.environment import Workspace as Access
+from bot.backends.run import LogChunk
+from bot.config.environment import WorkspaceAccess as Access
 from bot.errors import NotFound, ProjectError, ServiceError
 from bot.services.databricks_sdk import DatabricksSdk
-from sandbox.databricks import Databricks as Workspace
+from sandbox.databricks import Databricks as WorkspaceAccess
 
 SUBMIT = "/api/2.2/jobs/runs/submit"
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path / "workspace", tokens={"dapi-bot": "signalman"}) as started:
+def workspace(tmp_path: Path) -> Iterator[WorkspaceAccess]:
+    with WorkspaceAccess(tmp_path / "workspace", tokens={"dapi-bot": "signalman"}) as started:
         yield started
 
 
 @pytest.fixture
-def backend(workspace: Workspace) -> DatabricksJobs:
+def backend(workspace: WorkspaceAccess) -> DatabricksJobs:
     return backend_of(workspace)
 
 
-def backend_of(workspace: Workspace) -> DatabricksJobs:
+def backend_of(workspace: WorkspaceAccess) -> DatabricksJobs:
     return DatabricksJobs(DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),))))
 
 
-def uploaded(workspace: Workspace) -> list[str]:
+def uploaded(workspace: WorkspaceAccess) -> list[str]:
     """The names of what was written below the folder of uploads, each as often as it was written."""
     sent = [
         call.request["path"]
@@ -43,12 +43,12 @@ def uploaded(workspace: Workspace) -> list[str]:
     return [path.rsplit("/", 1)[1] for path in sent if path.startswith(CODE)]
 
 
-def submitted(workspace: Workspace) -> list[dict[str, Any]]:
+def submitted(workspace: WorkspaceAccess) -> list[dict[str, Any]]:
     return [call.request for call in workspace.calls if call.path == SUBMIT]
 
 
 def test_a_project_is_uploaded_once_for_its_content(
-    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
 ) -> None:
     here, copy, changed = (tmp_path / name for name in ("here", "elsewhere", "changed"))
 
@@ -63,7 +63,7 @@ def test_a_project_is_uploaded_once_for_its_content(
     assert len(launchers) == 1
 
 
-def test_the_same_token_is_the_same_run(workspace: Workspace, backend: DatabricksJobs, tmp_path: Path) -> None:
+def test_the_same_token_is_the_same_run(workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path) -> None:
     folder = project(tmp_path / "project")
 
     first = backend.submit(submission(folder))
@@ -75,7 +75,7 @@ def test_the_same_token_is_the_same_run(workspace: Workspace, backend: Databrick
 
 
 def test_a_submission_whose_answer_was_lost_is_found_again(
-    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
 ) -> None:
     folder = project(tmp_path / "project")
     workspace.fail_next("POST", SUBMIT, lose_answer=True)
@@ -142,7 +142,7 @@ def test_a_cancelled_run_is_seen_as_such_and_leaves_no_process(backend: Databric
 
 
 def test_a_cluster_that_does_not_come_up_is_not_the_projects_fault(
-    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
 ) -> None:
     workspace.fail_next_cluster(message="The quota of Standard_D4ds_v5 is used up.")
 
@@ -153,7 +153,7 @@ def test_a_cluster_that_does_not_come_up_is_not_the_projects_fault(
 
 
 def test_cluster_and_libraries_are_what_the_project_says_and_the_run_is_tagged(
-    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
 ) -> None:
     machines = {**CLUSTER, "custom_tags": {"team": "ml"}, "spark_env_vars": {"A": "b"}}
 
@@ -171,7 +171,7 @@ def test_cluster_and_libraries_are_what_the_project_says_and_the_run_is_tagged(
 
 
 def test_a_project_gets_the_variables_of_its_submission_and_the_run_shows_no_token(
-    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
 ) -> None:
     variables = {"MLFLOW_RUN_ID": "run-42", "WORDS": "a 'b' $(c)"}
 
@@ -186,7 +186,7 @@ def test_a_project_gets_the_variables_of_its_submission_and_the_run_shows_no_tok
 
 
 def test_a_project_that_cannot_be_run_sends_nothing(
-    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
 
@@ -201,15 +201,15 @@ def test_a_run_nobody_knows_is_said_to_be_gone(backend: DatabricksJobs) -> None:
         backend.look("123456")
 
 
-def live(workspace: Workspace) -> DatabricksJobs:
+def live(workspace: WorkspaceAccess) -> DatabricksJobs:
     return DatabricksJobs(DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),))), live=True)
 
 
-def left_behind(workspace: Workspace) -> list[str]:
+def left_behind(workspace: WorkspaceAccess) -> list[str]:
     return [path for path in workspace.tree(LOGS) if path.startswith(LOGS)]
 
 
-def test_a_log_can_be_followed_while_the_run_goes_on(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_log_can_be_followed_while_the_run_goes_on(workspace: WorkspaceAccess, tmp_path: Path) -> None:
     backend = live(workspace)
     run = backend.submit(submission(project(tmp_path / "project"), "for ever"))
 
@@ -225,7 +225,7 @@ def test_a_log_can_be_followed_while_the_run_goes_on(workspace: Workspace, tmp_p
     assert (middle.start, middle.content[:9]) == (5, b"for ever\n")
 
 
-def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(workspace: Workspace, tmp_path: Path) -> None:
+def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(workspace: WorkspaceAccess, tmp_path: Path) -> None:
     backend = live(workspace)
     run = backend.submit(submission(project(tmp_path / "project")))
     ended(backend, run)
@@ -236,40 +236,42 @@ def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(workspace: Work
 
         assert (whole.content.decode().splitlines()[:2], whole.cut) == (["mode fine", "done"], False)
         assert left_behind(workspace) == []
-    assert backend.live_log(run, "token-fine", 7) == Written(b"", 7)
+    assert backend.live_log(run, "token-fine", 7) == LogChunk(b"", 7)
 
 
 @pytest.mark.parametrize("content", [b"", b"12", b"x\nline\n", b"12\n"])
-def test_a_log_that_is_just_being_written_tells_nothing_wrong(workspace: Workspace, content: bytes) -> None:
+def test_a_log_that_is_just_being_written_tells_nothing_wrong(workspace: WorkspaceAccess, content: bytes) -> None:
     databricks = DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),)))
     databricks.write(f"{LOGS}/t.log", content)
 
-    assert live(workspace).live_log("7", "t", 20) == Written(b"", 20)
+    assert live(workspace).live_log("7", "t", 20) == LogChunk(b"", 20)
 
 
-def test_of_a_log_that_ran_ahead_the_newest_part_is_read(workspace: Workspace) -> None:
+def test_of_a_log_that_ran_ahead_the_newest_part_is_read(workspace: WorkspaceAccess) -> None:
     databricks = DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),)))
     databricks.write(f"{LOGS}/t.log", b"100\nline\n")
     backend = live(workspace)
 
-    assert backend.live_log("7", "t", 20) == Written(b"line\n", 100, cut=True)
-    assert backend.live_log("7", "t", 102) == Written(b"ne\n", 102)
-    assert backend.live_log("7", "t", 105) == Written(b"", 105)
-    assert backend.live_log("7", "t", 200) == Written(b"", 200)
+    assert backend.live_log("7", "t", 20) == LogChunk(b"line\n", 100, cut=True)
+    assert backend.live_log("7", "t", 102) == LogChunk(b"ne\n", 102)
+    assert backend.live_log("7", "t", 105) == LogChunk(b"", 105)
+    assert backend.live_log("7", "t", 200) == LogChunk(b"", 200)
 
 
 def test_a_log_that_nobody_follows_leaves_nothing(
-    workspace: Workspace, backend: DatabricksJobs, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
 ) -> None:
     run = backend.submit(submission(project(tmp_path / "project")))
     ended(backend, run)
 
     assert LOGS not in workspace.tree()
-    assert backend.live_log(run, "token-fine", 0) == Written(b"")
+    assert backend.live_log(run, "token-fine", 0) == LogChunk(b"")
     assert backend.whole_log(run, "token-fine").content.startswith(b"mode fine\n")
 
 
-def test_of_a_log_that_databricks_does_not_keep_whole_the_end_is_told(workspace: Workspace, tmp_path: Path) -> None:
+def test_of_a_log_that_databricks_does_not_keep_whole_the_end_is_told(
+    workspace: WorkspaceAccess, tmp_path: Path
+) -> None:
     backend = live(workspace)
     talks = "for number in range(60): print(str(number) * 50_000)\nprint('end')\n"
     run = backend.submit(submission(project(tmp_path / "project", **{"main.py": talks})))
@@ -282,7 +284,7 @@ def test_of_a_log_that_databricks_does_not_keep_whole_the_end_is_told(workspace:
     assert len(whole.content) == 5 * 1024 * 1024
 
 
-def test_the_token_of_the_run_is_in_no_log(workspace: Workspace, tmp_path: Path) -> None:
+def test_the_token_of_the_run_is_in_no_log(workspace: WorkspaceAccess, tmp_path: Path) -> None:
     backend = live(workspace)
     run = backend.submit(submission(project(tmp_path / "project"), "tells"))
     ended(backend, run)

@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from bot.backends.databricks_mlflow import DatabricksMlflow
 from bot.backends.run import Submission
-from bot.config.environment import Workspace as Access
+from bot.config.environment import WorkspaceAccess as Access
 from bot.errors import ProjectError, ServiceError
 from bot.services.databricks_sdk import DatabricksSdk
 from bot.services.mlflow import Mlflow
-from sandbox.databricks import Databricks as Workspace
+from sandbox.databricks import Databricks as WorkspaceAccess
 from sandbox.world import World
 from tests.conftest import CONTENT
 
@@ -29,27 +29,27 @@ SPY = "import os, pathlib\npathlib.Path({witness!r}).write_text(str(dict(os.envi
 
 
 @pytest.fixture(scope="module")
-def workspace(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def workspace(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceAccess]:
     folder = tmp_path_factory.mktemp("old-workspace")
     tokens = {"dapi-bot": "signalman"}
-    with Workspace(folder, tokens=tokens, mlflow_url=world.mlflow.url, dbfs_root=True) as started:
+    with WorkspaceAccess(folder, tokens=tokens, mlflow_url=world.mlflow.url, dbfs_root=True) as started:
         yield started
 
 
 @pytest.fixture
-def backend(workspace: Workspace) -> DatabricksMlflow:
+def backend(workspace: WorkspaceAccess) -> DatabricksMlflow:
     return DatabricksMlflow(client(workspace), "databricks")
 
 
-def client(workspace: Workspace) -> DatabricksSdk:
+def client(workspace: WorkspaceAccess) -> DatabricksSdk:
     return DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),)))
 
 
-def mlflow(workspace: Workspace) -> Mlflow:
+def mlflow(workspace: WorkspaceAccess) -> Mlflow:
     return Mlflow(workspace.url, sign_in=lambda: "dapi-bot", workspace=True)
 
 
-def prepared(workspace: Workspace, folder: Path, **more: Any) -> Submission:
+def prepared(workspace: WorkspaceAccess, folder: Path, **more: Any) -> Submission:
     """A submission for an MLflow run that the bot has created."""
     runs = mlflow(workspace)
     experiment = runs.make_experiment("/Shared/mlflows_own_backend", {})
@@ -57,7 +57,9 @@ def prepared(workspace: Workspace, folder: Path, **more: Any) -> Submission:
     return submission(folder, environment={"MLFLOW_RUN_ID": run, "MLFLOW_EXPERIMENT_ID": experiment}, **more)
 
 
-def test_a_project_runs_under_the_run_that_the_bot_created(workspace: Workspace, backend: DatabricksMlflow) -> None:
+def test_a_project_runs_under_the_run_that_the_bot_created(
+    workspace: WorkspaceAccess, backend: DatabricksMlflow
+) -> None:
     asked = prepared(
         workspace, QUICK, parameters={"model_name": "own backend model"}, token="a good one", timeout=180.0
     )
@@ -75,7 +77,7 @@ def test_a_project_runs_under_the_run_that_the_bot_created(workspace: Workspace,
     assert mlflow(workspace).registered_by(found.id) == ("own backend model", "1")
 
 
-def test_a_project_that_fails_is_seen_with_its_log(workspace: Workspace, backend: DatabricksMlflow) -> None:
+def test_a_project_that_fails_is_seen_with_its_log(workspace: WorkspaceAccess, backend: DatabricksMlflow) -> None:
     asked = prepared(workspace, QUICK, parameters={"mode": "exits"}, token="a bad one", timeout=180.0)
 
     run = backend.submit(asked)
@@ -89,7 +91,7 @@ def test_a_project_that_fails_is_seen_with_its_log(workspace: Workspace, backend
 
 
 def test_what_mlflow_leaves_out_of_a_submission_is_added(
-    workspace: Workspace, backend: DatabricksMlflow, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksMlflow, tmp_path: Path
 ) -> None:
     machines = {**CLUSTER, "custom_tags": {"team": "ml"}}
 
@@ -110,7 +112,7 @@ def test_what_mlflow_leaves_out_of_a_submission_is_added(
 
 
 def test_nothing_of_the_project_is_run_where_the_token_is(
-    workspace: Workspace, backend: DatabricksMlflow, tmp_path: Path
+    workspace: WorkspaceAccess, backend: DatabricksMlflow, tmp_path: Path
 ) -> None:
     witness = tmp_path / "witness"
     folder = project(tmp_path / "project", **{"main.py": MAIN})

@@ -12,7 +12,7 @@ from example_project import alive, ended, processes, project, submission, until
 
 from bot.backends import local
 from bot.backends.local import Local
-from bot.backends.run import Written
+from bot.backends.run import LogChunk
 from bot.errors import NotFound, ProjectError
 
 STARTER = """
@@ -226,11 +226,11 @@ def test_a_log_is_read_on_from_where_it_was_left(backend: Local, folder: Path) -
     run = backend.submit(submission(folder))
     ended(backend, run)
 
-    assert backend.live_log(run, run, 0) == Written(b"mode fine\ndone\n")
-    assert backend.live_log(run, run, 10) == Written(b"done\n", 10)
-    assert backend.live_log(run, run, 15) == Written(b"", 15)
-    assert backend.whole_log(run, run) == Written(b"mode fine\ndone\n")
-    assert backend.live_log("unknown", "unknown", 0) == Written(b"")
+    assert backend.live_log(run, run, 0) == LogChunk(b"mode fine\ndone\n")
+    assert backend.live_log(run, run, 10) == LogChunk(b"done\n", 10)
+    assert backend.live_log(run, run, 15) == LogChunk(b"", 15)
+    assert backend.whole_log(run, run) == LogChunk(b"mode fine\ndone\n")
+    assert backend.live_log("unknown", "unknown", 0) == LogChunk(b"")
 
 
 def test_of_a_long_log_the_end_is_read(backend: Local, folder: Path) -> None:

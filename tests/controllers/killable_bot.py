@@ -8,7 +8,7 @@ from pathlib import Path
 from bot import app
 from bot.config.deployment import Reporting
 from bot.config.environment import read as read_settings
-from bot.controllers.services import Neighbours
+from bot.controllers.services import Services
 from bot.errors import SignalmanError
 from bot.passes import Outcome
 from bot.queue import Lease, Queue, migrate
@@ -31,7 +31,7 @@ class KillableBot:
     folder: Path
     knife: Knife = field(default_factory=Knife)
     deaths: int = 0
-    manners: Reporting = field(default_factory=lambda: Reporting(steps=False))
+    reporting: Reporting = field(default_factory=lambda: Reporting(steps=False))
     errors: list[str] = field(default_factory=list)
     _clock: threading.Event = field(default_factory=threading.Event)
 
@@ -42,7 +42,7 @@ class KillableBot:
         self.folder.mkdir(parents=True, exist_ok=True)
         migrate(self.settings.database_url)
         self.queue = Queue(self.settings.database_url)
-        self.neighbours = self._born()
+        self.services = self._born()
 
     def hear(self, *subjects: Subject) -> None:
         """Somebody spoke of these."""
@@ -76,7 +76,7 @@ class KillableBot:
                 idle = self._pass(lease)
             except Killed:
                 self.queue.give_back([lease])  # What a lease that ran out comes to.
-                self.neighbours = self._born()
+                self.services = self._born()
                 self.deaths += 1
                 return False
             waiting = waiting | {lease.subject} if idle else set()
@@ -99,7 +99,7 @@ class KillableBot:
         """One pass, settled as the worker does it; tells whether it found that it can only wait."""
         self.knife.a_pass_begins()
         try:
-            outcome = app.pass_over(lease.look, self.neighbours)
+            outcome = app.pass_over(lease.look, self.services)
         except SignalmanError as error:
             outcome = Outcome(trouble=str(error), memo=lease.look.memo)
         if outcome.trouble:
@@ -122,9 +122,9 @@ class KillableBot:
 
     def tell_of_steps(self) -> None:
         """Post a status for each step too, from now on: many more places at which a pass may be cut off."""
-        self.manners = Reporting()
-        self.neighbours = self._born()
+        self.reporting = Reporting()
+        self.services = self._born()
 
-    def _born(self) -> Neighbours:
-        born = replace(app.neighbours(self.settings, self.queue), manners=self.manners)
+    def _born(self) -> Services:
+        born = replace(app.services_of(self.settings, self.queue), reporting=self.reporting)
         return within_reach(born, self.knife)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bot.backends.databricks_jobs import DatabricksJobs
-from bot.controllers.services import Neighbours, Place
+from bot.controllers.services import Services, Workspace
 
 Side = Literal["before", "after"]
 
@@ -92,16 +92,16 @@ class Watched:
         return self._knife.around(name, found) if name in self._verbs else found
 
 
-def within_reach(world: Neighbours, knife: Knife) -> Neighbours:
+def within_reach(world: Services, knife: Knife) -> Services:
     """The same neighbours, all of whose changes pass by the knife."""
 
-    def place(one: Place) -> Place:
+    def place(one: Workspace) -> Workspace:
         watched: Any = (
             Watched(one.databricks, DATABRICKS, knife),
             Watched(one.runs, MLFLOW, knife),
             Watched(one.models, MLFLOW, knife),
         )
-        return Place(*watched, {**one.backends, "databricks-jobs": DatabricksJobs(watched[0])})
+        return Workspace(*watched, {**one.backends, "databricks-jobs": DatabricksJobs(watched[0])})
 
     validation, production = place(world.validation), place(world.production)
     repositories: Any = {

@@ -11,7 +11,7 @@ from bot.config.repository import Job, Project
 from bot.controllers.branch import live
 from bot.controllers.permissions import Rights
 from bot.controllers.pull_request import answers
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.facts.branch import Live
 from bot.facts.pull_request import PullRequestHead, Situation, Step
 from bot.facts.runs import ProjectRun
@@ -34,7 +34,7 @@ def number(bot: Bot) -> int:
 
 
 def repository(bot: Bot) -> Repository:
-    return bot.neighbours.repositories[bot.settings.served[0].key]
+    return bot.services.repositories[bot.settings.served[0].key]
 
 
 def heard(bot: Bot, number: int) -> list[Given]:
@@ -86,7 +86,7 @@ def test_a_command_that_was_taken_back_meanwhile_troubles_nobody(bot: Bot, numbe
 
 
 def test_who_may_not_is_told_who_may_and_who_may_is_not(bot: Bot, number: int) -> None:
-    world = replace(bot.neighbours, rights=Rights(Commands(model_owners=("ML leads",))))
+    world = replace(bot.services, rights=Rights(Commands(model_owners=("ML leads",))))
     line = '/mlops override gate reason="fine"'
     for author in ("Bo Okafor", "Kim"):
         bot.world.azure.comment(number, line, author=author)
@@ -123,7 +123,7 @@ def test_what_only_asks_is_told(bot: Bot, number: int, line: str, told: str) -> 
     asked = commands.read(line)
     assert asked is not None
 
-    found = answers.told(asked, situation(bot, number), repository(bot), bot.neighbours)
+    found = answers.told(asked, situation(bot, number), repository(bot), bot.services)
 
     assert found is not None
     assert told in found
@@ -135,11 +135,11 @@ def test_what_changes_something_is_not_answered_by_telling(bot: Bot, number: int
     asked = commands.read(verb.examples[0])
     assert asked is not None
 
-    assert answers.told(asked, situation(bot, number), repository(bot), bot.neighbours) is None
+    assert answers.told(asked, situation(bot, number), repository(bot), bot.services) is None
 
 
 def test_what_serves_is_told_with_its_commit_and_since_when(bot: Bot) -> None:
-    call, world = bot.world.mlflow.call, bot.neighbours
+    call, world = bot.world.mlflow.call, bot.services
     call("POST", "/api/2.0/mlflow/registered-models/create", {"name": "told_live"})
     call("POST", "/api/2.0/mlflow/model-versions/create", {"name": "told_live", "source": "s3://models/told"})
     call("POST", "/api/2.0/mlflow/registered-models/alias", {"name": "told_live", "alias": "champion", "version": "1"})
@@ -159,7 +159,7 @@ def test_what_serves_is_told_with_its_commit_and_since_when(bot: Bot) -> None:
     assert "no such job" in missing.problem
 
 
-def job(world: Neighbours, name: str, parameters: dict[str, str], tags: dict[str, str]) -> None:
+def job(world: Services, name: str, parameters: dict[str, str], tags: dict[str, str]) -> None:
     world.production.databricks.create_job(
         {
             "name": name,

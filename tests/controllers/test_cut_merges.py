@@ -48,7 +48,7 @@ def merged(scene: Scene) -> dict[str, Any]:
 
 def manifest(scene: Scene) -> dict[str, Any]:
     """What the workspace is said to hold of the story's files, and whether of the newest commit."""
-    content = scene.bot.neighbours.production.databricks.read(manifest_file.path(scene.bot.repository))
+    content = scene.bot.services.production.databricks.read(manifest_file.path(scene.bot.repository))
     found = json.loads(content or b"{}")
     files = {people_see.masked(path, scene): digest for path, digest in found["files"].items() if scene.name in path}
     return {"commit": people_see.masked(found["commit"], scene), "files": files}

@@ -58,7 +58,7 @@ def begun(scene: Scene, verdict: Literal["succeeded", "failed"] = "succeeded", *
     """A pull request whose model nobody promoted yet, and the job that would score with it; gives the model's name."""
     scene.bot.knife.rest()
     scene.open({"README.md": scene.name})
-    azure = scene.bot.neighbours.repositories[scene.bot.repository].azure
+    azure = scene.bot.services.repositories[scene.bot.repository].azure
     azure.open_thread(scene.number, "Passed.", "closed")
     azure.set_status(scene.number, 1, verdict, "judged", "")
     config = scene.with_a_job_of_its_own()

@@ -9,14 +9,14 @@ import pytest
 from pydantic import SecretStr
 
 from bot.actions import ChangeJob, CreateJob, RemoveJob
-from bot.config.environment import Workspace as Access
+from bot.config.environment import WorkspaceAccess as Access
 from bot.controllers.branch import jobs
-from bot.controllers.services import Neighbours
+from bot.controllers.services import Services
 from bot.errors import ServiceError
 from bot.facts.branch import BranchJobs, JobDefinition, OwnedJob
 from bot.rules.branch import jobs as rule
 from bot.services.databricks_sdk import DatabricksSdk
-from sandbox.databricks import Databricks as Workspace
+from sandbox.databricks import Databricks as WorkspaceAccess
 
 HERE = "contoso/ml/wine"
 TASK = {"task_key": "train", "notebook_task": {"notebook_path": "/Shared/hooks/train"}, "timeout_seconds": 600}
@@ -31,10 +31,10 @@ SETTINGS: dict[str, Any] = {
 class Bot:
     """What a branch's pass does about jobs, with a manifest in memory."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: WorkspaceAccess) -> None:
         self.workspace = workspace
         service = DatabricksSdk(Access(workspace.url, (SecretStr("dapi-good"),)))
-        self.world = cast(Neighbours, SimpleNamespace(production=SimpleNamespace(databricks=service), calls=8))
+        self.world = cast(Services, SimpleNamespace(production=SimpleNamespace(databricks=service), calls=8))
         self.owned: Mapping[str, OwnedJob] = {}
 
     def gather(self, *wanted: JobDefinition, commit: str = "c1") -> BranchJobs:
@@ -59,7 +59,7 @@ class Bot:
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Iterator[Bot]:
-    with Workspace(tmp_path, tokens={"dapi-good": "signalman"}) as started:
+    with WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}) as started:
         yield Bot(started)
 
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.backends.local import Local
-from bot.backends.run import Written
+from bot.backends.run import LogChunk
 from bot.controllers.runs import logs
-from bot.controllers.services import Neighbours
+from bot.controllers.services import Services
 from bot.errors import NotFound, ServiceError
 from bot.facts.runs import ProjectRun
 from bot.queue import Queue, migrate
@@ -36,15 +36,15 @@ class Paper:
 
     written: bytes = b""
     most: int = 10**6
-    kept: Callable[[bytes], Written] = Written
+    kept: Callable[[bytes], LogChunk] = LogChunk
     asked: list[str] = field(default_factory=list)
 
-    def live_log(self, run: str, token: str, offset: int) -> Written:
+    def live_log(self, run: str, token: str, offset: int) -> LogChunk:
         self.asked.append("live")
         start = max(offset, len(self.written) - self.most)
-        return Written(self.written[start:], start, cut=start > offset)
+        return LogChunk(self.written[start:], start, cut=start > offset)
 
-    def whole_log(self, run: str, token: str) -> Written:
+    def whole_log(self, run: str, token: str) -> LogChunk:
         self.asked.append("whole")
         return self.kept(self.written)
 
@@ -58,9 +58,9 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
         queue.close()
 
 
-def with_(queue: Queue, **backends: object) -> Neighbours:
+def with_(queue: Queue, **backends: object) -> Services:
     place = SimpleNamespace(backends=backends)
-    return cast(Neighbours, SimpleNamespace(logs=queue, secrets=(SECRET,), validation=place))
+    return cast(Services, SimpleNamespace(logs=queue, secrets=(SECRET,), validation=place))
 
 
 def stored(queue: Queue, token: str = RUN.token) -> str:
@@ -133,7 +133,7 @@ def test_what_was_written_too_fast_is_said_to_be_missing_and_is_there_at_the_end
 
 
 def test_of_a_log_that_the_backend_has_cut_the_torn_line_goes_too(queue: Queue) -> None:
-    paper = Paper(b"plover\nnext\n", kept=lambda written: Written(written, cut=True))
+    paper = Paper(b"plover\nnext\n", kept=lambda written: LogChunk(written, cut=True))
     logs.collect(OVER, HERE, with_(queue, paper=paper))
     found = queue.run("t")
     assert stored(queue) == "next\n"
@@ -143,10 +143,10 @@ def test_of_a_log_that_the_backend_has_cut_the_torn_line_goes_too(queue: Queue) 
 
 @pytest.mark.parametrize("lost", ["nothing is kept", "it is forgotten"])
 def test_of_a_run_that_left_nothing_what_was_read_stays(queue: Queue, lost: str) -> None:
-    def kept(_: bytes) -> Written:
+    def kept(_: bytes) -> LogChunk:
         if lost == "it is forgotten":
             raise NotFound("Databricks", "Run 7 is gone.")
-        return Written(b"")
+        return LogChunk(b"")
 
     world = with_(queue, paper=Paper(b"its last words\n", kept=kept))
     logs.collect(RUN, HERE, world)
@@ -160,14 +160,14 @@ def test_of_a_run_that_left_nothing_what_was_read_stays(queue: Queue, lost: str)
 def test_a_log_that_cannot_be_read_holds_up_nobody_and_is_read_later(
     queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def kept(_: bytes) -> Written:
+    def kept(_: bytes) -> LogChunk:
         raise ServiceError("Databricks", "Databricks does not answer.")
 
     paper = Paper(b"all of it\n", kept=kept)
     world = with_(queue, paper=paper)
     logs.collect(OVER, HERE, world)
     assert "Databricks does not answer." in caplog.text
-    paper.kept = Written
+    paper.kept = LogChunk
     logs.collect(OVER, HERE, world)
     assert stored(queue) == "all of it\n"
 

@@ -14,7 +14,7 @@ from bot import app
 from bot.config.environment import read as read_settings
 from bot.config.repository import Metric, Project
 from bot.controllers.pull_request import pictures
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ServiceError
 from bot.facts.pull_request import Baseline, Judgement, Picture, PullRequestHead, Step
 from bot.facts.runs import ProjectRun
@@ -28,14 +28,14 @@ HISTORY = Baseline(history=({"rmse": 0.74}, {"rmse": 0.73, "r2": 0.4}, {"rmse": 
 
 
 @pytest.fixture(scope="module")
-def bot_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> Neighbours:
+def bot_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> Services:
     var = tmp_path_factory.mktemp("pictures")
     environment = {**world.environment("http://127.0.0.1:1", var), "BOT_CONFIG": "config/bot.yml"}
-    return app.neighbours(read_settings(environment))
+    return app.services_of(read_settings(environment))
 
 
 @pytest.fixture
-def repository(bot_world: Neighbours) -> Repository:
+def repository(bot_world: Services) -> Repository:
     (found,) = bot_world.repositories.values()
     return found
 
@@ -71,7 +71,7 @@ def titles(found: tuple[Picture, ...]) -> list[str]:
 
 
 def test_a_runs_pictures_are_attached_by_name_and_can_be_seen(
-    world: World, bot_world: Neighbours, repository: Repository, head: PullRequestHead
+    world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     one = step(world, {"plots/b.png": png((2000, 10)), "a.png": png(), "model/notes.txt": b"x"})
 
@@ -83,7 +83,7 @@ def test_a_runs_pictures_are_attached_by_name_and_can_be_seen(
 
 
 def test_each_picture_is_one_call_and_a_second_pass_shows_the_same(
-    world: World, bot_world: Neighbours, repository: Repository, head: PullRequestHead
+    world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     judged = Judgement(RMSE, 0.712, bound=0.744, serving=0.73, verdict="ok")
     one = step(world, {f"{number}.png": png() for number in range(6)}, judged)
@@ -105,7 +105,7 @@ def test_each_picture_is_one_call_and_a_second_pass_shows_the_same(
 
 
 def test_what_is_no_picture_is_left_out_and_another_takes_its_place(
-    world: World, bot_world: Neighbours, repository: Repository, head: PullRequestHead
+    world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     files = {"a.png": b"<svg/>", "b.png": png()[:-20], "c.png": png()}
 
@@ -127,7 +127,7 @@ def test_what_is_no_picture_is_left_out_and_another_takes_its_place(
 )
 def test_a_chart_is_drawn_of_what_is_judged_where_there_is_something_to_compare(
     world: World,
-    bot_world: Neighbours,
+    bot_world: Services,
     repository: Repository,
     head: PullRequestHead,
     judgements: list[Judgement],
@@ -142,7 +142,7 @@ def test_a_chart_is_drawn_of_what_is_judged_where_there_is_something_to_compare(
 
 
 def test_pictures_of_several_projects_name_theirs_and_there_are_only_so_many(
-    world: World, bot_world: Neighbours, repository: Repository, head: PullRequestHead
+    world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     files = {f"{number}.png": png() for number in range(6)}
     steps = [step(world, files, project=Project(path=f"projects/{name}")) for name in ("train", "score", "more")]
@@ -154,7 +154,7 @@ def test_pictures_of_several_projects_name_theirs_and_there_are_only_so_many(
 
 
 def test_a_run_that_goes_on_or_was_withdrawn_shows_nothing(
-    world: World, bot_world: Neighbours, repository: Repository, head: PullRequestHead
+    world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     going = step(world, {"a.png": png()}, outcome=None)
     withdrawn = step(world, {"a.png": png()}, project=SCORE, withdrawn=True)
@@ -165,7 +165,7 @@ def test_a_run_that_goes_on_or_was_withdrawn_shows_nothing(
 
 
 def test_pictures_that_mlflow_does_not_give_are_left_out(
-    world: World, bot_world: Neighbours, repository: Repository, head: PullRequestHead
+    world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     judged = Judgement(RMSE, 0.712, serving=0.73)
     gone = step(world, {}, judged, mlflow_run="0" * 32)
@@ -174,7 +174,7 @@ def test_pictures_that_mlflow_does_not_give_are_left_out(
 
 
 def test_a_picture_that_is_refused_is_left_out_and_azure_devops_being_away_is_told(
-    world: World, bot_world: Neighbours, repository: Repository, head: PullRequestHead
+    world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     one = step(world, {"a.png": png(), "b.png": png()})
 

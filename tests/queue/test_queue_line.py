@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bot.facts.pull_request import Place
+from bot.facts.pull_request import QueuePosition
 from bot.queue import Queue, migrate
 from bot.queue.database import Database
-from bot.queue.places import FORGOTTEN, FRESH, SILENT
+from bot.queue.reservations import FORGOTTEN, FRESH, SILENT
 from bot.subjects import PullRequest
 from tests import databases
 
@@ -23,54 +23,54 @@ A, B, C = (PullRequest("o/p/r", number) for number in (1, 2, 3))
 
 
 def test_whoever_asks_while_there_is_room_may_start_at_once(queue: Queue) -> None:
-    assert queue.place(A, 0, 2, 3) == Place(free=2, ahead=0, waiting=0, limit=3)
-    assert queue.place(B, 0, 2, 3) == Place(free=1, ahead=0, waiting=1, limit=3)
+    assert queue.reserve_runs(A, 0, 2, 3) == QueuePosition(free=2, ahead=0, waiting=0, limit=3)
+    assert queue.reserve_runs(B, 0, 2, 3) == QueuePosition(free=1, ahead=0, waiting=1, limit=3)
 
 
 def test_what_was_given_counts_as_running_until_it_is_reported(queue: Queue) -> None:
-    queue.place(A, 0, 2, 2)
-    assert queue.place(B, 0, 1, 2).free == 0
-    queue.place(A, 1, 0, 2)
-    assert queue.place(B, 0, 1, 2).free == 1
+    queue.reserve_runs(A, 0, 2, 2)
+    assert queue.reserve_runs(B, 0, 1, 2).free == 0
+    queue.reserve_runs(A, 1, 0, 2)
+    assert queue.reserve_runs(B, 0, 1, 2).free == 1
 
 
 def test_what_failed_to_start_may_be_started_again(queue: Queue) -> None:
-    queue.place(A, 0, 1, 1)
-    assert queue.place(A, 0, 1, 1).free == 1
-    assert queue.place(B, 0, 1, 1).free == 0
+    queue.reserve_runs(A, 0, 1, 1)
+    assert queue.reserve_runs(A, 0, 1, 1).free == 1
+    assert queue.reserve_runs(B, 0, 1, 1).free == 0
 
 
 def test_who_asked_first_comes_first(queue: Queue, clock: Clock) -> None:
-    queue.place(A, 0, 1, 1)
+    queue.reserve_runs(A, 0, 1, 1)
     for waiting in (C, B):
         clock.pass_by(1)
-        queue.place(waiting, 0, 1, 1)
-    queue.place(A, 0, 0, 1)
-    assert queue.place(B, 0, 1, 1) == Place(free=0, ahead=1, waiting=2, limit=1)
-    assert queue.place(C, 0, 1, 1) == Place(free=1, ahead=0, waiting=1, limit=1)
-    assert queue.place(B, 0, 1, 1) == Place(free=0, ahead=0, waiting=1, limit=1)
+        queue.reserve_runs(waiting, 0, 1, 1)
+    queue.reserve_runs(A, 0, 0, 1)
+    assert queue.reserve_runs(B, 0, 1, 1) == QueuePosition(free=0, ahead=1, waiting=2, limit=1)
+    assert queue.reserve_runs(C, 0, 1, 1) == QueuePosition(free=1, ahead=0, waiting=1, limit=1)
+    assert queue.reserve_runs(B, 0, 1, 1) == QueuePosition(free=0, ahead=0, waiting=1, limit=1)
 
 
 def test_who_wants_more_keeps_its_place_and_who_wants_nothing_loses_it(queue: Queue, clock: Clock) -> None:
-    queue.place(A, 0, 1, 1)
+    queue.reserve_runs(A, 0, 1, 1)
     for waiting in (B, C):
         clock.pass_by(1)
-        queue.place(waiting, 0, 1, 1)
+        queue.reserve_runs(waiting, 0, 1, 1)
     clock.pass_by(1)
-    assert queue.place(B, 0, 2, 1).ahead == 0
-    queue.place(B, 0, 0, 1)
-    assert queue.place(B, 0, 1, 1).ahead == 1
+    assert queue.reserve_runs(B, 0, 2, 1).ahead == 0
+    queue.reserve_runs(B, 0, 0, 1)
+    assert queue.reserve_runs(B, 0, 1, 1).ahead == 1
 
 
 def test_a_limit_that_was_lowered_stops_nothing_and_starts_nothing(queue: Queue) -> None:
-    queue.place(A, 0, 3, 3)
-    assert queue.place(A, 3, 1, 2) == Place(free=0, ahead=0, waiting=1, limit=2)
+    queue.reserve_runs(A, 0, 3, 3)
+    assert queue.reserve_runs(A, 3, 1, 2) == QueuePosition(free=0, ahead=0, waiting=1, limit=2)
 
 
 def test_who_has_and_wants_nothing_leaves_no_row(queue: Queue, url: str) -> None:
-    queue.place(A, 0, 1, 1)
-    queue.place(A, 0, 0, 1)
-    queue.place(B, 0, 0, 1)
+    queue.reserve_runs(A, 0, 1, 1)
+    queue.reserve_runs(A, 0, 0, 1)
+    queue.reserve_runs(B, 0, 0, 1)
     assert rows(url) == 0
 
 
@@ -83,38 +83,38 @@ def rows(url: str) -> int:
 
 
 def test_somebody_who_does_not_ask_any_more_holds_up_nobody(queue: Queue, clock: Clock) -> None:
-    queue.place(A, 0, 1, 1)
-    queue.place(B, 0, 1, 1)
+    queue.reserve_runs(A, 0, 1, 1)
+    queue.reserve_runs(B, 0, 1, 1)
     clock.pass_by(1)
-    queue.place(C, 0, 1, 1)
+    queue.reserve_runs(C, 0, 1, 1)
     clock.pass_by(SILENT)
-    queue.place(A, 0, 0, 1)
-    assert queue.place(C, 0, 1, 1) == Place(free=1, ahead=0, waiting=0, limit=1)
-    assert queue.place(B, 0, 1, 1) == Place(free=0, ahead=0, waiting=1, limit=1)
+    queue.reserve_runs(A, 0, 0, 1)
+    assert queue.reserve_runs(C, 0, 1, 1) == QueuePosition(free=1, ahead=0, waiting=0, limit=1)
+    assert queue.reserve_runs(B, 0, 1, 1) == QueuePosition(free=0, ahead=0, waiting=1, limit=1)
 
 
 def test_runs_that_nobody_spoke_of_for_an_hour_are_forgotten(queue: Queue, clock: Clock, url: str) -> None:
-    queue.place(A, 0, 1, 1)
+    queue.reserve_runs(A, 0, 1, 1)
     clock.pass_by(FORGOTTEN - 1)
-    assert queue.place(B, 0, 1, 1).free == 0
+    assert queue.reserve_runs(B, 0, 1, 1).free == 0
     clock.pass_by(1)
-    assert queue.place(B, 0, 1, 1).free == 1
+    assert queue.reserve_runs(B, 0, 1, 1).free == 1
     assert rows(url) == 1
 
 
 def test_a_report_that_changes_nothing_is_not_written_until_it_is_old(
     queue: Queue, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue.place(A, 0, 1, 1)
-    queue.place(A, 1, 0, 1)
-    queue.place(B, 0, 1, 1)
+    queue.reserve_runs(A, 0, 1, 1)
+    queue.reserve_runs(A, 1, 0, 1)
+    queue.reserve_runs(B, 0, 1, 1)
     written: list[object] = []
-    monkeypatch.setattr("bot.queue.places.write", lambda *told: written.append(told))
+    monkeypatch.setattr("bot.queue.reservations.write", lambda *told: written.append(told))
     for subject, running, wanted in ((A, 1, 0), (B, 0, 1), (C, 0, 0)):
-        queue.place(subject, running, wanted, 1)
+        queue.reserve_runs(subject, running, wanted, 1)
     assert written == []
     clock.pass_by(FRESH)
-    queue.place(A, 1, 0, 1)
+    queue.reserve_runs(A, 1, 0, 1)
     assert len(written) == 1
 
 
@@ -125,7 +125,7 @@ def test_workers_that_ask_at_the_same_moment_are_not_given_too_much(url: str) ->
     def ask(number: int) -> None:
         queue = Queue(url)
         begin.wait()
-        given.append(queue.place(PullRequest("o/p/r", number), 0, 2, limit).free)
+        given.append(queue.reserve_runs(PullRequest("o/p/r", number), 0, 2, limit).free)
         queue.close()
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
@@ -159,9 +159,9 @@ class LineMachine(RuleBasedStateMachine):
         self.opened.close()
         shutil.rmtree(self.folder)
 
-    def report(self, subject: PullRequest, *, starts: bool = True) -> Place:
+    def report(self, subject: PullRequest, *, starts: bool = True) -> QueuePosition:
         wanted = self.wanted[subject]
-        place = self.queue.place(subject, self.running[subject], wanted, self.limit)
+        place = self.queue.reserve_runs(subject, self.running[subject], wanted, self.limit)
         if not wanted:
             self.asked.pop(subject, None)
         else:
@@ -176,7 +176,7 @@ class LineMachine(RuleBasedStateMachine):
                 if self.wanted[other] and since < self.asked[subject]:
                     left = self.limit - sum(self.running.values())
                     assert left >= 0
-                    assert self.queue.place(other, self.running[other], self.wanted[other], self.limit).free > 0
+                    assert self.queue.reserve_runs(other, self.running[other], self.wanted[other], self.limit).free > 0
                     self.running[other] += min(self.wanted[other], left)
                     self.wanted[other] -= min(self.wanted[other], left)
         return place

@@ -52,7 +52,7 @@ def a_day_of_work(queue: Queue, senders: Senders, clock: Clock) -> None:
     queue.deliveries()
     queue.subject(here)
     for running, wanted in ((0, 2), (1, 1), (0, 0)):
-        queue.place(here, running, wanted, 1)
+        queue.reserve_runs(here, running, wanted, 1)
     run = ProjectRun("t", "projects/wine", "c1", 1, "local", cluster_run="7")
     queue.note_run(here, run)
     queue.add_log("t", 0, 5, "line\n")

@@ -8,7 +8,7 @@ from databricks.sdk.core import Config
 from databricks.sdk.errors import InvalidParameterValue, NotFound
 from pydantic import SecretStr
 
-from bot.config.environment import Workspace
+from bot.config.environment import WorkspaceAccess
 from bot.facts.model import TransitionRequest
 from bot.services.databricks_sdk import DatabricksSdk
 from sandbox.databricks import Databricks
@@ -35,7 +35,7 @@ def by(workspace: Databricks, token: str) -> WorkspaceClient:
 
 
 def service(workspace: Databricks) -> DatabricksSdk:
-    return DatabricksSdk(Workspace(workspace.url, (SecretStr("dapi-ben"),)))
+    return DatabricksSdk(WorkspaceAccess(workspace.url, (SecretStr("dapi-ben"),)))
 
 
 @pytest.mark.slow

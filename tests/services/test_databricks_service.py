@@ -15,13 +15,13 @@ import pytest
 from pydantic import SecretStr
 from scripted_server import Asked, Said, certified, nobody, scripted, silent
 
-from bot.config.environment import Workspace as Access
+from bot.config.environment import WorkspaceAccess as Access
 from bot.config.repository import Schedule
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.services.databricks import Databricks
 from bot.services.databricks_cli import DatabricksCli
 from bot.services.databricks_sdk import DatabricksSdk
-from sandbox.databricks import Databricks as Workspace
+from sandbox.databricks import Databricks as WorkspaceAccess
 from sandbox.mlflow_server import MlflowServer
 
 At = Callable[..., Databricks]
@@ -31,8 +31,8 @@ TASK = {"task_key": "score", "notebook_task": {"notebook_path": "/Shared/score"}
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path, tokens={"dapi-good": "signalman"}) as started:
+def workspace(tmp_path: Path) -> Iterator[WorkspaceAccess]:
+    with WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}) as started:
         yield started
 
 
@@ -47,11 +47,13 @@ def at(kind: Any) -> At:
 
 
 @pytest.fixture
-def service(workspace: Workspace, at: At) -> Databricks:
+def service(workspace: WorkspaceAccess, at: At) -> Databricks:
     return at(workspace.url)
 
 
-def test_a_file_is_written_read_and_removed_and_each_may_be_repeated(workspace: Workspace, service: Databricks) -> None:
+def test_a_file_is_written_read_and_removed_and_each_may_be_repeated(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     for content in (b"one", b"two", b"two"):
         service.write("/Shared/a/b/c.txt", content)
     read = service.read("/Shared/a/b/c.txt")
@@ -64,14 +66,14 @@ def test_a_file_is_written_read_and_removed_and_each_may_be_repeated(workspace: 
     assert service.exists("/Shared/a/b")
 
 
-def test_a_notebook_loses_its_suffix_and_a_helper_keeps_it(workspace: Workspace, service: Databricks) -> None:
+def test_a_notebook_loses_its_suffix_and_a_helper_keeps_it(workspace: WorkspaceAccess, service: Databricks) -> None:
     service.write("/Shared/hooks/score", NOTEBOOK, ".py")
     service.write("/Shared/hooks/settings.py", b"DATA = 1\n")
 
     assert set(workspace.tree("/Shared/hooks")) == {"/Shared/hooks/score", "/Shared/hooks/settings.py"}
 
 
-def test_a_folder_with_something_in_it_is_never_removed(workspace: Workspace, service: Databricks) -> None:
+def test_a_folder_with_something_in_it_is_never_removed(workspace: WorkspaceAccess, service: Databricks) -> None:
     service.write("/Shared/kept/file.txt", b"x")
 
     with pytest.raises(ServiceError, match="not empty"):
@@ -80,7 +82,7 @@ def test_a_folder_with_something_in_it_is_never_removed(workspace: Workspace, se
     assert "/Shared/kept/file.txt" in workspace.tree("/Shared")
 
 
-def test_a_folder_is_removed_only_when_it_is_one_and_empty(workspace: Workspace, service: Databricks) -> None:
+def test_a_folder_is_removed_only_when_it_is_one_and_empty(workspace: WorkspaceAccess, service: Databricks) -> None:
     service.write("/Shared/theirs/file.txt", b"x")
     service.write("/Shared/was/a_folder", NOTEBOOK, ".py")
     service.make_folder("/Shared/empty/inner")
@@ -99,7 +101,7 @@ def test_a_folder_is_removed_only_when_it_is_one_and_empty(workspace: Workspace,
     assert not service.exists("/Shared/empty")
 
 
-def test_a_folder_that_somebody_removed_is_made_again(workspace: Workspace, service: Databricks) -> None:
+def test_a_folder_that_somebody_removed_is_made_again(workspace: WorkspaceAccess, service: Databricks) -> None:
     service.write("/Shared/gone/one.txt", b"x")
     workspace.tree_on_disk.remove("/Shared/gone", recursive=True)
 
@@ -109,7 +111,7 @@ def test_a_folder_that_somebody_removed_is_made_again(workspace: Workspace, serv
 
 
 def test_a_job_is_found_by_its_exact_name_over_all_pages_and_the_oldest_wins(
-    workspace: Workspace, service: Databricks
+    workspace: WorkspaceAccess, service: Databricks
 ) -> None:
     oldest = service.create_job({"name": "nightly", "tasks": [TASK]})
     service.create_job({"name": "nightly", "tasks": [TASK]})
@@ -125,7 +127,7 @@ def test_a_job_is_found_by_its_exact_name_over_all_pages_and_the_oldest_wins(
     assert service.job("Nightly") is None
 
 
-def test_only_parameters_and_tags_of_a_job_are_changed(workspace: Workspace, service: Databricks) -> None:
+def test_only_parameters_and_tags_of_a_job_are_changed(workspace: WorkspaceAccess, service: Databricks) -> None:
     schedule = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC"}
     parameters = [{"name": "data", "default": "full"}, {"name": "model_version", "default": ""}]
     settings = {"name": "nightly", "tasks": [TASK], "schedule": schedule, "parameters": parameters}
@@ -147,7 +149,7 @@ def test_only_parameters_and_tags_of_a_job_are_changed(workspace: Workspace, ser
     assert kept["tasks"][0]["notebook_task"]["notebook_path"] == "/Shared/score"
 
 
-def test_a_jobs_schedule_is_read_as_people_left_it(workspace: Workspace, service: Databricks) -> None:
+def test_a_jobs_schedule_is_read_as_people_left_it(workspace: WorkspaceAccess, service: Databricks) -> None:
     timed = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "Europe/Zurich", "pause_status": "UNPAUSED"}
     job = service.create_job({"name": "timed", "tasks": [TASK], "schedule": timed})
     untimed = service.create_job({"name": "untimed", "tasks": [TASK]})
@@ -167,7 +169,7 @@ def test_a_job_that_a_bundle_manages_is_known_as_such(service: Databricks) -> No
     assert service.read_job(job).bundle
 
 
-def test_what_lies_in_a_folder_is_told_by_its_kind(workspace: Workspace, service: Databricks) -> None:
+def test_what_lies_in_a_folder_is_told_by_its_kind(workspace: WorkspaceAccess, service: Databricks) -> None:
     service.write("/Shared/mixed/score", NOTEBOOK, ".py")
     service.write("/Shared/mixed/data.csv", b"1,2\n")
     service.make_folder("/Shared/mixed/empty")
@@ -178,7 +180,9 @@ def test_what_lies_in_a_folder_is_told_by_its_kind(workspace: Workspace, service
     assert service.nodes("/Shared/mixed/empty") == service.nodes("/Shared/nowhere") == []
 
 
-def test_when_a_notebook_was_changed_last_is_seen_without_reading_it(workspace: Workspace, service: Databricks) -> None:
+def test_when_a_notebook_was_changed_last_is_seen_without_reading_it(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.write("/Shared/one", NOTEBOOK, ".py")
     (before,) = service.nodes("/Shared")
     while time.time() * 1000 < before.modified + 1:
@@ -201,7 +205,7 @@ def test_a_notebook_is_read_in_both_formats(service: Databricks) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", ".ipynb"])
-def test_nine_megabytes_arrive_as_they_were_sent(workspace: Workspace, service: Databricks, suffix: str) -> None:
+def test_nine_megabytes_arrive_as_they_were_sent(workspace: WorkspaceAccess, service: Databricks, suffix: str) -> None:
     long = f"x = {'1' * 95}\n" * 91_000
     cell = {"cell_type": "code", "source": [long], "metadata": {}, "outputs": [], "execution_count": None}
     notebook = {"cells": [cell], "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
@@ -214,7 +218,7 @@ def test_nine_megabytes_arrive_as_they_were_sent(workspace: Workspace, service: 
     assert suffix or service.read("/Shared/big/file") == sent
 
 
-def test_fields_and_tasks_of_a_job_are_removed_by_name(workspace: Workspace, service: Databricks) -> None:
+def test_fields_and_tasks_of_a_job_are_removed_by_name(workspace: WorkspaceAccess, service: Databricks) -> None:
     schedule = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC"}
     tasks = [TASK, {**TASK, "task_key": "check"}]
     job = service.create_job({"name": "nightly", "tasks": tasks, "schedule": schedule, "max_concurrent_runs": 3})
@@ -226,7 +230,7 @@ def test_fields_and_tasks_of_a_job_are_removed_by_name(workspace: Workspace, ser
     assert (kept["max_concurrent_runs"], "schedule" in kept) == (2, False)
 
 
-def test_a_reset_leaves_nothing_of_what_a_job_was(workspace: Workspace, service: Databricks) -> None:
+def test_a_reset_leaves_nothing_of_what_a_job_was(workspace: WorkspaceAccess, service: Databricks) -> None:
     job = service.create_job({"name": "nightly", "tasks": [TASK], "tags": {"team": "tides"}, "timeout_seconds": 60})
 
     service.reset_job(job, {"name": "weekly", "tasks": [TASK]})
@@ -235,7 +239,7 @@ def test_a_reset_leaves_nothing_of_what_a_job_was(workspace: Workspace, service:
     assert (found.name, found.tags, found.settings["timeout_seconds"]) == ("weekly", {}, 0)
 
 
-def test_a_job_is_deleted_and_stays_so_when_asked_again(workspace: Workspace, service: Databricks) -> None:
+def test_a_job_is_deleted_and_stays_so_when_asked_again(workspace: WorkspaceAccess, service: Databricks) -> None:
     job = service.create_job({"name": "nightly", "tasks": [TASK]})
 
     service.delete_job(job)
@@ -244,7 +248,7 @@ def test_a_job_is_deleted_and_stays_so_when_asked_again(workspace: Workspace, se
     assert workspace.jobs() == []
 
 
-def test_a_field_that_no_client_knows_yet_is_kept_and_read(workspace: Workspace, at: At) -> None:
+def test_a_field_that_no_client_knows_yet_is_kept_and_read(workspace: WorkspaceAccess, at: At) -> None:
     asked: list[Any] = []
 
     def answer(call: Asked) -> Said:
@@ -264,7 +268,7 @@ def test_a_field_that_no_client_knows_yet_is_kept_and_read(workspace: Workspace,
     assert found.settings["of_next_year"] == {"a": 1}
 
 
-def test_all_jobs_are_listed_with_their_tasks_over_all_pages(workspace: Workspace, service: Databricks) -> None:
+def test_all_jobs_are_listed_with_their_tasks_over_all_pages(workspace: WorkspaceAccess, service: Databricks) -> None:
     small = {service.create_job({"name": f"job {n}", "tasks": [TASK]}) for n in range(104)}
     large = service.create_job({"name": "large", "tasks": [{**TASK, "task_key": f"t{n:03}"} for n in range(230)]})
     workspace.calls.clear()
@@ -275,7 +279,7 @@ def test_all_jobs_are_listed_with_their_tasks_over_all_pages(workspace: Workspac
     assert sum(call.path.endswith("/jobs/list") for call in workspace.calls) == 2
 
 
-def test_a_job_of_more_than_a_hundred_tasks_is_read_whole(workspace: Workspace, service: Databricks) -> None:
+def test_a_job_of_more_than_a_hundred_tasks_is_read_whole(workspace: WorkspaceAccess, service: Databricks) -> None:
     parameters = [{"name": f"p{n:03}", "default": str(n)} for n in range(120)]
     tasks = [{**TASK, "task_key": f"t{n:03}"} for n in range(201)]
     job = service.create_job({"name": "large", "tasks": tasks, "parameters": parameters})
@@ -289,7 +293,7 @@ def test_a_job_of_more_than_a_hundred_tasks_is_read_whole(workspace: Workspace, 
 
 
 def test_a_job_is_running_for_as_long_as_one_of_its_runs_is(tmp_path: Path, at: At) -> None:
-    workspace = Workspace(tmp_path, tokens={"dapi-good": "signalman"}, cluster_start_seconds=3600)
+    workspace = WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}, cluster_start_seconds=3600)
     with workspace:
         service = at(workspace.url)
         service.write("/Shared/score", NOTEBOOK, ".py")
@@ -303,7 +307,9 @@ def test_a_job_is_running_for_as_long_as_one_of_its_runs_is(tmp_path: Path, at: 
         assert not service.is_running(jobs[0])
 
 
-def test_a_run_is_submitted_once_for_a_token_and_shown_to_its_end(workspace: Workspace, service: Databricks) -> None:
+def test_a_run_is_submitted_once_for_a_token_and_shown_to_its_end(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.write("/Shared/train.py", b"import sys\nprint('trained', sys.argv[1])\n")
     cluster = {"spark_version": "15.4.x-cpu-ml-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 1}
 
@@ -336,7 +342,7 @@ def test_a_run_is_submitted_once_for_a_token_and_shown_to_its_end(workspace: Wor
 @pytest.mark.slow
 def test_a_comment_is_put_on_a_model_version(tmp_path: Path, mlflow_server: MlflowServer, kind: type, at: At) -> None:
     model, call = f"tide of {kind.__name__}", mlflow_server.call
-    with Workspace(tmp_path, tokens={"dapi-good": "signalman"}, mlflow_url=mlflow_server.url) as workspace:
+    with WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}, mlflow_url=mlflow_server.url) as workspace:
         call("POST", "/api/2.0/mlflow/registered-models/create", {"name": model})
         call("POST", "/api/2.0/mlflow/model-versions/create", {"name": model, "source": "s3://models/tide"})
 
@@ -350,7 +356,7 @@ def test_a_comment_is_put_on_a_model_version(tmp_path: Path, mlflow_server: Mlfl
 
 
 def test_twenty_threads_may_use_one_client_at_once(tmp_path: Path, at: At) -> None:
-    workspace = Workspace(tmp_path, tokens={"dapi-good": "signalman"}, latency=0.05)
+    workspace = WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}, latency=0.05)
     barrier = threading.Barrier(20)
     with workspace:
         service = at(workspace.url, "dapi-old", "dapi-good")
@@ -367,7 +373,7 @@ def test_twenty_threads_may_use_one_client_at_once(tmp_path: Path, at: At) -> No
 
 
 def test_twenty_threads_find_the_token_that_is_good_together(tmp_path: Path, at: At) -> None:
-    workspace = Workspace(tmp_path, tokens={"dapi-good": "signalman"}, latency=0.02)
+    workspace = WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}, latency=0.02)
     barrier = threading.Barrier(20)
     with workspace:
         service = at(workspace.url, "dapi-old", "dapi-good")
@@ -382,7 +388,7 @@ def test_twenty_threads_find_the_token_that_is_good_together(tmp_path: Path, at:
 
 @pytest.mark.parametrize("lose_answer", [True, False])
 def test_a_call_that_creates_something_is_made_once(
-    workspace: Workspace, service: Databricks, lose_answer: bool
+    workspace: WorkspaceAccess, service: Databricks, lose_answer: bool
 ) -> None:
     service.job("warm up")
     workspace.calls.clear()
@@ -395,7 +401,7 @@ def test_a_call_that_creates_something_is_made_once(
     assert len(workspace.jobs()) == (1 if lose_answer else 0)
 
 
-def test_how_long_to_wait_is_handed_on_and_not_waited_here(workspace: Workspace, service: Databricks) -> None:
+def test_how_long_to_wait_is_handed_on_and_not_waited_here(workspace: WorkspaceAccess, service: Databricks) -> None:
     service.job("warm up")
     workspace.fail_next("GET", "/api/2.2/jobs/list", 429, retry_after=40)
     begun = time.monotonic()
@@ -407,7 +413,7 @@ def test_how_long_to_wait_is_handed_on_and_not_waited_here(workspace: Workspace,
     assert time.monotonic() - begun < 5
 
 
-def test_the_second_token_is_used_when_the_first_has_expired(workspace: Workspace, at: At) -> None:
+def test_the_second_token_is_used_when_the_first_has_expired(workspace: WorkspaceAccess, at: At) -> None:
     service = at(workspace.url, "dapi-old", "dapi-good")
 
     service.make_folder("/Shared/one")
@@ -418,14 +424,14 @@ def test_the_second_token_is_used_when_the_first_has_expired(workspace: Workspac
     assert service.bearer() == "dapi-good"
 
 
-def test_an_expired_token_is_told_with_the_name_of_its_variable(workspace: Workspace, at: At) -> None:
+def test_an_expired_token_is_told_with_the_name_of_its_variable(workspace: WorkspaceAccess, at: At) -> None:
     with pytest.raises(ServiceError, match="DATABRICKS_TOKEN") as refused:
         at(workspace.url, "dapi-expired").job("nightly")
 
     assert "dapi-expired" not in str(refused.value)
 
 
-def test_a_permission_that_is_lacking_is_told_as_such(workspace: Workspace, service: Databricks) -> None:
+def test_a_permission_that_is_lacking_is_told_as_such(workspace: WorkspaceAccess, service: Databricks) -> None:
     workspace.fail_next("GET", "/api/2.2/jobs/list", 403)
 
     with pytest.raises(ServiceError, match="needs that permission") as refused:
@@ -454,7 +460,7 @@ def test_a_workspace_that_does_not_answer_is_given_up_within_seconds(
             assert time.monotonic() - begun < 10
 
 
-def test_nothing_that_is_raised_holds_the_token(workspace: Workspace, at: At) -> None:
+def test_nothing_that_is_raised_holds_the_token(workspace: WorkspaceAccess, at: At) -> None:
     for token in ("dapi-expired", "dapi-of\ntwo-lines", "dapi-æ-letter"):
         with pytest.raises((ServiceError, ConfigError)) as refused:
             at(workspace.url, token).job("nightly")
@@ -497,7 +503,7 @@ def test_a_redirect_gets_no_token(at: At) -> None:
     assert not [asked for asked in elsewhere.asked if "dapi-good" in str(asked.headers)]
 
 
-def test_the_page_of_a_run_is_a_web_address_or_nothing(workspace: Workspace, at: At) -> None:
+def test_the_page_of_a_run_is_a_web_address_or_nothing(workspace: WorkspaceAccess, at: At) -> None:
     def answer(asked: Asked) -> Said:
         state = {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS"}
         run = {"run_id": 5, "run_page_url": "javascript:alert(1)", "state": state}
@@ -534,7 +540,7 @@ def test_every_end_of_a_run_has_its_outcome(state: dict[str, str], code: str, ou
 
 
 def test_what_a_person_keeps_at_home_is_not_used(
-    workspace: Workspace, at: At, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: WorkspaceAccess, at: At, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "somebody"
     home.mkdir()

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bot import app
+from bot import sweep
 from bot.config.deployment import Cleanup, Policies
 from bot.rules.pull_request import checks
 from bot.services.mlflow import Mlflow
@@ -17,7 +17,7 @@ from tests.stories.test_pull_requests import QUICK, opened
 @pytest.fixture
 def policy(bot: Bot) -> Iterator[Callable[[Cleanup], None]]:
     """Sets what the deployment's policy is, for one story."""
-    before = bot.neighbours
+    before = bot.services
     yield lambda word: bot.be_with(replace(before, policies=Policies(abandoned=word)))
     bot.be_with(before)
 
@@ -125,7 +125,7 @@ def test_a_branch_whose_experiment_was_deleted_is_validated_like_any_other(
 
 
 def test_a_verdict_stands_though_mlflow_was_away_when_the_pull_request_was_closed_and_opened_again(bot: Bot) -> None:
-    pr, well = passed(bot, "verdict_stands"), bot.neighbours
+    pr, well = passed(bot, "verdict_stands"), bot.services
     away = Mlflow("http://127.0.0.1:9", sign_in=lambda: None, workspace=False)
     bot.be_with(replace(well, validation=replace(well.validation, runs=away)))
     bot.world.azure.abandon(pr.number)
@@ -155,6 +155,6 @@ def test_tidying_twice_changes_nothing_more(bot: Bot) -> None:
 
 def test_a_sweep_goes_on_while_mlflow_cannot_tell_what_is_left(bot: Bot) -> None:
     away = Mlflow("http://127.0.0.1:9", sign_in=lambda: None, workspace=False)
-    world = replace(bot.neighbours, validation=replace(bot.neighbours.validation, runs=away))
+    world = replace(bot.services, validation=replace(bot.services.validation, runs=away))
 
-    assert list(app.everything(world)) != []
+    assert list(sweep.due(world)) != []

@@ -19,7 +19,7 @@ ADA, BEN, CLEO = "Ada Bergström", "Ben Okafor", "Cleo Marchetti"
 @pytest.fixture
 def led(bot: Bot) -> Iterator[Bot]:
     """The bot, where people lead and manage releases."""
-    before = bot.neighbours
+    before = bot.services
     bot.world.azure.team("ML leads", BEN)
     bot.world.azure.team("Release managers", BEN)
     teams = Commands(model_owners=("ML leads",), release_managers=("Release managers",))

@@ -37,7 +37,7 @@ def test_every_call_the_bot_makes_is_validated(bot: Bot, watch: Watch | None) ->
     bot.settle()
     pr = opened(bot, "watched", {f"{QUICK}/watched.md": "well"})
     bot.settle()
-    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    azure = bot.services.repositories[bot.settings.served[0].key].azure
     azure.open_thread(pr.number, report.not_yet(), "closed")
     bot.forget(pr)
     bot.sweep()

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.actions import WriteObject
 from bot.cli import live
-from bot.config.environment import Workspace
+from bot.config.environment import WorkspaceAccess
 from bot.controllers.branch import controller as branch
 from bot.controllers.branch import drift
 from bot.facts.branch import BranchFacts
@@ -57,14 +57,14 @@ class Clock:
 
     def gather(self) -> BranchFacts:
         """What a pass knows when it looks for drift."""
-        world = self.bot.neighbours
+        world = self.bot.services
         (repository,) = world.repositories.values()
         # What other stories did to jobs is none of this one's business.
         return replace(branch.gather(repository, world), jobs=None)
 
     def look(self, facts: BranchFacts) -> list[str]:
         """The same as a sweep, by what is known already."""
-        world = self.bot.neighbours
+        world = self.bot.services
         (repository,) = world.repositories.values()
         look = Look(Branch(repository.served.key), self.memo, news=False)
         orders, memo = drift.look_for_drift(facts, self.memo, repository, world)
@@ -92,7 +92,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def _workspace_as_it_was(bot: Bot) -> Iterator[None]:
     yield
-    world = bot.neighbours
+    world = bot.services
     (repository,) = world.repositories.values()
     facts = branch.gather(repository, world)
     look = Look(Branch(repository.served.key), {}, news=False)
@@ -106,7 +106,7 @@ def _workspace_as_it_was(bot: Bot) -> Iterator[None]:
 def person(bot: Bot) -> DatabricksSdk:
     """Somebody else, in the same workspace."""
     token = SecretStr(bot.world.keys.person)
-    return DatabricksSdk(Workspace(host=bot.world.databricks.url, tokens=(token,)))
+    return DatabricksSdk(WorkspaceAccess(host=bot.world.databricks.url, tokens=(token,)))
 
 
 def merged(bot: Bot, name: str, changes: dict[str, Any]) -> Clock:
@@ -320,14 +320,14 @@ def test_a_job_that_is_changed_again_is_put_back_again_and_told_so(
 
 def test_what_is_left_changed_is_told_by_the_status(bot: Bot, person: DatabricksSdk, bring: Bringing) -> None:
     _, job = bring("drift_in_status")
-    (repository,) = bot.neighbours.repositories.values()
+    (repository,) = bot.services.repositories.values()
     pr = opened(bot, "asks_for_drift", {"README.md": "drift"})
     bot.settle()
     person.update_job(job, {"timeout_seconds": 60})
     person.remove(f"{HOOKS}/score")
     bot.sweep()
 
-    shown = "\n".join(live.told(repository, bot.neighbours))
+    shown = "\n".join(live.told(repository, bot.services))
     answer = asked(pr, "/mlops status prod")
 
     assert f"differ from Git since somebody changed them by hand: {HOOKS}/score, " in shown
@@ -337,7 +337,7 @@ def test_what_is_left_changed_is_told_by_the_status(bot: Bot, person: Databricks
     person.write(f"{HOOKS}/score", bot.world.azure.read("mlflow_hooks/score.py"), ".py")
     person.update_job(job, {"timeout_seconds": 3600})
     bot.sweep()
-    shown = "\n".join(live.told(repository, bot.neighbours))
+    shown = "\n".join(live.told(repository, bot.services))
     assert f"{HOOKS}/score" not in shown
     assert "drift_in_status" not in shown
 

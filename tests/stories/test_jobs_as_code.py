@@ -42,7 +42,7 @@ def test_a_definition_becomes_a_job_is_changed_renamed_and_removed(bot: Bot) -> 
     assert made["settings"]["tags"]["signalman_job"] == "told"
 
     bot.world.databricks.pause(made["job_id"], paused=False)
-    bot.neighbours.production.databricks.update_job(made["job_id"], {"max_concurrent_runs": 3})
+    bot.services.production.databricks.update_job(made["job_id"], {"max_concurrent_runs": 3})
     told = merged(bot, "told_changes", DEFINITION.format(name="coded-one", timeout=900))
     (changed,) = jobs(bot)
     assert "Job `coded-one` changed." in told

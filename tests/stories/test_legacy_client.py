@@ -34,8 +34,8 @@ def legacy(tmp_path: Path, mlflow_server: MlflowServer) -> Iterator[Bot]:
 
 def test_the_legacy_client_carries_a_model_from_its_pull_request_through_merge_and_promotion(legacy: Bot) -> None:
     world = legacy.world
-    assert isinstance(legacy.neighbours.production.databricks, DatabricksCli)
-    assert isinstance(legacy.neighbours.validation.databricks, DatabricksCli)
+    assert isinstance(legacy.services.production.databricks, DatabricksCli)
+    assert isinstance(legacy.services.validation.databricks, DatabricksCli)
     pr = trained(legacy, "by_the_old_way")
 
     world.databricks.transition("by_the_old_way_model", 1, "Production")

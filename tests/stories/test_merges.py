@@ -41,7 +41,7 @@ def test_only_what_changed_is_written_and_before_anything_is_removed(bot: Bot) -
 
 
 def test_what_somebody_else_put_there_stays(bot: Bot) -> None:
-    bot.neighbours.production.databricks.write(f"{HOOKS}/mine.txt", b"by hand")
+    bot.services.production.databricks.write(f"{HOOKS}/mine.txt", b"by hand")
 
     bot.world.azure.complete(opened(bot, "another_merge", {"mlflow_hooks/x.py": NOTEBOOK.format("x")}).number)
     bot.settle()
@@ -53,7 +53,7 @@ def test_folders_go_with_their_last_file_unless_somebody_keeps_something_there(b
     files = {f"mlflow_hooks/{folder}/inner/one.txt": "1" for folder in ("left", "shared")}
     bot.world.azure.complete(opened(bot, "adds_folders", files).number)
     bot.settle()
-    bot.neighbours.production.databricks.write(f"{HOOKS}/shared/mine.txt", b"by hand")
+    bot.services.production.databricks.write(f"{HOOKS}/shared/mine.txt", b"by hand")
 
     bot.world.azure.complete(opened(bot, "removes_folders", dict.fromkeys(files)).number)
     bot.settle()

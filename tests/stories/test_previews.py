@@ -11,9 +11,9 @@ NOTEBOOK = "# Databricks notebook source\nprint({!r})\n"
 
 
 def previewed(bot: Bot, pr: PullRequest) -> Preview:
-    (repository,) = bot.neighbours.repositories.values()
+    (repository,) = bot.services.repositories.values()
     head = repository.azure.pull_request(pr.number)
-    return preview.gather(head, repository, bot.neighbours, bot.neighbours.now())
+    return preview.gather(head, repository, bot.services, bot.services.now())
 
 
 @pytest.fixture(scope="module")

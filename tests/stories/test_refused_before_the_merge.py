@@ -78,6 +78,6 @@ def test_a_merge_that_removes_much_waits_until_somebody_agrees(led: Bot) -> None
     assert answer.startswith(f"`/mlops confirm sync` ✅ for `{head}`:")
     assert not [path for path in bot.world.databricks.tree("/Shared/mlflow_hooks") if "much_" in path]
 
-    subject = PullRequestSubject(next(iter(bot.neighbours.repositories)), pr.number)
-    again = pull_request.pass_over(subject, Look(subject, {}, news=False, resumed=True), bot.neighbours)
+    subject = PullRequestSubject(next(iter(bot.services.repositories)), pr.number)
+    again = pull_request.pass_over(subject, Look(subject, {}, news=False, resumed=True), bot.services)
     assert Branch(subject.repository) in again.wake  # a pass that was cut off after its answer has woken nobody

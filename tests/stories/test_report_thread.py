@@ -19,7 +19,7 @@ from tests.stories.test_pull_requests import QUICK, in_mode, opened, told_about
 @pytest.fixture
 def narrow(bot: Bot) -> Iterator[Bot]:
     """The bot, where one run may be under way at a time."""
-    before = bot.neighbours
+    before = bot.services
     bot.be_with(replace(before, most_runs=1))
     yield bot
     bot.be_with(before)
@@ -82,7 +82,7 @@ def test_a_report_that_somebody_deleted_is_written_anew_with_the_next_change_and
 
 def test_what_is_told_before_there_is_a_report_stays_below_it(bot: Bot) -> None:
     pr = running(bot, "told_early")
-    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    azure = bot.services.repositories[bot.settings.served[0].key].azure
     (thread,) = (one["id"] for one in bot.world.azure.threads(pr.number) if "signalman.thread" in one["properties"])
     bot.world.azure.delete_comment(pr.number, thread, 1, author=bot.world.azure.bot_name)
 
@@ -98,7 +98,7 @@ def test_what_is_told_before_there_is_a_report_stays_below_it(bot: Bot) -> None:
 def test_two_threads_that_were_opened_in_the_same_moment_become_one(bot: Bot) -> None:
     pr = opened(bot, "twice_begun", in_mode(bot, "fine"))
     bot.settle()
-    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    azure = bot.services.repositories[bot.settings.served[0].key].azure
     for first in (report.not_yet(), "Merged."):
         second = azure.open_thread(pr.number, first, "closed")
         for told in ("It is live.", "It was refused."):
@@ -118,7 +118,7 @@ def test_of_two_threads_the_report_is_kept_though_the_pull_request_is_closed(
     bot: Bot, first: str, below: list[str]
 ) -> None:
     pr = opened(bot, f"twice_begun_{len(below)}", {"README.md": "x"})
-    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    azure = bot.services.repositories[bot.settings.served[0].key].azure
     azure.reply(pr.number, azure.open_thread(pr.number, first, "closed"), "It is live.")
     azure.open_thread(pr.number, "### ✅ Passed", "closed")
     bot.world.azure.abandon(pr.number)
@@ -129,7 +129,7 @@ def test_of_two_threads_the_report_is_kept_though_the_pull_request_is_closed(
 
 def test_what_is_told_while_the_report_is_being_made_ends_below_it(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     pr = opened(bot, "told_meanwhile", in_mode(bot, "fine"))
-    azure = bot.neighbours.repositories[bot.settings.served[0].key].azure
+    azure = bot.services.repositories[bot.settings.served[0].key].azure
 
     def listen(number: int) -> Discussion:
         read = AzureDevOps.discussion(azure, number)

@@ -31,9 +31,9 @@ def promote(bot: Bot, number: int) -> None:
 
 
 def rolled_back(bot: Bot, named: str = "nightly") -> str:
-    (repository,) = bot.neighbours.repositories.values()
+    (repository,) = bot.services.repositories.values()
     look = Look(Subject(repository.served.key, 1), {}, news=True)
-    return rollback.roll_back(named, target_config.read(repository)[1], look, repository, bot.neighbours)[0]
+    return rollback.roll_back(named, target_config.read(repository)[1], look, repository, bot.services)[0]
 
 
 def test_the_job_goes_back_and_stays_there_until_something_else_is_promoted(promoted_twice: Bot) -> None:

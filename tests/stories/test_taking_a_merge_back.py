@@ -6,7 +6,7 @@ import pytest
 
 from bot.cli import live
 from bot.controllers.model import rollback
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import SignalmanError
 from bot.subjects import Branch
 from tests.conftest import Bot, PullRequest
@@ -28,12 +28,12 @@ def merged(bot: Bot, name: str, content: str | None) -> tuple[PullRequest, str]:
 
 
 def repository(bot: Bot) -> Repository:
-    (found,) = bot.neighbours.repositories.values()
+    (found,) = bot.services.repositories.values()
     return found
 
 
 def take_back(bot: Bot, pr: PullRequest, order: str) -> str:
-    answer, done = rollback.take_back("Ada Lovelace", order, pr.number, repository(bot), bot.neighbours)
+    answer, done = rollback.take_back("Ada Lovelace", order, pr.number, repository(bot), bot.services)
     if done:
         bot.queue.wake([Branch(repository(bot).served.key)])
     bot.settle()
@@ -60,14 +60,14 @@ def test_what_was_merged_is_taken_back_and_stays_so_until_the_next_merge(bot: Bo
     assert held(bot) == taken
     (told,) = [reply for reply in pr.replies if "⏪ Took" in reply]
     assert "as Ada Lovelace wished. That lasts until the next merge" in told
-    shown = "\n".join(live.told(repository(bot), bot.neighbours))
+    shown = "\n".join(live.told(repository(bot), bot.services))
     assert f"the workspace holds {good[:7]} (pull request {old.number})" in shown
     assert f"{bad[:7]} was taken back by Ada Lovelace, until the next merge" in shown
 
     _, mended = merged(bot, "taken_mended", NOTEBOOK.format("mended"))
 
     assert b"mended" in held(bot)
-    assert f"the workspace holds {mended[:7]}" in "\n".join(live.told(repository(bot), bot.neighbours))
+    assert f"the workspace holds {mended[:7]}" in "\n".join(live.told(repository(bot), bot.services))
 
 
 def test_the_same_wish_twice_goes_back_once_and_another_goes_further(bot: Bot) -> None:
@@ -89,7 +89,7 @@ def test_the_same_wish_twice_goes_back_once_and_another_goes_further(bot: Bot) -
 def test_from_a_terminal_it_is_waited_for(bot: Bot) -> None:
     merged(bot, "terminal_one", NOTEBOOK.format("first"))
     merged(bot, "terminal_two", NOTEBOOK.format("second"))
-    world: Neighbours = bot.neighbours
+    world: Services = bot.services
     lines: list[str] = []
     waiting = threading.Thread(target=lambda: lines.extend(live.take_back("ada", None, 60, bot.queue, world)))
 

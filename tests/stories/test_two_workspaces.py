@@ -87,14 +87,14 @@ def tags_of(run: dict[str, Any]) -> dict[str, str]:
 
 def run_of(bot: Bot, pr: PullRequest) -> Any:
     """The one MLflow run of a pull request, in the validation workspace."""
-    runs = bot.neighbours.validation.runs
+    runs = bot.services.validation.runs
     tags = {"signalman.pull_request": str(pr.number)}
     (run,) = [run for one in runs.experiments(tags) for run in runs.runs(one.id, tags)]
     return run
 
 
 def versions(bot: Bot, workspace: str, model: str) -> list[str]:
-    return [one.version for one in getattr(bot.neighbours, workspace).models.versions(model)]
+    return [one.version for one in getattr(bot.services, workspace).models.versions(model)]
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +241,7 @@ def test_a_retraining_brings_what_was_merged_to_production_where_it_is_promoted(
 def test_whoever_copies_a_version_and_names_its_run_lets_the_bot_know_where_it_comes_from(
     theft: tuple[PullRequest, int], deployed: Bot
 ) -> None:
-    pr, world = theft[0], deployed.neighbours
+    pr, world = theft[0], deployed.services
     (repository,) = world.repositories.values()
 
     found = origins.judged(run_of(deployed, pr).id, repository, world)

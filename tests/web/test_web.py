@@ -346,8 +346,8 @@ print(json.dumps({"modules": modules, "seconds": seconds, "megabytes": megabytes
 def test_the_web_process_is_small_and_knows_no_neighbour(url: str) -> None:
     ran = subprocess.run([sys.executable, "-c", LOOK, url], capture_output=True, text=True, check=True)
     found = json.loads(ran.stdout)
-    neighbours = ("mlflow", "databricks", "databricks_cli", "requests", "git", "bot.controllers", "bot.services")
-    assert [module for module in found["modules"] if module in neighbours] == []
+    services = ("mlflow", "databricks", "databricks_cli", "requests", "git", "bot.controllers", "bot.services")
+    assert [module for module in found["modules"] if module in services] == []
     assert found["megabytes"] <= 100
     assert found["seconds"] < 2.0  # of CPU, so that a busy machine does not count
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from example_reports import HEAD, LOG, MUCH, NOW, SCORE, TRAIN, UNBRINGABLE, run_of
 
 from bot.config.repository import Metric
-from bot.facts.branch import Edited, JobTouched, Live, Preview, RolledBack, Standing, Synced
+from bot.facts.branch import Edited, JobTouched, Live, LiveStatus, Preview, RolledBack, Synced
 from bot.facts.discussion import Order, Team
-from bot.facts.pull_request import Judgement, Place, Situation, Step
+from bot.facts.pull_request import Judgement, QueuePosition, Situation, Step
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import Mistake
 from bot.words import answers
@@ -27,7 +27,7 @@ SITUATION = Situation(
     NOW + timedelta(seconds=42),
     pages="https://bot.example.com/pr/42",
 )
-QUEUED = replace(SITUATION, steps=(Step(TRAIN, "waits"), Step(SCORE, "waits")), place=Place(0, 2, 5, 4))
+QUEUED = replace(SITUATION, steps=(Step(TRAIN, "waits"), Step(SCORE, "waits")), place=QueuePosition(0, 2, 5, 4))
 REFUSED = replace(
     SITUATION,
     steps=(
@@ -63,7 +63,7 @@ LIVE = (
     Live("weekly-drift", problem="no version of wine_drift was promoted"),
 )
 EDITED = Edited(tuple(f"/Shared/hooks/number_{number}" for number in range(6)), ("nightly",), AT)
-STANDING = Standing(
+STANDING = LiveStatus(
     "contoso/ml/wine",
     "0123456789ab",
     Synced(HEAD.commit, 41, AT),
@@ -117,7 +117,7 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_status_nothing": lambda: answers.status("/mlops status", replace(SITUATION, steps=(), pages="")),
     "answer_live": lambda: answers.live("/mlops status prod", STANDING),
     "answer_live_edited": lambda: answers.live("/mlops status prod", replace(STANDING, kept={}, edited=EDITED)),
-    "answer_live_no_job": lambda: answers.live("/mlops status prod", Standing("contoso/ml/wine", HEAD.commit, None)),
+    "answer_live_no_job": lambda: answers.live("/mlops status prod", LiveStatus("contoso/ml/wine", HEAD.commit, None)),
     "answer_logs": lambda: answers.logs(
         "/mlops logs ExampleTrainingProject 2", "ExampleTrainingProject", LOG, 2, "https://bot.example.com/runs/t"
     ),

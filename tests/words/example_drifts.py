@@ -20,7 +20,7 @@ table = load(version)
 write(table, mode="append")
 """
 EDITED = MERGED.replace(b'"append")', b'"overwrite")\nprint("done")').replace(b"\n", b"\r\n")
-NOTHING = drift.Memory()
+NOTHING = drift.DriftMemo()
 
 
 def _compared(found: bytes) -> Drift:
@@ -29,7 +29,7 @@ def _compared(found: bytes) -> Drift:
     return seen
 
 
-def _restored(one: Drift, memory: drift.Memory = NOTHING) -> Drift:
+def _restored(one: Drift, memory: drift.DriftMemo = NOTHING) -> Drift:
     return drift.judged(replace(one, policy="restore"), memory)
 
 
@@ -46,7 +46,9 @@ MANY = [replace(EDIT, aside="", place=f"/Shared/mlflow_hooks/number_{number:02}"
 DRIFTS: Mapping[str, Callable[[], str]] = {
     "drift_edited": lambda: words.told([drift.judged(EDIT, NOTHING)], LIVE),
     "drift_edited_put_back": lambda: words.told([_restored(EDIT)], LIVE),
-    "drift_edited_again": lambda: words.told([_restored(EDIT, drift.Memory(restored={EDIT.place: EDIT.found}))], LIVE),
+    "drift_edited_again": lambda: words.told(
+        [_restored(EDIT, drift.DriftMemo(restored={EDIT.place: EDIT.found}))], LIVE
+    ),
     "drift_edited_unseen": lambda: words.told([replace(EDIT, aside="", difference=(), added=0, removed=0)], LIVE),
     "drift_deleted": lambda: words.told([DELETED], LIVE),
     "drift_deleted_put_back": lambda: words.told([_restored(DELETED)], LIVE),
@@ -54,7 +56,7 @@ DRIFTS: Mapping[str, Callable[[], str]] = {
     "drift_job": lambda: words.told([FIELDS], LIVE),
     "drift_job_put_back": lambda: words.told([_restored(FIELDS)], LIVE),
     "drift_job_put_back_again": lambda: words.told(
-        [_restored(FIELDS, drift.Memory(restored={FIELDS.place: FIELDS.found}))], LIVE
+        [_restored(FIELDS, drift.DriftMemo(restored={FIELDS.place: FIELDS.found}))], LIVE
     ),
     "drift_many": lambda: words.told([FIELDS, DELETED, *MANY], LIVE),
     "drift_many_put_back": lambda: words.told([_restored(one) for one in (EDIT, DELETED, FIELDS)], LIVE),

@@ -10,8 +10,24 @@ from bot.actions import State
 from bot.config.repository import BranchRule, Job, Metric, Mlops, Project
 from bot.facts.branch import JobTouched, Preview, RolledBack
 from bot.facts.discussion import Order
-from bot.facts.model import ModelFacts, NotPromoted, Promotion, RequestFacts, ServingVersion, TransitionRequest
-from bot.facts.pull_request import Baseline, Earlier, Picture, Place, PullRequestHead, Reference, Situation, Step
+from bot.facts.model import (
+    ModelFacts,
+    NotPromoted,
+    Promotion,
+    RequestFacts,
+    ServingVersion,
+    TransitionRequest,
+)
+from bot.facts.pull_request import (
+    Baseline,
+    Earlier,
+    Picture,
+    PullRequestHead,
+    QueuePosition,
+    Reference,
+    Situation,
+    Step,
+)
 from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import branch_names, gates
 from bot.words import replies, report, status, versions
@@ -231,16 +247,18 @@ EARLIER = (
 
 REPORTS: Mapping[str, Callable[[], str]] = {
     "queued": lambda: report.queued(
-        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=Place(free=0, ahead=1, waiting=3, limit=4))
+        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(free=0, ahead=1, waiting=3, limit=4))
     ),
     "queued_next": lambda: report.queued(
-        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=Place(free=1, ahead=0, waiting=1, limit=1), earlier=EARLIER)
+        situation(
+            Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(free=1, ahead=0, waiting=1, limit=1), earlier=EARLIER
+        )
     ),
     "queued_without_place": lambda: report.queued(situation(Step(TRAIN, "waits"), pages="")),
     "starting": lambda: report.running(situation(*STARTS)),
     "running_first": lambda: report.running(situation(*RUNS, after=42, earlier=EARLIER[:2])),
     "running_second": lambda: report.running(situation(*SCORES)),
-    "running_without_slot": lambda: report.running(situation(*SLOTLESS, place=Place(0, 0, 1, 4))),
+    "running_without_slot": lambda: report.running(situation(*SLOTLESS, place=QueuePosition(0, 0, 1, 4))),
     "running_again": lambda: report.running(situation(*AGAIN, after=70)),
     "passed": lambda: report.ended(situation(TRAINED, SCORED, pictures=PICTURES, preview=PREVIEW, earlier=EARLIER)),
     "passed_one_project": lambda: report.ended(situation(TRAINED, pages="")),
@@ -432,7 +450,7 @@ REPLIES: Mapping[str, Callable[[], str]] = {
 }
 
 STATUS_LINES: Mapping[str, Callable[[], str]] = {
-    "queued": lambda: status.queued(situation(Step(TRAIN, "waits"), place=Place(0, 1, 3, 4))),
+    "queued": lambda: status.queued(situation(Step(TRAIN, "waits"), place=QueuePosition(0, 1, 3, 4))),
     "queued without a place": lambda: status.queued(situation(Step(TRAIN, "waits"))),
     "running": lambda: status.running(situation(TRAINED, SCORE_WAITS)),
     "passed": lambda: status.ended(situation(TRAINED)),
@@ -457,7 +475,7 @@ STATUS_LINES: Mapping[str, Callable[[], str]] = {
 }
 
 STATUS_STEPS: Mapping[str, Callable[[], list[tuple[str, State, str]]]] = {
-    "queued": lambda: status.steps(situation(Step(TRAIN, "waits"), SCORE_WAITS, place=Place(0, 1, 3, 4))),
+    "queued": lambda: status.steps(situation(Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(0, 1, 3, 4))),
     "running": lambda: status.steps(situation(*SCORES)),
     "again": lambda: status.steps(situation(*AGAIN)),
     "passed": lambda: status.steps(situation(TRAINED, SCORED)),

@@ -12,17 +12,17 @@ from rendered import rendered
 from test_escape import HOSTILE
 
 from bot.config.repository import Metric, Project
-from bot.facts.branch import Edited, JobTouched, Live, Preview, RolledBack, Standing, Synced
+from bot.facts.branch import Edited, JobTouched, Live, LiveStatus, Preview, RolledBack, Synced
 from bot.facts.discussion import Order, Team
-from bot.facts.pull_request import Judgement, Place, Situation, Step
+from bot.facts.pull_request import Judgement, QueuePosition, Situation, Step
 from bot.rules.pull_request import commands
 from bot.words import answers
 
 
-def standing(o: str) -> Standing:
+def standing(o: str) -> LiveStatus:
     """What is live, all of it from outside."""
     jobs = (Live(o, o, o, o, NOW), Live(o, problem=o))
-    return Standing(o, o, Synced(o, 1, NOW, o), True, 3, {o: o}, RolledBack(o, o, o, NOW, 1, o), jobs)
+    return LiveStatus(o, o, Synced(o, 1, NOW, o), True, 3, {o: o}, RolledBack(o, o, o, NOW, 1, o), jobs)
 
 
 MARK = "ж"
@@ -42,7 +42,7 @@ def situation(text: str) -> Situation:
     judgement = Judgement(Metric(name=text), None, verdict="missing")
     run = run_of(named(text), 60.0, run_page=f"{WORKSPACE}/#job/1", log=text)
     step = Step(named(text), "failed", run, text, judgements=(judgement,), accepted=order(text))
-    return Situation(replace(HEAD, title=text), (step,), NOW, place=Place(0, 1, 2, 3), cancelled=order(text))
+    return Situation(replace(HEAD, title=text), (step,), NOW, place=QueuePosition(0, 1, 2, 3), cancelled=order(text))
 
 
 def asked(text: str) -> str:
@@ -68,7 +68,7 @@ SAYINGS: dict[str, Callable[[str], str]] = {
     "status": lambda o: answers.status(asked(o), situation(o)),
     "live": lambda o: answers.live(
         asked(o),
-        Standing(
+        LiveStatus(
             o,
             o,
             Synced(o, 1, NOW, o),

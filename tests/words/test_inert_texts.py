@@ -16,8 +16,23 @@ from test_escape import HOSTILE
 from bot.config.repository import BranchRule, Job, Metric, Project
 from bot.facts.branch import Drift, JobTouched, Preview
 from bot.facts.discussion import Order
-from bot.facts.model import ModelFacts, NotPromoted, Promotion, RequestFacts, ServingVersion, TransitionRequest
-from bot.facts.pull_request import Baseline, Earlier, Picture, Place, Reference, Situation, Step
+from bot.facts.model import (
+    ModelFacts,
+    NotPromoted,
+    Promotion,
+    RequestFacts,
+    ServingVersion,
+    TransitionRequest,
+)
+from bot.facts.pull_request import (
+    Baseline,
+    Earlier,
+    Picture,
+    QueuePosition,
+    Reference,
+    Situation,
+    Step,
+)
 from bot.rules.model import signature
 from bot.rules.pull_request import branch_names, gates
 from bot.words import drift, escape, replies, report, status, versions
@@ -157,7 +172,7 @@ def headed(outside: Outside, **known: Any) -> Situation:
 
 
 SAYINGS: dict[str, Callable[[Outside], str]] = {
-    "queued": lambda o: report.queued(replace(headed(o), place=Place(0, 1, 3, 4))),
+    "queued": lambda o: report.queued(replace(headed(o), place=QueuePosition(0, 1, 3, 4))),
     "running": lambda o: report.running(surrounded(o, "runs")),
     "passed": lambda o: report.ended(surrounded(o, "passed", first=True)),
     "accepted": lambda o: report.ended(surrounded(o, "accepted", first=True)),

@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 from example_answers import ANSWERS
 from example_drifts import DRIFTS
-from example_reports import HEAD, PAGES, REPLIES, REPORTS, STATUS_LINES, STATUS_STEPS, failed, situation
+from example_reports import (
+    HEAD,
+    PAGES,
+    REPLIES,
+    REPORTS,
+    STATUS_LINES,
+    STATUS_STEPS,
+    failed,
+    situation,
+)
 from rendered import rendered
 from wording import SAID, agreed
 

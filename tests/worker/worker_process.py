@@ -36,7 +36,7 @@ def main(url: str, folder: str, lease: str) -> None:
         while name.startswith("gate") and not (here / "open").exists():
             threading.Event().wait(0.02)
         tell("ends", name)
-        for order in look.each(["acts"]):
+        for order in look.while_leased(["acts"]):
             tell(order, name)
         inside.discard(name)
         return Outcome(performed=("looked",), memo={"by": os.getpid()})

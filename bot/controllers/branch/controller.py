@@ -21,7 +21,7 @@ from bot.actions import (
 )
 from bot.controllers import parallel, reads, target_config, thread
 from bot.controllers.branch import drift, jobs, manifest
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.facts.branch import BranchFacts, Manifest
 from bot.passes import Look, Outcome
 from bot.rules.branch import jobs as job_rules
@@ -30,10 +30,10 @@ from bot.rules.pull_request import commands
 from bot.subjects import Branch, Subject
 
 
-def pass_over(subject: Branch, look: Look, world: Neighbours) -> Outcome:
+def pass_over(subject: Branch, look: Look, services: Services) -> Outcome:
     """Gather, decide, perform."""
-    repository = world.repositories[subject.repository]
-    facts = gather(repository, world, thorough=not look.news)
+    repository = services.repositories[subject.repository]
+    facts = gather(repository, services, thorough=not look.news)
     performed: list[str] = []
     wake: list[Subject] = []
     again: list[float] = []
@@ -41,18 +41,18 @@ def pass_over(subject: Branch, look: Look, world: Neighbours) -> Outcome:
     orders, memo = sync.plan(facts), look.memo
     if not look.news and sync.settled(facts.manifest, facts.tip):
         # First, so that an edit is told before it is written over.
-        found, memo = drift.look_for_drift(facts, look.memo, repository, world)
+        found, memo = drift.look_for_drift(facts, look.memo, repository, services)
         orders = [*found, *orders]
-    for action in look.each(orders):
+    for action in look.while_leased(orders):
         match action:
             case CreateJob() | ChangeJob() | RemoveJob():
-                told, job = jobs.perform(action, facts.repository, world)
+                told, job = jobs.perform(action, facts.repository, services)
                 if isinstance(action, CreateJob):
                     ids[action.definition.key] = job
                 performed.append(told)
             case WriteManifest(noted):
                 owned = {key: replace(job, id=ids.get(key, job.id)) for key, job in noted.jobs.items()}
-                manifest.write(replace(noted, jobs=owned), world.production.databricks)
+                manifest.write(replace(noted, jobs=owned), services.production.databricks)
                 if noted.commit == facts.tip:
                     performed.append(f"the workspace holds {noted.commit[:7]}")
             case Wake(woken):
@@ -60,17 +60,17 @@ def pass_over(subject: Branch, look: Look, world: Neighbours) -> Outcome:
             case LookAgain(seconds):
                 again.append(seconds)
             case _:
-                performed += perform(action, look, repository, world)
+                performed += perform(action, look, repository, services)
     return Outcome(min(again, default=None), memo, tuple(performed), tuple(wake))
 
 
-def gather(repository: Repository, world: Neighbours, *, thorough: bool = True) -> BranchFacts:
+def gather(repository: Repository, services: Services, *, thorough: bool = True) -> BranchFacts:
     """Read the branch's tip and its configuration, the manifest, and what has to be known for what they differ in.
 
     The jobs are read where their definitions have changed, and if it is to be `thorough`. Raises ConfigError when the
     configuration at the tip cannot be used: the workspace then stays as it is.
     """
-    served, databricks = repository.served, world.production.databricks
+    served, databricks = repository.served, services.production.databricks
     (tip, wanted), held, asked = reads.three(
         lambda: target_config.read(repository),
         lambda: manifest.read(served.key, databricks),
@@ -89,7 +89,7 @@ def gather(repository: Repository, world: Neighbours, *, thorough: bool = True) 
         config=wanted,
         files=(),
         manifest=held,
-        now=world.now(),
+        now=services.now(),
         rolled_back=back,
     )
     if sync.settled(held, goal) and not thorough:
@@ -102,11 +102,11 @@ def gather(repository: Repository, world: Neighbours, *, thorough: bool = True) 
     facts = replace(facts, files=files, merged=merged)
     if thorough or job_rules.moved(described, held.jobs):
         number = sync.brought_by(facts)
-        facts = replace(facts, jobs=jobs.gather(served.key, goal, described, held.jobs, world, number))
+        facts = replace(facts, jobs=jobs.gather(served.key, goal, described, held.jobs, services, number))
     removed, guarded = sync.removals(facts)
     if not removed:
         return facts
-    return replace(facts, used=_used(world), confirmed=guarded and _confirmed(facts, repository))
+    return replace(facts, used=_used(services), confirmed=guarded and _confirmed(facts, repository))
 
 
 def _merged(held: Manifest, tip: str, repository: Repository) -> tuple[tuple[int, str], ...]:
@@ -118,10 +118,10 @@ def _merged(held: Manifest, tip: str, repository: Repository) -> tuple[tuple[int
     return tuple((merged[commit], commit) for commit in reversed(commits) if commit in merged)
 
 
-def _used(world: Neighbours) -> tuple[tuple[str, int, str], ...]:
+def _used(services: Services) -> tuple[tuple[str, int, str], ...]:
     """The workspace paths that jobs run, each with the id and the name of the job."""
     return tuple(
-        (path, job.id, job.name) for job in world.production.databricks.jobs() for path in sync.runs(job.settings)
+        (path, job.id, job.name) for job in services.production.databricks.jobs() for path in sync.runs(job.settings)
     )
 
 
@@ -137,26 +137,26 @@ def _confirmed(facts: BranchFacts, repository: Repository) -> bool:
     return False
 
 
-def perform(action: Action, look: Look, repository: Repository, world: Neighbours) -> list[str]:
+def perform(action: Action, look: Look, repository: Repository, services: Services) -> list[str]:
     """Do one thing, or things side by side; says in words what was done.
 
     Raises LostLease when the subject is not ours any more.
     """
     if not isinstance(action, Together):
-        return [_perform(action, repository, world)]
+        return [_perform(action, repository, services)]
 
     def one(order: Action) -> Callable[[], str]:
         def call() -> str:
-            (mine,) = look.each((order,))
-            return _perform(mine, repository, world)
+            (mine,) = look.while_leased((order,))
+            return _perform(mine, repository, services)
 
         return call
 
-    return parallel.side_by_side([one(order) for order in action.orders], world.calls)
+    return parallel.side_by_side([one(order) for order in action.orders], services.calls)
 
 
-def _perform(action: Action, repository: Repository, world: Neighbours) -> str:
-    databricks = world.production.databricks
+def _perform(action: Action, repository: Repository, services: Services) -> str:
+    databricks = services.production.databricks
     match action:
         case WriteObject(path, source):
             content = repository.mirror.content(source.digest)
@@ -170,7 +170,7 @@ def _perform(action: Action, repository: Repository, world: Neighbours) -> str:
             databricks.remove_folder(path)
             return f"removed folder {path}, if it was empty"
         case NoteDrift() | SetAside():
-            return drift.perform(action, world)
+            return drift.perform(action, services)
         case Reply(number, body, sign):
             thread.reply(repository.azure, number, body, sign, merged=True)
             return f"told pull request {number}: {body.strip()}"

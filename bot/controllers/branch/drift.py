@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.actions import Action, NoteDrift, SetAside
 from bot.controllers import parallel
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ServiceError
 from bot.facts.branch import BranchFacts, Drift, SourceFile
 from bot.passes import Memo
@@ -26,21 +26,21 @@ class Seen:
     """
 
     owned: Mapping[str, SourceFile]
-    standing: Mapping[str, drift.Standing]
+    standing: Mapping[str, drift.WorkspaceObject]
     drifts: tuple[Drift, ...]
     contents: Mapping[str, bytes]
     unread: tuple[str, ...]
 
 
 def look_for_drift(
-    facts: BranchFacts, memo: Memo, repository: Repository, world: Neighbours
+    facts: BranchFacts, memo: Memo, repository: Repository, services: Services
 ) -> tuple[list[Action], Memo]:
     """What a pass has to do about drift, and what its memo keeps of it besides the rest.
 
     The workspace completely holds the commit that `facts` tell of, with its files.
     """
-    held, memory, now = facts.manifest, drift.recall(memo), world.now().timestamp()
-    found = _seen(facts, memory, now, repository, world)
+    held, memory, now = facts.manifest, drift.recall(memo), services.now().timestamp()
+    found = _seen(facts, memory, now, repository, services)
     drifts = tuple(drift.judged(one, memory) for one in found.drifts)
     live = held.live
     number = live.pull_request if live is not None and live.commit == held.commit else 0
@@ -48,22 +48,22 @@ def look_for_drift(
     return orders, drift.remembered(memory, found.owned, found.standing, drifts, found.unread, now)
 
 
-def perform(action: NoteDrift | SetAside, world: Neighbours) -> str:
+def perform(action: NoteDrift | SetAside, services: Services) -> str:
     """Do one thing; says in words what was done."""
     match action:
         case NoteDrift(found):
             return f"drift: {words.line(found)}"
         case SetAside(path, content, suffix):
-            world.production.databricks.write(path, content, suffix)
+            services.production.databricks.write(path, content, suffix)
             return f"kept an edit as {path}"
 
 
-def _seen(facts: BranchFacts, memory: drift.Memory, now: float, repository: Repository, world: Neighbours) -> Seen:
+def _seen(facts: BranchFacts, memory: drift.DriftMemo, now: float, repository: Repository, services: Services) -> Seen:
     folders = facts.config.folders
     owned = drift.owned(facts.manifest.files, sync.objects(folders, facts.files))
-    standing = _standing(drift.listed(owned), world)
+    standing = _standing(drift.listed(owned), services)
     asked = drift.suspects(owned, standing, memory, now)
-    read = _read(asked, owned, world)
+    read = _read(asked, owned, services)
     unread = tuple(path for path, content in read.items() if isinstance(content, ServiceError))
     drifts = drift.missing(owned, standing, folders)
     contents: dict[str, bytes] = {}
@@ -73,29 +73,29 @@ def _seen(facts: BranchFacts, memory: drift.Memory, now: float, repository: Repo
         elif isinstance(content, bytes) and not drift.untouched(owned[path], content):
             source, at = owned[path], standing[path].modified
             wanted = repository.mirror.read(facts.tip, source.path) or b""
-            edited = drift.compared(path, source, wanted, content, at, folders, world.secrets)
+            edited = drift.compared(path, source, wanted, content, at, folders, services.secrets)
             if edited is not None:
                 drifts.append(edited)
                 contents[path] = content
     changed = jobs.unlike_applied(facts.jobs) if facts.jobs else {}
-    policy, secrets = facts.config.job_drift, world.secrets
+    policy, secrets = facts.config.job_drift, services.secrets
     drifts += [drift.of_job(key, fields, policy, secrets) for key, fields in changed.items()]
     return Seen(owned, standing, tuple(drifts), contents, unread)
 
 
-def _standing(folders: Iterable[str], world: Neighbours) -> dict[str, drift.Standing]:
-    def listing(folder: str) -> Callable[[], dict[str, drift.Standing]]:
-        databricks = world.production.databricks
-        return lambda: {one.path: drift.Standing(one.kind, one.modified) for one in databricks.nodes(folder)}
+def _standing(folders: Iterable[str], services: Services) -> dict[str, drift.WorkspaceObject]:
+    def listing(folder: str) -> Callable[[], dict[str, drift.WorkspaceObject]]:
+        databricks = services.production.databricks
+        return lambda: {one.path: drift.WorkspaceObject(one.kind, one.modified) for one in databricks.nodes(folder)}
 
-    listings = parallel.side_by_side([listing(folder) for folder in folders], world.calls)
+    listings = parallel.side_by_side([listing(folder) for folder in folders], services.calls)
     return {path: node for found in listings for path, node in found.items()}
 
 
 def _read(
-    paths: Iterable[str], owned: Mapping[str, SourceFile], world: Neighbours
+    paths: Iterable[str], owned: Mapping[str, SourceFile], services: Services
 ) -> dict[str, bytes | ServiceError | None]:
-    databricks = world.production.databricks
+    databricks = services.production.databricks
 
     def reading(path: str) -> Callable[[], bytes | ServiceError | None]:
         jupyter = drift.suffix(owned[path]) == ".ipynb"
@@ -113,4 +113,4 @@ def _read(
         return call
 
     asked = list(paths)
-    return dict(zip(asked, parallel.side_by_side([reading(path) for path in asked], world.calls), strict=True))
+    return dict(zip(asked, parallel.side_by_side([reading(path) for path in asked], services.calls), strict=True))

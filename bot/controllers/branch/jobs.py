@@ -12,7 +12,7 @@ from bot.actions import ChangeJob, CreateJob, RemoveJob
 from bot.backends import cluster, project
 from bot.config.repository import MLOPS_FILE, Job, Mlops
 from bot.controllers import parallel
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError, NotFound, ProjectError, ServiceError
 from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob, SourceFile
 from bot.job_definitions import SUFFIXES, absent, read, short, together
@@ -54,7 +54,7 @@ def gather(
     commit: str,
     wanted: Mapping[str, JobDefinition],
     owned: Mapping[str, OwnedJob],
-    world: Neighbours,
+    services: Services,
     pull_request: int = 0,
     known_as: Mapping[str, str] | None = None,
 ) -> BranchJobs:
@@ -62,31 +62,31 @@ def gather(
 
     `known_as`: names that jobs may have still, by key, where theirs is not found.
     """
-    databricks = world.production.databricks
+    databricks = services.production.databricks
     keys = list(dict.fromkeys((*wanted, *owned)))
 
     def find(key: str) -> JobFacts | None:
         names = [wanted[key].name] if key in wanted else []
         return _find(databricks, owned.get(key), [*names, *filter(None, [(known_as or {}).get(key)])])
 
-    found = parallel.side_by_side([partial(find, key) for key in keys], world.calls)
+    found = parallel.side_by_side([partial(find, key) for key in keys], services.calls)
     there = dict(zip(keys, found, strict=True))
     lost = [key for key in wanted if there[key] is None and key in owned and not owned[key].id]
     if lost:
         # Created, perhaps, by a pass that was cut off before it could note the id, and called otherwise since.
         there |= _by_tags(databricks, repository_key, lost)
     going = {key: job.id for key, job in there.items() if key not in wanted and job and rule.CREATED in job.tags}
-    runs = parallel.side_by_side([partial(databricks.is_running, job) for job in going.values()], world.calls)
+    runs = parallel.side_by_side([partial(databricks.is_running, job) for job in going.values()], services.calls)
     running = frozenset(key for key, runs_now in zip(going, runs, strict=True) if runs_now)
     return BranchJobs(repository_key, commit, dict(wanted), dict(owned), there, running, pull_request)
 
 
-def perform(action: JobAction, repository_key: str, world: Neighbours) -> tuple[str, int]:
+def perform(action: JobAction, repository_key: str, services: Services) -> tuple[str, int]:
     """Do one thing; says in words what was done, and gives the job's id.
 
     Raises ServiceError when the job does not read back as it was changed.
     """
-    databricks = world.production.databricks
+    databricks = services.production.databricks
     match action:
         case CreateJob(definition, commit, pull_request):
             settings = rule.created(definition, repository_key, commit, pull_request)

@@ -6,23 +6,23 @@ from datetime import UTC, datetime
 from bot.config.repository import Job
 from bot.controllers import target_config
 from bot.controllers.branch import manifest
-from bot.controllers.services import Neighbours, Repository
-from bot.facts.branch import Live, Standing
+from bot.controllers.services import Repository, Services
+from bot.facts.branch import Live, LiveStatus
 from bot.rules import schedule
 from bot.rules.branch import drift
 from bot.rules.model import rollout
 from bot.subjects import Branch
 
 
-def standing(repository: Repository, world: Neighbours) -> Standing:
+def live_status(repository: Repository, services: Services) -> LiveStatus:
     """What the production workspace holds of a repository's target branch, and which job uses it.
 
     Raises ConfigError when the branch's configuration cannot be read.
     """
-    key, databricks = repository.served.key, world.production.databricks
+    key, databricks = repository.served.key, services.production.databricks
     tip, wanted = target_config.read(repository)
     held, asked = manifest.read(key, databricks), manifest.read_rollback(key, databricks)
-    return Standing(
+    return LiveStatus(
         repository=key,
         tip=tip,
         live=held.live,
@@ -30,28 +30,28 @@ def standing(repository: Repository, world: Neighbours) -> Standing:
         objects=held.objects,
         kept=held.kept,
         rolled_back=asked if asked is not None and asked.commit == tip else None,
-        jobs=loaded(wanted.jobs, world),
+        jobs=loaded(wanted.jobs, services),
         # What the sweep has found: to look for it now would take a call for each folder, and more.
-        edited=drift.left(world.memos.memo(Branch(key))),
+        edited=drift.left(services.memos.memo(Branch(key))),
     )
 
 
-def loaded(jobs: Sequence[Job], world: Neighbours) -> tuple[Live, ...]:
+def loaded(jobs: Sequence[Job], services: Services) -> tuple[Live, ...]:
     """What each scoring job loads, from which commit, since when, and when it runs next."""
-    return tuple(_live(job, world) for job in jobs)
+    return tuple(_live(job, services) for job in jobs)
 
 
-def _live(wanted: Job, world: Neighbours) -> Live:
-    job = world.production.databricks.job(wanted.name)
+def _live(wanted: Job, services: Services) -> Live:
+    job = services.production.databricks.job(wanted.name)
     if job is None:
         return Live(wanted.name, problem="there is no such job in the workspace")
-    following = schedule.next_run(job.schedule, world.now()) if job.schedule else None
+    following = schedule.next_run(job.schedule, services.now()) if job.schedule else None
     model, version = rollout.loaded(job)
     if not version:
         return Live(wanted.name, problem=f"no version of {wanted.model} was promoted yet", next_run=following)
     told = (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version)
     commit = job.tags.get(rollout.COMMIT, "") if told else ""
-    promoted = world.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
+    promoted = services.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
     since = next((one.updated for one in promoted if (one.name, one.version) == (model, version)), 0)
     return Live(
         wanted.name,

@@ -2,7 +2,7 @@
 
 from bot.config.repository import Job, Mlops
 from bot.controllers.model import origins
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import NotFound
 from bot.facts.model import ACCEPTED, ServingVersion
 from bot.rules.model import rollout
@@ -15,17 +15,17 @@ LONGEST = 500
 
 
 def accept(
-    number: int, who: str, reason: str, wanted: Mlops, repository: Repository, world: Neighbours
+    number: int, who: str, reason: str, wanted: Mlops, repository: Repository, services: Services
 ) -> tuple[str, tuple[str, ...], list[Model]]:
     """Accept the promoted versions that a pull request produced; gives the answer, what was done, and whom to wake.
 
     Done again, it changes nothing more and gives the same answer.
     """
-    models = world.production.models
+    models = services.production.models
     jobs: dict[tuple[str, str], list[Job]] = {}
     for job in wanted.jobs:
         chosen = rollout.serving(models.promoted(job.model, job.alias, job.stage))
-        if chosen is not None and _produced(chosen, number, repository, world):
+        if chosen is not None and _produced(chosen, number, repository, services):
             jobs.setdefault((chosen.name, chosen.version), []).append(job)
     if not jobs:
         return replies.nothing_promoted(), (), []
@@ -36,11 +36,11 @@ def accept(
     return replies.accepted_versions(told), tuple(f"accepted {name} v{version}" for name, version in jobs), woken
 
 
-def accept_version(name: str, version: str, who: str, reason: str, world: Neighbours) -> list[Model]:
+def accept_version(name: str, version: str, who: str, reason: str, services: Services) -> list[Model]:
     """Accept a version by name and number; gives what to look at then. Raises NotFound when it is not there."""
-    if world.production.models.version(name, version) is None:
+    if services.production.models.version(name, version) is None:
         raise NotFound("MLflow", f"The registry has no version {version} of {name}.")
-    world.production.models.tag_version(name, version, tag(who, reason))
+    services.production.models.tag_version(name, version, tag(who, reason))
     return [Model(name)]
 
 
@@ -49,6 +49,6 @@ def tag(who: str, reason: str) -> dict[str, str]:
     return {ACCEPTED: " ".join(visible(f"{who}: {reason}").split())[:LONGEST]}
 
 
-def _produced(chosen: ServingVersion, number: int, repository: Repository, world: Neighbours) -> bool:
-    found = origins.origin(chosen.run, repository, world)
+def _produced(chosen: ServingVersion, number: int, repository: Repository, services: Services) -> bool:
+    found = origins.origin(chosen.run, repository, services)
     return found is not None and found.repository == repository.served.key and found.pull_request == number

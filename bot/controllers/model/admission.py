@@ -7,7 +7,7 @@ from bot.config.repository import Job, Mlops
 from bot.controllers import reads
 from bot.controllers.model import origins
 from bot.controllers.runs import lifecycle, logs
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.facts.model import Admission, ModelFacts, ServingVersion, SmokeTest
 from bot.facts.runs import ProjectRun
 from bot.rules.model import admission, rollout, smoke
@@ -20,30 +20,30 @@ def gather(
     wanted: Mlops,
     commit: str,
     repository: Repository,
-    world: Neighbours,
+    services: Services,
 ) -> ModelFacts:
     """The facts with what speaks for and against a version, but not with how it was tried. `commit` is the tip."""
-    models = world.production.models
+    models = services.production.models
     version, (signature, serving), origin = reads.three(
         lambda: models.version(chosen.name, chosen.version),
-        lambda: _signatures(facts, chosen, world),
-        lambda: origins.judged(chosen.run, repository, world),
+        lambda: _signatures(facts, chosen, services),
+        lambda: origins.judged(chosen.run, repository, services),
     )
     job = facts.wanted
     test = _test(wanted, job, (chosen.name, chosen.version), commit, repository) if job else None
     return replace(facts, origin=origin, admission=Admission(version, signature, serving, test))
 
 
-def tried(facts: ModelFacts, subject: Subject, repository: Repository, world: Neighbours) -> ModelFacts:
+def tried(facts: ModelFacts, subject: Subject, repository: Repository, services: Services) -> ModelFacts:
     """The facts with how the smoke runs are by now; those of this version are looked for where none is remembered."""
     found = facts.runs
     if _to_be_tried(facts):
         found = tuple(
-            lifecycle.merge(found, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, world))
+            lifecycle.merge(found, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, services))
         )
-    looked = tuple(lifecycle.look(run, world) for run in found)
+    looked = tuple(lifecycle.look(run, services) for run in found)
     for run in looked:
-        logs.collect(run, subject, world)
+        logs.collect(run, subject, services)
     return replace(facts, runs=looked)
 
 
@@ -66,9 +66,9 @@ def _to_be_tried(facts: ModelFacts) -> bool:
     return not smoke.attempts(facts, asked.version, asked.smoke)
 
 
-def _signatures(facts: ModelFacts, chosen: ServingVersion, world: Neighbours) -> tuple[str, str]:
+def _signatures(facts: ModelFacts, chosen: ServingVersion, services: Services) -> tuple[str, str]:
     """That of a version, and that of the one which the job scores with now."""
-    models = world.production.models
+    models = services.production.models
     name, version = rollout.signed_version(facts.job) if facts.job else ("", "")
     if not version or (name, version) == (chosen.name, chosen.version):
         return models.signature(chosen.name, chosen.version), ""

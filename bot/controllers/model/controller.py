@@ -22,7 +22,7 @@ from bot.config.repository import Job, Mlops
 from bot.controllers import reads, target_config, thread
 from bot.controllers.model import admission, transition_requests
 from bot.controllers.runs import lifecycle, stop
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ServiceError
 from bot.facts.model import ModelFacts
 from bot.facts.runs import ProjectRun
@@ -36,36 +36,36 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Memory:
+class ModelMemo:
     """What a model's row keeps to save calls: the smoke runs of each job, by repository and name of the job."""
 
     runs: dict[str, tuple[ProjectRun, ...]] = field(default_factory=dict)
 
 
-_MEMORY = TypeAdapter(Memory)
+_MEMO = TypeAdapter(ModelMemo)
 
 
-def pass_over(subject: Model, look: Look, world: Neighbours) -> Outcome:
+def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
     """Gather, decide, perform, for each job that follows the model.
 
     A job is only ever pointed in the pass of what its configuration names, so
     that two models' events do not point it side by side.
     """
-    known = _MEMORY.validate_python(look.memo) if look.memo else Memory()
+    known = _MEMO.validate_python(look.memo) if look.memo else ModelMemo()
     left: dict[str, tuple[ProjectRun, ...]] = {}
     performed: list[str] = []
     wake: list[Subject] = []
     again: list[float] = []
     followed = False
-    for repository in world.repositories.values():
+    for repository in services.repositories.values():
         tip, wanted = target_config.read(repository)
         for job in wanted.jobs:
             if job.model == subject.name:
                 followed = True
                 place = f"{repository.served.key}/{job.name}"
-                facts = gather(job, wanted, tip, known.runs.get(place, ()), subject, repository, world)
+                facts = gather(job, wanted, tip, known.runs.get(place, ()), subject, repository, services)
                 found = {run.token: run for run in facts.runs}
-                for action in look.each(rollout.plan(facts, world.now())):
+                for action in look.while_leased(rollout.plan(facts, services.now())):
                     if isinstance(action, LookAgain):
                         again.append(action.seconds)
                         continue
@@ -74,7 +74,7 @@ def pass_over(subject: Model, look: Look, world: Neighbours) -> Outcome:
                         if thread.reply(repository.azure, action.number, action.body, action.sign):
                             wake.append(PullRequest(repository.served.key, action.number))
                         continue
-                    told, changed = perform(action, wanted, repository, world)
+                    told, changed = perform(action, wanted, repository, services)
                     performed += [told] if told else []
                     found.update({changed.token: changed} if changed else {})
                 if kept := admission.remembered(facts, list(found.values())):
@@ -82,12 +82,14 @@ def pass_over(subject: Model, look: Look, world: Neighbours) -> Outcome:
             elif fnmatchcase(subject.name, job.model):
                 wake.append(Model(job.model))
             if fnmatchcase(subject.name, job.model) and "*" not in subject.name:
-                for order in look.each(transition_requests.plan(subject.name, job, wanted, tip, repository, world)):
-                    told, _ = perform(order, wanted, repository, world)
+                for order in look.while_leased(
+                    transition_requests.plan(subject.name, job, wanted, tip, repository, services)
+                ):
+                    told, _ = perform(order, wanted, repository, services)
                     performed += [told] if told else []
-    memo = _MEMORY.dump_python(Memory(left), mode="json", by_alias=True) if left else {}
-    if followed and world.polls is not None:
-        again.append(world.polls)
+    memo = _MEMO.dump_python(ModelMemo(left), mode="json", by_alias=True) if left else {}
+    if followed and services.polls is not None:
+        again.append(services.polls)
     return Outcome(min(again, default=None), memo, tuple(performed), tuple(dict.fromkeys(wake)))
 
 
@@ -98,19 +100,19 @@ def gather(
     known: tuple[ProjectRun, ...],
     subject: Subject,
     repository: Repository,
-    world: Neighbours,
+    services: Services,
 ) -> ModelFacts:
     """Read what serves and the job; of a version that the job is not signed with, also all that it is judged by."""
-    facts = replace(standing(job, repository, world), runs=known)
+    facts = replace(read_job_and_versions(job, repository, services), runs=known)
     chosen = rollout.serving(facts.candidates)
     if chosen is not None and facts.job is not None and rollout.undecided(facts.job, chosen):
-        facts = admission.gather(facts, chosen, wanted, commit, repository, world)
-    return admission.tried(facts, subject, repository, world)
+        facts = admission.gather(facts, chosen, wanted, commit, repository, services)
+    return admission.tried(facts, subject, repository, services)
 
 
-def standing(job: Job, repository: Repository, world: Neighbours) -> ModelFacts:
+def read_job_and_versions(job: Job, repository: Repository, services: Services) -> ModelFacts:
     """Read the promoted versions and the job, side by side."""
-    production = world.production
+    production = services.production
     candidates, found = reads.both(
         lambda: tuple(production.models.promoted(job.model, job.alias, job.stage)),
         lambda: production.databricks.job(job.name),
@@ -126,9 +128,9 @@ def standing(job: Job, repository: Repository, world: Neighbours) -> ModelFacts:
     )
 
 
-def perform(action: Action, wanted: Mlops, repository: Repository, world: Neighbours) -> tuple[str, ProjectRun | None]:
+def perform(action: Action, wanted: Mlops, repository: Repository, services: Services) -> tuple[str, ProjectRun | None]:
     """Do one thing; says in words what was done, and how a run is after it."""
-    databricks, models = world.production.databricks, world.production.models
+    databricks, models = services.production.databricks, services.production.models
     match action:
         case PointJob(job, model, version):
             asked = {**job.parameters, "model_name": model, "model_version": version}
@@ -142,7 +144,7 @@ def perform(action: Action, wanted: Mlops, repository: Repository, world: Neighb
             databricks.update_job(job.id, {"tags": rollout.tags(action)})
             return f"tagged job {job.name}", None
         case CommentVersion(name, version, body):
-            _comment(name, version, body, world)
+            _comment(name, version, body, services)
             return f"told on {name} v{version}: {versions.tag(body)}", None
         case TagVersion(name, version, tags, needed):
             try:
@@ -153,23 +155,23 @@ def perform(action: Action, wanted: Mlops, repository: Repository, world: Neighb
                 log.warning(line("model", model=name, version=version, error=str(refused)))
             return "", None
         case StartRun():
-            run = lifecycle.start(action, repository, world)
+            run = lifecycle.start(action, repository, services)
             return f"smoke run of {action.project}: {run.cluster_run or run.reason}", run
         case CancelRun(run):
-            stopped = stop.stop(run, wanted, repository, world)
+            stopped = stop.stop(run, wanted, repository, services)
             return f"stopped the smoke run {run.cluster_run}", stopped
         case CloseRun(run):
-            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, world)
+            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, services)
         case _:
             raise AssertionError(f"a model's pass does not know {action}")
 
 
-def _comment(name: str, version: str, body: str, world: Neighbours) -> None:
+def _comment(name: str, version: str, body: str, services: Services) -> None:
     """Say it where people read it: as a comment, or as a tag where there are no comments."""
-    models = world.production.models
+    models = services.production.models
     try:
         if models.comments:
-            world.production.databricks.comment(name, version, body)
+            services.production.databricks.comment(name, version, body)
         else:
             models.tag_version(name, version, {"signalman": versions.tag(body)})
     except ServiceError as refused:

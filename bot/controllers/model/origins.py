@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from bot import run_tags
 from bot.controllers import reads
 from bot.controllers.runs import lifecycle
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import NotFound
 from bot.facts.model import Judged, Origin
 from bot.facts.pull_request import Check, PullRequestHead
@@ -12,15 +13,15 @@ from bot.rules.model import validated
 from bot.services.mlflow import RunRecord
 
 
-def origin(trained_by: str, repository: Repository, world: Neighbours) -> Origin | None:
+def origin(trained_by: str, repository: Repository, services: Services) -> Origin | None:
     """Where a version comes from that an MLflow run registered, but not what was judged; None when nobody knows it."""
-    run = lifecycle.anywhere(trained_by, world) if trained_by else None
+    run = lifecycle.anywhere(trained_by, services) if trained_by else None
     return None if run is None else _origin(run, repository)
 
 
-def judged(trained_by: str, repository: Repository, world: Neighbours) -> Origin | None:
+def judged(trained_by: str, repository: Repository, services: Services) -> Origin | None:
     """The same, with what `signalman/validate` came to where it was trained. A few calls to Azure DevOps."""
-    run = lifecycle.anywhere(trained_by, world) if trained_by else None
+    run = lifecycle.anywhere(trained_by, services) if trained_by else None
     if run is None:
         return None
     found = _origin(run, repository)
@@ -32,19 +33,19 @@ def judged(trained_by: str, repository: Repository, world: Neighbours) -> Origin
 
 def _origin(run: RunRecord, repository: Repository) -> Origin:
     tags, served = run.tags, repository.served
-    commit = tags.get(lifecycle.COMMIT) or tags.get("mlflow.source.git.commit", "")
-    if tags.get(lifecycle.REPOSITORY, served.key) != served.key:
-        return Origin(tags[lifecycle.REPOSITORY], commit, None)
-    number, kind = tags.get(lifecycle.PULL_REQUEST, ""), tags.get(lifecycle.KIND, "")
+    commit = tags.get(run_tags.COMMIT) or tags.get("mlflow.source.git.commit", "")
+    if tags.get(run_tags.REPOSITORY, served.key) != served.key:
+        return Origin(tags[run_tags.REPOSITORY], commit, None)
+    number, kind = tags.get(run_tags.PULL_REQUEST, ""), tags.get(run_tags.KIND, "")
     if number.isdigit():
-        return Origin(served.key, commit, int(number), kind == lifecycle.RETRAINING, own=not kind)
+        return Origin(served.key, commit, int(number), kind == run_tags.RETRAINING, own=not kind)
     merged = repository.azure.merged_as([commit]) if commit else {}
     return Origin(served.key, commit, merged.get(commit))
 
 
 def _own(run: RunRecord, found: Origin, repository: Repository) -> list[Judged]:
     """What was judged of the iteration that a run was made for, if its commit is that of the run."""
-    number, iteration = found.pull_request or 0, run.tags.get(lifecycle.ITERATION, "")
+    number, iteration = found.pull_request or 0, run.tags.get(run_tags.ITERATION, "")
     try:
         head, checks, me = _read(number, repository)
     except NotFound:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
-from bot import subjects
+from bot import run_tags, subjects
 from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
 from bot.controllers import target_config, thread
 from bot.controllers.runs import lifecycle, logs
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError, NotFound
 from bot.facts.model import RetrainingFacts
 from bot.facts.runs import ProjectRun
@@ -24,52 +24,52 @@ from bot.words.mask import masked
 
 
 @dataclass(frozen=True)
-class Memory:
+class RetrainingMemo:
     """What a retraining's row keeps to save calls; all of it can be read again."""
 
     commit: str = ""
     runs: tuple[ProjectRun, ...] = ()
 
 
-_MEMORY = TypeAdapter(Memory)
+_MEMO = TypeAdapter(RetrainingMemo)
 
 
-def pass_over(subject: Retraining, look: Look, world: Neighbours) -> Outcome:
+def pass_over(subject: Retraining, look: Look, services: Services) -> Outcome:
     """Gather, decide, perform."""
-    repository = world.repositories[subject.repository]
-    known = _MEMORY.validate_python(look.memo) if look.memo else Memory()
-    facts = gather(subject, known, repository, world)
+    repository = services.repositories[subject.repository]
+    known = _MEMO.validate_python(look.memo) if look.memo else RetrainingMemo()
+    facts = gather(subject, known, repository, services)
     found = {run.token: run for run in facts.runs}
     performed: list[str] = []
     look_again: float | None = None
-    for action in look.each(retraining.plan(facts, world.now())):
+    for action in look.while_leased(retraining.plan(facts, services.now())):
         match action:
             case LookAgain(seconds):
                 look_again = seconds
             case _:
-                told, changed = perform(action, repository, world)
+                told, changed = perform(action, repository, services)
                 performed += [told] if told else []
                 found.update({changed.token: changed} if changed else {})
-    left = Memory(facts.commit, tuple(found.values()))
-    return Outcome(look_again, _MEMORY.dump_python(left, mode="json", by_alias=True), tuple(performed))
+    left = RetrainingMemo(facts.commit, tuple(found.values()))
+    return Outcome(look_again, _MEMO.dump_python(left, mode="json", by_alias=True), tuple(performed))
 
 
-def gather(subject: Retraining, known: Memory, repository: Repository, world: Neighbours) -> RetrainingFacts:
+def gather(subject: Retraining, known: RetrainingMemo, repository: Repository, services: Services) -> RetrainingFacts:
     """Look at its run, or find it; before there is one, the commit is the target branch's tip."""
     found = known.runs
     if not any(run.cluster_run or run.over for run in found):
-        token = {lifecycle.TOKEN: retraining.token(subject)}
-        found = tuple(lifecycle.merge(found, lifecycle.find_retrainings(repository, world, token)))
-    found = tuple(_masked(lifecycle.look(run, world), world) for run in found)
+        token = {run_tags.TOKEN: retraining.token(subject)}
+        found = tuple(lifecycle.merge(found, lifecycle.find_retrainings(repository, services, token)))
+    found = tuple(_masked(lifecycle.look(run, services), services) for run in found)
     for run in found:
-        logs.collect(run, subject, world)
+        logs.collect(run, subject, services)
     commit = found[0].commit if found else known.commit
     return _configured(RetrainingFacts(subject, repository.served.target, commit, None, runs=found), repository)
 
 
-def _masked(run: ProjectRun, world: Neighbours) -> ProjectRun:
+def _masked(run: ProjectRun, services: Services) -> ProjectRun:
     """The run as people may read of it: its log and its reason are quoted in the answer."""
-    log, reason = (masked(visible(text), world.secrets) for text in (run.log, run.reason))
+    log, reason = (masked(visible(text), services.secrets) for text in (run.log, run.reason))
     return replace(run, log=log, reason=reason)
 
 
@@ -86,14 +86,14 @@ def _configured(facts: RetrainingFacts, repository: Repository) -> RetrainingFac
         return replace(facts, problem=str(gone))
 
 
-def perform(action: Action, repository: Repository, world: Neighbours) -> tuple[str, ProjectRun | None]:
+def perform(action: Action, repository: Repository, services: Services) -> tuple[str, ProjectRun | None]:
     """Do one thing; says in words what was done, and how the run is after it."""
     match action:
         case StartRun():
-            run = lifecycle.start(action, repository, world)
+            run = lifecycle.start(action, repository, services)
             return f"retraining of {action.project}: {run.cluster_run or run.reason}", run
         case CloseRun(run):
-            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, world)
+            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, services)
         case Answer(number, thread_id, comment, body, sign):
             said = thread.answer(repository.azure, number, thread_id, comment, body, sign)
             return (f"answered on pull request {number}: {body.splitlines()[0]}" if said else ""), None
@@ -101,9 +101,9 @@ def perform(action: Action, repository: Repository, world: Neighbours) -> tuple[
             raise AssertionError(f"a retraining's pass does not know {action}")
 
 
-def under_way(repository: Repository, world: Neighbours) -> Iterator[Retraining]:
+def under_way(repository: Repository, services: Services) -> Iterator[Retraining]:
     """The retrainings of which MLflow knows and which nobody has closed."""
-    for run in lifecycle.find_retrainings(repository, world, {}):
+    for run in lifecycle.find_retrainings(repository, services, {}):
         subject = subjects.parse(run.command)
         if not run.closed and isinstance(subject, Retraining):
             yield subject

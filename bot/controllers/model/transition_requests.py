@@ -3,33 +3,34 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bot import run_tags
 from bot.actions import Action
 from bot.config.repository import Job, Metric, Mlops
 from bot.controllers import reads
 from bot.controllers.model import admission
 from bot.controllers.pull_request import baselines
 from bot.controllers.runs import lifecycle
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.facts.model import ModelFacts, ModelVersion, RequestFacts, ServingVersion
 from bot.rules.model import rollout, transition_requests
 from bot.services.mlflow import RunRecord
 
 
 def plan(
-    name: str, job: Job, wanted: Mlops, commit: str, repository: Repository, world: Neighbours
+    name: str, job: Job, wanted: Mlops, commit: str, repository: Repository, services: Services
 ) -> Iterator[Action]:
     """The answers to the requests about a model's versions, those that were answered left out.
 
     Only the registry of a workspace knows such requests. One call for each version that is worth asking.
     """
-    models = world.production.models
+    models = services.production.models
     if job.stage is None or not models.comments:
         return
     for version in transition_requests.worth_asking(models.versions(name), job.stage):
-        asked = world.production.databricks.transition_requests(version.name, version.version)
+        asked = services.production.databricks.transition_requests(version.name, version.version)
         if unanswered := transition_requests.open(version, asked, job.stage):
             yield from transition_requests.plan(
-                replace(_facts(version, job, wanted, commit, repository, world), requests=unanswered)
+                replace(_facts(version, job, wanted, commit, repository, services), requests=unanswered)
             )
 
 
@@ -39,28 +40,28 @@ def _facts(
     wanted: Mlops,
     commit: str,
     repository: Repository,
-    world: Neighbours,
+    services: Services,
 ) -> RequestFacts:
-    found = world.production.databricks.job(job.name)
+    found = services.production.databricks.job(job.name)
     served = rollout.signed_version(found) if found else ("", "")
     model = ModelFacts(repository.served.key, job.name, found, (), wanted=job, target=repository.served.target)
     asked = ServingVersion(version.name, version.version, version.run, f"stage {job.stage}", 0, by_alias=False)
     model, (new, old) = reads.both(
-        lambda: admission.gather(model, asked, wanted, commit, repository, world),
-        lambda: _measured(version, served, world),
+        lambda: admission.gather(model, asked, wanted, commit, repository, services),
+        lambda: _measured(version, served, services),
     )
-    configured = _judged_by(wanted, job, new.tags.get(lifecycle.PROJECT, "") if new else "")
+    configured = _judged_by(wanted, job, new.tags.get(run_tags.PROJECT, "") if new else "")
     metrics, before = new.metrics if new else {}, old.metrics if old else {}
     return RequestFacts(model, (), served, metrics, before, transition_requests.compared(configured, metrics, before))
 
 
 def _measured(
-    version: ModelVersion, served: tuple[str, str], world: Neighbours
+    version: ModelVersion, served: tuple[str, str], services: Services
 ) -> tuple[RunRecord | None, RunRecord | None]:
     """The run that trained a version, and that of the version which the job scores with."""
-    now = world.production.models.version(*served) if served[1] else None
-    new = lifecycle.anywhere(version.run, world) if version.run else None
-    return new, lifecycle.anywhere(now.run, world) if now is not None and now.run else None
+    now = services.production.models.version(*served) if served[1] else None
+    new = lifecycle.anywhere(version.run, services) if version.run else None
+    return new, lifecycle.anywhere(now.run, services) if now is not None and now.run else None
 
 
 def _judged_by(wanted: Mlops, job: Job, trained: str) -> tuple[Metric, ...]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from bot.controllers.branch import live
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import NotFound
 from bot.facts.discussion import Order
 from bot.facts.pull_request import PullRequestHead, Situation
@@ -47,13 +47,13 @@ def answer(azure: AzureDevOps, number: int, given: Given, body: str) -> None:
         log.info("a command on pull request %s was gone before it was answered", number)
 
 
-def refused(given: Given, head: PullRequestHead, repository: Repository, world: Neighbours) -> str:
+def refused(given: Given, head: PullRequestHead, repository: Repository, services: Services) -> str:
     """The answer to somebody who may not give a command, by what Azure DevOps says of its teams; empty if they may."""
     if isinstance(given.asked, Mistake):
         return ""
     verb = given.asked.verb
-    teams = world.rights.teams(verb.right, repository.azure, world.now())
-    own = world.rights.commands.own
+    teams = services.rights.teams(verb.right, repository.azure, services.now())
+    own = services.rights.commands.own
     why = commands.refusal(verb, given.comment.author_id, head.author_id, teams, own=own)
     return answers.refused(given.asked.line, why) if why else ""
 
@@ -62,7 +62,7 @@ def told(
     asked: Asked | Mistake,
     situation: Situation,
     repository: Repository,
-    world: Neighbours,
+    services: Services,
     *,
     orders: Sequence[Order] = (),
     why: str = "",
@@ -77,9 +77,9 @@ def told(
     line = asked.line
     match asked.verb.name:
         case "help":
-            return answers.help_(line, commands.rows(world.rights.names()))
+            return answers.help_(line, commands.rows(services.rights.names()))
         case "status" if asked.argument:
-            return answers.live(line, live.standing(repository, world))
+            return answers.live(line, live.live_status(repository, services))
         case "status":
             return answers.status(line, situation)
         case "diff":

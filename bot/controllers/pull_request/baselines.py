@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from bot import run_tags
 from bot.config.repository import Mlops, Project, fill
 from bot.controllers.pull_request import records
 from bot.controllers.runs import lifecycle
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.facts.pull_request import Baseline, Reference
 from bot.facts.runs import ProjectRun
 from bot.rules.model import rollout
@@ -18,45 +19,47 @@ MOST = 20
 
 
 def gather(
-    config: Mlops, projects: Collection[str], repository: Repository, world: Neighbours
+    config: Mlops, projects: Collection[str], repository: Repository, services: Services
 ) -> Mapping[str, Baseline]:
     """The baseline of each of these projects, by its path."""
-    place = world.validation
+    place = services.validation
     there = place.runs.experiment(records.experiment(config))
     found: dict[str, Baseline] = {}
     for project in config.projects:
         if project.path not in projects:
             continue
         wanted = {
-            lifecycle.REPOSITORY: repository.served.key,
-            records.KIND: records.MERGED,
-            lifecycle.PROJECT: project.path,
+            run_tags.REPOSITORY: repository.served.key,
+            run_tags.KIND: run_tags.MERGED,
+            run_tags.PROJECT: project.path,
         }
         recorded = place.runs.logged(there.id, wanted, MOST) if there is not None else []
         found[project.path] = Baseline(
-            target=Reference(config.target, recorded[0].metrics, page=_page(recorded[0], world)) if recorded else None,
-            serving=_serving(project, config, recorded, world),
+            target=Reference(config.target, recorded[0].metrics, page=_page(recorded[0], services))
+            if recorded
+            else None,
+            serving=_serving(project, config, recorded, services),
             history=tuple(run.metrics for run in reversed(recorded)),
         )
     return found
 
 
-def signed(config: Mlops, run: ProjectRun, world: Neighbours) -> ProjectRun:
+def signed(config: Mlops, run: ProjectRun, services: Services) -> ProjectRun:
     """The run with its model's signature, where the project is judged by it."""
     project = next((one for one in config.projects if one.path == run.project), None)
     if project is None or project.signature == "any" or run.signature or not run.model_version:
         return run
-    return replace(run, signature=world.validation.models.signature(run.model_name, run.model_version))
+    return replace(run, signature=services.validation.models.signature(run.model_name, run.model_version))
 
 
-def _serving(project: Project, config: Mlops, recorded: Sequence[RunRecord], world: Neighbours) -> Reference | None:
+def _serving(project: Project, config: Mlops, recorded: Sequence[RunRecord], services: Services) -> Reference | None:
     """The version that serves what a project trains, measured on what the project measures on, if that was done."""
-    models = world.production.models
+    models = services.production.models
     followed = {job.model: job for job in config.jobs if follows(job.model, project)}
     candidates = [one for job in followed.values() for one in models.promoted(job.model, job.alias, job.stage)]
     chosen = rollout.serving(candidates)
-    run = lifecycle.anywhere(chosen.run, world) if chosen is not None and chosen.run else None
-    if chosen is None or run is None or run.tags.get(lifecycle.PROJECT, project.path) != project.path:
+    run = lifecycle.anywhere(chosen.run, services) if chosen is not None and chosen.run else None
+    if chosen is None or run is None or run.tags.get(run_tags.PROJECT, project.path) != project.path:
         return None
     signature = models.signature(chosen.name, chosen.version) if project.signature == "equal" else ""
     measured, comparable = _measured(project, run, recorded)
@@ -75,7 +78,7 @@ def _measured(project: Project, run: RunRecord, recorded: Sequence[RunRecord]) -
     A version that a pull request trained was measured so itself. One that was trained for production, on other data,
     is as good as what was merged last before it was trained: that is its code.
     """
-    if run.tags.get(lifecycle.PULL_REQUEST) and run.tags.get(lifecycle.TOKEN) and records.KIND not in run.tags:
+    if run.tags.get(run_tags.PULL_REQUEST) and run.tags.get(run_tags.TOKEN) and run_tags.KIND not in run.tags:
         return run, True
     before = next((one for one in recorded if one.started <= run.started), None)
     if before is not None:
@@ -91,5 +94,5 @@ def follows(pattern: str, project: Project) -> bool:
     return any(fnmatchcase(name, pattern) for name in (*made, *([project.retrain.model] if project.retrain else [])))
 
 
-def _page(run: RunRecord, world: Neighbours) -> str:
-    return world.validation.runs.run_page(run.experiment, run.id)
+def _page(run: RunRecord, services: Services) -> str:
+    return services.validation.runs.run_page(run.experiment, run.id)

@@ -2,61 +2,66 @@
 
 from collections.abc import Iterator
 
-from bot.actions import Action, ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
+from bot import run_tags
+from bot.actions import (
+    Action,
+    ArchiveExperiment,
+    ArchiveVersion,
+    DeleteExperiment,
+    DeleteRun,
+    DeleteVersion,
+)
 from bot.config.repository import Mlops, fill
-from bot.controllers.runs import lifecycle
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.facts.pull_request import Leavings, PullRequestHead
 from bot.passes import Look
 from bot.rules.model import rollout
 from bot.rules.pull_request import cleanup
 from bot.services.mlflow import Experiment
 
-ARCHIVED = "archived"
 
-
-def unattended(repository: Repository, world: Neighbours) -> Iterator[int]:
+def unattended(repository: Repository, services: Services) -> Iterator[int]:
     """The pull requests that used an experiment which nobody has tidied yet, open ones too."""
-    if world.policies.abandoned == "keep":
+    if services.policies.abandoned == "keep":
         return
-    for experiment in world.validation.runs.experiments(
-        {lifecycle.REPOSITORY: repository.served.key, lifecycle.STATE: lifecycle.OPEN}
+    for experiment in services.validation.runs.experiments(
+        {run_tags.REPOSITORY: repository.served.key, run_tags.STATE: run_tags.OPEN}
     ):
-        number = experiment.tags.get(lifecycle.PULL_REQUEST, "")
+        number = experiment.tags.get(run_tags.PULL_REQUEST, "")
         if number.isdigit():
             yield int(number)
 
 
 def tidy(
-    head: PullRequestHead, wanted: Mlops | None, look: Look, repository: Repository, world: Neighbours
+    head: PullRequestHead, wanted: Mlops | None, look: Look, repository: Repository, services: Services
 ) -> Iterator[str]:
     """Tidy up after a closed pull request; says in words what was done."""
-    if wanted is None or world.policies.abandoned == "keep":
+    if wanted is None or services.policies.abandoned == "keep":
         return
-    place = world.validation
+    place = services.validation
     experiment = place.runs.experiment(fill(wanted.experiment, user=head.author, branch=head.source))
-    if experiment is None or experiment.tags.get(lifecycle.STATE) == ARCHIVED:
+    if experiment is None or experiment.tags.get(run_tags.STATE) == run_tags.ARCHIVED:
         return
-    left = _gather(head, experiment, wanted, repository, world)
-    for action in look.each(cleanup.plan(left, world.policies.abandoned)):
-        yield _perform(action, experiment, world)
+    left = _gather(head, experiment, wanted, repository, services)
+    for action in look.while_leased(cleanup.plan(left, services.policies.abandoned)):
+        yield _perform(action, experiment, services)
 
 
 def _gather(
-    head: PullRequestHead, experiment: Experiment, wanted: Mlops, repository: Repository, world: Neighbours
+    head: PullRequestHead, experiment: Experiment, wanted: Mlops, repository: Repository, services: Services
 ) -> Leavings:
-    place = world.validation
+    place = services.validation
     every = place.runs.runs(experiment.id, {})
     ours = [
         run
         for run in every
-        if run.tags.get(lifecycle.REPOSITORY) == repository.served.key
-        and run.tags.get(lifecycle.PULL_REQUEST) == str(head.number)
+        if run.tags.get(run_tags.REPOSITORY) == repository.served.key
+        and run.tags.get(run_tags.PULL_REQUEST) == str(head.number)
     ]
     made = {run.id for run in ours}
-    models = dict.fromkeys(run.tags[lifecycle.MODEL] for run in ours if run.tags.get(lifecycle.MODEL))
+    models = dict.fromkeys(run.tags[run_tags.MODEL] for run in ours if run.tags.get(run_tags.MODEL))
     versions = tuple(one for model in models for one in place.models.versions(model) if one.run in made)
-    jobs = [world.production.databricks.job(job.name) for job in wanted.jobs] if versions else []
+    jobs = [services.production.databricks.job(job.name) for job in wanted.jobs] if versions else []
     return Leavings(
         experiment=experiment.id,
         runs=tuple(run.id for run in ours),
@@ -69,11 +74,11 @@ def _gather(
     )
 
 
-def _perform(action: Action, experiment: Experiment, world: Neighbours) -> str:
-    place = world.validation
+def _perform(action: Action, experiment: Experiment, services: Services) -> str:
+    place = services.validation
     match action:
         case ArchiveVersion(name, version):
-            place.models.archive_version(name, version, {cleanup.ARCHIVED: "its pull request was abandoned"})
+            place.models.archive_version(name, version, {run_tags.VERSION_ARCHIVED: "its pull request was abandoned"})
             return f"archived {name} v{version}"
         case DeleteVersion(name, version):
             place.models.delete_version(name, version)
@@ -82,7 +87,7 @@ def _perform(action: Action, experiment: Experiment, world: Neighbours) -> str:
             place.runs.delete_run(run)
             return f"deleted the MLflow run {run}"
         case ArchiveExperiment():
-            place.runs.tag_experiment(experiment, {lifecycle.STATE: ARCHIVED})
+            place.runs.tag_experiment(experiment, {run_tags.STATE: run_tags.ARCHIVED})
             return f"experiment {experiment.id} is archived"
         case DeleteExperiment():
             place.runs.delete_experiment(experiment.id)

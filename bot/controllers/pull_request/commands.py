@@ -8,8 +8,8 @@ from bot.config.repository import Project
 from bot.controllers.model import acceptance, rollback
 from bot.controllers.pull_request import answers as conversation
 from bot.controllers.pull_request import memo, preview
-from bot.controllers.pull_request.memo import Course
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.pull_request.memo import PassState
+from bot.controllers.services import Repository, Services
 from bot.facts.discussion import Comment
 from bot.facts.pull_request import PullRequestFacts
 from bot.facts.runs import ProjectRun
@@ -23,28 +23,30 @@ MOST_OF_A_LOG = 200_000
 """Characters: more than an answer has room for."""
 
 
-def deal(given: Given, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
+def deal(given: Given, look: Look, done: PassState, repository: Repository, services: Services) -> None:
     """Deal with one command."""
     head = done.memory.known
-    body = conversation.refused(given, head, repository, world) or _done(given, look, done, repository, world)
+    body = conversation.refused(given, head, repository, services) or _done(given, look, done, repository, services)
     conversation.answer(repository.azure, head.number, given, body)
     done.performed.append(f"answered {given.comment.author}: {body.splitlines()[0]}")
 
 
-def _done(given: Given, look: Look, done: Course, repository: Repository, world: Neighbours) -> str:
-    pr, now, asked = memo.facts(repository, done.memory, world.public_url), world.now(), given.asked
+def _done(given: Given, look: Look, done: PassState, repository: Repository, services: Services) -> str:
+    pr, now, asked = memo.facts(repository, done.memory, services.public_url), services.now(), given.asked
     if pr.head.target != pr.target:
         return answers.unavailable(asked.line)
     if isinstance(asked, Asked) and asked.verb.name == "diff":
-        done.know(preview=preview.gather(pr.head, repository, world, now))
-        pr = memo.facts(repository, done.memory, world.public_url)
+        done.know(preview=preview.gather(pr.head, repository, services, now))
+        pr = memo.facts(repository, done.memory, services.public_url)
     situation = checks.situation(pr, checks.planned(pr), now)
 
     def read_log(run: ProjectRun) -> tuple[str, str]:
-        kept, _ = world.logs.log_end(run.token, MOST_OF_A_LOG)
-        return kept or run.log, addresses.run(world.public_url, run.token)
+        kept, _ = services.logs.log_end(run.token, MOST_OF_A_LOG)
+        return kept or run.log, addresses.run(services.public_url, run.token)
 
-    told = conversation.told(asked, situation, repository, world, orders=pr.orders, why=pr.problem, read_log=read_log)
+    told = conversation.told(
+        asked, situation, repository, services, orders=pr.orders, why=pr.problem, read_log=read_log
+    )
     if told is not None or isinstance(asked, Mistake):
         return told or answers.unavailable(asked.line)
     match asked.verb.name:
@@ -53,20 +55,20 @@ def _done(given: Given, look: Look, done: Course, repository: Repository, world:
         case "rollback" if asked.argument == "sync":
             comment = given.comment
             order = f"{pr.head.number}/{comment.thread}/{comment.id}"
-            said, noted = rollback.take_back(comment.author, order, pr.head.number, repository, world)
+            said, noted = rollback.take_back(comment.author, order, pr.head.number, repository, services)
             done.wake += [Branch(pr.repository)] if noted else []
             return answers.plain(asked.line, said)
         case "rollback":
             if pr.config is None:
                 return answers.unavailable(asked.line)
-            said, performed = rollback.roll_back(asked.job, pr.config, look, repository, world)
+            said, performed = rollback.roll_back(asked.job, pr.config, look, repository, services)
             done.performed += performed
             return answers.plain(asked.line, said)
         case "override" if asked.argument.casefold() == commands.PROMOTION:
             if pr.config is None:
                 return answers.unavailable(asked.line)
             said, performed, woken = acceptance.accept(
-                pr.head.number, given.comment.author, asked.reason, pr.config, repository, world
+                pr.head.number, given.comment.author, asked.reason, pr.config, repository, services
             )
             done.performed += performed
             done.wake += woken
@@ -78,20 +80,20 @@ def _done(given: Given, look: Look, done: Course, repository: Repository, world:
     return reaction.body
 
 
-def woken(done: Course, repository: Repository, world: Neighbours) -> list[Subject]:
+def woken(done: PassState, repository: Repository, services: Services) -> list[Subject]:
     """Whom commands have woken that were accepted here, also in a pass that was cut off before it could wake them:
     retrainings, and the branch that waits for somebody to agree.
     """
     if done.talk is None:
         return []
-    pr = memo.facts(repository, done.memory, world.public_url)
+    pr = memo.facts(repository, done.memory, services.public_url)
     given = commands.accepted(done.talk, "retrain")
     found: list[Subject] = [_retraining(one, project, pr) for one, asked in given if (project := _trained(asked, pr))]
     agreed = any(order.verb == "confirm" for order in commands.orders(done.talk, pr.head.commit))
     return [*found, Branch(pr.repository)] if agreed and pr.head.merged else found
 
 
-def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: Course) -> str:
+def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: PassState) -> str:
     project = _trained(asked, pr)
     if project is None:
         return answers.unknown_project(asked.line, asked.argument, [one.name for one in _trainable(pr)])

@@ -4,14 +4,25 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.actions import Action, CancelRun, CloseRun, Illustrate, LookAgain, PutReport, Reply, SetStatus, StartRun, Wake
+from bot.actions import (
+    Action,
+    CancelRun,
+    CloseRun,
+    Illustrate,
+    LookAgain,
+    PutReport,
+    Reply,
+    SetStatus,
+    StartRun,
+    Wake,
+)
 from bot.controllers import thread
 from bot.controllers.pull_request import cleanup as leavings
 from bot.controllers.pull_request import commands as obeying
 from bot.controllers.pull_request import gather, memo, pictures, preview, records
-from bot.controllers.pull_request.memo import Course, Memory
+from bot.controllers.pull_request.memo import PassState, PullRequestMemo
 from bot.controllers.runs import lifecycle, stop
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import NotFound, ServiceError
 from bot.facts.pull_request import PullRequestFacts
 from bot.facts.runs import ProjectRun
@@ -20,32 +31,34 @@ from bot.rules.pull_request import checks, cleanup, commands
 from bot.subjects import PullRequest
 
 
-def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
+def pass_over(subject: PullRequest, look: Look, services: Services) -> Outcome:
     """Gather, decide, perform."""
-    repository = world.repositories[subject.repository]
+    repository = services.repositories[subject.repository]
     known = memo.read(look.memo)
-    done = Course(known)
+    done = PassState(known)
     try:
-        gather.gather(subject, look, done, repository, world)
-        for given in look.each(commands.open(done.talk) if done.talk else ()):
-            obeying.deal(given, look, done, repository, world)
-        gather.stand_in_line(subject, done, repository, world)
-        if look.doubtful:
-            done.wake += obeying.woken(done, repository, world)
-        for action in look.each(checks.plan(_facts(repository, done, world), world.now(), world.manners)):
-            _perform(action, done, repository, world)
-        if cleanup.due(_facts(repository, done, world)):
+        gather.gather(subject, look, done, repository, services)
+        for given in look.while_leased(commands.open(done.talk) if done.talk else ()):
+            obeying.deal(given, look, done, repository, services)
+        gather.stand_in_line(subject, done, repository, services)
+        if look.memo_may_be_behind:
+            done.wake += obeying.woken(done, repository, services)
+        for action in look.while_leased(
+            checks.plan(_facts(repository, done, services), services.now(), services.reporting)
+        ):
+            _perform(action, done, repository, services)
+        if cleanup.due(_facts(repository, done, services)):
             head, config = done.memory.known, done.memory.config
-            done.performed += records.keep(head, config, look, repository, world)
-            done.performed += leavings.tidy(head, config, look, repository, world)
+            done.performed += records.keep(head, config, look, repository, services)
+            done.performed += leavings.tidy(head, config, look, repository, services)
     except NotFound as gone:
         if gone.neighbour != "Git":
-            return _held_up(gone, look, known, done, repository, world)
+            return _held_up(gone, look, known, done, repository, services)
         # The branch moved on between the look and the run: look at what it is now.
         performed = (*done.performed, str(gone))
         return Outcome(look_again=5.0, memo={}, performed=performed, wake=tuple(done.wake))
     except ServiceError as trouble:
-        return _held_up(trouble, look, known, done, repository, world)
+        return _held_up(trouble, look, known, done, repository, services)
     return Outcome(
         look_again=done.look_again,
         memo=memo.write(done.memory),
@@ -55,13 +68,18 @@ def pass_over(subject: PullRequest, look: Look, world: Neighbours) -> Outcome:
 
 
 def _held_up(
-    trouble: ServiceError, look: Look, known: Memory, done: Course, repository: Repository, world: Neighbours
+    trouble: ServiceError,
+    look: Look,
+    known: PullRequestMemo,
+    done: PassState,
+    repository: Repository,
+    services: Services,
 ) -> Outcome:
     """Tell people whom their pull request waits for."""
     if trouble.neighbour != "Azure DevOps" and done.memory.head is not None:
-        facts = _facts(repository, done, world)
-        for action in look.each(checks.held_up(facts, trouble.neighbour, look.failures)):
-            _perform(action, done, repository, world)
+        facts = _facts(repository, done, services)
+        for action in look.while_leased(checks.held_up(facts, trouble.neighbour, look.failures)):
+            _perform(action, done, repository, services)
     return Outcome(
         look_again=trouble.retry_after,
         memo=memo.write(known.held_up(done.memory)),
@@ -70,36 +88,36 @@ def _held_up(
     )
 
 
-def _facts(repository: Repository, done: Course, world: Neighbours) -> PullRequestFacts:
-    return memo.facts(repository, done.memory, world.public_url)
+def _facts(repository: Repository, done: PassState, services: Services) -> PullRequestFacts:
+    return memo.facts(repository, done.memory, services.public_url)
 
 
-def _perform(action: Action, done: Course, repository: Repository, world: Neighbours) -> None:
+def _perform(action: Action, done: PassState, repository: Repository, services: Services) -> None:
     known = done.memory
     head = known.known
     match action:
         case SetStatus():
             _set_status(action, done, repository)
         case PutReport():
-            _put_report(action, done, repository, world)
+            _put_report(action, done, repository, services)
         case Reply(number, body, sign):
             thread.reply(repository.azure, number, body, sign)
             done.performed.append(f"told pull request {number}: {body.strip()}")
         case Illustrate(steps):
-            seen = preview.gather(head, repository, world, world.now()) if known.config else None
-            shown = pictures.attach_all(head, steps, known.baselines, repository, world)
+            seen = preview.gather(head, repository, services, services.now()) if known.config else None
+            shown = pictures.attach_all(head, steps, known.baselines, repository, services)
             done.memory = replace(known, preview=seen, pictures=shown)
             done.performed += [f"attached {one.title}" for one in shown]
         case StartRun():
-            run = lifecycle.start(action, repository, world)
+            run = lifecycle.start(action, repository, services)
             done.memory = replace(known, runs=_with(known.runs, run))
             done.performed.append(f"run of {action.project}: {run.cluster_run or run.reason}")
         case CancelRun(run):
-            stopped = stop.stop(run, known.config, repository, world)
+            stopped = stop.stop(run, known.config, repository, services)
             done.memory = replace(known, runs=_with(known.runs, stopped))
             done.performed.append(f"cancelled the run of {run.project} for {run.commit[:7]}")
         case CloseRun(run):
-            done.memory = replace(known, runs=_with(known.runs, lifecycle.close(run, world)))
+            done.memory = replace(known, runs=_with(known.runs, lifecycle.close(run, services)))
             done.performed.append(f"closed the MLflow run of {run.project}: {run.outcome}")
         case LookAgain(seconds):
             done.look_again = seconds if done.look_again is None else min(done.look_again, seconds)
@@ -109,7 +127,7 @@ def _perform(action: Action, done: Course, repository: Repository, world: Neighb
             raise AssertionError(f"a pull request's pass does not know {action}")
 
 
-def _set_status(wanted: SetStatus, done: Course, repository: Repository) -> None:
+def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> None:
     known, told = done.memory, memo.written(wanted.state, wanted.description)
     there = known.statuses.get(wanted.name, "")
     validate = wanted.name == memo.VALIDATE
@@ -127,15 +145,15 @@ def _set_status(wanted: SetStatus, done: Course, repository: Repository) -> None
     done.memory = known
 
 
-def _put_report(wanted: PutReport, done: Course, repository: Repository, world: Neighbours) -> None:
-    known, manners = done.memory, world.manners
+def _put_report(wanted: PutReport, done: PassState, repository: Repository, services: Services) -> None:
+    known, reporting = done.memory, services.reporting
     head, digest = known.known, hashlib.sha256(wanted.body.encode()).hexdigest()
-    opening = manners.failed if wanted.tone == "to do" else manners.passed
+    opening = reporting.failed if wanted.tone == "to do" else reporting.passed
     if digest != known.report or not head.thread:
         there = thread.put_report(repository.azure, wanted.number, head.thread, wanted.body, opening)
         if there != head.thread:
             known = replace(known, thread_status=opening)
-        known = replace(known, head=replace(head, thread=there), report=digest, reported=world.now())
+        known = replace(known, head=replace(head, thread=there), report=digest, reported=services.now())
         done.performed.append(f"report: {wanted.body.splitlines()[0].lstrip('# ')}")
     if wanted.tone is not None and opening != known.thread_status:
         repository.azure.set_thread_status(wanted.number, known.known.thread, opening)

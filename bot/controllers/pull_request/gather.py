@@ -10,9 +10,9 @@ from datetime import timedelta
 
 from bot.controllers import target_config, thread
 from bot.controllers.pull_request import answers, baselines, memo
-from bot.controllers.pull_request.memo import Course, Memory
+from bot.controllers.pull_request.memo import PassState, PullRequestMemo
 from bot.controllers.runs import lifecycle, logs
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError
 from bot.facts.discussion import Discussion
 from bot.facts.pull_request import PullRequestHead
@@ -30,31 +30,31 @@ That somebody closed it may be told to nobody, and a sweep lists only what is op
 """
 
 
-def gather(subject: PullRequest, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
+def gather(subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services) -> None:
     """Know what a decision needs."""
-    now, known = world.now(), done.memory
+    now, known = services.now(), done.memory
     fresh = known.read is not None and now - known.read < BELIEVED and known.known.iteration
-    if look.news or look.doubtful or not fresh:
-        _read(subject, look, done, repository, world)
+    if look.news or look.memo_may_be_behind or not fresh:
+        _read(subject, look, done, repository, services)
         done.know(read=now)
-    looked = [lifecycle.look(run, world) for run in done.memory.runs]
+    looked = [lifecycle.look(run, services) for run in done.memory.runs]
     for run in looked:
-        logs.collect(run, subject, world)
+        logs.collect(run, subject, services)
     done.know(runs=tuple(run for run in looked if _matters(run, done.memory.known)))
-    _compare(done, repository, world)
+    _compare(done, repository, services)
 
 
-def stand_in_line(subject: PullRequest, done: Course, repository: Repository, world: Neighbours) -> None:
+def stand_in_line(subject: PullRequest, done: PassState, repository: Repository, services: Services) -> None:
     """Ask for room for the runs that are to start, and give back what is not needed any more."""
-    running, wanted = checks.wanted(memo.facts(repository, done.memory, ""), world.now())
+    running, wanted = checks.wanted(memo.facts(repository, done.memory, ""), services.now())
     if running or wanted or done.memory.place:
-        place = world.line.place(subject, running, wanted, world.most_runs)
+        place = services.line.reserve_runs(subject, running, wanted, services.most_runs)
         done.know(place=place if running or wanted else None)
 
 
-def _read(subject: PullRequest, look: Look, done: Course, repository: Repository, world: Neighbours) -> None:
+def _read(subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services) -> None:
     azure, old = repository.azure, done.memory.head
-    if look.news or look.doubtful or old is None:
+    if look.news or look.memo_may_be_behind or old is None:
         done.talk = _listen(subject.number, azure)
     done.memory = _seen(done.memory, azure.pull_request(subject.number), done.talk, azure)
     head, talk = done.memory.known, done.talk
@@ -63,17 +63,17 @@ def _read(subject: PullRequest, look: Look, done: Course, repository: Repository
     if not (head.open and head.iteration):
         if done.memory.config is None and not head.open:
             done.know(**_configuration(repository))
-        done.know(runs=_runs(done.memory, repository, world))
+        done.know(runs=_runs(done.memory, repository, services))
         return
     # What was read while it was closed is no more than that.
-    doubted = look.doubtful or (old is not None and not old.open)
+    doubted = look.memo_may_be_behind or (old is not None and not old.open)
     if talk is not None and (doubted or (old is None and head.thread)):
         done.memory = _recalled(done.memory, talk, azure)
     same = old is not None and old.open and (old.iteration, old.commit) == (head.iteration, head.commit)
     if not same or done.memory.config is None:
         done.know(**_configuration(repository))
-    done.memory = _with_needs(done.memory, repository, world)
-    done.know(runs=_runs(done.memory, repository, world))
+    done.memory = _with_needs(done.memory, repository, services)
+    done.know(runs=_runs(done.memory, repository, services))
     if talk is not None and old is None and not doubted and not head.thread and _begun(done.memory, repository):
         done.memory = _recalled(done.memory, talk, azure)
 
@@ -87,7 +87,9 @@ def _listen(number: int, azure: AzureDevOps) -> Discussion:
     return talk
 
 
-def _seen(known: Memory, head: PullRequestHead, talk: Discussion | None, azure: AzureDevOps) -> Memory:
+def _seen(
+    known: PullRequestMemo, head: PullRequestHead, talk: Discussion | None, azure: AzureDevOps
+) -> PullRequestMemo:
     """What is known of the pull request itself, now that it was read."""
     old = known.head
     there = old.thread if old is not None else 0
@@ -107,12 +109,12 @@ def _seen(known: Memory, head: PullRequestHead, talk: Discussion | None, azure: 
     return replace(known, head=replace(head, changed=azure.changed(head.number, head.iteration)))
 
 
-def _recalled(known: Memory, talk: Discussion, azure: AzureDevOps) -> Memory:
+def _recalled(known: PullRequestMemo, talk: Discussion, azure: AzureDevOps) -> PullRequestMemo:
     """What is to be read on the pull request of what was said and posted there, whoever remembers it."""
     return known.recalled(azure.checks(known.known.number), commands.orders(talk, known.known.commit))
 
 
-def _begun(known: Memory, repository: Repository) -> bool:
+def _begun(known: PullRequestMemo, repository: Repository) -> bool:
     """Whether a pull request of which nothing is known may have been judged, though there is no report on it."""
     return bool(known.runs) or not checks.planned(memo.facts(repository, known, ""))
 
@@ -124,7 +126,7 @@ def _configuration(repository: Repository) -> dict[str, object]:
         return {"config": None, "problem": str(mistake)}
 
 
-def _with_needs(known: Memory, repository: Repository, world: Neighbours) -> Memory:
+def _with_needs(known: PullRequestMemo, repository: Repository, services: Services) -> PullRequestMemo:
     """What is known once everything was read that a judgement needs besides runs."""
     head, wanted = known.known, known.config
     if wanted is None or head.target != wanted.target or head.judged:
@@ -134,13 +136,13 @@ def _with_needs(known: Memory, repository: Repository, world: Neighbours) -> Mem
     touched = checks.touched(wanted, head.changed, has_serving=True, asked=checks.asked(known.orders))
     lonely = [p for p in touched if checks.wants_version(p) and not set(p.after) & {other.path for other in touched}]
     if lonely and known.serving is None:
-        models = world.validation.models
+        models = services.validation.models
         candidates = [found for job in wanted.jobs for found in models.promoted(job.model, job.alias, job.stage)]
         return replace(known, serving=rollout.serving(candidates))
     return known
 
 
-def _runs(known: Memory, repository: Repository, world: Neighbours) -> tuple[ProjectRun, ...]:
+def _runs(known: PullRequestMemo, repository: Repository, services: Services) -> tuple[ProjectRun, ...]:
     head, wanted = known.known, known.config
     if wanted is None:
         return known.runs
@@ -148,10 +150,10 @@ def _runs(known: Memory, repository: Repository, world: Neighbours) -> tuple[Pro
     first = head.open and head.iteration <= 1
     if first and not known.runs and not checks.touched(wanted, head.changed, has_serving=True):
         return known.runs
-    return tuple(lifecycle.merge(known.runs, lifecycle.find(repository, world, head, wanted)))
+    return tuple(lifecycle.merge(known.runs, lifecycle.find(repository, services, head, wanted)))
 
 
-def _compare(done: Course, repository: Repository, world: Neighbours) -> None:
+def _compare(done: PassState, repository: Repository, services: Services) -> None:
     """Know what the runs that ended well are compared with, while that decides anything."""
     known = done.memory
     config, ended = known.config, {run.project for run in known.runs if run.outcome == "succeeded"}
@@ -159,9 +161,9 @@ def _compare(done: Course, repository: Repository, world: Neighbours) -> None:
     if config is None or not known.known.open or not ended or (known.known.judged and not asked):
         return
     missing = ended - set(known.baselines)
-    done.know(runs=tuple(baselines.signed(config, run, world) for run in known.runs))
+    done.know(runs=tuple(baselines.signed(config, run, services) for run in known.runs))
     if missing:
-        done.know(baselines={**known.baselines, **baselines.gather(config, missing, repository, world)})
+        done.know(baselines={**known.baselines, **baselines.gather(config, missing, repository, services)})
 
 
 def _matters(run: ProjectRun, head: PullRequestHead) -> bool:

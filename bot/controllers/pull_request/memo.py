@@ -12,7 +12,15 @@ from bot.controllers.services import Repository
 from bot.facts.branch import Preview
 from bot.facts.discussion import Discussion, Order
 from bot.facts.model import ServingVersion
-from bot.facts.pull_request import Baseline, Check, Earlier, Picture, Place, PullRequestFacts, PullRequestHead
+from bot.facts.pull_request import (
+    Baseline,
+    Check,
+    Earlier,
+    Picture,
+    PullRequestFacts,
+    PullRequestHead,
+    QueuePosition,
+)
 from bot.facts.runs import ProjectRun
 from bot.passes import Memo
 from bot.subjects import Subject
@@ -32,7 +40,7 @@ _ENDS: Mapping[str, Literal["passed", "failed", "error"]] = {
 
 
 @dataclass(frozen=True)
-class Memory:
+class PullRequestMemo:
     """What is known of a pull request.
 
     `statuses` are those posted on the newest iteration, by name: state and text. `thread_status` is what the bot
@@ -56,7 +64,7 @@ class Memory:
     preview: Preview | None = None
     earlier: tuple[Earlier, ...] = ()
     told: Earlier | None = None
-    place: Place | None = None
+    place: QueuePosition | None = None
     read: datetime | None = None
 
     @property
@@ -66,7 +74,7 @@ class Memory:
             raise LookupError("the pull request was not read yet")
         return self.head
 
-    def moved_on(self) -> "Memory":
+    def moved_on(self) -> "PullRequestMemo":
         """What is still known when there is a newer iteration: of this one only what became of it."""
         head = self.head
         earlier = self.earlier
@@ -74,7 +82,7 @@ class Memory:
             earlier = (became, *earlier)[:MOST_EARLIER]
         return replace(self._anew(), orders=(), statuses={}, earlier=earlier)
 
-    def held_up(self, now: "Memory") -> "Memory":
+    def held_up(self, now: "PullRequestMemo") -> "PullRequestMemo":
         """What is known after a look that could not be finished: what was before it, and what people were told in it.
 
         Of a closed pull request no verdict is read, so that nothing is known better than before.
@@ -87,13 +95,13 @@ class Memory:
             kept += ["baselines", "pictures", "preview", "earlier"]
         return replace(self, head=head, read=None, **{name: getattr(now, name) for name in kept})
 
-    def obeying(self, order: Order) -> "Memory":
+    def obeying(self, order: Order) -> "PullRequestMemo":
         """What is still known once an order was accepted: its commit is no longer judged."""
         head = replace(self.known, judged=False, pending=False)
         begun = self._anew() if order.verb in ("run", "retry") else self
         return replace(begun, head=head, orders=(*self.orders, order))
 
-    def recalled(self, checks: Sequence[Check], orders: tuple[Order, ...]) -> "Memory":
+    def recalled(self, checks: Sequence[Check], orders: tuple[Order, ...]) -> "PullRequestMemo":
         """What the statuses on the pull request tell of the verdicts it was given."""
         head = self.known
         mine = {check.name: check for check in checks if check.iteration == head.iteration}
@@ -124,15 +132,15 @@ class Memory:
         state, _, told = self.statuses.get(VALIDATE, "").partition(" ")
         return Earlier(head.commit, "superseded") if state in ("", "pending") else verdict(head.commit, state, told)
 
-    def _anew(self) -> "Memory":
+    def _anew(self) -> "PullRequestMemo":
         return replace(self, reported=None, report="", baselines={}, pictures=None, preview=None, place=None)
 
 
 @dataclass
-class Course:
+class PassState:
     """How far a pass has come: what is known by now, what was said if that was read, what was done."""
 
-    memory: Memory
+    memory: PullRequestMemo
     talk: Discussion | None = None
     performed: list[str] = field(default_factory=list)
     wake: list[Subject] = field(default_factory=list)
@@ -143,7 +151,7 @@ class Course:
         self.memory = replace(self.memory, **more)
 
 
-def facts(repository: Repository, memory: Memory, pages: str) -> PullRequestFacts:
+def facts(repository: Repository, memory: PullRequestMemo, pages: str) -> PullRequestFacts:
     """What a rule may know of a pull request."""
     return PullRequestFacts(
         repository=repository.served.key,
@@ -178,14 +186,14 @@ def written(state: str, told: str) -> str:
     return f"{state} {told}"
 
 
-def read(memo: Memo) -> Memory:
+def read(memo: Memo) -> PullRequestMemo:
     """What a row keeps; nothing for an empty one."""
-    return _MEMORY.validate_python(memo) if memo else Memory()
+    return _MEMO.validate_python(memo) if memo else PullRequestMemo()
 
 
-def write(memory: Memory) -> Memo:
+def write(memory: PullRequestMemo) -> Memo:
     """What a row is to keep."""
-    found: Memo = _MEMORY.dump_python(memory, mode="json", by_alias=True)
+    found: Memo = _MEMO.dump_python(memory, mode="json", by_alias=True)
     return found
 
 
@@ -195,4 +203,4 @@ def _earlier(commit: str, check: Check | None) -> Earlier | None:
     return verdict(commit, check.state, check.told)
 
 
-_MEMORY = TypeAdapter(Memory)
+_MEMO = TypeAdapter(PullRequestMemo)

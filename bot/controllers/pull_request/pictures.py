@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ServiceError
 from bot.facts.pull_request import Baseline, Judgement, Picture, PullRequestHead, Step
 from bot.facts.runs import ProjectRun
@@ -35,7 +35,7 @@ def attach_all(
     steps: Sequence[Step],
     baselines: Mapping[str, Baseline],
     repository: Repository,
-    world: Neighbours,
+    services: Services,
 ) -> tuple[Picture, ...]:
     """Attach the pictures of all runs that have ended, and give them in the order of the steps, charts first.
 
@@ -47,7 +47,7 @@ def attach_all(
         if run is None or not run.over or run.withdrawn or not run.mlflow_run:
             continue
         before = f"{step.project.name}: " if len(steps) > 1 else ""
-        for path, content in _of_step(step, run, baselines.get(step.project.path), head, world):
+        for path, content in _of_step(step, run, baselines.get(step.project.path), head, services):
             if len(found) == MOST:
                 return tuple(found)
             name = attachment.picture(step.project.path, run.commit, run.mlflow_run, path, content)
@@ -63,14 +63,14 @@ def attach_all(
 
 
 def _of_step(
-    step: Step, run: ProjectRun, baseline: Baseline | None, head: PullRequestHead, world: Neighbours
+    step: Step, run: ProjectRun, baseline: Baseline | None, head: PullRequestHead, services: Services
 ) -> Iterator[tuple[str, bytes]]:
     judged = next((one for one in step.judgements if one.bound is not None), next(iter(step.judgements), None))
     if judged is not None:
         drawn = _chart(judged, baseline or Baseline(), head.target)
         if drawn is not None:
             yield judged.metric.name, drawn
-    yield from _drawn(run, world)
+    yield from _drawn(run, services)
 
 
 def _chart(judged: Judgement, baseline: Baseline, target: str) -> bytes | None:
@@ -82,9 +82,9 @@ def _chart(judged: Judgement, baseline: Baseline, target: str) -> bytes | None:
     return chart(name, judged.metric.goal, history, judged.value, judged.bound, judged.serving, target)
 
 
-def _drawn(run: ProjectRun, world: Neighbours) -> Iterator[tuple[str, bytes]]:
+def _drawn(run: ProjectRun, services: Services) -> Iterator[tuple[str, bytes]]:
     """What a run drew: the first of its pictures that can be shown."""
-    mlflow = world.validation.runs
+    mlflow = services.validation.runs
     try:
         paths = sorted(mlflow.pictures(run.mlflow_run, LARGEST))
     except ServiceError as away:

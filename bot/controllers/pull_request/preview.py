@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.controllers import target_config
 from bot.controllers.branch import jobs, manifest
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.branch import OwnedJob, Preview
 from bot.facts.pull_request import PullRequestHead
@@ -13,18 +13,18 @@ from bot.rules.branch import jobs as rule
 from bot.rules.branch import preview
 
 
-def gather(head: PullRequestHead, repository: Repository, world: Neighbours, now: datetime) -> Preview:
+def gather(head: PullRequestHead, repository: Repository, services: Services, now: datetime) -> Preview:
     """What a merge of this head would change in the workspace.
 
     Raises nothing of a neighbour's: a preview that cannot be made says why, and holds up no verdict.
     """
     try:
-        return _compared(head, repository, world, now)
+        return _compared(head, repository, services, now)
     except (ConfigError, ServiceError) as reason:
         return Preview(problem=str(reason))
 
 
-def _compared(head: PullRequestHead, repository: Repository, world: Neighbours, now: datetime) -> Preview:
+def _compared(head: PullRequestHead, repository: Repository, services: Services, now: datetime) -> Preview:
     try:
         merge, source = repository.mirror.bring_merge(head.number)
     except NotFound:
@@ -44,12 +44,12 @@ def _compared(head: PullRequestHead, repository: Repository, world: Neighbours, 
         after = _content(merge, repository)
     except ConfigError as mistakes:
         return preview.unreadable(str(mistakes).splitlines(), had)
-    noted = manifest.read(repository.served.key, world.production.databricks)
+    noted = manifest.read(repository.served.key, services.production.databricks)
     known = preview.known(before, after)
     owned = {key: OwnedJob(0, rule.owned_by(one)) for key, one in known.items()}
     owned |= {key: replace(one, id=noted.jobs[key].id) for key, one in owned.items() if key in noted.jobs}
     names = {key: one.name for key, one in known.items()}
-    found = jobs.gather(repository.served.key, merge, after.jobs, owned, world, known_as=names)
+    found = jobs.gather(repository.served.key, merge, after.jobs, owned, services, known_as=names)
     # A merge that repairs the target branch brings all that the workspace has waited for.
     return preview.preview(noted.files if held is None else held, before, after, found, now)
 

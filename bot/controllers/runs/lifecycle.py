@@ -11,28 +11,18 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from bot import run_tags
 from bot.actions import StartRun
 from bot.backends import cluster
 from bot.backends.run import MLFLOW_STATUS, Submission
 from bot.config.repository import Mlops, fill
-from bot.controllers.services import Neighbours, Place, Repository
+from bot.controllers.services import Repository, Services, Workspace
 from bot.errors import NotFound, ProjectError
 from bot.facts.pull_request import PullRequestHead
 from bot.facts.runs import ProjectRun
 from bot.services.mlflow import RunRecord
 from bot.words.escape import visible
 from bot.words.mask import masked
-
-TOKEN, REPOSITORY, PULL_REQUEST = "signalman.token", "signalman.repository", "signalman.pull_request"
-COMMIT, ITERATION = "signalman.commit", "signalman.iteration"
-PROJECT, MODEL = "signalman.project", "signalman.model"
-BACKEND, CLUSTER_RUN = "signalman.backend", "signalman.cluster_run"
-WITHDRAWN, CLOSED = "signalman.withdrawn", "signalman.closed"
-KIND, RETRAINING, SMOKE = "signalman.kind", "retraining", "smoke"
-COMMAND, JOB = "signalman.command", "signalman.job"
-"""The tags of a run made in production: the key of its subject, and the job that a smoke run is made for."""
-STATE, OPEN = "signalman.state", "open"
-"""The tag of an experiment that a pull request uses; it carries repository and pull request too."""
 
 MOST_SMOKES = 50
 """So many of a job's last smoke runs are looked at."""
@@ -41,37 +31,45 @@ UNDER_WAY = ("RUNNING", "SCHEDULED")
 """The states of an MLflow run that has not ended."""
 
 
-def find(repository: Repository, world: Neighbours, head: PullRequestHead, config: Mlops) -> list[ProjectRun]:
+def find(repository: Repository, services: Services, head: PullRequestHead, config: Mlops) -> list[ProjectRun]:
     """The bot's runs for this iteration of an open pull request, and all that are not closed, by their tags."""
-    experiment = world.validation.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
+    experiment = services.validation.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
     if experiment is None:
         return []
-    tags = {REPOSITORY: repository.served.key, PULL_REQUEST: str(head.number)}
-    every = [run for run in world.validation.runs.runs(experiment.id, tags) if TOKEN in run.tags]
+    tags = {run_tags.REPOSITORY: repository.served.key, run_tags.PULL_REQUEST: str(head.number)}
+    every = [run for run in services.validation.runs.runs(experiment.id, tags) if run_tags.TOKEN in run.tags]
     return [
-        _read(run, world)
+        _read(run, services)
         for run in sorted(every, key=_precedence)
-        if (head.open and run.tags.get(ITERATION) == str(head.iteration)) or CLOSED not in run.tags
+        if (head.open and run.tags.get(run_tags.ITERATION) == str(head.iteration)) or run_tags.CLOSED not in run.tags
     ]
 
 
-def find_retrainings(repository: Repository, world: Neighbours, tags: Mapping[str, str]) -> list[ProjectRun]:
+def find_retrainings(repository: Repository, services: Services, tags: Mapping[str, str]) -> list[ProjectRun]:
     """The retrainings of a repository that carry these tags."""
-    place = world.production
-    wanted = {REPOSITORY: repository.served.key, KIND: RETRAINING}
+    place = services.production
+    wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.RETRAINING}
     every = [run for one in place.runs.experiments(wanted) for run in place.runs.runs(one.id, {**wanted, **tags})]
-    return [_read(run, world) for run in sorted(every, key=_precedence) if TOKEN in run.tags and COMMAND in run.tags]
+    return [
+        _read(run, services)
+        for run in sorted(every, key=_precedence)
+        if run_tags.TOKEN in run.tags and run_tags.COMMAND in run.tags
+    ]
 
 
-def find_smokes(experiment: str, job: str, repository: Repository, world: Neighbours) -> list[ProjectRun]:
+def find_smokes(experiment: str, job: str, repository: Repository, services: Services) -> list[ProjectRun]:
     """The last smoke runs that were made for a job."""
-    place = world.production
+    place = services.production
     found = place.runs.experiment(experiment)
     if found is None:
         return []
-    wanted = {REPOSITORY: repository.served.key, KIND: SMOKE, JOB: job}
+    wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.SMOKE, run_tags.JOB: job}
     every = place.runs.logged(found.id, wanted, MOST_SMOKES)
-    return [_read(run, world) for run in sorted(every, key=_precedence) if TOKEN in run.tags and COMMAND in run.tags]
+    return [
+        _read(run, services)
+        for run in sorted(every, key=_precedence)
+        if run_tags.TOKEN in run.tags and run_tags.COMMAND in run.tags
+    ]
 
 
 def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[ProjectRun]:
@@ -90,16 +88,16 @@ def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[Proj
     return list(runs.values())
 
 
-def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
+def look(run: ProjectRun, services: Services) -> ProjectRun:
     """How far a run is by now, with its results once it has ended."""
     if run.over or not run.cluster_run:
         return run
-    place = place_of(run.command, world)
+    place = place_of(run.command, services)
     try:
         sight = place.backends[run.backend].look(run.cluster_run)
     except NotFound as gone:
         # A backend forgets old runs; what MLflow says of one that ended is all that is left of it, and stays.
-        return replace(run, outcome="no cluster", reason=str(gone), ended=world.now(), closed=_ended(run, world))
+        return replace(run, outcome="no cluster", reason=str(gone), ended=services.now(), closed=_ended(run, services))
     run = replace(run, run_page=sight.page or run.run_page, started=sight.started or run.started)
     if sight.outcome is None:
         return run
@@ -110,23 +108,23 @@ def look(run: ProjectRun, world: Neighbours) -> ProjectRun:
     return replace(
         run,
         outcome=sight.outcome,
-        withdrawn=WITHDRAWN in found.tags,
-        reason=_safe(sight.reason, world),
-        log=_safe(sight.log, world),
+        withdrawn=run_tags.WITHDRAWN in found.tags,
+        reason=_safe(sight.reason, services),
+        log=_safe(sight.log, services),
         log_lines=sight.lines,
-        ended=sight.ended or world.now(),
+        ended=sight.ended or services.now(),
         metrics=dict(found.metrics),
         model_version=ours[1] if ours else "",
         model_page=place.models.model_page(*ours) if ours else "",
     )
 
 
-def _safe(text: str, world: Neighbours) -> str:
+def _safe(text: str, services: Services) -> str:
     """What a project wrote, without what can do harm: colours, and secrets, which colours might tear apart."""
-    return masked(visible(text), world.secrets)
+    return masked(visible(text), services.secrets)
 
 
-def start(order: StartRun, repository: Repository, world: Neighbours) -> ProjectRun:
+def start(order: StartRun, repository: Repository, services: Services) -> ProjectRun:
     """Start a run, or find the one that this order started before.
 
     A project that cannot be run as it stands is a run that failed. Raises
@@ -142,17 +140,17 @@ def start(order: StartRun, repository: Repository, world: Neighbours) -> Project
         try:
             repository.mirror.export(order.commit, order.project, folder)
         except NotFound:
-            return _refused(run, f"the folder {order.project} is not there at {order.commit[:7]}", world)
+            return _refused(run, f"the folder {order.project} is not there at {order.commit[:7]}", services)
         try:
             machines = {} if order.backend == "local" else cluster.cluster(folder, order.cluster)
-            return _submit(order, run, folder, machines, repository, world)
+            return _submit(order, run, folder, machines, repository, services)
         except ProjectError as mistake:
-            return _refused(run, str(mistake), world)
+            return _refused(run, str(mistake), services)
 
 
-def anywhere(run: str, world: Neighbours) -> RunRecord | None:
+def anywhere(run: str, services: Services) -> RunRecord | None:
     """An MLflow run of either workspace; None when neither has it."""
-    for place in (world.production, world.validation):
+    for place in (services.production, services.validation):
         try:
             return place.runs.run(run)
         except NotFound:
@@ -160,27 +158,27 @@ def anywhere(run: str, world: Neighbours) -> RunRecord | None:
     return None
 
 
-def close(run: ProjectRun, world: Neighbours) -> ProjectRun:
+def close(run: ProjectRun, services: Services) -> ProjectRun:
     """Let the MLflow run show the true outcome, whatever the project itself wrote there.
 
     That this is done is told by a tag, not by its status: a project may end its MLflow run long before it ends itself.
     """
     if run.mlflow_run:
         status = MLFLOW_STATUS[run.outcome or "failed"]
-        place = place_of(run.command, world)
-        place.runs.end(run.mlflow_run, status, run.ended or world.now())
-        place.runs.tag(run.mlflow_run, {CLOSED: status})
+        place = place_of(run.command, services)
+        place.runs.end(run.mlflow_run, status, run.ended or services.now())
+        place.runs.tag(run.mlflow_run, {run_tags.CLOSED: status})
     return replace(run, closed=True)
 
 
-def note(mlflow_run: str, cluster_run: str, place: Place) -> None:
+def note(mlflow_run: str, cluster_run: str, place: Workspace) -> None:
     """Write down where a run is, so that whoever loses the memo finds it."""
-    place.runs.tag(mlflow_run, {CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
+    place.runs.tag(mlflow_run, {run_tags.CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
 
 
-def withdraw(run: ProjectRun, world: Neighbours) -> None:
+def withdraw(run: ProjectRun, services: Services) -> None:
     """Write down that the bot itself is about to stop a run, and nobody else."""
-    place_of(run.command, world).runs.tag(run.mlflow_run, {WITHDRAWN: "true"})
+    place_of(run.command, services).runs.tag(run.mlflow_run, {run_tags.WITHDRAWN: "true"})
 
 
 def _submit(
@@ -189,39 +187,39 @@ def _submit(
     folder: Path,
     machines: dict[str, object],
     repository: Repository,
-    world: Neighbours,
+    services: Services,
 ) -> ProjectRun:
-    place = place_of(order.command, world)
+    place = place_of(order.command, services)
     if place.runs.workspace:
         place.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
-    number = {PULL_REQUEST: str(order.number)} if order.number else {}
-    kind = {KIND: order.kind} if order.kind else {**number, STATE: OPEN}
+    number = {run_tags.PULL_REQUEST: str(order.number)} if order.number else {}
+    kind = {run_tags.KIND: order.kind} if order.kind else {**number, run_tags.STATE: run_tags.OPEN}
     # All repositories share the one of smoke runs.
-    whom = {} if order.kind == SMOKE else {REPOSITORY: repository.served.key}
+    whom = {} if order.kind == run_tags.SMOKE else {run_tags.REPOSITORY: repository.served.key}
     experiment = place.runs.make_experiment(order.experiment, {**whom, **kind})
-    earlier = place.runs.runs(experiment, {TOKEN: order.token})
+    earlier = place.runs.runs(experiment, {run_tags.TOKEN: order.token})
     tags = {
-        TOKEN: order.token,
-        REPOSITORY: repository.served.key,
+        run_tags.TOKEN: order.token,
+        run_tags.REPOSITORY: repository.served.key,
         **number,
-        COMMIT: order.commit,
-        ITERATION: str(order.iteration),
-        PROJECT: order.project,
-        MODEL: order.model,
-        BACKEND: order.backend,
+        run_tags.COMMIT: order.commit,
+        run_tags.ITERATION: str(order.iteration),
+        run_tags.PROJECT: order.project,
+        run_tags.MODEL: order.model,
+        run_tags.BACKEND: order.backend,
         "mlflow.source.type": "PROJECT",
         "mlflow.source.name": f"{repository.served.url}#{order.project}",
         "mlflow.source.git.commit": order.commit,
         "mlflow.source.git.branch": order.source,
         "mlflow.project.entryPoint": order.entry_point,
         "mlflow.project.backend": order.backend,
-        **({KIND: order.kind, COMMAND: order.command} if order.kind else {}),
+        **({run_tags.KIND: order.kind, run_tags.COMMAND: order.command} if order.kind else {}),
         **order.labels,
     }
     whose = order.source if order.command else f"!{order.number}"
     name = f"{folder.name} {whose} {order.commit[:7]}"
     first = min(earlier, key=_precedence, default=None)
-    mlflow_run = first.id if first else place.runs.start(experiment, name, world.now(), tags)
+    mlflow_run = first.id if first else place.runs.start(experiment, name, services.now(), tags)
     submission = Submission(
         token=order.token,
         name=f"signalman {repository.served.key} {whose} {folder.name} {order.commit[:7]}",
@@ -231,7 +229,7 @@ def _submit(
         cluster=machines,
         timeout=order.timeout,
         environment={
-            **world.run_environment,
+            **services.run_environment,
             "MLFLOW_RUN_ID": mlflow_run,
             "MLFLOW_EXPERIMENT_ID": experiment,
         },
@@ -247,55 +245,55 @@ def _submit(
         experiment=experiment,
         mlflow_page=place.runs.run_page(experiment, mlflow_run),
         model_name=order.model,
-        started=world.now(),
+        started=services.now(),
     )
     try:
         cluster_run = place.backends[order.backend].submit(submission)
     except ProjectError as mistake:
-        return replace(_refused(run, str(mistake), world), closed=False)
+        return replace(_refused(run, str(mistake), services), closed=False)
     note(mlflow_run, cluster_run, place)
     return replace(run, cluster_run=cluster_run)
 
 
-def place_of(command: str, world: Neighbours) -> Place:
+def place_of(command: str, services: Services) -> Workspace:
     """Where a run is made: what a pull request changed never in the production workspace."""
-    return world.production if command else world.validation
+    return services.production if command else services.validation
 
 
 def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
     """Which of several MLflow runs under one token is the run: the one that got to a cluster, or the first."""
-    return CLUSTER_RUN not in run.tags, run.status not in UNDER_WAY, run.started, run.id
+    return run_tags.CLUSTER_RUN not in run.tags, run.status not in UNDER_WAY, run.started, run.id
 
 
-def _ended(run: ProjectRun, world: Neighbours) -> bool:
+def _ended(run: ProjectRun, services: Services) -> bool:
     try:
-        return place_of(run.command, world).runs.run(run.mlflow_run).status not in UNDER_WAY
+        return place_of(run.command, services).runs.run(run.mlflow_run).status not in UNDER_WAY
     except NotFound:
         return True
 
 
-def _refused(run: ProjectRun, reason: str, world: Neighbours) -> ProjectRun:
-    now = world.now()
+def _refused(run: ProjectRun, reason: str, services: Services) -> ProjectRun:
+    now = services.now()
     return replace(run, outcome="failed", reason=reason, closed=True, started=run.started or now, ended=now)
 
 
-def _read(run: RunRecord, world: Neighbours) -> ProjectRun:
+def _read(run: RunRecord, services: Services) -> ProjectRun:
     tags = run.tags
-    never_ran = CLOSED in tags and CLUSTER_RUN not in tags
+    never_ran = run_tags.CLOSED in tags and run_tags.CLUSTER_RUN not in tags
     return ProjectRun(
-        token=tags[TOKEN],
-        project=tags.get(PROJECT, ""),
-        commit=tags.get(COMMIT, ""),
-        iteration=int(tags.get(ITERATION, "0")),
-        backend=tags.get(BACKEND, "databricks-jobs"),
+        token=tags[run_tags.TOKEN],
+        project=tags.get(run_tags.PROJECT, ""),
+        commit=tags.get(run_tags.COMMIT, ""),
+        iteration=int(tags.get(run_tags.ITERATION, "0")),
+        backend=tags.get(run_tags.BACKEND, "databricks-jobs"),
         mlflow_run=run.id,
         experiment=run.experiment,
-        mlflow_page=place_of(tags.get(COMMAND, ""), world).runs.run_page(run.experiment, run.id),
-        model_name=tags.get(MODEL, ""),
-        cluster_run=tags.get(CLUSTER_RUN, ""),
+        mlflow_page=place_of(tags.get(run_tags.COMMAND, ""), services).runs.run_page(run.experiment, run.id),
+        model_name=tags.get(run_tags.MODEL, ""),
+        cluster_run=tags.get(run_tags.CLUSTER_RUN, ""),
         outcome=("cancelled" if run.status == "KILLED" else "failed") if never_ran else None,
-        closed=CLOSED in tags,
-        withdrawn=WITHDRAWN in tags,
+        closed=run_tags.CLOSED in tags,
+        withdrawn=run_tags.WITHDRAWN in tags,
         started=run.started,
-        command=tags.get(COMMAND, ""),
+        command=tags.get(run_tags.COMMAND, ""),
     )

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.backends.run import Written
+from bot.backends.run import LogChunk
 from bot.controllers.runs import lifecycle
-from bot.controllers.services import Neighbours
+from bot.controllers.services import Services
 from bot.errors import NotFound
 from bot.facts.runs import ProjectRun
 from bot.log import line
@@ -27,7 +27,7 @@ LONGEST_UNFINISHED = 64 * 1024
 _STEP = 4096
 
 
-def collect(run: ProjectRun, subject: Subject, world: Neighbours) -> None:
+def collect(run: ProjectRun, subject: Subject, services: Services) -> None:
     """Write a run down for the pages, and bring what is new of its log; once it has ended, all of it.
 
     Cheap where there is nothing to bring: one read of the database, and one of the backend while the run goes on.
@@ -37,23 +37,23 @@ def collect(run: ProjectRun, subject: Subject, world: Neighbours) -> None:
         return
 
     def mask(text: str) -> str:
-        return masked(_visible(text), world.secrets)
+        return masked(_visible(text), services.secrets)
 
     try:
-        known = world.logs.note_run(subject, replace(run, reason=mask(run.reason)))
+        known = services.logs.note_run(subject, replace(run, reason=mask(run.reason)))
         if known.log_whole:
             return
         if run.over:
-            _bring_whole(run, known, mask, world)
+            _bring_whole(run, known, mask, services)
         elif run.cluster_run:
-            _bring_new(run, known, mask, world)
+            _bring_new(run, known, mask, services)
     except Exception as trouble:  # Whatever it is, the run itself is not to be kept waiting for it.
         log.warning(line("log", run=run.token, project=run.project, error=f"{type(trouble).__name__}: {trouble}"))
 
 
-def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], world: Neighbours) -> None:
+def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services) -> None:
     part = (
-        lifecycle.place_of(run.command, world)
+        lifecycle.place_of(run.command, services)
         .backends[run.backend]
         .live_log(run.cluster_run, run.token, known.log_read)
     )
@@ -65,24 +65,26 @@ def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], wo
     if start > known.log_read:
         missed = start - known.log_read
         text = f"\n… {missed} bytes were written too fast to be read; they are here when the run has ended …\n\n{text}"
-    world.logs.add_log(run.token, known.log_read, start + len(content), text)
+    services.logs.add_log(run.token, known.log_read, start + len(content), text)
 
 
-def _bring_whole(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], world: Neighbours) -> None:
-    whole = Written(b"")
+def _bring_whole(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services) -> None:
+    whole = LogChunk(b"")
     if run.cluster_run:
         try:
-            whole = lifecycle.place_of(run.command, world).backends[run.backend].whole_log(run.cluster_run, run.token)
+            whole = (
+                lifecycle.place_of(run.command, services).backends[run.backend].whole_log(run.cluster_run, run.token)
+            )
         except NotFound:  # The backend forgot the run; what was read of it is all there is.
             log.info(line("log", run=run.token, note="nobody has it any more"))
     _, content = _from_a_line(whole)
     if content or not known.log_size:
-        world.logs.put_log(run.token, mask(content.decode("utf-8", "replace")), cut=whole.cut)
+        services.logs.put_log(run.token, mask(content.decode("utf-8", "replace")), cut=whole.cut)
     else:
-        world.logs.put_log(run.token, None)
+        services.logs.put_log(run.token, None)
 
 
-def _from_a_line(part: Written) -> tuple[int, bytes]:
+def _from_a_line(part: LogChunk) -> tuple[int, bytes]:
     """A part without the rest of a line, whose beginning is not in it; and where in the log it then begins."""
     skipped = part.content.find(b"\n") + 1 if part.cut else 0
     return part.start + skipped, part.content[skipped:]

@@ -14,7 +14,7 @@ from bot.backends import cluster
 from bot.backends.run import Submission
 from bot.config.repository import Mlops
 from bot.controllers.runs import lifecycle
-from bot.controllers.services import Neighbours, Repository
+from bot.controllers.services import Repository, Services
 from bot.errors import NotFound, ProjectError
 from bot.facts.runs import ProjectRun
 
@@ -23,26 +23,26 @@ _NOTHING = 'name: nothing\nentry_points: {main: {command: "sleep 60"}}\n'
 _LIMIT = 600.0
 
 
-def stop(run: ProjectRun, config: Mlops | None, repository: Repository, world: Neighbours) -> ProjectRun:
+def stop(run: ProjectRun, config: Mlops | None, repository: Repository, services: Services) -> ProjectRun:
     """Ask the backend to stop a run; the next look tells how it ended."""
     if not run.withdrawn:
-        lifecycle.withdraw(run, world)
+        lifecycle.withdraw(run, services)
         run = replace(run, withdrawn=True)
     if not run.cluster_run:
-        run = _found(run, config, repository, world)
+        run = _found(run, config, repository, services)
     if run.cluster_run:
         with contextlib.suppress(NotFound):  # Gone is as good as stopped.
-            lifecycle.place_of(run.command, world).backends[run.backend].cancel(run.cluster_run)
+            lifecycle.place_of(run.command, services).backends[run.backend].cancel(run.cluster_run)
     return run
 
 
-def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world: Neighbours) -> ProjectRun:
+def _found(run: ProjectRun, config: Mlops | None, repository: Repository, services: Services) -> ProjectRun:
     """The run with its id at the backend, or as cancelled when it cannot have got there.
 
     What is submitted does nothing: if the backend never heard of the token, that
     is what runs until it is stopped, and not a project that nobody waits for.
     """
-    place = lifecycle.place_of(run.command, world)
+    place = lifecycle.place_of(run.command, services)
     named = {project.path: project.cluster for project in config.projects} if config else {}
     file = named.get(run.project, "cluster.json")
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
@@ -65,7 +65,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, world:
                 )
             )
         except (NotFound, ProjectError):
-            return replace(run, outcome="cancelled", ended=world.now())
+            return replace(run, outcome="cancelled", ended=services.now())
     lifecycle.note(run.mlflow_run, found, place)
     return replace(run, cluster_run=found)
 

@@ -34,7 +34,7 @@ _CELLS_APART = "\n\n# COMMAND ----------\n\n"
 
 
 @dataclass(frozen=True)
-class Standing:
+class WorkspaceObject:
     """What stands at a path of the workspace: `notebook`, `file`, `folder` or `other`, and when it was modified."""
 
     kind: str
@@ -42,7 +42,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Memory:
+class DriftMemo:
     """What was seen before: `checked` is the newest modification that was compared, by the workspace's clock, and
     `whole` when everything was, in seconds since 1970. `again`: paths to compare in any case. `told`: edits that
     were told. `restored`: what was put back in the last look, and the digest of what it read before.
@@ -55,11 +55,11 @@ class Memory:
     restored: Mapping[str, str] = field(default_factory=dict)
 
 
-def recall(memo: Mapping[str, Any]) -> Memory:
+def recall(memo: Mapping[str, Any]) -> DriftMemo:
     """Read what a branch's memo keeps; nothing where it keeps nothing of the kind."""
     found: Any = memo.get(MEMO)
     try:
-        return Memory(
+        return DriftMemo(
             int(found["checked"]),
             float(found["whole"]),
             frozenset(map(str, (*found["objects"], *found["again"]))),
@@ -67,7 +67,7 @@ def recall(memo: Mapping[str, Any]) -> Memory:
             {str(place): str(digest) for place, digest in found["restored"].items()},
         )
     except (TypeError, KeyError, ValueError, AttributeError):
-        return Memory()
+        return DriftMemo()
 
 
 def left(memo: Mapping[str, Any]) -> Edited:
@@ -94,7 +94,7 @@ def listed(owned: Iterable[str]) -> tuple[str, ...]:
 
 
 def suspects(
-    owned: Mapping[str, SourceFile], standing: Mapping[str, Standing], memory: Memory, now: float
+    owned: Mapping[str, SourceFile], standing: Mapping[str, WorkspaceObject], memory: DriftMemo, now: float
 ) -> tuple[str, ...]:
     """The objects that have to be read: those that may have been edited since they were last compared."""
     every = overdue(memory, now)
@@ -107,13 +107,13 @@ def suspects(
     )
 
 
-def overdue(memory: Memory, now: float) -> bool:
+def overdue(memory: DriftMemo, now: float) -> bool:
     """Whether everything is compared, whatever the workspace's clock says."""
     return not memory.checked or not 0 <= now - memory.whole < DAY
 
 
 def missing(
-    owned: Mapping[str, SourceFile], standing: Mapping[str, Standing], folders: Sequence[Folder]
+    owned: Mapping[str, SourceFile], standing: Mapping[str, WorkspaceObject], folders: Sequence[Folder]
 ) -> list[Drift]:
     """What is not there, or is something else."""
     found: list[Drift] = []
@@ -189,7 +189,7 @@ def of_job(key: str, changed: Mapping[str, tuple[Any, Any]], policy: Policy, sec
     )
 
 
-def judged(drift: Drift, memory: Memory) -> Drift:
+def judged(drift: Drift, memory: DriftMemo) -> Drift:
     """The same with what is done about it.
 
     An object that reads as it did before it was put back is left alone: to put it back for ever would help nobody. A
@@ -205,7 +205,7 @@ def plan(
     drifts: Sequence[Drift],
     owned: Mapping[str, SourceFile],
     contents: Mapping[str, bytes],
-    memory: Memory,
+    memory: DriftMemo,
     commit: str,
     pull_request: int,
 ) -> list[Action]:
@@ -239,9 +239,9 @@ def _tellings(drifts: Sequence[Drift]) -> list[list[Drift]]:
 
 
 def remembered(
-    memory: Memory,
+    memory: DriftMemo,
     owned: Iterable[str],
-    standing: Mapping[str, Standing],
+    standing: Mapping[str, WorkspaceObject],
     drifts: Sequence[Drift],
     unread: Collection[str],
     now: float,
@@ -268,7 +268,7 @@ def suffix(source: SourceFile) -> str:
     return PurePosixPath(source.path).suffix if source.notebook else ""
 
 
-def _fits(source: SourceFile, there: Standing) -> bool:
+def _fits(source: SourceFile, there: WorkspaceObject) -> bool:
     return there.kind == ("notebook" if source.notebook else "file")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from bot import subjects
+from bot import run_tags, subjects
 from bot.actions import Action, CancelRun, CloseRun, LookAgain, StartRun
 from bot.config.repository import Job, Mlops, Project, fill
 from bot.facts.branch import SourceFile
@@ -135,7 +135,7 @@ def _start(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: 
         timeout=asked.timeout,
         command=subjects.key(Model(followed)),
         kind="smoke",
-        labels={"signalman.job": model.job_name, "signalman.version": version.version},
+        labels={run_tags.JOB: model.job_name, run_tags.VERSION: version.version},
     )
     return start, LookAgain(0.0)
 

@@ -41,7 +41,7 @@ _TIMELESS = datetime.fromtimestamp(0, UTC)
 _ENDS: dict[State, str] = {"succeeded": "passed", "failed": "failed", "error": "error"}
 
 
-def plan(pr: PullRequestFacts, now: datetime, manners: Reporting = Reporting()) -> list[Action]:  # noqa: B008 - frozen
+def plan(pr: PullRequestFacts, now: datetime, reporting: Reporting = Reporting()) -> list[Action]:  # noqa: B008 - frozen
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
     tidy = _tidy(pr)
@@ -63,14 +63,14 @@ def plan(pr: PullRequestFacts, now: datetime, manners: Reporting = Reporting()) 
     if bad is not None:
         free = branch_names.suggest(head.source, pr.config.branches, pr.branches)
         body = report.bad_branch(plain, bad, free, pr.config)
-        return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, manners, bad))]
+        return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, reporting, bad))]
     projects = _projects(pr, pr.config)
     if not projects:
         return [*tidy, *_without_runs(pr, pr.config, plain, now)]
     now_at = steps(pr, projects)
     if cancelled(pr.orders):
-        return [*tidy, *_stopped(pr, now_at, now, manners)]
-    return [*tidy, *_onward(pr, pr.config, now_at, now, manners)]
+        return [*tidy, *_stopped(pr, now_at, now, reporting)]
+    return [*tidy, *_onward(pr, pr.config, now_at, now, reporting)]
 
 
 def _without_runs(pr: PullRequestFacts, config: Mlops, told: Situation, now: datetime) -> list[Action]:
@@ -241,21 +241,23 @@ def _verdict(
     return [*orders, *marks, SetStatus(head.number, head.iteration, state, description, page=_page(pr))]
 
 
-def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, manners: Reporting) -> list[Action]:
+def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, reporting: Reporting) -> list[Action]:
     if any(not run.over for run in pr.runs):
         return []  # what is being stopped is looked at again by then
     told = situation(pr, now_at, now)
-    return _verdict(pr, report.ended(told), "failed", status.ended(told), _marks(pr, told, manners))
+    return _verdict(pr, report.ended(told), "failed", status.ended(told), _marks(pr, told, reporting))
 
 
-def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, manners: Reporting) -> list[Action]:
+def _onward(
+    pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, reporting: Reporting
+) -> list[Action]:
     head, told = pr.head, situation(pr, now_at, now)
     if over(now_at):
         if pr.pictures is None:
             return [Illustrate(tuple(now_at)), LookAgain(0.0)]
         refused = pr.preview is not None and pr.preview.refused
         state = "failed" if refused else outcome(now_at)
-        return _verdict(pr, report.ended(told), state, status.ended(told), _marks(pr, told, manners))
+        return _verdict(pr, report.ended(told), state, status.ended(told), _marks(pr, told, reporting))
     starts = _starts(pr, config, now_at, now)
     may = _with_a_place(pr, starts)
     queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)
@@ -266,8 +268,8 @@ def _onward(pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: dateti
     if may:
         # The report comes with the next look, when the runs have pages to link to.
         return [*orders, *may, LookAgain(0.0)]
-    orders += _marks(pr, told, manners)
-    if _worth_an_edit(pr, now, manners):
+    orders += _marks(pr, told, reporting)
+    if _worth_an_edit(pr, now, reporting):
         orders.append(PutReport(head.number, report.queued(told) if queued else report.running(told), None))
     running = [step.run for step in now_at if step.run and step.state == "runs"]
     ages = [(now - run.started).total_seconds() for run in running if run.started]
@@ -287,15 +289,15 @@ def outcome(ended: Sequence[Step]) -> State:
     return "error" if lost else "succeeded"
 
 
-def _worth_an_edit(pr: PullRequestFacts, now: datetime, manners: Reporting) -> bool:
+def _worth_an_edit(pr: PullRequestFacts, now: datetime, reporting: Reporting) -> bool:
     if pr.reported is None or not pr.head.thread:
         return True
-    return manners.progress is not None and (now - pr.reported).total_seconds() >= manners.progress
+    return reporting.progress is not None and (now - pr.reported).total_seconds() >= reporting.progress
 
 
-def _marks(pr: PullRequestFacts, told: Situation, manners: Reporting, bad: BadName | None = None) -> list[SetStatus]:
+def _marks(pr: PullRequestFacts, told: Situation, reporting: Reporting, bad: BadName | None = None) -> list[SetStatus]:
     """A status for each step; who performs them posts only what has changed."""
-    if not manners.steps:
+    if not reporting.steps:
         return []
     number, iteration, page = pr.head.number, pr.head.iteration, _page(pr)
     return [SetStatus(number, iteration, state, line, name, page) for name, state, line in status.steps(told, bad)]

@@ -6,13 +6,18 @@ nothing is taken that anybody uses: no version that has an alias, that a stage
 says is in use, or that a job loads, and no run that made one.
 """
 
-from bot.actions import Action, ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
+from bot import run_tags
+from bot.actions import (
+    Action,
+    ArchiveExperiment,
+    ArchiveVersion,
+    DeleteExperiment,
+    DeleteRun,
+    DeleteVersion,
+)
 from bot.config.deployment import Cleanup
 from bot.facts.model import ModelVersion
 from bot.facts.pull_request import Leavings, PullRequestFacts
-
-ARCHIVED = "signalman.archived"
-"""The tag of a model version that was archived once: who brings it back is not contradicted."""
 
 _IN_USE = ("Staging", "Production")
 
@@ -32,7 +37,10 @@ def plan(left: Leavings, policy: Cleanup) -> list[Action]:
         return done
     unused = [version for version in left.versions if not used(version, left)]
     if policy == "archive":
-        return [*(ArchiveVersion(one.name, one.version) for one in unused if ARCHIVED not in one.tags), *done]
+        return [
+            *(ArchiveVersion(one.name, one.version) for one in unused if run_tags.VERSION_ARCHIVED not in one.tags),
+            *done,
+        ]
     kept = {version.run for version in left.versions if used(version, left)}
     orders: list[Action] = [DeleteVersion(one.name, one.version) for one in unused]
     orders += [DeleteRun(run) for run in left.runs if run not in kept]

@@ -15,7 +15,7 @@ from bot.actions import Action, NoteDrift, Reply, SetAside, Together, WriteObjec
 from bot.config.repository import Folder
 from bot.facts.branch import Drift, Edited, SourceFile
 from bot.rules.branch import drift
-from bot.rules.branch.drift import Memory, Standing
+from bot.rules.branch.drift import DriftMemo, WorkspaceObject
 
 HOOKS = Folder.model_validate({"from": "hooks", "to": "/Shared/hooks"})
 MENDED = Folder.model_validate({"from": "hooks", "to": "/Shared/hooks", "drift": "restore"})
@@ -160,11 +160,11 @@ OWNED = {
     "/Shared/hooks/deep/table.csv": file("hooks/deep/table.csv"),
 }
 STANDING = {
-    "/Shared/hooks/score": Standing("notebook", 50),
-    "/Shared/hooks/deep/table.csv": Standing("file", 70),
-    "/Shared/hooks/somebody": Standing("notebook", 900),
+    "/Shared/hooks/score": WorkspaceObject("notebook", 50),
+    "/Shared/hooks/deep/table.csv": WorkspaceObject("file", 70),
+    "/Shared/hooks/somebody": WorkspaceObject("notebook", 900),
 }
-SETTLED = Memory(checked=70, whole=NOW - 60)
+SETTLED = DriftMemo(checked=70, whole=NOW - 60)
 
 
 def test_only_what_the_manifest_and_its_commit_both_have_is_the_bots() -> None:
@@ -179,7 +179,7 @@ def test_only_what_the_manifest_and_its_commit_both_have_is_the_bots() -> None:
 @pytest.mark.parametrize(
     ("memory", "score", "now", "asked"),
     [
-        (Memory(), 50, NOW, {"score", "table.csv"}),
+        (DriftMemo(), 50, NOW, {"score", "table.csv"}),
         (SETTLED, 50, NOW, set()),
         (SETTLED, 71, NOW, {"score"}),
         (SETTLED, 0, NOW, {"score"}),
@@ -190,15 +190,15 @@ def test_only_what_the_manifest_and_its_commit_both_have_is_the_bots() -> None:
     ],
 )
 def test_what_is_older_than_the_newest_that_was_compared_is_not_read_again_on_the_same_day(
-    memory: Memory, score: int, now: float, asked: set[str]
+    memory: DriftMemo, score: int, now: float, asked: set[str]
 ) -> None:
-    standing = {**STANDING, "/Shared/hooks/score": Standing("notebook", score)}
+    standing = {**STANDING, "/Shared/hooks/score": WorkspaceObject("notebook", score)}
 
     assert {path.rpartition("/")[2] for path in drift.suspects(OWNED, standing, memory, now)} == asked
 
 
 def test_what_is_gone_and_what_is_something_else_is_seen_in_the_listing() -> None:
-    standing = {"/Shared/hooks/score": Standing("folder", 0)}
+    standing = {"/Shared/hooks/score": WorkspaceObject("folder", 0)}
 
     found = drift.missing(OWNED, standing, [MENDED])
 
@@ -206,7 +206,7 @@ def test_what_is_gone_and_what_is_something_else_is_seen_in_the_listing() -> Non
         ("/Shared/hooks/score", "replaced", "restore"),
         ("/Shared/hooks/deep/table.csv", "deleted", "restore"),
     ]
-    assert drift.suspects(OWNED, standing, Memory(), NOW) == ()
+    assert drift.suspects(OWNED, standing, DriftMemo(), NOW) == ()
     assert drift.missing(OWNED, STANDING, [MENDED]) == []
 
 
@@ -219,16 +219,19 @@ def test_the_policy_is_that_of_the_innermost_folder() -> None:
 
 @pytest.mark.parametrize("memo", [{}, {"drift": None}, {"drift": {}}, {"drift": 5}, {"drift": {"checked": "x"}}])
 def test_a_memo_that_cannot_be_read_is_as_good_as_none(memo: Mapping[str, Any]) -> None:
-    assert drift.recall(memo) == Memory()
+    assert drift.recall(memo) == DriftMemo()
     assert drift.left(memo) == Edited()
 
 
 def test_what_is_remembered_is_recalled() -> None:
     gone, job = Drift("/Shared/hooks/deep/table.csv", "deleted", "restore"), Drift("nightly", "field", "report")
-    seen = [drift.judged(one, Memory()) for one in (gone, job)]
-    standing = {"/Shared/hooks/score": Standing("notebook", 50), "/Shared/hooks/somebody": Standing("file", 900)}
+    seen = [drift.judged(one, DriftMemo()) for one in (gone, job)]
+    standing = {
+        "/Shared/hooks/score": WorkspaceObject("notebook", 50),
+        "/Shared/hooks/somebody": WorkspaceObject("file", 900),
+    }
 
-    kept = json.loads(json.dumps(drift.remembered(Memory(), OWNED, standing, seen, ["/Shared/hooks/score"], NOW)))
+    kept = json.loads(json.dumps(drift.remembered(DriftMemo(), OWNED, standing, seen, ["/Shared/hooks/score"], NOW)))
     memory = drift.recall(kept)
 
     assert (memory.checked, memory.whole) == (50, NOW)
@@ -241,9 +244,9 @@ def test_what_is_remembered_is_recalled() -> None:
 def test_what_is_left_as_it_was_found_is_remembered_and_what_was_put_back_is_not() -> None:
     job = Drift("nightly", "field", "report")
     seen = [edited(), Drift("/Shared/hooks/gone", "deleted", "restore"), job, replace(job, place="w", policy="restore")]
-    judged = [drift.judged(one, Memory()) for one in seen]
+    judged = [drift.judged(one, DriftMemo()) for one in seen]
 
-    left = drift.left(json.loads(json.dumps(drift.remembered(Memory(), OWNED, STANDING, judged, ["/unread"], NOW))))
+    left = drift.left(json.loads(json.dumps(drift.remembered(DriftMemo(), OWNED, STANDING, judged, ["/unread"], NOW))))
 
     assert left == Edited(("/Shared/hooks/score",), ("nightly",), datetime.fromtimestamp(NOW, UTC))
 
@@ -269,13 +272,13 @@ def edited(content: str = "y", folder: Folder = HOOKS, modified: int = 90) -> Dr
     return seen
 
 
-def orders(*seen: Drift, memory: Memory = SETTLED, number: int = 7) -> list[Action]:
+def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int = 7) -> list[Action]:
     contents = {one.place: b"found" for one in seen if one.kind == "edited"}
     owned = {**{one.place: OWNED["/Shared/hooks/score"] for one in seen}, **OWNED}
     return drift.plan([drift.judged(one, memory) for one in seen], owned, contents, memory, LIVE, number)
 
 
-def after(*seen: Drift, memory: Memory = SETTLED) -> Memory:
+def after(*seen: Drift, memory: DriftMemo = SETTLED) -> DriftMemo:
     judged = [drift.judged(one, memory) for one in seen]
     return drift.recall(drift.remembered(memory, OWNED, STANDING, judged, [], NOW))
 

@@ -8,7 +8,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from workspace_in_memory import WorkspaceInMemory, one_by_one
 
-from bot.actions import Action, CreateJob, RemoveFolder, RemoveObject, Reply, Wake, WriteManifest, WriteObject
+from bot.actions import (
+    Action,
+    CreateJob,
+    RemoveFolder,
+    RemoveObject,
+    Reply,
+    Wake,
+    WriteManifest,
+    WriteObject,
+)
 from bot.config.repository import Folder, Job, Mlops
 from bot.facts.branch import BranchFacts, BranchJobs, RolledBack, SourceFile, Synced
 from bot.job_definitions import short

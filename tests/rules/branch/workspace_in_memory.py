@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from bot.actions import Action, CreateJob, RemoveFolder, RemoveObject, Reply, Together, Wake, WriteManifest, WriteObject
+from bot.actions import (
+    Action,
+    CreateJob,
+    RemoveFolder,
+    RemoveObject,
+    Reply,
+    Together,
+    Wake,
+    WriteManifest,
+    WriteObject,
+)
 from bot.facts.branch import JobFacts, Manifest
 from bot.rules.branch import jobs
 

@@ -9,10 +9,28 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
-from bot.actions import Action, CloseRun, CommentVersion, LookAgain, PointJob, Reply, StartRun, TagJob, TagVersion
+from bot.actions import (
+    Action,
+    CloseRun,
+    CommentVersion,
+    LookAgain,
+    PointJob,
+    Reply,
+    StartRun,
+    TagJob,
+    TagVersion,
+)
 from bot.config.repository import Job, Mlops, Project
 from bot.facts.branch import JobFacts
-from bot.facts.model import ACCEPTED, Admission, Judged, ModelFacts, ModelVersion, Origin, ServingVersion
+from bot.facts.model import (
+    ACCEPTED,
+    Admission,
+    Judged,
+    ModelFacts,
+    ModelVersion,
+    Origin,
+    ServingVersion,
+)
 from bot.facts.runs import ProjectRun
 from bot.rules.model import rollback, rollout, smoke
 

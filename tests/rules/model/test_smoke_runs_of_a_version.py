@@ -6,7 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from bot.actions import Action, CancelRun, CloseRun, CommentVersion, LookAgain, Reply, StartRun, TagVersion
+from bot.actions import (
+    Action,
+    CancelRun,
+    CloseRun,
+    CommentVersion,
+    LookAgain,
+    Reply,
+    StartRun,
+    TagVersion,
+)
 from bot.config.repository import Job, Metric, Mlops, Project
 from bot.facts.branch import SourceFile
 from bot.facts.model import ACCEPTED, ModelFacts, SmokeTest

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from example_pull_request import HEAD, PR, TRAIN, run_of
 
-from bot.actions import ArchiveExperiment, ArchiveVersion, DeleteExperiment, DeleteRun, DeleteVersion
+from bot import run_tags
+from bot.actions import (
+    ArchiveExperiment,
+    ArchiveVersion,
+    DeleteExperiment,
+    DeleteRun,
+    DeleteVersion,
+)
 from bot.facts.model import ModelVersion
 from bot.facts.pull_request import Leavings
 from bot.rules.pull_request import cleanup
@@ -77,7 +84,7 @@ def test_an_experiment_with_somebody_elses_runs_is_not_deleted() -> None:
 
 
 def test_a_version_that_somebody_brought_back_is_not_archived_again() -> None:
-    back = replace(ONE, tags={cleanup.ARCHIVED: "its pull request was abandoned"})
+    back = replace(ONE, tags={run_tags.VERSION_ARCHIVED: "its pull request was abandoned"})
 
     assert cleanup.plan(replace(LEFT, versions=(back,)), "archive") == [ArchiveExperiment("7")]
 

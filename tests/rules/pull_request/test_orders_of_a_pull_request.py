@@ -5,14 +5,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from example_pull_request import ALONE, HEAD, NOW, PR, SCORE, TRAIN, changing, kinds, ordered, run_of, started
+from example_pull_request import (
+    ALONE,
+    HEAD,
+    NOW,
+    PR,
+    SCORE,
+    TRAIN,
+    changing,
+    kinds,
+    ordered,
+    run_of,
+    started,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import CancelRun, PutReport, SetStatus
 from bot.config.deployment import Reporting
 from bot.facts.discussion import Order
-from bot.facts.pull_request import Place, PullRequestFacts
+from bot.facts.pull_request import PullRequestFacts, QueuePosition
 from bot.facts.runs import Outcome, ProjectRun
 from bot.rules.pull_request import checks, steps
 
@@ -200,7 +212,7 @@ def test_a_failure_that_was_accepted_passes_with_what_was_skipped_for_it() -> No
 def test_no_more_is_started_than_there_is_room_for() -> None:
     changed = ("projects/train/x", "projects/alone/x")
     roomy, narrow, none = (
-        started(checks.plan(replace(changing(*changed), place=Place(free, 0, 1, 2)), NOW)) for free in (2, 1, 0)
+        started(checks.plan(replace(changing(*changed), place=QueuePosition(free, 0, 1, 2)), NOW)) for free in (2, 1, 0)
     )
 
     assert [len(starts) for starts in (roomy, narrow, none)] == [2, 1, 0]
@@ -208,7 +220,7 @@ def test_no_more_is_started_than_there_is_room_for() -> None:
 
 def test_what_was_begun_and_cut_off_needs_no_room_of_its_own() -> None:
     lost = run_of(TRAIN, cluster_run="")
-    pr = replace(changing("projects/train/x"), runs=(lost,), place=Place(0, 0, 0, 1))
+    pr = replace(changing("projects/train/x"), runs=(lost,), place=QueuePosition(0, 0, 0, 1))
 
     assert [order.token for order in started(checks.plan(pr, NOW))] == [lost.token]
     assert checks.wanted(pr, NOW) == (1, 0)

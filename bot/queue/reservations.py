@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, select, text
 
-from bot.facts.pull_request import Place
+from bot.facts.pull_request import QueuePosition
 from bot.queue.due import insert
 from bot.queue.schema import places
 
@@ -28,7 +28,7 @@ _LOCK = 0x51C7A2  # any number that nobody else on the server uses for the same 
 
 
 @dataclass(frozen=True)
-class Standing:
+class Reservation:
     """A subject's row. `since` is when it began to want what it has not been given yet."""
 
     subject: str
@@ -38,10 +38,10 @@ class Standing:
     reported_at: float
 
 
-def read(connection: Connection) -> list[Standing]:
+def read(connection: Connection) -> list[Reservation]:
     """Everybody, in the order of the line."""
     rows = connection.execute(select(places).order_by(places.c.since, places.c.subject))
-    return [Standing(row.subject, row.running, row.wanted, row.since, row.reported_at) for row in rows]
+    return [Reservation(row.subject, row.running, row.wanted, row.since, row.reported_at) for row in rows]
 
 
 def lock(connection: Connection) -> None:
@@ -51,8 +51,8 @@ def lock(connection: Connection) -> None:
 
 
 def stand(
-    line: Sequence[Standing], subject: str, running: int, wanted: int, limit: int, now: float
-) -> tuple[Place, Standing | None, list[str]]:
+    line: Sequence[Reservation], subject: str, running: int, wanted: int, limit: int, now: float
+) -> tuple[QueuePosition, Reservation | None, list[str]]:
     """Where a subject stands when it reports this: its place, its row from now on, and whose rows are forgotten.
 
     What it may start counts as running from now on. Its row is None when it has and wants nothing.
@@ -61,7 +61,7 @@ def stand(
     others = [one for one in line if one.subject != subject and one.subject not in forgotten]
     before = next((one for one in line if one.subject == subject and subject not in forgotten), None)
     since = before.since if before is not None and before.since else now
-    mine = Standing(subject, running, wanted, since if wanted else 0.0, now)
+    mine = Reservation(subject, running, wanted, since if wanted else 0.0, now)
     waiting = [one for one in others if one.wanted and one.reported_at > now - SILENT]
     ahead = [one for one in waiting if (one.since, one.subject) < (mine.since, subject)]
     left = limit - running - sum(one.running for one in others) - sum(one.wanted for one in ahead)
@@ -69,11 +69,11 @@ def stand(
     # It keeps its `since` until it says itself that it wants nothing: what it was given may fail to start.
     mine = replace(mine, running=running + free, wanted=wanted - free)
     still = mine.wanted > 0
-    place = Place(free, len(ahead) if still else 0, len(waiting) + still, limit)
+    place = QueuePosition(free, len(ahead) if still else 0, len(waiting) + still, limit)
     return place, mine if running or wanted else None, forgotten
 
 
-def changes(line: Sequence[Standing], subject: str, mine: Standing | None, now: float) -> bool:
+def changes(line: Sequence[Reservation], subject: str, mine: Reservation | None, now: float) -> bool:
     """Whether a row has to be written: it is another one than before, or its report has grown old."""
     before = next((one for one in line if one.subject == subject), None)
     if before is None or mine is None:
@@ -81,7 +81,7 @@ def changes(line: Sequence[Standing], subject: str, mine: Standing | None, now: 
     return before.reported_at <= now - FRESH or replace(before, reported_at=now) != mine
 
 
-def write(connection: Connection, subject: str, mine: Standing | None, forgotten: Sequence[str]) -> None:
+def write(connection: Connection, subject: str, mine: Reservation | None, forgotten: Sequence[str]) -> None:
     """Write a subject's row, or remove it; and those that are forgotten."""
     gone = [*forgotten, *([subject] if mine is None else [])]
     if gone:
