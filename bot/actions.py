@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bot.facts.branch import Drift, JobDefinition, JobFacts, Manifest, SourceFile
 from bot.facts.pull_request import Step
-from bot.facts.runs import ProjectRun
+from bot.facts.runs import ProjectRun, Where
 from bot.subjects import Subject
 
 State = Literal["pending", "succeeded", "failed", "error", "notApplicable"]
@@ -55,8 +55,13 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Illustrate:
-    """Attach the pictures that a report shows, and find out what the merge would do."""
+class PreviewMerge:
+    """Find out what the merge would do to the workspace, for the report to tell."""
+
+
+@dataclass(frozen=True)
+class AttachPictures:
+    """Attach the pictures of these steps' runs to the pull request, for the report to show."""
 
     steps: tuple[Step, ...]
 
@@ -65,9 +70,9 @@ class Illustrate:
 class StartRun:
     """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers.
 
-    `fork`: the commit lies in another repository than the one served.
-    With a `command`, the key of the subject that it belongs to, it is made for production and there; `kind` tells
-    what for, and `labels` are more tags that its MLflow run is found by.
+    `fork`: the commit lies in another repository than the one served. `where` is the workspace that it is made in; in
+    production it has an `owner`, the key of the subject that it is made for, and `kind` tells what for. `number` is
+    None where no pull request asked for it. `labels` are more tags that its MLflow run is found by.
     """
 
     token: str
@@ -75,7 +80,7 @@ class StartRun:
     entry_point: str
     commit: str
     source: str
-    number: int
+    number: int | None
     iteration: int
     backend: str
     cluster: str
@@ -84,7 +89,8 @@ class StartRun:
     parameters: Mapping[str, str]
     timeout: float
     fork: bool = False
-    command: str = ""
+    where: Where = "validation"
+    owner: str = ""
     kind: Literal["", "retraining", "smoke"] = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -183,11 +189,14 @@ class SetAside:
     suffix: str
 
 
+ObjectAction = WriteObject | RemoveObject | RemoveFolder | SetAside
+
+
 @dataclass(frozen=True)
 class Together:
     """Do these side by side, in any order; what comes after waits for all of them."""
 
-    orders: tuple[WriteObject | RemoveObject | RemoveFolder | SetAside, ...]
+    orders: tuple[ObjectAction, ...]
 
 
 @dataclass(frozen=True)
@@ -297,34 +306,16 @@ class LookAgain:
     seconds: float
 
 
-Action = (
-    SetStatus
-    | PutReport
-    | Reply
-    | Illustrate
-    | StartRun
-    | CancelRun
-    | CloseRun
-    | Answer
-    | ArchiveVersion
-    | DeleteVersion
-    | DeleteRun
-    | ArchiveExperiment
-    | DeleteExperiment
-    | WriteObject
-    | RemoveObject
-    | RemoveFolder
-    | SetAside
-    | Together
-    | WriteManifest
-    | NoteDrift
-    | CreateJob
-    | ChangeJob
-    | RemoveJob
-    | PointJob
-    | TagJob
-    | CommentVersion
-    | TagVersion
-    | Wake
-    | LookAgain
+RunAction = StartRun | CancelRun | CloseRun
+PullRequestAction = (
+    SetStatus | PutReport | Reply | PreviewMerge | AttachPictures | StartRun | CancelRun | CloseRun | Wake | LookAgain
 )
+CleanupAction = ArchiveVersion | DeleteVersion | DeleteRun | ArchiveExperiment | DeleteExperiment
+"""What is done to what a closed pull request has left in MLflow."""
+
+JobAction = CreateJob | ChangeJob | RemoveJob
+BranchAction = ObjectAction | Together | JobAction | WriteManifest | NoteDrift | Reply | Wake | LookAgain
+VersionAction = CommentVersion | TagVersion
+PointingAction = PointJob | TagJob
+ModelAction = PointingAction | VersionAction | RunAction | Reply | LookAgain
+RetrainingAction = StartRun | CloseRun | Answer | LookAgain

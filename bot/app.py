@@ -174,9 +174,7 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
         calls=settings.limits.calls,
         rights=Rights(settings.commands),
         now=lambda: datetime.now(UTC),
-        line=queue,
-        logs=queue,
-        memos=queue,
+        queue=queue,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
         polls=None if settings.registry_tells else settings.limits.poll,
     )

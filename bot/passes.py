@@ -6,7 +6,9 @@ performs it and says when to look again. It never waits.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
 
 from bot.errors import SignalmanError
 from bot.subjects import Subject
@@ -15,6 +17,28 @@ T = TypeVar("T")
 
 Memo = Mapping[str, Any]
 """What a subject's row keeps to save calls, as JSON. Lost, it is found again in the world."""
+
+
+MEMO_SHAPE = 2
+"""Counted up whenever what memos hold changes its shape or its meaning."""
+
+
+class MemoFormat(Generic[T]):
+    """How the memo of one kind of subject is kept, as a dataclass that can be made without arguments."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+        self._adapter = TypeAdapter(kind)
+
+    def read(self, memo: Memo) -> T:
+        """What a row keeps; nothing for an empty one, or for one of another shape, which another release wrote."""
+        if memo.get("shape") != MEMO_SHAPE:
+            return self._kind()
+        return self._adapter.validate_python({key: kept for key, kept in memo.items() if key != "shape"})
+
+    def write(self, known: T) -> Memo:
+        """What a row is to keep."""
+        return {"shape": MEMO_SHAPE, **self._adapter.dump_python(known, mode="json", by_alias=True)}
 
 
 class LostLease(SignalmanError):

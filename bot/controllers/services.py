@@ -3,22 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import assert_never
 
 from bot.backends.run import Backend
 from bot.config.deployment import Policies, Reporting
 from bot.config.environment import Served
 from bot.controllers.permissions import Rights
-from bot.facts.pull_request import QueuePosition
-from bot.facts.runs import ProjectRun
-from bot.passes import Memo
-from bot.queue import RunRecord
+from bot.facts.runs import Where
+from bot.queue import Queue
 from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
 from bot.services.git import Mirror
 from bot.services.mlflow import Mlflow
 from bot.services.service_hooks import ServiceHooks
-from bot.subjects import Subject
 from bot.webhooks import azure_devops
 
 
@@ -39,36 +36,6 @@ class Workspace:
     runs: Mlflow
     models: Mlflow
     backends: Mapping[str, Backend]
-
-
-class Line(Protocol):
-    """Where pull requests stand in line for runs (`Queue.reserve_runs`)."""
-
-    def reserve_runs(self, subject: Subject, running: int, wanted: int, limit: int) -> QueuePosition:
-        """Note what a subject has under way and wants more, and tell how many of these it may start now."""
-
-
-class LogStore(Protocol):
-    """Where the pages find runs and what they wrote (`Queue`). Text is masked before it is given."""
-
-    def note_run(self, subject: Subject, run: ProjectRun) -> RunRecord:
-        """Write down a run, and return what is known of it."""
-
-    def add_log(self, token: str, start: int, end: int, content: str) -> bool:
-        """Add what a run's log holds between two bytes; False when somebody else read on from there."""
-
-    def log_end(self, token: str, longest: int) -> tuple[str, int]:
-        """The last characters of a run's log, and how many characters of it are kept."""
-
-    def put_log(self, token: str, content: str | None, *, cut: bool = False) -> None:
-        """Let a run's log be this and final; None: what was added before."""
-
-
-class Memos(Protocol):
-    """What the rows of subjects keep (`Queue`)."""
-
-    def memo(self, subject: Subject) -> Memo:
-        """What the last pass over a subject left behind; empty where nothing is known of it."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +61,16 @@ class Services:
     calls: int
     rights: Rights
     now: Callable[[], datetime]
-    line: Line
-    logs: LogStore
-    memos: Memos
+    queue: Queue
     secrets: tuple[str, ...] = field(default=(), repr=False)
     polls: float | None = None
+
+    def workspace(self, where: Where) -> Workspace:
+        """The workspace in which a run is made: what a pull request changed never in the production workspace."""
+        match where:
+            case "validation":
+                return self.validation
+            case "production":
+                return self.production
+            case _:
+                assert_never(where)

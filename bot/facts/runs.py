@@ -12,6 +12,10 @@ Outcome = Literal["succeeded", "failed", "timed out", "cancelled", "no cluster"]
 """How a run ended. `no cluster`: the workspace's doing, not the project's."""
 
 
+Where = Literal["validation", "production"]
+"""A workspace. What a pull request changed runs in the first one, and never in the other."""
+
+
 @dataclass(frozen=True)
 class ProjectRun:
     """One project run for one commit of a pull request.
@@ -20,8 +24,8 @@ class ProjectRun:
     at the backend. Known once it has ended: `metrics`, `model_version`, its
     `signature` (canonical JSON; empty: none), `log` (its last lines) and
     `log_lines` (how many it has in all; 0: just those).
-    `withdrawn`: the bot stopped it, so that it says nothing of the change. `command`: it is a retraining, for
-    the subject of this key, and runs in the production workspace.
+    `withdrawn`: the bot stopped it, so that it says nothing of the change. `where` is the workspace that it is
+    made in; in production it has an `owner`, the key of the subject that it is made for.
     """
 
     token: str
@@ -47,7 +51,8 @@ class ProjectRun:
     model_page: str = ""
     started: datetime | None = None
     ended: datetime | None = None
-    command: str = ""
+    where: Where = "validation"
+    owner: str = ""
 
     @property
     def over(self) -> bool:

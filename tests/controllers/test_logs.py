@@ -59,8 +59,9 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
 
 
 def with_(queue: Queue, **backends: object) -> Services:
-    place = SimpleNamespace(backends=backends)
-    return cast(Services, SimpleNamespace(logs=queue, secrets=(SECRET,), validation=place))
+    workspace = SimpleNamespace(backends=backends)
+    bundle = SimpleNamespace(queue=queue, secrets=(SECRET,), workspace=lambda where: workspace)
+    return cast(Services, bundle)
 
 
 def stored(queue: Queue, token: str = RUN.token) -> str:

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bot.actions import Action, CommentVersion, PointJob, Reply, TagJob, TagVersion
+from bot.actions import CommentVersion, ModelAction, PointJob, Reply, TagJob, TagVersion
 from bot.config.repository import Folder, Job, Mlops
 from bot.facts.branch import BranchFacts, BranchJobs, SourceFile
 from bot.facts.model import Admission, ModelFacts, ModelVersion, Origin, ServingVersion
@@ -129,7 +129,7 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
     def wanted(self) -> dict[str, SourceFile]:
         return sync.objects((FOLDER,), self.sources())
 
-    def carry_out(self, orders: list[Action], cut: int | None) -> None:
+    def carry_out(self, orders: list[ModelAction], cut: int | None) -> None:
         for order in orders[:cut]:
             match order:
                 case PointJob(job, name, version):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus, StartRun
+from bot.actions import CancelRun, CloseRun, LookAgain, PullRequestAction, PutReport, SetStatus, StartRun
 from bot.config.deployment import Reporting
 from bot.config.repository import Mlops
 from bot.facts.pull_request import PullRequestFacts, PullRequestHead
@@ -126,7 +126,7 @@ class Town:
         head = replace(memo.head, thread=len(self.threads))
         return replace(PR, head=head, config=memo.config, runs=memo.runs, reported=memo.reported)
 
-    def _perform(self, action: Action, memo: Memo) -> Iterator[Memo]:
+    def _perform(self, action: PullRequestAction, memo: Memo) -> Iterator[Memo]:
         """Makes the changes of an action one by one, and yields what is remembered after each."""
         head = memo.head
         assert head is not None

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 from bot.actions import (
-    Action,
+    BranchAction,
     ChangeJob,
     CreateJob,
     LookAgain,
     NoteDrift,
+    ObjectAction,
     RemoveFolder,
     RemoveJob,
     RemoveObject,
@@ -137,7 +139,9 @@ def _confirmed(facts: BranchFacts, repository: Repository) -> bool:
     return False
 
 
-def perform(action: Action, look: Look, repository: Repository, services: Services) -> list[str]:
+def perform(
+    action: ObjectAction | Together | NoteDrift | Reply, look: Look, repository: Repository, services: Services
+) -> list[str]:
     """Do one thing, or things side by side; says in words what was done.
 
     Raises LostLease when the subject is not ours any more.
@@ -145,7 +149,7 @@ def perform(action: Action, look: Look, repository: Repository, services: Servic
     if not isinstance(action, Together):
         return [_perform(action, repository, services)]
 
-    def one(order: Action) -> Callable[[], str]:
+    def one(order: ObjectAction) -> Callable[[], str]:
         def call() -> str:
             (mine,) = look.while_leased((order,))
             return _perform(mine, repository, services)
@@ -155,7 +159,7 @@ def perform(action: Action, look: Look, repository: Repository, services: Servic
     return parallel.side_by_side([one(order) for order in action.orders], services.calls)
 
 
-def _perform(action: Action, repository: Repository, services: Services) -> str:
+def _perform(action: ObjectAction | NoteDrift | Reply, repository: Repository, services: Services) -> str:
     databricks = services.production.databricks
     match action:
         case WriteObject(path, source):
@@ -175,10 +179,10 @@ def _perform(action: Action, repository: Repository, services: Services) -> str:
             thread.reply(repository.azure, number, body, sign, merged=True)
             return f"told pull request {number}: {body.strip()}"
         case _:
-            raise AssertionError(f"a branch's pass does not know {action}")
+            assert_never(action)
 
 
-def described(action: Action) -> list[str]:
+def described(action: BranchAction) -> list[str]:
     """What an action would do, for a dry run; nothing for what leaves no trace in the workspace."""
     match action:
         case WriteObject(path, source):

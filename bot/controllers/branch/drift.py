@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.actions import Action, NoteDrift, SetAside
+from bot.actions import BranchAction, NoteDrift, SetAside
 from bot.controllers import parallel
 from bot.controllers.services import Repository, Services
 from bot.errors import ServiceError
@@ -34,7 +34,7 @@ class Seen:
 
 def look_for_drift(
     facts: BranchFacts, memo: Memo, repository: Repository, services: Services
-) -> tuple[list[Action], Memo]:
+) -> tuple[list[BranchAction], Memo]:
     """What a pass has to do about drift, and what its memo keeps of it besides the rest.
 
     The workspace completely holds the commit that `facts` tell of, with its files.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from bot.actions import ChangeJob, CreateJob, RemoveJob
+from bot.actions import ChangeJob, CreateJob, JobAction, RemoveJob
 from bot.backends import cluster, project
 from bot.config.repository import MLOPS_FILE, Job, Mlops
 from bot.controllers import parallel
@@ -18,8 +18,6 @@ from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob, Sour
 from bot.job_definitions import SUFFIXES, absent, read, short, together
 from bot.rules.branch import jobs as rule
 from bot.services.databricks import Databricks
-
-JobAction = CreateJob | ChangeJob | RemoveJob
 
 
 def definitions(

@@ -32,7 +32,7 @@ def live_status(repository: Repository, services: Services) -> LiveStatus:
         rolled_back=asked if asked is not None and asked.commit == tip else None,
         jobs=loaded(wanted.jobs, services),
         # What the sweep has found: to look for it now would take a call for each folder, and more.
-        edited=drift.left(services.memos.memo(Branch(key))),
+        edited=drift.left(services.queue.memo(Branch(key))),
     )
 
 

@@ -3,20 +3,21 @@
 import logging
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-
-from pydantic import TypeAdapter
+from typing import assert_never
 
 from bot.actions import (
-    Action,
     CancelRun,
     CloseRun,
     CommentVersion,
     LookAgain,
+    PointingAction,
     PointJob,
     Reply,
+    RunAction,
     StartRun,
     TagJob,
     TagVersion,
+    VersionAction,
 )
 from bot.config.repository import Job, Mlops
 from bot.controllers import reads, target_config, thread
@@ -27,7 +28,7 @@ from bot.errors import ServiceError
 from bot.facts.model import ModelFacts
 from bot.facts.runs import ProjectRun
 from bot.log import line
-from bot.passes import Look, Outcome
+from bot.passes import Look, MemoFormat, Outcome
 from bot.rules.model import rollout
 from bot.subjects import Model, PullRequest, Subject
 from bot.words import versions
@@ -42,7 +43,7 @@ class ModelMemo:
     runs: dict[str, tuple[ProjectRun, ...]] = field(default_factory=dict)
 
 
-_MEMO = TypeAdapter(ModelMemo)
+_FORMAT = MemoFormat(ModelMemo)
 
 
 def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
@@ -51,7 +52,7 @@ def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
     A job is only ever pointed in the pass of what its configuration names, so
     that two models' events do not point it side by side.
     """
-    known = _MEMO.validate_python(look.memo) if look.memo else ModelMemo()
+    known = _FORMAT.read(look.memo)
     left: dict[str, tuple[ProjectRun, ...]] = {}
     performed: list[str] = []
     wake: list[Subject] = []
@@ -66,17 +67,17 @@ def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
                 facts = gather(job, wanted, tip, known.runs.get(place, ()), subject, repository, services)
                 found = {run.token: run for run in facts.runs}
                 for action in look.while_leased(rollout.plan(facts, services.now())):
-                    if isinstance(action, LookAgain):
-                        again.append(action.seconds)
-                        continue
-                    if isinstance(action, Reply):
-                        performed.append(f"told pull request {action.number}: {action.body.strip()}")
-                        if thread.reply(repository.azure, action.number, action.body, action.sign):
-                            wake.append(PullRequest(repository.served.key, action.number))
-                        continue
-                    told, changed = perform(action, wanted, repository, services)
-                    performed += [told] if told else []
-                    found.update({changed.token: changed} if changed else {})
+                    match action:
+                        case LookAgain(seconds):
+                            again.append(seconds)
+                        case Reply(number, body, sign):
+                            performed.append(f"told pull request {number}: {body.strip()}")
+                            if thread.reply(repository.azure, number, body, sign):
+                                wake.append(PullRequest(repository.served.key, number))
+                        case _:
+                            told, changed = perform(action, wanted, repository, services)
+                            performed += [told] if told else []
+                            found.update({changed.token: changed} if changed else {})
                 if kept := admission.remembered(facts, list(found.values())):
                     left[place] = kept
             elif fnmatchcase(subject.name, job.model):
@@ -87,7 +88,7 @@ def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
                 ):
                     told, _ = perform(order, wanted, repository, services)
                     performed += [told] if told else []
-    memo = _MEMO.dump_python(ModelMemo(left), mode="json", by_alias=True) if left else {}
+    memo = _FORMAT.write(ModelMemo(left)) if left else {}
     if followed and services.polls is not None:
         again.append(services.polls)
     return Outcome(min(again, default=None), memo, tuple(performed), tuple(dict.fromkeys(wake)))
@@ -128,7 +129,9 @@ def read_job_and_versions(job: Job, repository: Repository, services: Services) 
     )
 
 
-def perform(action: Action, wanted: Mlops, repository: Repository, services: Services) -> tuple[str, ProjectRun | None]:
+def perform(
+    action: PointingAction | VersionAction | RunAction, wanted: Mlops, repository: Repository, services: Services
+) -> tuple[str, ProjectRun | None]:
     """Do one thing; says in words what was done, and how a run is after it."""
     databricks, models = services.production.databricks, services.production.models
     match action:
@@ -163,7 +166,7 @@ def perform(action: Action, wanted: Mlops, repository: Repository, services: Ser
         case CloseRun(run):
             return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, services)
         case _:
-            raise AssertionError(f"a model's pass does not know {action}")
+            assert_never(action)
 
 
 def _comment(name: str, version: str, body: str, services: Services) -> None:

@@ -5,18 +5,17 @@ Its commit is fixed when it starts, and its run is found again by its token.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-from pydantic import TypeAdapter
+from typing import assert_never
 
 from bot import run_tags, subjects
-from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
+from bot.actions import Answer, CloseRun, LookAgain, StartRun
 from bot.controllers import target_config, thread
 from bot.controllers.runs import lifecycle, logs
 from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError, NotFound
 from bot.facts.model import RetrainingFacts
 from bot.facts.runs import ProjectRun
-from bot.passes import Look, Outcome
+from bot.passes import Look, MemoFormat, Outcome
 from bot.rules.model import retraining
 from bot.subjects import Retraining
 from bot.words.escape import visible
@@ -31,13 +30,13 @@ class RetrainingMemo:
     runs: tuple[ProjectRun, ...] = ()
 
 
-_MEMO = TypeAdapter(RetrainingMemo)
+_FORMAT = MemoFormat(RetrainingMemo)
 
 
 def pass_over(subject: Retraining, look: Look, services: Services) -> Outcome:
     """Gather, decide, perform."""
     repository = services.repositories[subject.repository]
-    known = _MEMO.validate_python(look.memo) if look.memo else RetrainingMemo()
+    known = _FORMAT.read(look.memo)
     facts = gather(subject, known, repository, services)
     found = {run.token: run for run in facts.runs}
     performed: list[str] = []
@@ -51,7 +50,7 @@ def pass_over(subject: Retraining, look: Look, services: Services) -> Outcome:
                 performed += [told] if told else []
                 found.update({changed.token: changed} if changed else {})
     left = RetrainingMemo(facts.commit, tuple(found.values()))
-    return Outcome(look_again, _MEMO.dump_python(left, mode="json", by_alias=True), tuple(performed))
+    return Outcome(look_again, _FORMAT.write(left), tuple(performed))
 
 
 def gather(subject: Retraining, known: RetrainingMemo, repository: Repository, services: Services) -> RetrainingFacts:
@@ -86,7 +85,9 @@ def _configured(facts: RetrainingFacts, repository: Repository) -> RetrainingFac
         return replace(facts, problem=str(gone))
 
 
-def perform(action: Action, repository: Repository, services: Services) -> tuple[str, ProjectRun | None]:
+def perform(
+    action: StartRun | CloseRun | Answer, repository: Repository, services: Services
+) -> tuple[str, ProjectRun | None]:
     """Do one thing; says in words what was done, and how the run is after it."""
     match action:
         case StartRun():
@@ -98,12 +99,12 @@ def perform(action: Action, repository: Repository, services: Services) -> tuple
             said = thread.answer(repository.azure, number, thread_id, comment, body, sign)
             return (f"answered on pull request {number}: {body.splitlines()[0]}" if said else ""), None
         case _:
-            raise AssertionError(f"a retraining's pass does not know {action}")
+            assert_never(action)
 
 
 def under_way(repository: Repository, services: Services) -> Iterator[Retraining]:
     """The retrainings of which MLflow knows and which nobody has closed."""
     for run in lifecycle.find_retrainings(repository, services, {}):
-        subject = subjects.parse(run.command)
+        subject = subjects.parse(run.owner)
         if not run.closed and isinstance(subject, Retraining):
             yield subject

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bot import run_tags
-from bot.actions import Action
+from bot.actions import VersionAction
 from bot.config.repository import Job, Metric, Mlops
 from bot.controllers import reads
 from bot.controllers.model import admission
@@ -18,7 +18,7 @@ from bot.services.mlflow import RunRecord
 
 def plan(
     name: str, job: Job, wanted: Mlops, commit: str, repository: Repository, services: Services
-) -> Iterator[Action]:
+) -> Iterator[VersionAction]:
     """The answers to the requests about a model's versions, those that were answered left out.
 
     Only the registry of a workspace knows such requests. One call for each version that is worth asking.

@@ -1,12 +1,13 @@
 """What closed pull requests have left in MLflow: found, and tidied as the policy says."""
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from bot import run_tags
 from bot.actions import (
-    Action,
     ArchiveExperiment,
     ArchiveVersion,
+    CleanupAction,
     DeleteExperiment,
     DeleteRun,
     DeleteVersion,
@@ -74,7 +75,7 @@ def _gather(
     )
 
 
-def _perform(action: Action, experiment: Experiment, services: Services) -> str:
+def _perform(action: CleanupAction, experiment: Experiment, services: Services) -> str:
     place = services.validation
     match action:
         case ArchiveVersion(name, version):
@@ -93,4 +94,4 @@ def _perform(action: Action, experiment: Experiment, services: Services) -> str:
             place.runs.delete_experiment(experiment.id)
             return f"deleted experiment {experiment.id}"
         case _:
-            raise AssertionError(f"tidying does not know {action}")
+            assert_never(action)

@@ -41,7 +41,7 @@ def _done(given: Given, look: Look, done: PassState, repository: Repository, ser
     situation = checks.situation(pr, checks.planned(pr), now)
 
     def read_log(run: ProjectRun) -> tuple[str, str]:
-        kept, _ = services.logs.log_end(run.token, MOST_OF_A_LOG)
+        kept, _ = services.queue.log_end(run.token, MOST_OF_A_LOG)
         return kept or run.log, addresses.run(services.public_url, run.token)
 
     told = conversation.told(

@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from bot.actions import (
-    Action,
+    AttachPictures,
     CancelRun,
     CloseRun,
-    Illustrate,
     LookAgain,
+    PreviewMerge,
+    PullRequestAction,
     PutReport,
     Reply,
     SetStatus,
@@ -92,7 +94,7 @@ def _facts(repository: Repository, done: PassState, services: Services) -> PullR
     return memo.facts(repository, done.memory, services.public_url)
 
 
-def _perform(action: Action, done: PassState, repository: Repository, services: Services) -> None:
+def _perform(action: PullRequestAction, done: PassState, repository: Repository, services: Services) -> None:
     known = done.memory
     head = known.known
     match action:
@@ -103,11 +105,13 @@ def _perform(action: Action, done: PassState, repository: Repository, services: 
         case Reply(number, body, sign):
             thread.reply(repository.azure, number, body, sign)
             done.performed.append(f"told pull request {number}: {body.strip()}")
-        case Illustrate(steps):
+        case PreviewMerge():
             seen = preview.gather(head, repository, services, services.now()) if known.config else None
+            done.memory = replace(known, preview=seen)
+        case AttachPictures(steps):
             shown = pictures.attach_all(head, steps, known.baselines, repository, services)
-            done.memory = replace(known, preview=seen, pictures=shown)
-            done.performed += [f"attached {one.title}" for one in shown]
+            done.memory = replace(known, pictures=shown)
+            done.performed += [f"attached {picture.title}" for picture in shown]
         case StartRun():
             run = lifecycle.start(action, repository, services)
             done.memory = replace(known, runs=_with(known.runs, run))
@@ -124,7 +128,7 @@ def _perform(action: Action, done: PassState, repository: Repository, services: 
         case Wake(subject):
             done.wake.append(subject)
         case _:
-            raise AssertionError(f"a pull request's pass does not know {action}")
+            assert_never(action)
 
 
 def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> None:

@@ -48,7 +48,7 @@ def stand_in_line(subject: PullRequest, done: PassState, repository: Repository,
     """Ask for room for the runs that are to start, and give back what is not needed any more."""
     running, wanted = checks.wanted(memo.facts(repository, done.memory, ""), services.now())
     if running or wanted or done.memory.place:
-        place = services.line.reserve_runs(subject, running, wanted, services.most_runs)
+        place = services.queue.reserve_runs(subject, running, wanted, services.most_runs)
         done.know(place=place if running or wanted else None)
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
 from bot.config.repository import Mlops
 from bot.controllers.services import Repository
 from bot.facts.branch import Preview
@@ -22,7 +20,7 @@ from bot.facts.pull_request import (
     QueuePosition,
 )
 from bot.facts.runs import ProjectRun
-from bot.passes import Memo
+from bot.passes import Memo, MemoFormat
 from bot.subjects import Subject
 from bot.words import status
 
@@ -187,14 +185,13 @@ def written(state: str, told: str) -> str:
 
 
 def read(memo: Memo) -> PullRequestMemo:
-    """What a row keeps; nothing for an empty one."""
-    return _MEMO.validate_python(memo) if memo else PullRequestMemo()
+    """What a row keeps; nothing for an empty one, or for one that another release wrote."""
+    return _FORMAT.read(memo)
 
 
 def write(memory: PullRequestMemo) -> Memo:
     """What a row is to keep."""
-    found: Memo = _MEMO.dump_python(memory, mode="json", by_alias=True)
-    return found
+    return _FORMAT.write(memory)
 
 
 def _earlier(commit: str, check: Check | None) -> Earlier | None:
@@ -203,4 +200,4 @@ def _earlier(commit: str, check: Check | None) -> Earlier | None:
     return verdict(commit, check.state, check.told)
 
 
-_MEMO = TypeAdapter(PullRequestMemo)
+_FORMAT = MemoFormat(PullRequestMemo)

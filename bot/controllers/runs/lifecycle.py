@@ -19,7 +19,7 @@ from bot.config.repository import Mlops, fill
 from bot.controllers.services import Repository, Services, Workspace
 from bot.errors import NotFound, ProjectError
 from bot.facts.pull_request import PullRequestHead
-from bot.facts.runs import ProjectRun
+from bot.facts.runs import ProjectRun, Where
 from bot.services.mlflow import RunRecord
 from bot.words.escape import visible
 from bot.words.mask import masked
@@ -39,7 +39,7 @@ def find(repository: Repository, services: Services, head: PullRequestHead, conf
     tags = {run_tags.REPOSITORY: repository.served.key, run_tags.PULL_REQUEST: str(head.number)}
     every = [run for run in services.validation.runs.runs(experiment.id, tags) if run_tags.TOKEN in run.tags]
     return [
-        _read(run, services)
+        _read(run, "validation", services)
         for run in sorted(every, key=_precedence)
         if (head.open and run.tags.get(run_tags.ITERATION) == str(head.iteration)) or run_tags.CLOSED not in run.tags
     ]
@@ -51,7 +51,7 @@ def find_retrainings(repository: Repository, services: Services, tags: Mapping[s
     wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.RETRAINING}
     every = [run for one in place.runs.experiments(wanted) for run in place.runs.runs(one.id, {**wanted, **tags})]
     return [
-        _read(run, services)
+        _read(run, "production", services)
         for run in sorted(every, key=_precedence)
         if run_tags.TOKEN in run.tags and run_tags.COMMAND in run.tags
     ]
@@ -66,7 +66,7 @@ def find_smokes(experiment: str, job: str, repository: Repository, services: Ser
     wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.SMOKE, run_tags.JOB: job}
     every = place.runs.logged(found.id, wanted, MOST_SMOKES)
     return [
-        _read(run, services)
+        _read(run, "production", services)
         for run in sorted(every, key=_precedence)
         if run_tags.TOKEN in run.tags and run_tags.COMMAND in run.tags
     ]
@@ -92,7 +92,7 @@ def look(run: ProjectRun, services: Services) -> ProjectRun:
     """How far a run is by now, with its results once it has ended."""
     if run.over or not run.cluster_run:
         return run
-    place = place_of(run.command, services)
+    place = services.workspace(run.where)
     try:
         sight = place.backends[run.backend].look(run.cluster_run)
     except NotFound as gone:
@@ -130,8 +130,10 @@ def start(order: StartRun, repository: Repository, services: Services) -> Projec
     A project that cannot be run as it stands is a run that failed. Raises
     NotFound when the source branch has moved on.
     """
-    run = ProjectRun(order.token, order.project, order.commit, order.iteration, order.backend, command=order.command)
-    if order.fork:
+    run = ProjectRun(
+        order.token, order.project, order.commit, order.iteration, order.backend, where=order.where, owner=order.owner
+    )
+    if order.fork and order.number is not None:
         repository.mirror.bring_fork(order.number, order.commit)
     else:
         repository.mirror.bring(order.source, order.commit)
@@ -165,7 +167,7 @@ def close(run: ProjectRun, services: Services) -> ProjectRun:
     """
     if run.mlflow_run:
         status = MLFLOW_STATUS[run.outcome or "failed"]
-        place = place_of(run.command, services)
+        place = services.workspace(run.where)
         place.runs.end(run.mlflow_run, status, run.ended or services.now())
         place.runs.tag(run.mlflow_run, {run_tags.CLOSED: status})
     return replace(run, closed=True)
@@ -178,7 +180,7 @@ def note(mlflow_run: str, cluster_run: str, place: Workspace) -> None:
 
 def withdraw(run: ProjectRun, services: Services) -> None:
     """Write down that the bot itself is about to stop a run, and nobody else."""
-    place_of(run.command, services).runs.tag(run.mlflow_run, {run_tags.WITHDRAWN: "true"})
+    services.workspace(run.where).runs.tag(run.mlflow_run, {run_tags.WITHDRAWN: "true"})
 
 
 def _submit(
@@ -189,10 +191,10 @@ def _submit(
     repository: Repository,
     services: Services,
 ) -> ProjectRun:
-    place = place_of(order.command, services)
+    place = services.workspace(order.where)
     if place.runs.workspace:
         place.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
-    number = {run_tags.PULL_REQUEST: str(order.number)} if order.number else {}
+    number = {run_tags.PULL_REQUEST: str(order.number)} if order.number is not None else {}
     kind = {run_tags.KIND: order.kind} if order.kind else {**number, run_tags.STATE: run_tags.OPEN}
     # All repositories share the one of smoke runs.
     whom = {} if order.kind == run_tags.SMOKE else {run_tags.REPOSITORY: repository.served.key}
@@ -213,10 +215,10 @@ def _submit(
         "mlflow.source.git.branch": order.source,
         "mlflow.project.entryPoint": order.entry_point,
         "mlflow.project.backend": order.backend,
-        **({run_tags.KIND: order.kind, run_tags.COMMAND: order.command} if order.kind else {}),
+        **({run_tags.KIND: order.kind, run_tags.COMMAND: order.owner} if order.kind else {}),
         **order.labels,
     }
-    whose = order.source if order.command else f"!{order.number}"
+    whose = order.source if order.where == "production" else f"!{order.number}"
     name = f"{folder.name} {whose} {order.commit[:7]}"
     first = min(earlier, key=_precedence, default=None)
     mlflow_run = first.id if first else place.runs.start(experiment, name, services.now(), tags)
@@ -235,7 +237,7 @@ def _submit(
         },
         tags={
             "signalman_repository": repository.served.key,
-            **({"signalman_pull_request": str(order.number)} if order.number else {}),
+            **({"signalman_pull_request": str(order.number)} if order.number is not None else {}),
             "signalman_commit": order.commit,
         },
     )
@@ -255,11 +257,6 @@ def _submit(
     return replace(run, cluster_run=cluster_run)
 
 
-def place_of(command: str, services: Services) -> Workspace:
-    """Where a run is made: what a pull request changed never in the production workspace."""
-    return services.production if command else services.validation
-
-
 def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
     """Which of several MLflow runs under one token is the run: the one that got to a cluster, or the first."""
     return run_tags.CLUSTER_RUN not in run.tags, run.status not in UNDER_WAY, run.started, run.id
@@ -267,7 +264,7 @@ def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
 
 def _ended(run: ProjectRun, services: Services) -> bool:
     try:
-        return place_of(run.command, services).runs.run(run.mlflow_run).status not in UNDER_WAY
+        return services.workspace(run.where).runs.run(run.mlflow_run).status not in UNDER_WAY
     except NotFound:
         return True
 
@@ -277,7 +274,8 @@ def _refused(run: ProjectRun, reason: str, services: Services) -> ProjectRun:
     return replace(run, outcome="failed", reason=reason, closed=True, started=run.started or now, ended=now)
 
 
-def _read(run: RunRecord, services: Services) -> ProjectRun:
+def _read(run: RunRecord, where: Where, services: Services) -> ProjectRun:
+    """A run as its tags tell of it, in the workspace that it was found in: that is no matter of what they say."""
     tags = run.tags
     never_ran = run_tags.CLOSED in tags and run_tags.CLUSTER_RUN not in tags
     return ProjectRun(
@@ -288,12 +286,13 @@ def _read(run: RunRecord, services: Services) -> ProjectRun:
         backend=tags.get(run_tags.BACKEND, "databricks-jobs"),
         mlflow_run=run.id,
         experiment=run.experiment,
-        mlflow_page=place_of(tags.get(run_tags.COMMAND, ""), services).runs.run_page(run.experiment, run.id),
+        mlflow_page=services.workspace(where).runs.run_page(run.experiment, run.id),
         model_name=tags.get(run_tags.MODEL, ""),
         cluster_run=tags.get(run_tags.CLUSTER_RUN, ""),
         outcome=("cancelled" if run.status == "KILLED" else "failed") if never_ran else None,
         closed=run_tags.CLOSED in tags,
         withdrawn=run_tags.WITHDRAWN in tags,
         started=run.started,
-        command=tags.get(run_tags.COMMAND, ""),
+        where=where,
+        owner=tags.get(run_tags.COMMAND, ""),
     )

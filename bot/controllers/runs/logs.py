@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bot.backends.run import LogChunk
-from bot.controllers.runs import lifecycle
 from bot.controllers.services import Services
 from bot.errors import NotFound
 from bot.facts.runs import ProjectRun
@@ -40,7 +39,7 @@ def collect(run: ProjectRun, subject: Subject, services: Services) -> None:
         return masked(_visible(text), services.secrets)
 
     try:
-        known = services.logs.note_run(subject, replace(run, reason=mask(run.reason)))
+        known = services.queue.note_run(subject, replace(run, reason=mask(run.reason)))
         if known.log_whole:
             return
         if run.over:
@@ -52,11 +51,7 @@ def collect(run: ProjectRun, subject: Subject, services: Services) -> None:
 
 
 def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services) -> None:
-    part = (
-        lifecycle.place_of(run.command, services)
-        .backends[run.backend]
-        .live_log(run.cluster_run, run.token, known.log_read)
-    )
+    part = services.workspace(run.where).backends[run.backend].live_log(run.cluster_run, run.token, known.log_read)
     start, content = _from_a_line(part)
     content = content[: _complete(content, mask)]
     if not content:
@@ -65,23 +60,21 @@ def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], se
     if start > known.log_read:
         missed = start - known.log_read
         text = f"\n… {missed} bytes were written too fast to be read; they are here when the run has ended …\n\n{text}"
-    services.logs.add_log(run.token, known.log_read, start + len(content), text)
+    services.queue.add_log(run.token, known.log_read, start + len(content), text)
 
 
 def _bring_whole(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services) -> None:
     whole = LogChunk(b"")
     if run.cluster_run:
         try:
-            whole = (
-                lifecycle.place_of(run.command, services).backends[run.backend].whole_log(run.cluster_run, run.token)
-            )
+            whole = services.workspace(run.where).backends[run.backend].whole_log(run.cluster_run, run.token)
         except NotFound:  # The backend forgot the run; what was read of it is all there is.
             log.info(line("log", run=run.token, note="nobody has it any more"))
     _, content = _from_a_line(whole)
     if content or not known.log_size:
-        services.logs.put_log(run.token, mask(content.decode("utf-8", "replace")), cut=whole.cut)
+        services.queue.put_log(run.token, mask(content.decode("utf-8", "replace")), cut=whole.cut)
     else:
-        services.logs.put_log(run.token, None)
+        services.queue.put_log(run.token, None)
 
 
 def _from_a_line(part: LogChunk) -> tuple[int, bytes]:

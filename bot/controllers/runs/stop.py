@@ -32,7 +32,7 @@ def stop(run: ProjectRun, config: Mlops | None, repository: Repository, services
         run = _found(run, config, repository, services)
     if run.cluster_run:
         with contextlib.suppress(NotFound):  # Gone is as good as stopped.
-            lifecycle.place_of(run.command, services).backends[run.backend].cancel(run.cluster_run)
+            services.workspace(run.where).backends[run.backend].cancel(run.cluster_run)
     return run
 
 
@@ -42,7 +42,7 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, servic
     What is submitted does nothing: if the backend never heard of the token, that
     is what runs until it is stopped, and not a project that nobody waits for.
     """
-    place = lifecycle.place_of(run.command, services)
+    place = services.workspace(run.where)
     named = {project.path: project.cluster for project in config.projects} if config else {}
     file = named.get(run.project, "cluster.json")
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from bot.actions import Action, NoteDrift, Reply, SetAside, Together, WriteObject
+from bot.actions import BranchAction, NoteDrift, Reply, SetAside, Together, WriteObject
 from bot.config.repository import Drift as Policy
 from bot.config.repository import Folder
 from bot.facts.branch import Drift, Edited, SourceFile
@@ -208,14 +208,14 @@ def plan(
     memory: DriftMemo,
     commit: str,
     pull_request: int,
-) -> list[Action]:
+) -> list[BranchAction]:
     """Tell what is new, and put back what is to be; `drifts` were judged, `contents` are those of the edited objects.
 
     An edit is told, and kept, before it is written over. A pull request that is 0 is told nothing. Jobs are put back
     by the sync.
     """
     fresh = [one for one in drifts if words.edit(one) not in memory.told]
-    orders: list[Action] = [NoteDrift(one) for one in drifts if one.put_back or one in fresh]
+    orders: list[BranchAction] = [NoteDrift(one) for one in drifts if one.put_back or one in fresh]
     for telling in _tellings(fresh) if pull_request else ():
         orders.append(Reply(pull_request, words.told(telling, commit), sign=words.begins(telling)))
     kept = [

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.actions import Action, ChangeJob, CreateJob, LookAgain, RemoveJob
+from bot.actions import BranchAction, ChangeJob, CreateJob, LookAgain, RemoveJob
 from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob
 
 REPOSITORY = "signalman_repository"
@@ -61,9 +61,9 @@ _NOT_SENT = ("run_as", "format", "deployment")
 Settings = Mapping[str, Any]
 
 
-def plan(jobs: BranchJobs) -> list[Action]:
+def plan(jobs: BranchJobs) -> list[BranchAction]:
     """Create and change what differs, then remove what is gone; nothing when all is as it should be."""
-    orders: list[Action] = []
+    orders: list[BranchAction] = []
     for key, definition in jobs.wanted.items():
         if _refusal(jobs, key):
             continue

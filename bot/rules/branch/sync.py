@@ -12,7 +12,7 @@ from posixpath import dirname, splitext
 from typing import Any
 
 from bot.actions import (
-    Action,
+    BranchAction,
     ChangeJob,
     CreateJob,
     LookAgain,
@@ -55,7 +55,7 @@ class Change:
     kept: Mapping[str, str] = field(default_factory=dict)
 
 
-def plan(branch: BranchFacts) -> list[Action]:
+def plan(branch: BranchFacts) -> list[BranchAction]:
     """Make the workspace hold the branch's tip; nothing when it does already."""
     followed = [Wake(Model(model)) for model in dict.fromkeys(job.model for job in branch.config.jobs)]
     held, orders = branch.manifest, _jobs(branch)
@@ -91,7 +91,7 @@ def brought_by(branch: BranchFacts) -> int:
     return merged.get(branch.tip, branch.manifest.brought(branch.tip))
 
 
-def _jobs(branch: BranchFacts) -> list[Action]:
+def _jobs(branch: BranchFacts) -> list[BranchAction]:
     """What is to be done to the jobs. What people did to them is left, unless it is to be put right."""
     if branch.jobs is None:
         return []
@@ -232,7 +232,7 @@ def difference(wanted: Mapping[str, SourceFile], present: Mapping[str, str]) -> 
 
 
 def _with_what_stays(
-    branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change, orders: Sequence[Action]
+    branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change, orders: Sequence[BranchAction]
 ) -> Change:
     """The change without removals that would stop a job, or that nobody has confirmed."""
     asked, used = _asked(branch, change.removed), _used(branch, orders)
@@ -248,7 +248,7 @@ def _with_what_stays(
     return replace(change, removed=tuple(path for path in change.removed if path not in kept), kept=kept)
 
 
-def _used(branch: BranchFacts, orders: Sequence[Action]) -> dict[str, str]:
+def _used(branch: BranchFacts, orders: Sequence[BranchAction]) -> dict[str, str]:
     """The paths that some job runs once these orders were carried out, and the name of that job."""
     touched = {order.job for order in orders if isinstance(order, ChangeJob | RemoveJob)}
     found = {path: name for path, job, name in branch.used if job not in touched}
@@ -258,9 +258,9 @@ def _used(branch: BranchFacts, orders: Sequence[Action]) -> dict[str, str]:
 
 
 def _files(
-    branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change, job_orders: Sequence[Action]
-) -> list[Action]:
-    orders: list[Action] = []
+    branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change, job_orders: Sequence[BranchAction]
+) -> list[BranchAction]:
+    orders: list[BranchAction] = []
     held = branch.manifest.files
     held_last = branch.manifest.commit or branch.manifest.since
     doubted = {path: f"{held[path].rstrip('?')}?" for path in (*change.updated, *change.removed)}
@@ -308,7 +308,7 @@ def _in_the_way(removed: Sequence[str], wanted: Mapping[str, SourceFile]) -> lis
     return sorted(found, reverse=True)
 
 
-def _emptied(branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change) -> list[Action]:
+def _emptied(branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change) -> list[BranchAction]:
     """The removal of the folders below the mirrored ones that hold nothing of ours any more, the innermost first."""
     held = {folder for path in (*wanted, *change.kept) for folder in _above(path)}
     roots = tuple(f"{folder.to}/" for folder in branch.config.folders)
@@ -319,7 +319,7 @@ def _emptied(branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Chan
     return [Together(tuple(level)) for level in levels]
 
 
-def _told(branch: BranchFacts, change: Change, orders: Sequence[Action]) -> list[Action]:
+def _told(branch: BranchFacts, change: Change, orders: Sequence[BranchAction]) -> list[BranchAction]:
     back = branch.rolled_back
     if back is not None:
         told = replies.taken_back(back, len(change.kept))
@@ -343,7 +343,7 @@ def _told(branch: BranchFacts, change: Change, orders: Sequence[Action]) -> list
     ]
 
 
-def _touched(branch: BranchFacts, orders: Sequence[Action]) -> list[tuple[str, str]]:
+def _touched(branch: BranchFacts, orders: Sequence[BranchAction]) -> list[tuple[str, str]]:
     """The names of the jobs that the commit creates, changes or removes, and which of these.
 
     Also what is done already: a sync that was cut off after it tells the same when it is done again.

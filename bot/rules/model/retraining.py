@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from bot import subjects
-from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
+from bot.actions import Answer, CloseRun, LookAgain, RetrainingAction, StartRun
 from bot.config.repository import Mlops, Project, fill
 from bot.facts.model import RetrainingFacts
 from bot.facts.runs import ProjectRun
@@ -24,7 +24,7 @@ def token(subject: Retraining) -> str:
     return hashlib.sha256(subjects.key(subject).encode()).hexdigest()[:32]
 
 
-def plan(asked: RetrainingFacts, now: datetime) -> list[Action]:
+def plan(asked: RetrainingFacts, now: datetime) -> list[RetrainingAction]:
     """Start it, look again, or answer; its run is closed last, as the sign that it was answered."""
     run = asked.runs[0] if asked.runs else None
     if run is None or not (run.cluster_run or run.over):
@@ -44,7 +44,7 @@ def parameters(project: Project, model: str, target: str) -> dict[str, str]:
     return {name: fill(value, branch=target, model_name=model) for name, value in merged.items()}
 
 
-def _start(asked: RetrainingFacts) -> list[Action]:
+def _start(asked: RetrainingFacts) -> list[RetrainingAction]:
     if asked.config is None:
         return _refused(asked, asked.problem)
     project = _project(asked.config, asked.subject.project)
@@ -66,7 +66,8 @@ def _start(asked: RetrainingFacts) -> list[Action]:
         model=project.retrain.model,
         parameters=parameters(project, project.retrain.model, asked.target),
         timeout=project.retrain.timeout,
-        command=subjects.key(asked.subject),
+        where="production",
+        owner=subjects.key(asked.subject),
         kind="retraining",
     )
     return [start, LookAgain(0.0)]
@@ -108,7 +109,7 @@ def _reason(run: ProjectRun, project: Project | None) -> str:
             return run.reason or "it failed"
 
 
-def _refused(asked: RetrainingFacts, reason: str) -> list[Action]:
+def _refused(asked: RetrainingFacts, reason: str) -> list[RetrainingAction]:
     told = _answer(asked, replies.not_retrained(_name(asked), reason))
     return [told, *(CloseRun(one) for one in asked.runs if not one.closed)]
 

@@ -6,7 +6,7 @@ The registry is left as people made it: the job is pointed back and tagged, and
 
 from datetime import datetime
 
-from bot.actions import Action, PointJob, TagJob
+from bot.actions import PointingAction, PointJob, TagJob
 from bot.facts.branch import JobFacts, Manifest, RolledBack, Synced
 from bot.facts.model import ModelFacts
 from bot.rules import schedule
@@ -40,12 +40,12 @@ def refusal(model: ModelFacts, *, exists: bool) -> str:
     return ""
 
 
-def plan(model: ModelFacts, commit: str) -> list[Action]:
+def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
     """Point the job back, and sign that last. `commit` is the one that trained the goal, empty when it is unknown."""
     chosen, job, to = rollout.serving(model.candidates), model.job, goal(model)
     if chosen is None or job is None or not to[1]:
         return []
-    orders: list[Action] = []
+    orders: list[PointingAction] = []
     if rollout.loaded(job) != to:
         orders.append(PointJob(job, *to))
     if not rollout.held(job, chosen):

@@ -9,7 +9,7 @@ tags say so, where every look sees it and people do.
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.actions import Action, CommentVersion, LookAgain, PointJob, Reply, TagJob, TagVersion
+from bot.actions import CommentVersion, LookAgain, ModelAction, PointJob, Reply, TagJob, TagVersion
 from bot.facts.branch import JobFacts
 from bot.facts.model import ACCEPTED, ModelFacts, NotPromoted, Promotion, ServingVersion
 from bot.facts.runs import ProjectRun
@@ -84,7 +84,7 @@ def tags(order: TagJob) -> dict[str, str]:
     return kept | {name: value for name, value in ((BEFORE, order.before), (HELD, order.held)) if value}
 
 
-def plan(model: ModelFacts, now: datetime) -> list[Action]:
+def plan(model: ModelFacts, now: datetime) -> list[ModelAction]:
     """Point the job at the serving version once it may be, tell people, and sign the job last; or tell why not."""
     chosen, job = serving(model.candidates), model.job
     # A job that an Asset Bundle manages is changed by its bundle, or the next deployment takes it back.
@@ -104,7 +104,7 @@ def label(version: tuple[str, str], of: str) -> str:
     return f"v{number}" if name == of else f"{name} v{number}" if number else ""
 
 
-def _kept(job: JobFacts, chosen: ServingVersion) -> list[Action]:
+def _kept(job: JobFacts, chosen: ServingVersion) -> list[ModelAction]:
     """What is missing of a version that the job was admitted to before."""
     if not pointed(job, chosen):
         return [PointJob(job, chosen.name, chosen.version)]
@@ -114,7 +114,7 @@ def _kept(job: JobFacts, chosen: ServingVersion) -> list[Action]:
     return []
 
 
-def _admitted(model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: datetime) -> list[Action]:
+def _admitted(model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: datetime) -> list[ModelAction]:
     found = model.admission
     if found is None:
         return []
@@ -137,9 +137,9 @@ def _admitted(model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: dat
 
 def _pointed(
     model: ModelFacts, job: JobFacts, chosen: ServingVersion, tried: ProjectRun | None, now: datetime
-) -> list[Action]:
+) -> list[ModelAction]:
     was, origin, found = signed_version(job), model.origin, model.admission
-    orders: list[Action] = [] if pointed(job, chosen) else [PointJob(job, chosen.name, chosen.version)]
+    orders: list[ModelAction] = [] if pointed(job, chosen) else [PointJob(job, chosen.name, chosen.version)]
     live = Promotion(
         version=chosen,
         job=model.job_name,
@@ -165,7 +165,7 @@ def _pointed(
 
 def _refused(
     model: ModelFacts, chosen: ServingVersion, refusal: admission.Refusal, tried: ProjectRun | None
-) -> list[Action]:
+) -> list[ModelAction]:
     """Tell it once: on the pull request, on the version, and the sign of it last."""
     version = model.admission.version if model.admission else None
     said = admission.digest(refusal.kind, refusal.reason, tried.token if tried else "")

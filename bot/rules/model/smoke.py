@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot import run_tags, subjects
-from bot.actions import Action, CancelRun, CloseRun, LookAgain, StartRun
+from bot.actions import CancelRun, CloseRun, LookAgain, ModelAction, StartRun
 from bot.config.repository import Job, Mlops, Project, fill
 from bot.facts.branch import SourceFile
 from bot.facts.model import ACCEPTED, ModelFacts, ModelVersion, SmokeTest
@@ -33,7 +33,7 @@ class Tried:
     """How far it is: what is to be done for it, and the run that tells; `reason` why it failed."""
 
     state: Literal["not asked", "runs", "passed", "failed"]
-    orders: tuple[Action, ...] = ()
+    orders: tuple[ModelAction, ...] = ()
     run: ProjectRun | None = None
     reason: str = ""
 
@@ -104,10 +104,10 @@ def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tupl
     return tuple(found)
 
 
-def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[Action, ...]:
+def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:
     """What becomes of the job's other smoke runs, which nobody waits for any more: stopped, and closed."""
     others = [run for run in model.runs if run.token not in tokens and not run.closed]
-    orders: list[Action] = [CloseRun(run) if run.over else CancelRun(run) for run in others]
+    orders: list[ModelAction] = [CloseRun(run) if run.over else CancelRun(run) for run in others]
     return (*orders, *([LookAgain(2.0)] if any(not run.over for run in others) else []))
 
 
@@ -117,7 +117,7 @@ def fault(asked: SmokeTest, run: ProjectRun) -> str:
     return steps.fault(judged, run) or gates.judge(judged, run, Baseline())[1]
 
 
-def _start(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int) -> tuple[Action, ...]:
+def _start(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int) -> tuple[ModelAction, ...]:
     followed = model.wanted.model if model.wanted else version.name
     start = StartRun(
         token=token(model, version, asked, attempt),
@@ -125,7 +125,7 @@ def _start(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: 
         entry_point=asked.project.entry_point,
         commit=asked.commit,
         source=model.target,
-        number=0,
+        number=None,
         iteration=0,
         backend=asked.backend,
         cluster=asked.project.cluster,
@@ -133,7 +133,8 @@ def _start(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: 
         model=version.name,
         parameters=asked.parameters,
         timeout=asked.timeout,
-        command=subjects.key(Model(followed)),
+        where="production",
+        owner=subjects.key(Model(followed)),
         kind="smoke",
         labels={run_tags.JOB: model.job_name, run_tags.VERSION: version.version},
     )

@@ -5,7 +5,7 @@ The comparison with what serves, and what would be refused; never a yes or a no,
 
 from collections.abc import Mapping, Sequence
 
-from bot.actions import Action, CommentVersion, TagVersion
+from bot.actions import CommentVersion, TagVersion, VersionAction
 from bot.config.repository import Metric
 from bot.facts.model import ACCEPTED, ModelVersion, RequestFacts, TransitionRequest
 from bot.rules.model import admission, signature, validated
@@ -32,7 +32,7 @@ def open(version: ModelVersion, found: Sequence[TransitionRequest], stage: str) 
     return tuple(one for one in dict.fromkeys(found) if one.to == stage and _digest(one) not in known)
 
 
-def plan(asked: RequestFacts) -> list[Action]:
+def plan(asked: RequestFacts) -> list[VersionAction]:
     """One answer to all that ask for the same, and the sign of it last."""
     found = asked.model.admission
     if not asked.requests or found is None or found.version is None:

@@ -8,11 +8,12 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from bot.actions import (
-    Action,
+    AttachPictures,
     CancelRun,
     CloseRun,
-    Illustrate,
     LookAgain,
+    PreviewMerge,
+    PullRequestAction,
     PutReport,
     Reply,
     SetStatus,
@@ -41,7 +42,7 @@ _TIMELESS = datetime.fromtimestamp(0, UTC)
 _ENDS: dict[State, str] = {"succeeded": "passed", "failed": "failed", "error": "error"}
 
 
-def plan(pr: PullRequestFacts, now: datetime, reporting: Reporting = Reporting()) -> list[Action]:  # noqa: B008 - frozen
+def plan(pr: PullRequestFacts, now: datetime, reporting: Reporting = Reporting()) -> list[PullRequestAction]:  # noqa: B008 - frozen
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
     tidy = _tidy(pr)
@@ -73,12 +74,12 @@ def plan(pr: PullRequestFacts, now: datetime, reporting: Reporting = Reporting()
     return [*tidy, *_onward(pr, pr.config, now_at, now, reporting)]
 
 
-def _without_runs(pr: PullRequestFacts, config: Mlops, told: Situation, now: datetime) -> list[Action]:
+def _without_runs(pr: PullRequestFacts, config: Mlops, told: Situation, now: datetime) -> list[PullRequestAction]:
     """The verdict on a pull request that changes no project: what its merge will do, if it does anything."""
     head, brings = pr.head, brought(config, pr.head.changed)
     if brings and (pr.preview is None or (pr.preview.problem and _young(pr, now))):
         # The merge on trial may take Azure DevOps a moment.
-        return [Illustrate(()), LookAgain(0.0 if pr.preview is None else 2.0)]
+        return [PreviewMerge(), LookAgain(0.0 if pr.preview is None else 2.0)]
     if told.preview is not None and told.preview.refused:
         return _verdict(pr, report.ended(told), "failed", status.ended(told))
     put = [PutReport(head.number, report.nothing_to_run(told), "fine")] if head.thread or brings else []
@@ -98,14 +99,14 @@ def _young(pr: PullRequestFacts, now: datetime) -> bool:
     return pr.head.pushed is not None and (now - pr.head.pushed).total_seconds() < TRIAL
 
 
-def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[Action]:
+def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[PullRequestAction]:
     """What to tell people while a neighbour keeps a judgement waiting: whom it waits for, once, and not for a moment's
     silence.
     """
     head = pr.head
     if not (head.open and head.iteration and head.target == pr.target) or head.judged:
         return []
-    orders: list[Action] = []
+    orders: list[PullRequestAction] = []
     if not head.pending:
         orders.append(SetStatus(head.number, head.iteration, "pending", status.held_up(), page=_page(pr)))
     if failures >= PATIENCE:
@@ -217,8 +218,8 @@ def _projects(pr: PullRequestFacts, config: Mlops) -> list[Project]:
     return touched(config, pr.head.changed, has_serving=pr.serving is not None, asked=asked(pr.orders))
 
 
-def _tidy(pr: PullRequestFacts) -> list[Action]:
-    orders: list[Action] = []
+def _tidy(pr: PullRequestFacts) -> list[PullRequestAction]:
+    orders: list[PullRequestAction] = []
     for run in pr.runs:
         stale = not pr.head.open or run.iteration != pr.head.iteration or cancelled(pr.orders)
         if not run.over and stale:
@@ -232,16 +233,16 @@ def _tidy(pr: PullRequestFacts) -> list[Action]:
 
 def _verdict(
     pr: PullRequestFacts, body: str, state: State, description: str, marks: Sequence[SetStatus] = ()
-) -> list[Action]:
+) -> list[PullRequestAction]:
     """The report, a word to those who were told otherwise before, and the status, which is the sign, last."""
     head, before = pr.head, pr.told
-    orders: list[Action] = [PutReport(head.number, body, "fine" if state == "succeeded" else "to do")]
+    orders: list[PullRequestAction] = [PutReport(head.number, body, "fine" if state == "succeeded" else "to do")]
     if before is not None and before.state != _ENDS[state]:
         orders.append(Reply(head.number, replies.verdict_changed(head, state, description, before)))
     return [*orders, *marks, SetStatus(head.number, head.iteration, state, description, page=_page(pr))]
 
 
-def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, reporting: Reporting) -> list[Action]:
+def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, reporting: Reporting) -> list[PullRequestAction]:
     if any(not run.over for run in pr.runs):
         return []  # what is being stopped is looked at again by then
     told = situation(pr, now_at, now)
@@ -250,18 +251,18 @@ def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, reporting:
 
 def _onward(
     pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, reporting: Reporting
-) -> list[Action]:
+) -> list[PullRequestAction]:
     head, told = pr.head, situation(pr, now_at, now)
     if over(now_at):
         if pr.pictures is None:
-            return [Illustrate(tuple(now_at)), LookAgain(0.0)]
+            return [PreviewMerge(), AttachPictures(tuple(now_at)), LookAgain(0.0)]
         refused = pr.preview is not None and pr.preview.refused
         state = "failed" if refused else outcome(now_at)
         return _verdict(pr, report.ended(told), state, status.ended(told), _marks(pr, told, reporting))
     starts = _starts(pr, config, now_at, now)
     may = _with_a_place(pr, starts)
     queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)
-    orders: list[Action] = []
+    orders: list[PullRequestAction] = []
     if not head.pending or (may and pr.in_line):
         line = status.queued(told) if queued else status.running(told)
         orders.append(SetStatus(head.number, head.iteration, "pending", line, page=_page(pr)))

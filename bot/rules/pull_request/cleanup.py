@@ -8,9 +8,9 @@ says is in use, or that a job loads, and no run that made one.
 
 from bot import run_tags
 from bot.actions import (
-    Action,
     ArchiveExperiment,
     ArchiveVersion,
+    CleanupAction,
     DeleteExperiment,
     DeleteRun,
     DeleteVersion,
@@ -28,11 +28,11 @@ def due(pr: PullRequestFacts) -> bool:
     return not head.open and head.target == pr.target and all(run.closed for run in pr.runs)
 
 
-def plan(left: Leavings, policy: Cleanup) -> list[Action]:
+def plan(left: Leavings, policy: Cleanup) -> list[CleanupAction]:
     """Tidy up, the sign that it is done last."""
     if policy == "keep":
         return []
-    done: list[Action] = [] if left.shared else [ArchiveExperiment(left.experiment)]
+    done: list[CleanupAction] = [] if left.shared else [ArchiveExperiment(left.experiment)]
     if left.merged:
         return done
     unused = [version for version in left.versions if not used(version, left)]
@@ -42,7 +42,7 @@ def plan(left: Leavings, policy: Cleanup) -> list[Action]:
             *done,
         ]
     kept = {version.run for version in left.versions if used(version, left)}
-    orders: list[Action] = [DeleteVersion(one.name, one.version) for one in unused]
+    orders: list[CleanupAction] = [DeleteVersion(one.name, one.version) for one in unused]
     orders += [DeleteRun(run) for run in left.runs if run not in kept]
     if kept or left.shared or left.others:
         return [*orders, *done]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.actions import Action, NoteDrift, Reply, SetAside, Together, WriteObject
+from bot.actions import BranchAction, NoteDrift, Reply, SetAside, Together, WriteObject
 from bot.config.repository import Folder
 from bot.facts.branch import Drift, Edited, SourceFile
 from bot.rules.branch import drift
@@ -272,7 +272,7 @@ def edited(content: str = "y", folder: Folder = HOOKS, modified: int = 90) -> Dr
     return seen
 
 
-def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int = 7) -> list[Action]:
+def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int = 7) -> list[BranchAction]:
     contents = {one.place: b"found" for one in seen if one.kind == "edited"}
     owned = {**{one.place: OWNED["/Shared/hooks/score"] for one in seen}, **OWNED}
     return drift.plan([drift.judged(one, memory) for one in seen], owned, contents, memory, LIVE, number)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.actions import Action, ChangeJob, CreateJob, LookAgain, RemoveJob
+from bot.actions import BranchAction, ChangeJob, CreateJob, LookAgain, RemoveJob
 from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob
 from bot.rules.branch import jobs as rule
 from bot.services.databricks import job_facts
@@ -49,7 +49,7 @@ class Workspace:
             known = next((one for one, held in self.jobs.items() if held["name"] == name), 0)
         return job_facts({"job_id": known, "settings": copy.deepcopy(self.jobs[known])}) if known else None
 
-    def apply(self, *wanted: JobDefinition, commit: str = "c1", number: int = 7, cut: int = 99) -> list[Action]:
+    def apply(self, *wanted: JobDefinition, commit: str = "c1", number: int = 7, cut: int = 99) -> list[BranchAction]:
         """Plan, perform so many of the orders, and note what is owned if that was all of them."""
         facts = self.facts(*wanted, commit=commit, number=number)
         orders = rule.plan(facts)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from workspace_in_memory import WorkspaceInMemory, one_by_one
 
 from bot.actions import (
-    Action,
+    BranchAction,
     CreateJob,
     RemoveFolder,
     RemoveObject,
@@ -83,7 +83,7 @@ def synced(world: WorkspaceInMemory, tree: Tree, tip: str) -> WorkspaceInMemory:
     return world.after(sync.plan(facts(world, tree, tip)))
 
 
-def planned(world: WorkspaceInMemory, tree: Tree, tip: str, merged: Merged | None = None) -> list[Action]:
+def planned(world: WorkspaceInMemory, tree: Tree, tip: str, merged: Merged | None = None) -> list[BranchAction]:
     """The orders of a pass, each for itself."""
     return one_by_one(sync.plan(facts(world, tree, tip, merged)))
 
@@ -354,7 +354,7 @@ def names(order: object, commit: str) -> bool:
     return isinstance(order, WriteManifest) and order.manifest.commit == commit
 
 
-def up_to(kind: type, orders: Sequence[Action]) -> list[Action]:
+def up_to(kind: type, orders: Sequence[BranchAction]) -> list[BranchAction]:
     """The orders up to the first of a kind, with it."""
     return list(orders[: next(place for place, order in enumerate(orders) if isinstance(order, kind)) + 1])
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from bot.actions import (
-    Action,
+    BranchAction,
     CreateJob,
     RemoveFolder,
     RemoveObject,
@@ -31,14 +31,14 @@ class WorkspaceInMemory:
     jobs: dict[str, JobFacts] = field(default_factory=dict)
     told: tuple[str, ...] = ()
 
-    def after(self, orders: Sequence[Action]) -> "WorkspaceInMemory":
+    def after(self, orders: Sequence[BranchAction]) -> "WorkspaceInMemory":
         """What it is when these orders were carried out."""
         world = self
         for order in orders:
             world = world._with(order)
         return world
 
-    def _with(self, order: Action) -> "WorkspaceInMemory":
+    def _with(self, order: BranchAction) -> "WorkspaceInMemory":
         match order:
             case WriteObject(path, source):
                 for other in self.objects:
@@ -74,9 +74,9 @@ class WorkspaceInMemory:
         raise AssertionError(f"a sync has no business with {order}")
 
 
-def one_by_one(orders: Sequence[Action]) -> list[Action]:
+def one_by_one(orders: Sequence[BranchAction]) -> list[BranchAction]:
     """The same orders, those that are carried out side by side each for itself."""
-    found: list[Action] = []
+    found: list[BranchAction] = []
     for order in orders:
         found += order.orders if isinstance(order, Together) else [order]
     return found

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from bot.actions import (
-    Action,
     CloseRun,
     CommentVersion,
     LookAgain,
+    ModelAction,
     PointJob,
     Reply,
     StartRun,
@@ -156,7 +156,7 @@ class Registry:
     def _wanted(self, job: str) -> Job:
         return next(one for one in JOBS if one.name == job)
 
-    def _perform(self, name: str, orders: Iterable[Action]) -> bool:
+    def _perform(self, name: str, orders: Iterable[ModelAction]) -> bool:
         """Whether it is to be looked at again at once."""
         again = False
         for order in orders:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot import subjects
-from bot.actions import Action, Answer, CloseRun, LookAgain, StartRun
+from bot.actions import Answer, CloseRun, LookAgain, RetrainingAction, StartRun
 from bot.config.repository import Job, Metric, Mlops, Project, Retrain
 from bot.facts.model import RetrainingFacts
 from bot.facts.runs import ProjectRun
@@ -41,16 +41,17 @@ RUN = ProjectRun(
     cluster_run="c1",
     started=NOW - timedelta(minutes=12),
     model_name="wine_quality",
-    command=subjects.key(SUBJECT),
+    where="production",
+    owner=subjects.key(SUBJECT),
 )
 TRAINED = replace(RUN, outcome="succeeded", ended=NOW, model_version="18", metrics={"rmse": 0.7, "loss": 3.0})
 
 
-def plan(*runs: ProjectRun, asked: RetrainingFacts = ASKED) -> list[Action]:
+def plan(*runs: ProjectRun, asked: RetrainingFacts = ASKED) -> list[RetrainingAction]:
     return retraining.plan(replace(asked, runs=runs), NOW)
 
 
-def answered(orders: list[Action]) -> str:
+def answered(orders: list[RetrainingAction]) -> str:
     (told,) = (order for order in orders if isinstance(order, Answer))
     assert (told.number, told.thread, told.comment) == (42, 7, 1)
     assert told.body.startswith(told.sign)
@@ -65,7 +66,7 @@ def test_it_is_trained_from_the_target_branch_on_what_the_configuration_says_of_
     assert start.experiment == "/Shared/signalman/main_expr"
     assert (start.model, start.timeout) == ("wine_quality", 3600.0)
     assert start.parameters == {"model_name": "wine_quality", "data": "full", "rounds": "3"}
-    assert subjects.parse(start.command) == SUBJECT
+    assert (start.where, subjects.parse(start.owner)) == ("production", SUBJECT)
     assert again == LookAgain(0.0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.actions import Action, CommentVersion, PointJob, Reply, TagJob, TagVersion
+from bot.actions import CommentVersion, ModelAction, PointJob, Reply, TagJob, TagVersion
 from bot.config.repository import Job
 from bot.facts.branch import JobFacts
 from bot.facts.model import Admission, Judged, ModelFacts, ModelVersion, Origin, ServingVersion
@@ -24,7 +24,7 @@ SIGNATURE = '{"inputs":[{"name":"acidity","type":"double"}]}'
 POINTED = ["PointJob", "Reply", "CommentVersion", "TagVersion"]
 
 
-def kinds(orders: Sequence[Action]) -> list[str]:
+def kinds(orders: Sequence[ModelAction]) -> list[str]:
     """What sort of orders these are."""
     return [type(order).__name__ for order in orders]
 
@@ -47,7 +47,7 @@ def job_at(number: str, *, tagged: str | None = None, bundle: bool = False) -> J
     return replace(JOB, parameters=parameters, tags=tags, bundle=bundle)
 
 
-def after(job: JobFacts, orders: Sequence[Action]) -> JobFacts:
+def after(job: JobFacts, orders: Sequence[ModelAction]) -> JobFacts:
     """The job when these orders were carried out."""
     for order in orders:
         if isinstance(order, PointJob):

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from bot.actions import (
-    Action,
     CancelRun,
     CloseRun,
     CommentVersion,
     LookAgain,
+    ModelAction,
     Reply,
     StartRun,
     TagVersion,
@@ -58,7 +58,7 @@ FACTS = to_be_tried()
 GOOD = run(FACTS, outcome="succeeded", metrics={"rows": 120.0}, ended=NOW)
 
 
-def plan(*runs: ProjectRun) -> list[Action]:
+def plan(*runs: ProjectRun) -> list[ModelAction]:
     return rollout.plan(to_be_tried(*runs), NOW)
 
 
@@ -68,7 +68,8 @@ def test_it_is_started_in_production_with_toy_data_and_the_exact_version() -> No
     assert isinstance(start, StartRun)
     assert start.parameters == {"model_name": "wine_model", "model_version": "17", "data": "toy", "branch": "main"}
     assert (start.commit, start.source, start.experiment) == ("c0ffee", "main", "/Shared/signalman/smoke")
-    assert (start.kind, start.command, start.number) == ("smoke", "model/wine_%2A", 0)
+    assert (start.kind, start.where, start.owner) == ("smoke", "production", "model/wine_%2A")
+    assert start.number is None
     assert again == LookAgain(0.0)
 
 

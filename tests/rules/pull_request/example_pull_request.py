@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.actions import Action, SetStatus, StartRun
+from bot.actions import PullRequestAction, SetStatus, StartRun
 from bot.config.repository import Metric, Mlops, Project
 from bot.facts.discussion import Order
 from bot.facts.model import ServingVersion
@@ -86,17 +86,17 @@ def changing(*paths: str) -> PullRequestFacts:
     return replace(PR, head=replace(HEAD, changed=paths))
 
 
-def kinds(orders: list[Action]) -> list[str]:
+def kinds(orders: list[PullRequestAction]) -> list[str]:
     """The names of orders, in their order, without the statuses of steps."""
     return [type(order).__name__ for order in orders if not (isinstance(order, SetStatus) and order.name != "validate")]
 
 
-def started(orders: list[Action]) -> list[StartRun]:
+def started(orders: list[PullRequestAction]) -> list[StartRun]:
     """The runs among orders."""
     return [order for order in orders if isinstance(order, StartRun)]
 
 
-def statuses(orders: list[Action]) -> list[tuple[str, str]]:
+def statuses(orders: list[PullRequestAction]) -> list[tuple[str, str]]:
     """State and description of the statuses `validate` among orders."""
     validate = [order for order in orders if isinstance(order, SetStatus) and order.name == "validate"]
     return [(order.state, order.description) for order in validate]

@@ -23,7 +23,7 @@ from example_pull_request import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.actions import Action, CancelRun, CloseRun, LookAgain, PutReport, SetStatus
+from bot.actions import CancelRun, CloseRun, LookAgain, PullRequestAction, PutReport, SetStatus
 from bot.config.repository import BranchRule, Mlops
 from bot.facts.pull_request import PullRequestFacts
 from bot.facts.runs import Outcome, ProjectRun
@@ -235,7 +235,7 @@ def test_every_cancelled_run_belongs_to_nobody_any_more(pr: PullRequestFacts) ->
     assert all(not pr.head.open or run.iteration != pr.head.iteration for run in cancelled)
 
 
-def enumerate_statuses(orders: list[Action]) -> list[tuple[int, tuple[str, str]]]:
+def enumerate_statuses(orders: list[PullRequestAction]) -> list[tuple[int, tuple[str, str]]]:
     return [
         (place, (one.state, one.description))
         for place, one in enumerate(orders)

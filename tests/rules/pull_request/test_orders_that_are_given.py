@@ -37,7 +37,7 @@ def test_what_brings_something_and_touches_no_project_is_looked_at_anew(changed:
     assert found.order is not None
     assert f"✅ for `{HEAD.commit[:7]}`: it touches no project, so nothing is run. I look again" in found.body
     anew = replace(pr, orders=(found.order,))
-    assert kinds(checks.plan(anew, NOW)) == ["Illustrate", "LookAgain"]
+    assert kinds(checks.plan(anew, NOW)) == ["PreviewMerge", "LookAgain"]
     assert statuses(checks.plan(replace(anew, preview=Preview()), NOW))[0][0] == "notApplicable"
 
 
@@ -47,7 +47,7 @@ def test_a_change_to_the_configuration_alone_counts_among_what_a_merge_brings() 
     asked = checks.plan(pr, NOW)
     report = checks.plan(replace(pr, preview=Preview(added=("/Shared/mlflow_hooks/a",))), NOW)[0]
 
-    assert kinds(asked) == ["Illustrate", "LookAgain"]
+    assert kinds(asked) == ["PreviewMerge", "LookAgain"]
     assert isinstance(report, PutReport)
     assert "`/Shared/mlflow_hooks/a`" in report.body
     assert reaction("/mlops run", pr).order is not None
