@@ -20,13 +20,18 @@ _SCRIPT = Path(__file__).parents[1] / ".ci" / "postgresql"
 
 @contextmanager
 def databases() -> Iterator[dict[str, str]]:
-    """Name -> address of each that can be had here, without any table; says so of the one that cannot."""
+    """Name -> address of each that can be had here, without any table; says so of the one that
+    cannot.
+    """
     folder = tempfile.mkdtemp(prefix="signalman-bench-")
     cluster = f"{folder}/cluster"
     os.chmod(folder, 0o711)  # noqa: S103 (PostgreSQL may not run as root, and has to reach its own folder)
     found = {"sqlite": f"sqlite:///{folder}/queue.db"}
     started = subprocess.run(
-        [_SCRIPT, "start", cluster], env={**os.environ, "POSTGRESQL_FSYNC": "on"}, capture_output=True, text=True
+        [_SCRIPT, "start", cluster],
+        env={**os.environ, "POSTGRESQL_FSYNC": "on"},
+        capture_output=True,
+        text=True,
     )
     if started.returncode == 0:
         found["postgresql"] = started.stdout.strip()

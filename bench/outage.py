@@ -1,9 +1,11 @@
-"""What an outage of Azure DevOps and Databricks does to a bot that runs on: its answers meanwhile, and its recovery.
+"""What an outage of Azure DevOps and Databricks does to a bot that runs on: its answers meanwhile,
+and its recovery.
 
-Run by hand: `make bench-outage`, or `make bench-outage MINUTES=1 KINDS=503`. People open pull requests, push and
-promote all the while; a webhook that is nothing of the bot's is answered 200, any other 202. In the first outage every
-call is answered 503; in the second none is ever answered, and what hangs when it ends hangs on, until its caller has
-no more patience; in the third only Databricks is away.
+Run by hand: `make bench-outage`, or `make bench-outage MINUTES=1 KINDS=503`. People open pull
+requests, push and promote all the while; a webhook that is nothing of the bot's is answered 200,
+any other 202. In the first outage every call is answered 503; in the second none is ever answered,
+and what hangs when it ends hangs on, until its caller has no more patience; in the third only
+Databricks is away.
 """
 
 import sys
@@ -32,7 +34,10 @@ def main(minutes: float, names: Iterable[str]) -> int:
 
 
 def _told(kind: Kind, away: Sequence[Neighbour], minutes: float) -> bool:
-    with tempfile.TemporaryDirectory(prefix="signalman-") as folder, Place(Path(folder), CONTENT) as place:
+    with (
+        tempfile.TemporaryDirectory(prefix="signalman-") as folder,
+        Place(Path(folder), CONTENT) as place,
+    ):
         people, intake = place.people, place.intake
         for _ in range(3):
             people.open()
@@ -48,11 +53,19 @@ def _told(kind: Kind, away: Sequence[Neighbour], minutes: float) -> bool:
         right = people.wait_until_right(within=PATIENCE)
         missing = people.missing()
         slowest = max(seconds for _, seconds in answers) * 1000
-        codes = ", ".join(f"{sum(s == code for s, _ in answers)} × {code}" for code in sorted({s for s, _ in answers}))
-        after = f"everything was right {right:.1f} s after it" if right is not None else f"wrong after {PATIENCE:.0f} s"
+        codes = ", ".join(
+            f"{sum(s == code for s, _ in answers)} × {code}"
+            for code in sorted({s for s, _ in answers})
+        )
+        after = (
+            f"everything was right {right:.1f} s after it"
+            if right is not None
+            else f"wrong after {PATIENCE:.0f} s"
+        )
         click.echo(
             f"{' and '.join(away)}: {kind}, {minutes:g} min: {place.switch.refused} calls refused; "
-            f"{done} things done by people, {len(answers)} webhooks answered {codes}, the slowest in {slowest:.0f} ms; "
+            f"{done} things done by people, {len(answers)} webhooks answered {codes}, the slowest "
+            f"in {slowest:.0f} ms; "
             f"{after}, {len(missing)} events lost."
         )
         for sentence in missing:

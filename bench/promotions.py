@@ -1,10 +1,12 @@
-"""How soon after a promotion its job is pointed, read back and told of; and how soon a rollback takes that back.
+"""How soon after a promotion its job is pointed, read back and told of; and how soon a rollback
+takes that back.
 
-Run by hand: `make bench-promotions`. Web and worker are real processes, and every call of theirs to Azure DevOps and to
-Databricks, which is registry and tracking server too, takes 50 ms at least. A promotion is measured from the moment a
-version is moved to its stage, to the moment the job is signed, which comes after its pull request was told; a rollback
-of a model from the comment to its answer, which comes after the job was read back; one of a merge from the comment to
-the moment the workspace holds what it held before, and the pull request was told.
+Run by hand: `make bench-promotions`. Web and worker are real processes, and every call of theirs to
+Azure DevOps and to Databricks, which is registry and tracking server too, takes 50 ms at least. A
+promotion is measured from the moment a version is moved to its stage, to the moment the job is
+signed, which comes after its pull request was told; a rollback of a model from the comment to its
+answer, which comes after the job was read back; one of a merge from the comment to the moment the
+workspace holds what it held before, and the pull request was told.
 """
 
 import json
@@ -34,7 +36,9 @@ COLUMNS = [{"name": "acidity", "type": "double"}]
 
 
 def main(times: int) -> int:
-    """Promote so often, take back a fourth as often, print a line for each; returns how many limits were not kept."""
+    """Promote so often, take back a fourth as often, print a line for each; returns how many limits
+    were not kept.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="signalman-") as folder,
         World(Path(folder, "world"), CONTENT, latency=LATENCY) as world,
@@ -54,8 +58,12 @@ def main(times: int) -> int:
     return sum(
         (
             _told("promotions to job and reply", promoted, PROMOTED),
-            _told("rollbacks of a model to job and answer", taken_back, TAKEN_BACK, all_of_them=True),
-            _told("rollbacks of a merge to workspace and reply", undone, TAKEN_BACK, all_of_them=True),
+            _told(
+                "rollbacks of a model to job and answer", taken_back, TAKEN_BACK, all_of_them=True
+            ),
+            _told(
+                "rollbacks of a merge to workspace and reply", undone, TAKEN_BACK, all_of_them=True
+            ),
         )
     )
 
@@ -93,9 +101,15 @@ class _Bench:
         return took
 
     def undo_a_merge(self, number: int) -> float:
-        """Seconds until a merge is out of the workspace again, and whoever wanted that is told so."""
+        """Seconds until a merge is out of the workspace again, and whoever wanted that is
+        told so.
+        """
         azure, before = self._world.azure, self._notebook()
-        azure.push(f"merge_{number}", {NOTEBOOK: f"# Databricks notebook source\nprint({number})\n"}, "Change")
+        azure.push(
+            f"merge_{number}",
+            {NOTEBOOK: f"# Databricks notebook source\nprint({number})\n"},
+            "Change",
+        )
         merged = azure.open_pull_request(f"merge_{number}", title="Change a notebook")
         azure.complete(merged)
         _wait(lambda: self._notebook() != before and "Merged" in self._said(merged), 60)
@@ -120,7 +134,10 @@ class _Bench:
             "signalman.iteration": "1",
             "signalman.commit": self._commit,
         }
-        body = {"experiment_id": "0", "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        body = {
+            "experiment_id": "0",
+            "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        }
         run = call("POST", "/api/2.0/mlflow/runs/create", body)["run"]["info"]
         files = Path(run["artifact_uri"])
         files.mkdir(parents=True)
@@ -128,17 +145,27 @@ class _Bench:
         if not self._version:
             call("POST", "/api/2.0/mlflow/registered-models/create", {"name": MODEL})
         version = {"name": MODEL, "source": str(files), "run_id": run["run_id"]}
-        made = call("POST", "/api/2.0/mlflow/model-versions/create", version)["model_version"]["version"]
+        made = call("POST", "/api/2.0/mlflow/model-versions/create", version)["model_version"][
+            "version"
+        ]
         self._version = int(made)
         return self._version
 
     def _validated(self) -> bool:
         wanted = {"genre": "signalman", "name": "validate"}
-        states = [one["state"] for one in self._world.azure.statuses(self._number) if one["context"] == wanted]
+        states = [
+            one["state"]
+            for one in self._world.azure.statuses(self._number)
+            if one["context"] == wanted
+        ]
         return "succeeded" in states
 
     def _job(self) -> Mapping[str, Any] | None:
-        found = [job["settings"] for job in self._world.databricks.jobs() if job["settings"]["name"] == JOB]
+        found = [
+            job["settings"]
+            for job in self._world.databricks.jobs()
+            if job["settings"]["name"] == JOB
+        ]
         return found[0] if found else None
 
     def _signed(self) -> tuple[str, str]:
@@ -148,7 +175,9 @@ class _Bench:
         return given.get("model_version", ""), job.get("tags", {}).get("signalman_version", "")
 
     def _comments(self, thread: int | str, number: int = 0) -> list[str]:
-        """What a thread says, by its id or a property of its, of a pull request or else of the one that trained."""
+        """What a thread says, by its id or a property of its, of a pull request or else of the one
+        that trained.
+        """
         threads = self._world.azure.threads(number or self._number)
         found = [one for one in threads if thread in (one["id"], *(one["properties"] or {}))]
         return [comment["content"] for one in found for comment in one["comments"]]
@@ -176,7 +205,8 @@ def _told(what: str, seconds: Sequence[float], limit: float, *, all_of_them: boo
     ordered = sorted(seconds)
     p50, p95 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95))
     click.echo(
-        f"{len(seconds)} {what} at {LATENCY * 1000:.0f} ms a call: p50 {p50:.2f} s, p95 {p95:.2f} s, "
+        f"{len(seconds)} {what} at {LATENCY * 1000:.0f} ms a call: p50 {p50:.2f} s, p95 {p95:.2f} "
+        "s, "
         f"slowest {ordered[-1]:.2f} s (limit {limit:g} s)."
     )
     return (ordered[-1] if all_of_them else p95) > limit

@@ -1,7 +1,9 @@
-"""Twenty pushes in a row to one pull request: how soon after a newer one was accepted the run for an older is stopped.
+"""Twenty pushes in a row to one pull request: how soon after a newer one was accepted the run for
+an older is stopped.
 
-Run by hand: `make bench-pushes`. Web and worker are real processes. Measured from the moment at which web stored the
-first webhook that told of a newer commit, to the moment at which Databricks was asked to cancel the run.
+Run by hand: `make bench-pushes`. Web and worker are real processes. Measured from the moment at
+which web stored the first webhook that told of a newer commit, to the moment at which Databricks
+was asked to cancel the run.
 """
 
 import sys
@@ -28,7 +30,10 @@ LIMIT = 2.0
 
 def main() -> int:
     """Print a line for each pause between the pushes; returns how many were not as they must be."""
-    with tempfile.TemporaryDirectory(prefix="signalman-") as folder, World(Path(folder, "world"), CONTENT) as world:
+    with (
+        tempfile.TemporaryDirectory(prefix="signalman-") as folder,
+        World(Path(folder, "world"), CONTENT) as world,
+    ):
         bot = BotProcess(free_port(), Path(folder, "bot.log"))
         var = Path(folder, "var")
         try:
@@ -49,20 +54,35 @@ def _told(world: World, queue: Queue, pause: float) -> bool:
     for count in range(2, PUSHES + 1):
         wait.wait(pause)
         begun = time.time()
-        pushed.append((azure.push(branch, {"projects/quick/note.md": f"{pause} {count}"}, f"Change {count}"), begun))
+        pushed.append(
+            (
+                azure.push(
+                    branch, {"projects/quick/note.md": f"{pause} {count}"}, f"Change {count}"
+                ),
+                begun,
+            )
+        )
     finals = _final_verdicts(world, number, wait)
 
-    runs = {run["run_id"]: run for run in world.databricks.runs() if f"!{number} " in run["run_name"]}
+    runs = {
+        run["run_id"]: run for run in world.databricks.runs() if f"!{number} " in run["run_name"]
+    }
     results = [run["state"].get("result_state", "none yet") for run in runs.values()]
     waits = _waits(world, queue, number, pushed, set(runs))
     threads = [one for one in azure.threads(number) if "signalman.thread" in one["properties"]]
     slowest = f"median {median(waits):.2f} s, slowest {max(waits):.2f} s" if waits else "never"
     click.echo(
-        f"{PUSHES} pushes {pause:g} s apart: {len(threads)} thread, verdicts {finals} (iteration, state); "
-        f"{len(runs)} runs: {results.count('SUCCESS')} finished, {results.count('CANCELED')} cancelled, "
+        f"{PUSHES} pushes {pause:g} s apart: {len(threads)} thread, verdicts {finals} (iteration, "
+        "state); "
+        f"{len(runs)} runs: {results.count('SUCCESS')} finished, {results.count('CANCELED')} "
+        "cancelled, "
         f"after the newer event was accepted: {slowest}."
     )
-    right = finals == [(PUSHES, "succeeded")] and len(threads) == 1 and set(results) <= {"SUCCESS", "CANCELED"}
+    right = (
+        finals == [(PUSHES, "succeeded")]
+        and len(threads) == 1
+        and set(results) <= {"SUCCESS", "CANCELED"}
+    )
     return right and results.count("SUCCESS") <= 2 and max(waits, default=0.0) <= LIMIT
 
 
@@ -76,7 +96,9 @@ def _final_verdicts(world: World, number: int, wait: Event) -> list[tuple[int, s
     return found
 
 
-def _waits(world: World, queue: Queue, number: int, pushed: list[tuple[str, float]], runs: set[int]) -> list[float]:
+def _waits(
+    world: World, queue: Queue, number: int, pushed: list[tuple[str, float]], runs: set[int]
+) -> list[float]:
     accepted = sorted(
         one.received_at
         for one in queue.deliveries(1000)

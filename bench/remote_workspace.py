@@ -1,7 +1,8 @@
-"""The stand-in workspace as a process of its own that answers as late as a distant one, and somebody who watches it.
+"""The stand-in workspace as a process of its own that answers as late as a distant one, and
+somebody who watches it.
 
-The watcher is a third process. It looks at the tree on disk, where an object is there from the moment at which a caller
-would find it, and gone from the moment at which none would.
+The watcher is a third process. It looks at the tree on disk, where an object is there from the
+moment at which a caller would find it, and gone from the moment at which none would.
 """
 
 import os
@@ -25,7 +26,9 @@ _process = get_context("spawn")
 
 @dataclass(frozen=True)
 class Measured:
-    """What a deployment took. `missing`: seconds in which a notebook was away that was there before and is after."""
+    """What a deployment took. `missing`: seconds in which a notebook was away that was there before
+    and is after.
+    """
 
     seconds: float
     calls: int
@@ -34,7 +37,9 @@ class Measured:
 
 
 class RemoteWorkspace:
-    """A workspace with everything it keeps below `root`; `latency` seconds for each call once `be_distant` was said."""
+    """A workspace with everything it keeps below `root`; `latency` seconds for each call once
+    `be_distant` was said.
+    """
 
     def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         self._conn, theirs = _process.Pipe()
@@ -51,7 +56,11 @@ class RemoteWorkspace:
 
     def holds(self) -> dict[str, bytes]:
         """The content of each object in the folder by its name."""
-        return {one.name: one.read_bytes() for one in self._disk.iterdir()} if self._disk.is_dir() else {}
+        return (
+            {one.name: one.read_bytes() for one in self._disk.iterdir()}
+            if self._disk.is_dir()
+            else {}
+        )
 
     def measure(self, deploy: Callable[[], object]) -> Measured:
         """Deploy once, and tell what it took."""
@@ -106,7 +115,9 @@ def _serve(root: Path, host: str, port: int, conn: Connection) -> None:
 
 @contextmanager
 def _watched(folder: Path, names: set[str]) -> Iterator[list[float]]:
-    """Look at a folder all the while; afterwards the list holds for how many seconds one of the names was not there."""
+    """Look at a folder all the while; afterwards the list holds for how many seconds one of the
+    names was not there.
+    """
     missing: list[float] = []
     conn, theirs = _process.Pipe()
     watcher = _process.Process(target=_watch, args=(folder, names, theirs), daemon=True)

@@ -1,8 +1,10 @@
-"""A thousand orders in which events may come, and how many of them end in another world than the straight one.
+"""A thousand orders in which events may come, and how many of them end in another world than the
+straight one.
 
-Run by hand: `make shuffles`, or `make shuffles REPLAYS=200 LIVES=50`. A life is told live with an unreliable post; a
-replay brings all events of a whole life once more, to a bot that knows nothing, and has to change nothing. Both are
-told by the real controllers in worlds of stand-ins, several side by side. A seed that ends differently is named.
+Run by hand: `make shuffles`, or `make shuffles REPLAYS=200 LIVES=50`. A life is told live with an
+unreliable post; a replay brings all events of a whole life once more, to a bot that knows nothing,
+and has to change nothing. Both are told by the real controllers in worlds of stand-ins, several
+side by side. A seed that ends differently is named.
 """
 
 import logging
@@ -36,23 +38,33 @@ def main(replays: int, told_live: int) -> int:
     for sentence in (*wrong_live, *wrong_replays):
         click.echo(sentence, err=True)
     click.echo(
-        f"{told_live} lives told live in shuffled order: {len(wrong_live)} different ends, {between - began:.0f} s; "
+        f"{told_live} lives told live in shuffled order: {len(wrong_live)} different ends, "
+        f"{between - began:.0f} s; "
         f"{replays} shuffled replays: {len(wrong_replays)} different ends, {ended - between:.0f} s."
     )
     return len(wrong_live) + len(wrong_replays)
 
 
 def _all(tell: Callable[[Sequence[int]], list[str]], seeds: int) -> list[str]:
-    shares = [range(start, min(start + IN_ONE_WORLD, seeds)) for start in range(0, seeds, IN_ONE_WORLD)]
-    with ProcessPoolExecutor(SIDE_BY_SIDE, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    shares = [
+        range(start, min(start + IN_ONE_WORLD, seeds)) for start in range(0, seeds, IN_ONE_WORLD)
+    ]
+    with ProcessPoolExecutor(
+        SIDE_BY_SIDE, multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    ) as pool:
         return [sentence for found in pool.map(tell, shares) for sentence in found]
 
 
 def _lives(seeds: Sequence[int]) -> list[str]:
     """What went wrong with lives in a world of their own, a sentence for each."""
     wrong = []
-    with tempfile.TemporaryDirectory(prefix="signalman-") as place, World(Path(place, "world"), CONTENT) as world:
-        straight = lives.life_of_a_change(lives.scene_in(world, Path(place), "in_order_x"), Straight())
+    with (
+        tempfile.TemporaryDirectory(prefix="signalman-") as place,
+        World(Path(place, "world"), CONTENT) as world,
+    ):
+        straight = lives.life_of_a_change(
+            lives.scene_in(world, Path(place), "in_order_x"), Straight()
+        )
         for seed in seeds:
             scene = lives.scene_in(world, Path(place), f"unreliable_{seed}_x")
             try:
@@ -70,7 +82,10 @@ def _replays(seeds: Sequence[int]) -> list[str]:
     """The same of replays."""
     wrong = []
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory(prefix="signalman-") as place, World(Path(place, "world"), CONTENT) as world:
+    with (
+        tempfile.TemporaryDirectory(prefix="signalman-") as place,
+        World(Path(place, "world"), CONTENT) as world,
+    ):
         life, came = lives.recorded(world, Path(place))
         before = lives.seen(life)
         for seed in seeds:

@@ -1,4 +1,5 @@
-"""How soon the stand-ins are up, and how soon they answer: what every test and the test drive wait for.
+"""How soon the stand-ins are up, and how soon they answer: what every test and the test drive wait
+for.
 
 Run by hand (`make bench-stand-ins`).
 """
@@ -28,7 +29,9 @@ def main() -> None:
 
 
 def _azure_devops(below: Path) -> Callable[[int], AzureDevOps]:
-    return lambda number: AzureDevOps(below / f"azure {number}", organization="contoso", bot_token=TOKEN)
+    return lambda number: AzureDevOps(
+        below / f"azure {number}", organization="contoso", bot_token=TOKEN
+    )
 
 
 def _databricks(below: Path) -> Callable[[int], Databricks]:
@@ -43,10 +46,14 @@ def _tell(name: str, make: Callable[[int], AzureDevOps | Databricks], path: str)
             starts.append(time.perf_counter() - began)
             # Azure DevOps takes a token as the password of nobody, Databricks as a bearer's.
             basic = requests.auth.HTTPBasicAuth("", TOKEN)
-            headers = {} if isinstance(server, AzureDevOps) else {"Authorization": f"Bearer {TOKEN}"}
+            headers = (
+                {} if isinstance(server, AzureDevOps) else {"Authorization": f"Bearer {TOKEN}"}
+            )
             for _ in range(CALLS // STARTS):
                 began = time.perf_counter()
-                answer = session.get(server.url + path, auth=None if headers else basic, headers=headers, timeout=5)
+                answer = session.get(
+                    server.url + path, auth=None if headers else basic, headers=headers, timeout=5
+                )
                 answers.append(time.perf_counter() - began)
                 answer.raise_for_status()
     click.echo(

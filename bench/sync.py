@@ -1,10 +1,12 @@
-"""How long a merge takes to be in the workspace, beside the four databricks-cli commands that are commonly used for it.
+"""How long a merge takes to be in the workspace, beside the four databricks-cli commands that are
+commonly used for it.
 
-Run by hand: `make bench-sync`; `RUNS=5` measures more often, `CLIENT=databricks-cli` has the bot speak by that package,
-`SEED_FILES=1000` runs the commands for so many files, too, which takes two minutes. The bot's pass is the whole pass
-over the target branch, with its real services, a real Git mirror and a database; every call of the workspace takes
-100 ms there and back, Git and Azure DevOps are on this machine. The commands are real processes. Both write notebooks
-that are there already, and somebody watches whether one of them is ever missing.
+Run by hand: `make bench-sync`; `RUNS=5` measures more often, `CLIENT=databricks-cli` has the bot
+speak by that package, `SEED_FILES=1000` runs the commands for so many files, too, which takes two
+minutes. The bot's pass is the whole pass over the target branch, with its real services, a real Git
+mirror and a database; every call of the workspace takes 100 ms there and back, Git and Azure DevOps
+are on this machine. The commands are real processes. Both write notebooks that are there already,
+and somebody watches whether one of them is ever missing.
 """
 
 import os
@@ -69,10 +71,16 @@ class Row:
         about, one = "≈" if self.estimated else "", self.measured
         seconds = f"≤ {self.most_seconds:.1f} s" if self.most_seconds is not None else ""
         calls = f"≤ {self.most_calls} calls" if self.most_calls is not None else ""
-        limits = ", ".join(filter(None, [seconds, calls, "0 s missing" if self.never_missing else ""]))
-        verdict = f"{limits}: {'NO, ' + ', '.join(self.broken) if self.broken else 'yes'}" if limits else ""
+        limits = ", ".join(
+            filter(None, [seconds, calls, "0 s missing" if self.never_missing else ""])
+        )
+        verdict = (
+            f"{limits}: {'NO, ' + ', '.join(self.broken) if self.broken else 'yes'}"
+            if limits
+            else ""
+        )
         return (
-            f"{self.who:<15}{self.what:<34}{about + f'{one.seconds:.2f} s':>10}{about + str(one.calls):>8}"
+            f"{self.who:<15}{self.what:<34}{about + f'{one.seconds:.2f} s':>10}{about + str(one.calls):>8}"  # noqa: E501 a table, or a text as it is sent
             f"{one.in_flight:>6}{about + f'{one.missing:.2f} s':>11}   {verdict}"
         ).rstrip()
 
@@ -81,7 +89,11 @@ def main() -> int:
     """Print the table; returns 1 when a limit of the bot's is not kept."""
     with tempfile.TemporaryDirectory(prefix="signalman-") as folder:
         rows = []
-        for row in (*_bot(Path(folder, "hundred"), 100), *_bot(Path(folder, "thousand"), 1000), *_seed(Path(folder))):
+        for row in (
+            *_bot(Path(folder, "hundred"), 100),
+            *_bot(Path(folder, "thousand"), 1000),
+            *_seed(Path(folder)),
+        ):
             if not rows:
                 click.echo(f"{'':<49}{'wall':>10}{'calls':>8}{'wide':>6}{'missing':>11}   limits")
             click.echo(str(row))
@@ -98,7 +110,10 @@ def _bot(folder: Path, files: int) -> Iterator[Row]:
                 expected = push(changed)
                 found.append(workspace.measure(make_pass))
                 if workspace.holds() != expected:
-                    raise SystemExit(f"After a change of {changed} the workspace does not hold what the branch holds.")
+                    raise SystemExit(
+                        f"After a change of {changed} the workspace does not hold what the branch "
+                        "holds."
+                    )
             return _typical(found)
 
         every = range(files)
@@ -115,14 +130,21 @@ Push = Callable[[Iterable[int] | None], dict[str, bytes]]
 
 
 @contextmanager
-def _deployed(folder: Path, files: int) -> Iterator[tuple[RemoteWorkspace, Push, Callable[[], object]]]:
-    """A bot whose workspace holds so many notebooks already, a way to change some, and its pass over the branch.
+def _deployed(
+    folder: Path, files: int
+) -> Iterator[tuple[RemoteWorkspace, Push, Callable[[], object]]]:
+    """A bot whose workspace holds so many notebooks already, a way to change some, and its pass
+    over the branch.
 
-    A push of no change at all (None) is none; either way it gives what the workspace has to hold afterwards.
+    A push of no change at all (None) is none; either way it gives what the workspace has to hold
+    afterwards.
     """
     versions = dict.fromkeys(range(files), 0)
     content = folder / "content"
-    for path, text in {"config/mlops.yml": CONFIG, **{f"{HOOKS}/{_name(n)}.py": _text(n, 0) for n in versions}}.items():
+    for path, text in {
+        "config/mlops.yml": CONFIG,
+        **{f"{HOOKS}/{_name(n)}.py": _text(n, 0) for n in versions},
+    }.items():
         (content / path).parent.mkdir(parents=True, exist_ok=True)
         (content / path).write_text(text)
     azure = AzureDevOps(folder / "azure", organization="contoso", bot_token=TOKEN)
@@ -145,8 +167,16 @@ def _deployed(folder: Path, files: int) -> Iterator[tuple[RemoteWorkspace, Push,
                 versions[number] += 1
                 changes[f"{HOOKS}/{_name(number)}.py"] = _text(number, versions[number])
             if changed is not None:
-                azure.push("main", changes or {"README.md": os.urandom(8).hex()}, "Change notebooks", base="main")
-            return {_name(number): _text(number, version).encode() for number, version in versions.items()}
+                azure.push(
+                    "main",
+                    changes or {"README.md": os.urandom(8).hex()},
+                    "Change notebooks",
+                    base="main",
+                )
+            return {
+                _name(number): _text(number, version).encode()
+                for number, version in versions.items()
+            }
 
         make_pass()
         workspace.be_distant(LATENCY)
@@ -172,20 +202,32 @@ def _environment(folder: Path, azure: str, databricks: str) -> dict[str, str]:
 
 
 def _seed(folder: Path) -> Iterator[Row]:
-    """The commands, once for each number of files; what they would take for 1,000 is read off the last two."""
+    """The commands, once for each number of files; what they would take for 1,000 is read off the
+    last two.
+    """
     try:
         workspace = RemoteWorkspace(folder / "seed", SEED_HOST, 80)
     except OSError as error:
-        click.echo(f"databricks-cli drops the port of its host, and {error}; its commands are left out.")
+        click.echo(
+            f"databricks-cli drops the port of its host, and {error}; its commands are left out."
+        )
         return
     try:
         found = []
         for files in SEED_FILES:
             measured = _commands(workspace, folder / str(files), files)
             found.append(measured)
-            yield Row("four commands", f"{files:,} of {files:,} files", measured, never_missing=False)
+            yield Row(
+                "four commands", f"{files:,} of {files:,} files", measured, never_missing=False
+            )
         if SEED_FILES[-1] < 1000:
-            yield Row("four commands", "1,000 of 1,000 files", _further(found), never_missing=False, estimated=True)
+            yield Row(
+                "four commands",
+                "1,000 of 1,000 files",
+                _further(found),
+                never_missing=False,
+                estimated=True,
+            )
     finally:
         workspace.stop()
 
@@ -196,13 +238,27 @@ def _commands(workspace: RemoteWorkspace, folder: Path, files: int) -> Measured:
     for number in range(files):
         (content / f"{_name(number)}.py").write_text(_text(number, 0))
     program = Path(sys.executable).with_name("databricks")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "LANG": "C.UTF-8",
+    }
     environment |= {"DATABRICKS_HOST": workspace.url, "DATABRICKS_TOKEN": TOKEN}
 
     def deploy() -> None:
-        for arguments in (["ls", FOLDER], ["rm", FOLDER, "-r"], ["mkdirs", FOLDER], ["import_dir", HOOKS, FOLDER]):
+        for arguments in (
+            ["ls", FOLDER],
+            ["rm", FOLDER, "-r"],
+            ["mkdirs", FOLDER],
+            ["import_dir", HOOKS, FOLDER],
+        ):
             subprocess.run(
-                [program, "workspace", *arguments], cwd=folder, env=environment, capture_output=True, check=False
+                [program, "workspace", *arguments],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                check=False,
             )
 
     workspace.be_distant(0.0)

@@ -1,7 +1,9 @@
-"""What 5,000 waiting subjects and 200 running jobs cost one worker, and how soon it begins with a new event.
+"""What 5,000 waiting subjects and 200 running jobs cost one worker, and how soon it begins with a
+new event.
 
-Run by hand: `make bench-waiting`. The subject of a running job asks to be looked at every second; meanwhile a sweep
-goes over everything. A number as argument makes every pass take so many seconds, as calls over a network do.
+Run by hand: `make bench-waiting`. The subject of a running job asks to be looked at every second;
+meanwhile a sweep goes over everything. A number as argument makes every pass take so many seconds,
+as calls over a network do.
 """
 
 import json
@@ -24,7 +26,13 @@ from bot.queue.database import Database
 from bot.subjects import Delivery, PullRequest, key
 
 EVENTS = 200
-MEMO = {"head": {"iteration": 3, "commit": "a" * 40, "files": [f"projects/tide/part_{n}.py" for n in range(40)]}}
+MEMO = {
+    "head": {
+        "iteration": 3,
+        "commit": "a" * 40,
+        "files": [f"projects/tide/part_{n}.py" for n in range(40)],
+    }
+}
 
 
 def main(seconds: float) -> None:
@@ -42,7 +50,7 @@ def _subject(number: int) -> PullRequest:
 def _fill(url: str) -> None:
     now, memo = time.time(), json.dumps(MEMO)
     rows = [
-        {"key": key(_subject(n)), "due_at": now + (n % 100) / 100 if n <= RUNNING else now + 3600 + n,
+        {"key": key(_subject(n)), "due_at": now + (n % 100) / 100 if n <= RUNNING else now + 3600 + n,  # noqa: E501 a table, or a text as it is sent
          "generation": 1, "seen": 1, "attempts": 0, "memo": memo, "last_passed_at": now}
         for n in range(1, RUNNING + WAITING + 1)
     ]  # fmt: skip
@@ -53,7 +61,13 @@ def _fill(url: str) -> None:
 
 
 def _measured(url: str, folder: str, seconds: float) -> str:
-    program = [sys.executable, str(Path(__file__).with_name("waiting_worker.py")), url, folder, str(seconds)]
+    program = [
+        sys.executable,
+        str(Path(__file__).with_name("waiting_worker.py")),
+        url,
+        folder,
+        str(seconds),
+    ]
     with (Path(folder) / "log").open("wb") as log:
         process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=log, text=True)
     begun: dict[int, list[float]] = {}
@@ -78,7 +92,8 @@ def _measured(url: str, folder: str, seconds: float) -> str:
     cuts = quantiles(waits, n=100)
     return (
         f"{megabytes:.0f} MB, {threads} threads, looks late by {median(late):.2f} s; "
-        f"{EVENTS} events: p50 {median(waits):.3f} s, p95 {cuts[94]:.3f} s, worst {max(waits):.3f} s"
+        f"{EVENTS} events: p50 {median(waits):.3f} s, p95 {cuts[94]:.3f} s, worst {max(waits):.3f} "
+        "s"
     )
 
 

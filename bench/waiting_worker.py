@@ -1,4 +1,5 @@
-"""The worker that `waiting.py` measures: everything of the real one in memory, and passes that only look again.
+"""The worker that `waiting.py` measures: everything of the real one in memory, and passes that only
+look again.
 
 Started with the queue's address, a folder and how many seconds a pass takes. Writes a line with a
 subject's number and the time to the standard output when a pass that has news begins.
@@ -49,9 +50,18 @@ def main(url: str, folder: str, seconds: str) -> None:
         return Outcome(look_again=1.0 if running else 3600.0, memo=look.memo)
 
     def everything() -> list[PullRequest]:
-        return [PullRequest("contoso/tides/forecast", number) for number in range(1, RUNNING + WAITING + 1)]
+        return [
+            PullRequest("contoso/tides/forecast", number)
+            for number in range(1, RUNNING + WAITING + 1)
+        ]
 
-    worker = Worker(Queue(url), pass_over, sweep=everything, passes=found.limits.passes, lease=found.limits.lease)
+    worker = Worker(
+        Queue(url),
+        pass_over,
+        sweep=everything,
+        passes=found.limits.passes,
+        lease=found.limits.lease,
+    )
     worker.world = world  # type: ignore[attr-defined]  # kept, as the real one keeps it
     worker.run()
 

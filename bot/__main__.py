@@ -36,7 +36,9 @@ def worker() -> None:
 
 
 @main.command(epilog="Example: python -m bot testdrive --keep")
-@click.option("--keep", is_flag=True, help="Leave everything running afterwards, and print where to look.")
+@click.option(
+    "--keep", is_flag=True, help="Leave everything running afterwards, and print where to look."
+)
 def testdrive(keep: bool) -> None:
     """Play the whole story on this machine, without any account, and verify it."""
     try:
@@ -45,7 +47,8 @@ def testdrive(keep: bool) -> None:
         if missing.name != "sandbox":
             raise
         raise click.ClickException(
-            "The test drive needs a checkout of Signalman's repository: its stand-ins are not installed with the bot. "
+            "The test drive needs a checkout of Signalman's repository: its stand-ins are not "
+            "installed with the bot. "
             "Clone it and say `make testdrive` there."
         ) from missing
 
@@ -55,7 +58,9 @@ def testdrive(keep: bool) -> None:
 @main.command(epilog="Example: python -m bot check")
 @click.option("--write-schemas", is_flag=True, help="Also write the JSON Schemas that editors use.")
 def check(write_schemas: bool) -> None:
-    """Check both configuration files and the projects they name; offline, and without any secret."""
+    """Check both configuration files and the projects they name; offline, and without any
+    secret.
+    """
     from bot.cli import check as checking
 
     if write_schemas:
@@ -65,13 +70,28 @@ def check(write_schemas: bool) -> None:
     found = list(checking.mistakes(Path.cwd()))
     if found:
         raise click.ClickException("\n".join(found))
-    print("config/bot.yml and config/mlops.yml are valid, and so is every project, notebook and cluster they name.")
+    print(
+        "config/bot.yml and config/mlops.yml are valid, and so is every project, notebook and "
+        "cluster they name."
+    )
 
 
-@main.command(epilog="Example: python -m bot run ExampleTrainingProject -P data=toy --backend local")
+@main.command(
+    epilog="Example: python -m bot run ExampleTrainingProject -P data=toy --backend local"
+)
 @click.argument("project")
-@click.option("-P", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter other than configured.")
-@click.option("--backend", type=click.Choice(["databricks-jobs", "local"]), help="Where, if not as configured.")
+@click.option(
+    "-P",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter other than configured.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["databricks-jobs", "local"]),
+    help="Where, if not as configured.",
+)
 def run(project: str, parameters: tuple[str, ...], backend: str | None) -> None:
     """Run a project of this checkout the way a pull request would, from a laptop."""
     from bot.cli import run as running
@@ -110,26 +130,40 @@ def sync(dry_run: bool) -> None:
             print(f"  {line}")
 
 
-@main.command(epilog='Example: python -m bot accept diabetes_model 18 --reason "trained by hand, measured by Ben"')
+@main.command(
+    epilog='Example: python -m bot accept diabetes_model 18 --reason "trained by hand, measured by '
+    'Ben"'
+)
 @click.argument("model")
 @click.argument("version")
 @click.option("--reason", required=True, help="For those who read this later.")
-@click.option("--by", "who", default=getpass.getuser, help="Who accepts it; the user of this shell by default.")
+@click.option(
+    "--by",
+    "who",
+    default=getpass.getuser,
+    help="Who accepts it; the user of this shell by default.",
+)
 def accept(model: str, version: str, reason: str, who: str) -> None:
-    """Let scoring jobs score with a promoted version that was never validated, or whose signature does not fit."""
+    """Let scoring jobs score with a promoted version that was never validated, or whose signature
+    does not fit.
+    """
     from bot import app
     from bot.controllers.model import acceptance
     from bot.queue import Queue
 
     settings = app.prepare()
     queue = Queue(settings.database_url)
-    queue.wake(acceptance.accept_version(model, version, who, reason, app.services_of(settings, queue)))
+    queue.wake(
+        acceptance.accept_version(model, version, who, reason, app.services_of(settings, queue))
+    )
     print(f"{model} v{version} is accepted; the jobs that follow it are looked at now.")
 
 
 @main.command(epilog="Example: python -m bot status")
 def status() -> None:
-    """Tell what is live: which commit the workspace holds, since when, and what its scoring jobs load."""
+    """Tell what is live: which commit the workspace holds, since when, and what its scoring jobs
+    load.
+    """
     from bot import app
     from bot.cli import live
 
@@ -142,12 +176,16 @@ def status() -> None:
 
 @main.group(epilog="Example: python -m bot rollback sync")
 def rollback() -> None:
-    """Go back to what was live before: a scoring job's model version, or the commit in the workspace."""
+    """Go back to what was live before: a scoring job's model version, or the commit in the
+    workspace.
+    """
 
 
 @rollback.command("model", epilog="Example: python -m bot rollback model nightly-scoring")
 @click.argument("job", default="")
-@click.option("--repository", metavar="KEY", help="organization/project/repository, if several are served.")
+@click.option(
+    "--repository", metavar="KEY", help="organization/project/repository, if several are served."
+)
 def rollback_model(job: str, repository: str | None) -> None:
     """Let a scoring job go back to the model version that it scored with before."""
     from bot import app
@@ -158,7 +196,9 @@ def rollback_model(job: str, repository: str | None) -> None:
 
 
 @rollback.command("sync", epilog="Example: python -m bot rollback sync")
-@click.option("--repository", metavar="KEY", help="organization/project/repository, if several are served.")
+@click.option(
+    "--repository", metavar="KEY", help="organization/project/repository, if several are served."
+)
 @click.option(
     "--by",
     "who",
@@ -166,9 +206,17 @@ def rollback_model(job: str, repository: str | None) -> None:
     show_default="your user name",
     help="Who wants it.",
 )
-@click.option("--limit", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds to wait for it.")
+@click.option(
+    "--limit",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for it.",
+)
 def rollback_sync(repository: str | None, who: str, limit: float) -> None:
-    """Let the workspace hold again what it held before the newest commit, until the next merge. Needs a worker."""
+    """Let the workspace hold again what it held before the newest commit, until the next merge.
+    Needs a worker.
+    """
     from bot import app
     from bot.cli import live
     from bot.queue import Queue
@@ -180,7 +228,9 @@ def rollback_sync(repository: str | None, who: str, limit: float) -> None:
 
 
 @main.group(invoke_without_command=True, epilog="Example: python -m bot events --failed")
-@click.option("-n", "limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option(
+    "-n", "limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many."
+)
 @click.option("--failed", is_flag=True, help="Only what is in trouble now.")
 @click.pass_context
 def events(ctx: click.Context, limit: int, failed: bool) -> None:
@@ -204,9 +254,13 @@ def show(key: str) -> None:
 
 @main.command(epilog="Example: python -m bot replay azure-3aa7673b-12")
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
-@click.option("--all-open", "unanswered", is_flag=True, help="Everything that waits for an answer, or fails.")
+@click.option(
+    "--all-open", "unanswered", is_flag=True, help="Everything that waits for an answer, or fails."
+)
 def replay(keys: tuple[str, ...], unanswered: bool) -> None:
-    """Look again, now, at what a delivery spoke of; KEY may also be a subject. Workers may run meanwhile."""
+    """Look again, now, at what a delivery spoke of; KEY may also be a subject. Workers may run
+    meanwhile.
+    """
     from bot.cli import events as telling
 
     if not keys and not unanswered:

@@ -20,7 +20,8 @@ Tone = Literal["fine", "to do"]
 
 @dataclass(frozen=True)
 class SetStatus:
-    """Post a status on an iteration: `signalman/validate`, or that of a step; `description` is at most 80 characters.
+    """Post a status on an iteration: `signalman/validate`, or that of a step; `description` is at
+    most 80 characters.
 
     `page` is where it leads.
     """
@@ -35,7 +36,9 @@ class SetStatus:
 
 @dataclass(frozen=True)
 class PutReport:
-    """Make the bot's report on a pull request read like this; without a tone the thread's status stays as it is."""
+    """Make the bot's report on a pull request read like this; without a tone the thread's status
+    stays as it is.
+    """
 
     number: int
     body: str
@@ -68,11 +71,13 @@ class AttachPictures:
 
 @dataclass(frozen=True)
 class StartRun:
-    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is what it registers.
+    """Run an MLflow project for a commit; `token` makes a second start the same run, `model` is
+    what it registers.
 
-    `fork`: the commit lies in another repository than the one served. `where` is the workspace that it is made in; in
-    production it has an `owner`, the key of the subject that it is made for, and `kind` tells what for. `number` is
-    None where no pull request asked for it. `labels` are more tags that its MLflow run is found by.
+    `fork`: the commit lies in another repository than the one served. `where` is the workspace that
+    it is made in; in production it has an `owner`, the key of the subject that it is made for, and
+    `kind` tells what for. `number` is None where no pull request asked for it. `labels` are more
+    tags that its MLflow run is found by.
     """
 
     token: str
@@ -97,7 +102,9 @@ class StartRun:
 
 @dataclass(frozen=True)
 class CancelRun:
-    """Stop a run that nobody waits for any more; one without a `cluster_run` is first found by its token."""
+    """Stop a run that nobody waits for any more; one without a `cluster_run` is first found by its
+    token.
+    """
 
     run: ProjectRun
 
@@ -175,14 +182,18 @@ class RemoveObject:
 
 @dataclass(frozen=True)
 class RemoveFolder:
-    """Remove a folder that the bot has emptied; one in which somebody else keeps something stays."""
+    """Remove a folder that the bot has emptied; one in which somebody else keeps something
+    stays.
+    """
 
     path: str
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """Keep what somebody wrote into the workspace under another path; `suffix` as a notebook has it, else empty."""
+    """Keep what somebody wrote into the workspace under another path; `suffix` as a notebook has
+    it, else empty.
+    """
 
     path: str
     content: bytes
@@ -215,7 +226,9 @@ class NoteDrift:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Create a job that is not there, as a commit describes it; `pull_request` brought that, 0: none is known."""
+    """Create a job that is not there, as a commit describes it; `pull_request` brought that, 0:
+    none is known.
+    """
 
     definition: JobDefinition
     commit: str
@@ -224,10 +237,12 @@ class CreateJob:
 
 @dataclass(frozen=True)
 class ChangeJob:
-    """Change settings of a job, in the terms of the Jobs API: each top-level field that is named is named completely.
+    """Change settings of a job, in the terms of the Jobs API: each top-level field that is named is
+    named completely.
 
-    `remove` as in `jobs/update`. `whole`: `new_settings` are all that it has afterwards, as in `jobs/reset`. `name` is
-    what it is called before, `changes` are paths. `goes`: only the bot's own tags are removed, and the job is let go.
+    `remove` as in `jobs/update`. `whole`: `new_settings` are all that it has afterwards, as in
+    `jobs/reset`. `name` is what it is called before, `changes` are paths. `goes`: only the bot's
+    own tags are removed, and the job is let go.
     """
 
     job: int
@@ -242,7 +257,9 @@ class ChangeJob:
 
 @dataclass(frozen=True)
 class RemoveJob:
-    """Delete a job that the bot created and that the repository describes no more; one that is gone is removed."""
+    """Delete a job that the bot created and that the repository describes no more; one that is gone
+    is removed.
+    """
 
     job: int
     key: str
@@ -262,7 +279,8 @@ class PointJob:
 class TagJob:
     """Write the sign that a job's pointing is done and told: its tags.
 
-    `before` is what it scored with before, and `held` the version that was rolled back; each as `name/version`.
+    `before` is what it scored with before, and `held` the version that was rolled back; each as
+    `name/version`.
     """
 
     job: JobFacts
@@ -275,7 +293,9 @@ class TagJob:
 
 @dataclass(frozen=True)
 class CommentVersion:
-    """Say something on a model version, where its registry lets people read it; done twice it may be said twice."""
+    """Say something on a model version, where its registry lets people read it; done twice it may
+    be said twice.
+    """
 
     name: str
     version: str
@@ -284,7 +304,9 @@ class CommentVersion:
 
 @dataclass(frozen=True)
 class TagVersion:
-    """Let a model version carry these tags too. `needed`: what follows is not to be done without them."""
+    """Let a model version carry these tags too. `needed`: what follows is not to be done without
+    them.
+    """
 
     name: str
     version: str
@@ -308,13 +330,24 @@ class LookAgain:
 
 RunAction = StartRun | CancelRun | CloseRun
 PullRequestAction = (
-    SetStatus | PutReport | Reply | PreviewMerge | AttachPictures | StartRun | CancelRun | CloseRun | Wake | LookAgain
+    SetStatus
+    | PutReport
+    | Reply
+    | PreviewMerge
+    | AttachPictures
+    | StartRun
+    | CancelRun
+    | CloseRun
+    | Wake
+    | LookAgain
 )
 CleanupAction = ArchiveVersion | DeleteVersion | DeleteRun | ArchiveExperiment | DeleteExperiment
 """What is done to what a closed pull request has left in MLflow."""
 
 JobAction = CreateJob | ChangeJob | RemoveJob
-BranchAction = ObjectAction | Together | JobAction | WriteManifest | NoteDrift | Reply | Wake | LookAgain
+BranchAction = (
+    ObjectAction | Together | JobAction | WriteManifest | NoteDrift | Reply | Wake | LookAgain
+)
 VersionAction = CommentVersion | TagVersion
 PointingAction = PointJob | TagJob
 ModelAction = PointingAction | VersionAction | RunAction | Reply | LookAgain

@@ -46,12 +46,14 @@ def prepare() -> Settings:
     migrate(settings.database_url)
     if settings.shares_workspace:
         log.warning(
-            "pull-request code runs in the production workspace; set DATABRICKS_VALIDATION_HOST and "
+            "pull-request code runs in the production workspace; set DATABRICKS_VALIDATION_HOST "
+            "and "
             "DATABRICKS_VALIDATION_TOKEN to run it in another one"
         )
     if settings.shares_identity:
         log.warning(
-            "pull-request code runs with the identity that the production workspace knows the bot by; set "
+            "pull-request code runs with the identity that the production workspace knows the bot "
+            "by; set "
             "DATABRICKS_VALIDATION_TOKEN to a token of another service principal"
         )
     return settings
@@ -66,7 +68,10 @@ def web() -> "Flask":
     except SignalmanError as error:
         raise SystemExit(f"Signalman cannot start.\n{error}") from None
     if not settings.dashboard:
-        log.warning("the dashboard is open to whoever reaches it; set DASHBOARD_USERNAME and DASHBOARD_PASSWORD")
+        log.warning(
+            "the dashboard is open to whoever reaches it; set DASHBOARD_USERNAME and "
+            "DASHBOARD_PASSWORD"
+        )
     return create_app(door(settings))
 
 
@@ -137,7 +142,9 @@ def pass_over(look: Look, services: "Services") -> Outcome:
 
 
 def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
-    """The real services of a deployment; with the queue that the process has already, if it has one."""
+    """The real services of a deployment; with the queue that the process has already, if it has
+    one.
+    """
     from bot.controllers.permissions import Rights
     from bot.controllers.services import Repository, Services
     from bot.services.azure_client import Client
@@ -148,8 +155,13 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
     queue = queue or Queue(settings.database_url)
     client = Client(settings.organization_url, settings.azure_tokens)
     validation = _workspace(settings, settings.validation)
-    # One workspace may still know the bot by two identities, and only one of them may do what production needs.
-    production = validation if settings.validation == settings.production else _workspace(settings, settings.production)
+    # One workspace may still know the bot by two identities, and only one of them may do what
+    # production needs.
+    production = (
+        validation
+        if settings.validation == settings.production
+        else _workspace(settings, settings.production)
+    )
     return Services(
         repositories={
             one.key: Repository(
@@ -224,7 +236,8 @@ def _heard(settings: Settings) -> tuple["Served", ...]:
     from bot.webhooks.azure_devops import Served
 
     return tuple(
-        Served(one.key, one.organization_url, one.project, one.repository, (one.target,)) for one in settings.served
+        Served(one.key, one.organization_url, one.project, one.repository, (one.target,))
+        for one in settings.served
     )
 
 

@@ -38,7 +38,12 @@ class ServiceError(SignalmanError):
     """
 
     def __init__(
-        self, neighbour: str, sentence: str, *, status: int | None = None, retry_after: float | None = None
+        self,
+        neighbour: str,
+        sentence: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(sentence)
         self.neighbour = neighbour

@@ -1,4 +1,6 @@
-"""One line of JSON per event, in which nothing from outside can begin a second line and no secret is shown."""
+"""One line of JSON per event, in which nothing from outside can begin a second line and no secret
+is shown.
+"""
 
 import base64
 import json
@@ -15,7 +17,9 @@ _PLAIN = re.compile(r"[\w./%:@+-]+", re.ASCII)
 class _Lines(logging.Formatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
-        self._secrets = sorted({form for secret in secrets for form in forms(secret)}, key=len, reverse=True)
+        self._secrets = sorted(
+            {form for secret in secrets for form in forms(secret)}, key=len, reverse=True
+        )
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -45,22 +49,32 @@ def set_up(secrets: Iterable[str], level: int = logging.INFO) -> None:
 
 
 def forms(secret: str) -> list[str]:
-    """A secret in each of the encodings that headers, addresses and quotes give it; one too short to be one in none."""
+    """A secret in each of the encodings that headers, addresses and quotes give it; one too short
+    to be one in none.
+    """
     if len(secret) < 4:
         return []
-    plain = [secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]]
+    plain = [
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+    ]
     return plain + [_base64(secret.encode(), offset) for offset in range(3)]
 
 
 def _base64(raw: bytes, offset: int) -> str:
-    # What comes before it, such as a user's name, decides at which of three offsets a text is encoded;
-    # the characters at its edges belong to its neighbours too and are left out.
+    # What comes before it, such as a user's name, decides at which of three offsets a text is
+    # encoded; the characters at its edges belong to its neighbours too and are left out.
     encoded = base64.b64encode(b"\0" * offset + raw).decode()
     return encoded[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
 
 
 def line(event: str, **told: object) -> str:
-    """Write an event with its values; whatever they hold, no control character of theirs gets through."""
+    """Write an event with its values; whatever they hold, no control character of theirs gets
+    through.
+    """
     return " ".join([event, *(f"{name}={_value(value)}" for name, value in told.items())])
 
 

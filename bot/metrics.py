@@ -14,15 +14,22 @@ from bot.queue import Queue, QueueError
 
 
 class Metrics:
-    """The numbers of one web process, or of all of them when PROMETHEUS_MULTIPROC_DIR names a folder they share."""
+    """The numbers of one web process, or of all of them when PROMETHEUS_MULTIPROC_DIR names a
+    folder they share.
+    """
 
     def __init__(self, queue: Queue) -> None:
         own = CollectorRegistry()
         self._answers = Counter(
-            "signalman_webhooks", "Webhooks by sender and answer.", ["sender", "answer"], registry=own
+            "signalman_webhooks",
+            "Webhooks by sender and answer.",
+            ["sender", "answer"],
+            registry=own,
         )
         self._registry = own
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # https://prometheus.github.io/client_python/multiprocess/
+        if (
+            "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        ):  # https://prometheus.github.io/client_python/multiprocess/
             self._registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
         self._registry.register(_Work(queue))
@@ -49,12 +56,18 @@ class _Work(Collector):
         try:
             counts = self._queue.counts()
         except QueueError:
-            yield GaugeMetricFamily("signalman_database_up", "Whether the work queue can be read.", 0)
+            yield GaugeMetricFamily(
+                "signalman_database_up", "Whether the work queue can be read.", 0
+            )
             return
         yield GaugeMetricFamily("signalman_database_up", "Whether the work queue can be read.", 1)
-        yield GaugeMetricFamily("signalman_subjects_due", "Subjects that wait for a worker.", counts.due)
+        yield GaugeMetricFamily(
+            "signalman_subjects_due", "Subjects that wait for a worker.", counts.due
+        )
         yield GaugeMetricFamily("signalman_subjects_leased", "Subjects in a pass.", counts.leased)
-        yield GaugeMetricFamily("signalman_subjects_failing", "Subjects whose last pass failed.", counts.failing)
+        yield GaugeMetricFamily(
+            "signalman_subjects_failing", "Subjects whose last pass failed.", counts.failing
+        )
         yield GaugeMetricFamily(
             "signalman_oldest_due_seconds", "How long the oldest has waited.", counts.oldest_due_age
         )

@@ -24,17 +24,23 @@ MEMO_SHAPE = 2
 
 
 class MemoFormat(Generic[T]):
-    """How the memo of one kind of subject is kept, as a dataclass that can be made without arguments."""
+    """How the memo of one kind of subject is kept, as a dataclass that can be made without
+    arguments.
+    """
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
         self._adapter = TypeAdapter(kind)
 
     def read(self, memo: Memo) -> T:
-        """What a row keeps; nothing for an empty one, or for one of another shape, which another release wrote."""
+        """What a row keeps; nothing for an empty one, or for one of another shape, which another
+        release wrote.
+        """
         if memo.get("shape") != MEMO_SHAPE:
             return self._kind()
-        return self._adapter.validate_python({key: kept for key, kept in memo.items() if key != "shape"})
+        return self._adapter.validate_python(
+            {key: kept for key, kept in memo.items() if key != "shape"}
+        )
 
     def write(self, known: T) -> Memo:
         """What a row is to keep."""
@@ -68,13 +74,18 @@ class Look:
         return self.resumed or self.failures > 0
 
     def while_leased(self, orders: Iterable[T]) -> Iterator[T]:
-        """The orders, one after the other, as long as the subject is ours. Raises LostLease when it may not be.
+        """The orders, one after the other, as long as the subject is ours. Raises LostLease when it
+        may not be.
 
-        A process that was frozen goes on in the middle of a pass, and must not act on what it knew before.
+        A process that was frozen goes on in the middle of a pass, and must not act on what it knew
+        before.
         """
         for order in orders:
             if not self.ours():
-                raise LostLease("The pass stood still for longer than its lease; somebody else may have gone on.")
+                raise LostLease(
+                    "The pass stood still for longer than its lease; somebody else may have gone "
+                    "on."
+                )
             yield order
 
 

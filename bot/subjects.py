@@ -18,7 +18,9 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """The target branch of a served repository, which is named `organization/project/repository`."""
+    """The target branch of a served repository, which is named
+    `organization/project/repository`.
+    """
 
     repository: str
 
@@ -32,7 +34,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """A training for production that a comment on a pull request asked for; `project` as it is named there."""
+    """A training for production that a comment on a pull request asked for; `project` as it is
+    named there.
+    """
 
     repository: str
     number: int
@@ -46,7 +50,9 @@ Subject = PullRequest | Branch | Model | Retraining
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook: `key` is the same when it is delivered again; `event` is the sender's name for it."""
+    """One webhook: `key` is the same when it is delivered again; `event` is the sender's name for
+    it.
+    """
 
     key: str
     sender: str
@@ -78,5 +84,7 @@ def parse(text: str) -> Subject:
         case ["model", name]:
             return Model(unquote(name))
         case ["retraining", repository, number, thread, comment, project]:
-            return Retraining(unquote(repository), int(number), int(thread), int(comment), unquote(project))
+            return Retraining(
+                unquote(repository), int(number), int(thread), int(comment), unquote(project)
+            )
     raise ValueError(f"{text!r} does not name a subject")

@@ -1,4 +1,5 @@
-"""What a sweep makes due: all that is open, and what missed webhooks (missed deliveries) would have told.
+"""What a sweep makes due: all that is open, and what missed webhooks (missed deliveries) would have
+told.
 
 The clock asks the same questions as events do. A webhook that is lost makes an answer late,
 never wrong.
@@ -19,13 +20,18 @@ from bot.webhooks import azure_devops
 from bot.webhooks.json_body import Part
 
 PATH = "/webhooks/azure-devops"
-NOTE = "Azure DevOps sends less, or nothing, until it is enabled there again; sweeps find what is open"
+NOTE = (
+    "Azure DevOps sends less, or nothing, until it is enabled there again; sweeps find what is open"
+)
 
 log = logging.getLogger(__name__)
 
 
-def due(services: Services, known: Callable[[str], bool] = lambda _: False) -> Iterator[Subject | Delivery]:
-    """Everything that there is to look at, repository by repository, and the webhooks that never came.
+def due(
+    services: Services, known: Callable[[str], bool] = lambda _: False
+) -> Iterator[Subject | Delivery]:
+    """Everything that there is to look at, repository by repository, and the webhooks that never
+    came.
 
     These are every target branch, every open pull request, those that left something behind, and
     the retrainings that are under way; a branch's pass wakes its models. `known` tells of a
@@ -64,14 +70,23 @@ def missed_deliveries(services: Services, known: Callable[[str], bool]) -> Itera
     try:
         for subscription in services.hooks.subscriptions(f"{services.public_url}{PATH}"):
             if subscription.status != WELL:
-                log.warning(line("service hook", status=subscription.status, tells=subscription.event, note=NOTE))
+                log.warning(
+                    line(
+                        "service hook",
+                        status=subscription.status,
+                        tells=subscription.event,
+                        note=NOTE,
+                    )
+                )
             yield from _missed_by(subscription, services, known)
     except ServiceError as error:
         note = "what they failed to tell cannot be read"
         log.warning(line("service hooks", note=note, error=str(error)))
 
 
-def _missed_by(subscription: Subscription, services: Services, known: Callable[[str], bool]) -> Iterator[Delivery]:
+def _missed_by(
+    subscription: Subscription, services: Services, known: Callable[[str], bool]
+) -> Iterator[Delivery]:
     def wanted(number: int) -> bool:
         return not known(azure_devops.key(subscription.id, number))
 

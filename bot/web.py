@@ -55,14 +55,20 @@ class Door:
     def readers(self) -> dict[str, Reader]:
         """Who may knock, and how what they bring is read."""
         return {
-            "azure-devops": partial(azure_devops.read, credentials=self.azure_devops_credentials, served=self.served),
+            "azure-devops": partial(
+                azure_devops.read, credentials=self.azure_devops_credentials, served=self.served
+            ),
             "databricks": partial(databricks.read, secrets=self.databricks_secrets),
-            "mlflow": lambda headers, body: mlflow.read(headers, body, secrets=self.mlflow_secrets, now=self.clock()),
+            "mlflow": lambda headers, body: mlflow.read(
+                headers, body, secrets=self.mlflow_secrets, now=self.clock()
+            ),
         }
 
 
 def create_app(door: Door) -> Flask:
-    """Make the web application (contract §5). It opens no connection until it is asked something."""
+    """Make the web application (contract §5). It opens no connection until it is asked
+    something.
+    """
     app = Flask("bot", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
     metrics = Metrics(door.queue)
@@ -91,7 +97,11 @@ def create_app(door: Door) -> Flask:
         page = request.blueprint == "dashboard" and request.endpoint != "dashboard.static"
         if not door.dashboard_credentials or not (page or request.endpoint == "numbers"):
             return None
-        return None if authentication.basic(dict(request.headers), door.dashboard_credentials) else _refused()
+        return (
+            None
+            if authentication.basic(dict(request.headers), door.dashboard_credentials)
+            else _refused()
+        )
 
     @app.after_request
     def count(response: Response) -> Response:
@@ -112,29 +122,46 @@ def _receive(sender: str, read: Reader, queue: Queue) -> Response:
         found = read(dict(request.headers), body)
     except RefusedHook as refused:
         log.warning(line("refused", sender=sender, reason=refused.reason))
-        return _refused() if refused.status == 401 else _answer(400, status="refused", reason=refused.reason)
+        return (
+            _refused()
+            if refused.status == 401
+            else _answer(400, status="refused", reason=refused.reason)
+        )
     if isinstance(found, Ignored):
         log.info(line("ignored", sender=sender, reason=found.reason))
         return _answer(200, status="ignored", reason=found.reason)
     subject = subjects.key(found.subject)
     fresh = queue.mark(found)
-    log.info(line("accepted" if fresh else "duplicate", sender=sender, subject=subject, delivery=found.key))
+    log.info(
+        line(
+            "accepted" if fresh else "duplicate", sender=sender, subject=subject, delivery=found.key
+        )
+    )
     if fresh:
         return _answer(202, status="accepted", delivery=found.key, subject=subject)
     return _answer(200, status="duplicate", reason="This delivery was accepted before.")
 
 
 def _body() -> bytes:
-    # Of a chunked body, which tells no length, werkzeug silently keeps what MAX_CONTENT_LENGTH allows
-    # (werkzeug/wsgi.py, LimitedStream.readall); one byte more than we take tells that it was too long.
-    if (request.content_length or 0) > LARGEST_BODY or len(body := request.get_data(cache=False)) > LARGEST_BODY:
+    # Of a chunked body, which tells no length, werkzeug silently keeps what MAX_CONTENT_LENGTH
+    # allows (werkzeug/wsgi.py, LimitedStream.readall); one byte more than we take tells that it was
+    # too long.
+    if (request.content_length or 0) > LARGEST_BODY or len(
+        body := request.get_data(cache=False)
+    ) > LARGEST_BODY:
         raise RequestEntityTooLarge
     return body
 
 
 def _named(response: Response) -> str:
     """An answer in one word, as the metrics count it."""
-    words = {202: "accepted", 400: "unreadable", 401: "unauthorized", 413: "too large", 503: "unavailable"}
+    words = {
+        202: "accepted",
+        400: "unreadable",
+        401: "unauthorized",
+        413: "too large",
+        503: "unavailable",
+    }
     return words.get(response.status_code) or str(json.loads(response.get_data())["status"])
 
 
@@ -143,13 +170,16 @@ def _answer(code: int, **told: str) -> Response:
 
 
 def _unavailable() -> Response:
-    response = _answer(503, status="unavailable", reason="The work queue cannot be reached; nothing was stored.")
+    response = _answer(
+        503, status="unavailable", reason="The work queue cannot be reached; nothing was stored."
+    )
     response.headers["Retry-After"] = RETRY_AFTER
     return response
 
 
 def _refused() -> Response:
-    # Empty, and the same for a wrong name and a wrong password: who asks learns nothing. The log has the reason.
+    # Empty, and the same for a wrong name and a wrong password: who asks learns nothing. The log
+    # has the reason.
     response = Response(b"", 401)
     response.headers["WWW-Authenticate"] = 'Basic realm="signalman", charset="UTF-8"'
     return response
@@ -157,7 +187,9 @@ def _refused() -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     code = error.code or 503
-    return _unavailable() if code >= 500 else _answer(code, status="refused", reason=f"{error.name}.")
+    return (
+        _unavailable() if code >= 500 else _answer(code, status="refused", reason=f"{error.name}.")
+    )
 
 
 def _no_queue(error: QueueError) -> Response:
@@ -173,7 +205,9 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _harden(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    response.headers.setdefault(
+        "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"
+    )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 RETENTION = 30 * 86400.0
 # How soon a sweep, and the database itself, are tried again when they failed.
 SWEEP_SOON = 5.0
-# A webhook that comes during a large sweep does not wait for the whole of it: it goes on by so many a second.
+# A webhook that comes during a large sweep does not wait for the whole of it: it goes on by so many
+# a second.
 SWEPT_PER_SECOND = 20
 DATABASE_SOON = 1.0
 
@@ -37,9 +38,9 @@ DATABASE_SOON = 1.0
 class Worker:
     """Makes passes over due subjects, up to `passes` at a time.
 
-    `sweep` lists every subject there is, and webhooks that did not come; they are made due at start and every
-    `sweep_every` seconds. `lease` and `poll` are in seconds too. The name tells
-    workers apart in the history.
+    `sweep` lists every subject there is, and webhooks that did not come; they are made due at start
+    and every `sweep_every` seconds. `lease` and `poll` are in seconds too. The name tells workers
+    apart in the history.
     """
 
     def __init__(
@@ -68,18 +69,22 @@ class Worker:
         self._name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._held: dict[str, Lease] = {}
         self._until: dict[str, float] = {}
-        # A SimpleQueue may be written to by a signal handler while its reader waits; an Event may not.
+        # A SimpleQueue may be written to by a signal handler while its reader waits; an Event may
+        # not.
         self._nudges: SimpleQueue[str] = SimpleQueue()
         self._stopping = False
         self._never = threading.Event()
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT, then leave the process: this never returns. Call it in the main thread."""
+        """Work until SIGTERM or SIGINT, then leave the process: this never returns. Call it in the
+        main thread.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         threading.Thread(target=self._sweep_for_ever, name="sweep", daemon=True).start()
-        # Its threads live as long as the process: what a pass forks may be tied to the thread that forked it.
+        # Its threads live as long as the process: what a pass forks may be tied to the thread that
+        # forked it.
         pool = ThreadPoolExecutor(self._passes, thread_name_prefix="pass")
         self._say("started", passes=self._passes)
         while not self._stopping:
@@ -94,31 +99,39 @@ class Worker:
         self._leave()
 
     def step(self, *, ahead: float = 0.0) -> int:
-        """Make the passes that are due (or will be within `ahead` seconds) in this thread; returns how many."""
+        """Make the passes that are due (or will be within `ahead` seconds) in this thread; returns
+        how many.
+        """
         leases = self._take(self._passes, ahead)
         for lease in leases:
             self._make(lease)
         return len(leases)
 
     def settle(self, *, horizon: float = 0.0, deadline: float = 60.0, pause: float = 0.1) -> int:
-        """Make passes in this thread until nothing is due within `horizon` seconds; returns how many were made.
+        """Make passes in this thread until nothing is due within `horizon` seconds; returns how
+        many were made.
 
-        With a horizon, subjects that asked to be looked at again within it are looked at
-        every `pause` seconds while nothing else is due, and the world goes on in its own time. Raises
+        With a horizon, subjects that asked to be looked at again within it are looked at every
+        `pause` seconds while nothing else is due, and the world goes on in its own time. Raises
         TimeoutError after `deadline` seconds, naming what was still due.
         """
         made, end = 0, self._clock() + deadline
         while (now := self.step()) or (fresh := self.step(ahead=horizon)):
             made += now or fresh
             if self._clock() > end:
-                due = ", ".join(key(row.subject) for row in self._queue.subjects() if row.due_at is not None)
-                raise TimeoutError(f"After {deadline:g} s and {made} passes there is still something due: {due}.")
+                due = ", ".join(
+                    key(row.subject) for row in self._queue.subjects() if row.due_at is not None
+                )
+                raise TimeoutError(
+                    f"After {deadline:g} s and {made} passes there is still something due: {due}."
+                )
             if not now:
                 self._never.wait(pause)
         return made
 
     def sweep(self, *, pause: float = 0.0) -> int:
-        """Make every subject due that the world has, and every webhook heard that did not come; returns how many.
+        """Make every subject due that the world has, and every webhook heard that did not come;
+        returns how many.
 
         Raises what listing them raises; what was listed before that is due.
 
@@ -160,10 +173,16 @@ class Worker:
     def _conclude(self, lease: Lease, began: float) -> None:
         subject = key(lease.subject)
         try:
-            outcome = self._pass_over(replace(lease.look, ours=lambda: time.time() < self._until[lease.token]))
+            outcome = self._pass_over(
+                replace(lease.look, ours=lambda: time.time() < self._until[lease.token])
+            )
             if outcome.trouble:
                 ours = self._put_off(
-                    lease, outcome.trouble, outcome.look_again, memo=outcome.memo, performed=outcome.performed
+                    lease,
+                    outcome.trouble,
+                    outcome.look_again,
+                    memo=outcome.memo,
+                    performed=outcome.performed,
                 )
             else:
                 ours = self._queue.settle(lease, outcome)
@@ -177,15 +196,33 @@ class Worker:
         except (Exception, SystemExit) as error:
             told = f"{type(error).__name__}: {error}"
             ours = self._queue.fail(lease, told)
-            log.exception(line("failed", subject=subject, attempts=lease.look.failures + 1, error=told))
+            log.exception(
+                line("failed", subject=subject, attempts=lease.look.failures + 1, error=told)
+            )
         else:
             if ours and outcome.performed:
-                self._say("pass", subject=subject, performed=outcome.performed, seconds=self._clock() - began)
+                self._say(
+                    "pass",
+                    subject=subject,
+                    performed=outcome.performed,
+                    seconds=self._clock() - began,
+                )
         if not ours:
-            log.warning(line("lease lost", subject=subject, note="another worker has it; nothing was written"))
+            log.warning(
+                line(
+                    "lease lost", subject=subject, note="another worker has it; nothing was written"
+                )
+            )
 
     def _put_off(self, lease: Lease, trouble: str, wait: float | None, **left: Any) -> bool:
-        log.warning(line("failed", subject=key(lease.subject), attempts=lease.look.failures + 1, error=trouble))
+        log.warning(
+            line(
+                "failed",
+                subject=key(lease.subject),
+                attempts=lease.look.failures + 1,
+                error=trouble,
+            )
+        )
         return self._queue.fail(lease, trouble, retry_after=wait, **left)
 
     def _beat(self) -> None:

@@ -1,4 +1,6 @@
-"""The bot as its operator starts it: the Procfile, under honcho, with an environment and nothing else."""
+"""The bot as its operator starts it: the Procfile, under honcho, with an environment and nothing
+else.
+"""
 
 import contextlib
 import http.client
@@ -29,13 +31,23 @@ class BotProcess:
     def start(self, environment: Mapping[str, str], timeout: float = 60.0) -> None:
         """Start both and wait until web is ready. Raises RuntimeError with the end of the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        own = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "SSL_CERT_FILE") if name in os.environ}
+        own = {
+            name: os.environ[name]
+            for name in ("HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
+            if name in os.environ
+        }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "honcho", "--no-colour", "start"],
                 cwd=HERE,
-                env={**own, "PATH": path, "PORT": str(self.port), "PYTHONUNBUFFERED": "1", **environment},
+                env={
+                    **own,
+                    "PATH": path,
+                    "PORT": str(self.port),
+                    "PYTHONUNBUFFERED": "1",
+                    **environment,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -45,7 +57,9 @@ class BotProcess:
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise RuntimeError(f"The bot did not start. The end of {self.log}:\n{self._log_end()}")
+                raise RuntimeError(
+                    f"The bot did not start. The end of {self.log}:\n{self._log_end()}"
+                )
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -39,7 +39,9 @@ class Leashed:
         return self._process.poll()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and give the exit code; `subprocess.TimeoutExpired` after `timeout` seconds."""
+        """Wait for the end and give the exit code; `subprocess.TimeoutExpired` after `timeout`
+        seconds.
+        """
         code = self._process.wait(timeout)
         self.kill()  # Whatever the process left behind in its group ends with it.
         return code
@@ -107,14 +109,17 @@ def _end_when_closed(watched: int) -> None:
 
 
 def _descendants(pid: int) -> list[int]:
-    """What a process started, and what that started, also in groups of their own; nothing where there is no /proc.
+    """What a process started, and what that started, also in groups of their own; nothing where
+    there is no /proc.
 
     A cluster that goes takes everything with it, whatever group it is in.
     """
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parents[int(folder.name)] = int(
+                (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            )
     found = [pid]
     for one in found:
         found += [child for child, parent in parents.items() if parent == one]

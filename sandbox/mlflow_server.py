@@ -38,7 +38,9 @@ class MlflowServer:
     directly, as they would to cloud storage, or by way of the server if it is `proxied`.
     """
 
-    def __init__(self, root: Path, *, port: int = 0, python: str = sys.executable, proxied: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, port: int = 0, python: str = sys.executable, proxied: bool = False
+    ) -> None:
         self.root = root = root.resolve()
         self.log = root / "mlflow.log"
         self.database = root / "mlflow.db"
@@ -61,7 +63,16 @@ class MlflowServer:
         self.artifacts.mkdir(parents=True, exist_ok=True)
         self._port = self._port or free_port()
         self._process = leash.start(
-            ["-m", "uvicorn", APPLICATION, "--host", "127.0.0.1", "--port", str(self._port), "--no-access-log"],
+            [
+                "-m",
+                "uvicorn",
+                APPLICATION,
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self._port),
+                "--no-access-log",
+            ],
             python=self._python,
             environment=self._environment(),
             directory=self.root,
@@ -80,10 +91,14 @@ class MlflowServer:
         deadline = time.monotonic() + timeout
         while not self._healthy():
             if self._process is None or self._process.poll() is not None:
-                raise RuntimeError(f"The MLflow server ended while starting. The end of {self.log}:\n{self._log_end()}")
+                raise RuntimeError(
+                    "The MLflow server ended while starting. The end of "
+                    f"{self.log}:\n{self._log_end()}"
+                )
             if time.monotonic() > deadline:
                 raise RuntimeError(
-                    f"The MLflow server at {self.url} did not answer within {timeout:.0f} s; see {self.log}."
+                    f"The MLflow server at {self.url} did not answer within {timeout:.0f} s; see "
+                    f"{self.log}."
                 )
             time.sleep(0.02)
         # The tables are made at the first question that needs them, which takes a second.
@@ -101,7 +116,10 @@ class MlflowServer:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             connection.request(
-                method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"}
+                method,
+                path,
+                json.dumps(body) if body is not None else None,
+                {"Content-Type": "application/json"},
             )
             answer = connection.getresponse()
             content = answer.read()
@@ -109,17 +127,22 @@ class MlflowServer:
             connection.close()
         if answer.status != 200:
             raise RuntimeError(
-                f"MLflow answered {method} {path} with {answer.status}: {content.decode(errors='replace')}"
+                f"MLflow answered {method} {path} with {answer.status}: "
+                f"{content.decode(errors='replace')}"
             )
         found: dict[str, Any] = json.loads(content or b"{}")
         return found
 
     def subscribe(self, url: str, secret: str, events: Iterable[str] = REGISTRY_EVENTS) -> str:
-        """Have registry events (`"model_version_alias.created"`, …) posted to `url`, signed with `secret`.
+        """Have registry events (`"model_version_alias.created"`, …) posted to `url`, signed with
+        `secret`.
 
         Gives the webhook's id. https://mlflow.org/docs/latest/ml/webhooks/
         """
-        wanted = [dict(zip(("entity", "action"), event.upper().split("."), strict=True)) for event in events]
+        wanted = [
+            dict(zip(("entity", "action"), event.upper().split("."), strict=True))
+            for event in events
+        ]
         body = {"name": "signalman", "url": url, "events": wanted, "secret": secret}
         webhook: str = self.call("POST", "/api/2.0/mlflow/webhooks", body)["webhook"]["webhook_id"]
         return webhook
@@ -128,7 +151,10 @@ class MlflowServer:
         return self if self._process is not None else self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -146,7 +172,8 @@ class MlflowServer:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.root),
             "LANG": "C.UTF-8",
-            # How `mlflow server` hands its options to the process that serves (mlflow/server/constants.py).
+            # How `mlflow server` hands its options to the process that serves
+            # (mlflow/server/constants.py).
             "_MLFLOW_SERVER_FILE_STORE": store,
             "_MLFLOW_SERVER_REGISTRY_STORE": store,
             "_MLFLOW_SGI_NAME": "uvicorn",
@@ -161,7 +188,9 @@ class MlflowServer:
         }
 
     def _encryption_key(self) -> str:
-        """The key of the stored webhook secrets; kept, or they could not be read after a restart."""
+        """The key of the stored webhook secrets; kept, or they could not be read after a
+        restart.
+        """
         kept = self.root / "webhook.key"
         if not kept.exists():
             kept.touch(mode=0o600)
@@ -179,4 +208,8 @@ class MlflowServer:
             connection.close()
 
     def _log_end(self) -> str:
-        return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else "(no log was written)"
+        return (
+            self.log.read_text(errors="replace")[-2000:]
+            if self.log.exists()
+            else "(no log was written)"
+        )

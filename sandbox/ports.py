@@ -10,10 +10,12 @@ _USUALLY_GIVEN_AWAY = 32_768
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on right now; somebody else who chooses one may take it at any moment.
+    """A port of 127.0.0.1 that nobody listens on right now; somebody else who chooses one may take
+    it at any moment.
 
-    It is none that the kernel gives to whoever does not choose, as each outgoing connection: on a busy machine one of
-    those is soon somebody's (https://docs.kernel.org/networking/ip-sysctl.html, `ip_local_port_range`).
+    It is none that the kernel gives to whoever does not choose, as each outgoing connection: on a
+    busy machine one of those is soon somebody's (https://docs.kernel.org/networking/ip-sysctl.html,
+    `ip_local_port_range`).
     """
     try:
         highest = int(_GIVEN_AWAY.read_text().split()[0])

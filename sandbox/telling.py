@@ -1,4 +1,6 @@
-"""How the test drive is told on a terminal: a sentence as each thing happens, a bar while something runs."""
+"""How the test drive is told on a terminal: a sentence as each thing happens, a bar while something
+runs.
+"""
 
 import time
 from collections.abc import Callable
@@ -53,11 +55,22 @@ class Telling:
         self.console.print(f"[dim]{self.elapsed:6.1f} s[/dim]  [green]✓[/green] ", end="")
         self.console.print(sentence, markup=False)
 
-    def wait(self, what: str, seen: Callable[[], T | None], *, usually: float, most: float = 120.0) -> T:
-        """Wait until something is seen, showing how long it usually takes. Raises UntrueError after `most` seconds."""
+    def wait(
+        self, what: str, seen: Callable[[], T | None], *, usually: float, most: float = 120.0
+    ) -> T:
+        """Wait until something is seen, showing how long it usually takes. Raises UntrueError after
+        `most` seconds.
+        """
         began = time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), TimeElapsedColumn())
-        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+        )
+        with Progress(
+            *columns, console=self.console, transient=True, disable=not self.console.is_terminal
+        ) as progress:
             task = progress.add_task(what, total=usually)
             while (found := seen()) is None:
                 passed = time.monotonic() - began
@@ -69,7 +82,11 @@ class Telling:
 
     def show(self, title: str, markdown: str) -> None:
         """Show a comment as the pull request would."""
-        plain = markdown.replace("<details open>", "").replace("<details>", "").replace("</details>", "")
+        plain = (
+            markdown.replace("<details open>", "")
+            .replace("<details>", "")
+            .replace("</details>", "")
+        )
         shown = plain.replace("<summary>", "**").replace("</summary>", "**")
         self.console.print(Panel(Markdown(shown), title=title, border_style="blue"))
 

@@ -41,9 +41,9 @@ class Keys:
 class World:
     """The neighbours below `root`, the repository being a copy of the folder `content`.
 
-    With `two_workspaces` what pull requests change runs in a workspace of its own, which knows no token of the other's.
-    `latency` is added to every call of Azure DevOps and of Databricks, in seconds. An `mlflow` that is given runs
-    already, and goes on when the world stops.
+    With `two_workspaces` what pull requests change runs in a workspace of its own, which knows no
+    token of the other's. `latency` is added to every call of Azure DevOps and of Databricks, in
+    seconds. An `mlflow` that is given runs already, and goes on when the world stops.
     """
 
     def __init__(
@@ -85,7 +85,9 @@ class World:
 
     @property
     def validation(self) -> Databricks:
-        """The workspace that runs what pull requests change, which is the production one unless there are two."""
+        """The workspace that runs what pull requests change, which is the production one unless
+        there are two.
+        """
         return self._validation or self.databricks
 
     def start(self, azure_port: int = 0, databricks_port: int = 0) -> Self:
@@ -109,12 +111,18 @@ class World:
         if self._second_mlflow is None:
             tokens |= validation
         else:
-            self._validation = self._workspace("databricks-validation", validation, self._second_mlflow).start()
+            self._validation = self._workspace(
+                "databricks-validation", validation, self._second_mlflow
+            ).start()
         self._databricks = self._workspace("databricks", tokens, self.mlflow).start(databricks_port)
 
     def _workspace(self, folder: str, tokens: dict[str, str], mlflow: MlflowServer) -> Databricks:
         return Databricks(
-            self.root / folder, tokens=tokens, mlflow_url=mlflow.url, slots=self._slots, latency=self._latency
+            self.root / folder,
+            tokens=tokens,
+            mlflow_url=mlflow.url,
+            slots=self._slots,
+            latency=self._latency,
         )
 
     def stop(self) -> None:
@@ -130,7 +138,10 @@ class World:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -163,6 +174,8 @@ class World:
 
     def subscribe(self, bot_url: str) -> None:
         """Point every webhook at the bot, as an administrator does once."""
-        self.azure.subscribe_bot(f"{bot_url}/webhooks/azure-devops", WEBHOOK_USER, self.keys.azure_hooks)
+        self.azure.subscribe_bot(
+            f"{bot_url}/webhooks/azure-devops", WEBHOOK_USER, self.keys.azure_hooks
+        )
         self.databricks.subscribe_bot(f"{bot_url}/webhooks/databricks", self.keys.databricks_hooks)
         self.mlflow.subscribe(f"{bot_url}/webhooks/mlflow", self.keys.mlflow_hooks)

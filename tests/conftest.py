@@ -29,13 +29,16 @@ from sandbox.mlflow_server import MlflowServer
 from sandbox.ports import free_port
 from sandbox.world import World
 
-# The same examples every time, and no clock: the machine may be busy with something else. Who wants other examples
-# says --hypothesis-profile=default --hypothesis-seed=N.
-examples.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time, and no clock: the machine may be busy with something else. Who wants
+# other examples says --hypothesis-profile=default --hypothesis-seed=N.
+examples.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 examples.load_profile("steady")
 
-# What a test starts may go on in threads while pytest goes from one test to the next and takes the name of the last
-# one out of os.environ; whoever goes through that meanwhile, as requests and GitPython do, fails. So no name gets in.
+# What a test starts may go on in threads while pytest goes from one test to the next and takes the
+# name of the last one out of os.environ; whoever goes through that meanwhile, as requests and
+# GitPython do, fails. So no name gets in.
 runner._update_current_test_var = lambda item, when: None
 
 CONTENT = Path(__file__).parent / "content"
@@ -43,7 +46,9 @@ CONTENT = Path(__file__).parent / "content"
 
 @dataclass
 class Bot:
-    """The bot in this process: a real door on a real port, and a worker that works when it is told to."""
+    """The bot in this process: a real door on a real port, and a worker that works when it is told
+    to.
+    """
 
     world: World
     settings: Settings
@@ -53,11 +58,18 @@ class Bot:
     ahead: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        self.be_with(replace(app.services_of(self.settings, self.queue), now=lambda: datetime.now(UTC) + self.ahead))
+        self.be_with(
+            replace(
+                app.services_of(self.settings, self.queue),
+                now=lambda: datetime.now(UTC) + self.ahead,
+            )
+        )
         self.worker = Worker(
             self.queue,
             lambda look: app.pass_over(look, self.services),
-            sweep=lambda: sweep.due(self.services, lambda key: self.queue.delivery(key) is not None),
+            sweep=lambda: sweep.due(
+                self.services, lambda key: self.queue.delivery(key) is not None
+            ),
             lease=60.0,
         )
 
@@ -86,7 +98,9 @@ class Bot:
     def lose(self, subject: subjects.Subject, *, for_good: bool = False) -> None:
         """Lose what a subject's row remembers and look at it again, unless it is lost for good."""
         self.queue.wake([subject])
-        (lease,) = (one for one in self.queue.take(100, lease=60, worker="test") if one.subject == subject)
+        (lease,) = (
+            one for one in self.queue.take(100, lease=60, worker="test") if one.subject == subject
+        )
         self.queue.settle(lease, Outcome(look_again=None if for_good else 0.0))
         if not for_good:
             self.queue.wake([subject])
@@ -94,14 +108,20 @@ class Bot:
     def mlflow_runs(self, pr: "PullRequest") -> list[dict[str, Any]]:
         """The MLflow runs that carry the pull request's number; metrics as a mapping."""
         call = self.world.mlflow.call
-        every = call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1000})["experiments"]
+        every = call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1000})[
+            "experiments"
+        ]
         wanted = {
             "experiment_ids": [one["experiment_id"] for one in every],
             "filter": f"tags.`signalman.pull_request` = '{pr.number}'",
         }
-        runs: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", wanted).get("runs", [])
+        runs: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", wanted).get(
+            "runs", []
+        )
         for run in runs:
-            run["data"]["metrics"] = {one["key"]: one["value"] for one in run["data"].get("metrics", ())}
+            run["data"]["metrics"] = {
+                one["key"]: one["value"] for one in run["data"].get("metrics", ())
+            }
         return runs
 
     def ends(self, pr: "PullRequest", *, every: bool = False) -> Any:
@@ -110,10 +130,14 @@ class Bot:
         return found if every else set(found)
 
     def hear_of(self, model: str, version: int) -> None:
-        """Settle, once the MLflow server has told of an alias that was set on a version of a model."""
+        """Settle, once the MLflow server has told of an alias that was set on a version of
+        a model.
+        """
         subject = subjects.Model(model)
         deadline = time.monotonic() + 20
-        while not any(one.subject == subject and one.key not in self.heard for one in self.queue.deliveries()):
+        while not any(
+            one.subject == subject and one.key not in self.heard for one in self.queue.deliveries()
+        ):
             assert time.monotonic() < deadline, f"MLflow told nothing of {model} v{version}."
             threading.Event().wait(0.02)
         self.heard |= {one.key for one in self.queue.deliveries()}
@@ -175,7 +199,9 @@ class PullRequest:
     def thread_status(self) -> str:
         """Whether the bot's thread is open or resolved."""
         (thread,) = (
-            one for one in self.bot.world.azure.threads(self.number) if "signalman.thread" in one["properties"]
+            one
+            for one in self.bot.world.azure.threads(self.number)
+            if "signalman.thread" in one["properties"]
         )
         return str(thread.get("status"))
 
@@ -209,8 +235,12 @@ def start_bot(
 
 
 @pytest.fixture(scope="session")
-def _mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlflowServer, sqlite3.Connection]]:
-    """A real MLflow server, and its database as it was when it knew nothing yet: importing MLflow takes seconds."""
+def _mlflow(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[MlflowServer, sqlite3.Connection]]:
+    """A real MLflow server, and its database as it was when it knew nothing yet: importing MLflow
+    takes seconds.
+    """
     with (
         MlflowServer(tmp_path_factory.mktemp("mlflow")) as server,
         closing(sqlite3.connect(":memory:")) as empty,

@@ -1,4 +1,6 @@
-"""Databases for tests: a SQLite file, a schema of its own on PostgreSQL, and a PostgreSQL that may be stopped."""
+"""Databases for tests: a SQLite file, a schema of its own on PostgreSQL, and a PostgreSQL that may
+be stopped.
+"""
 
 import os
 import shutil
@@ -20,7 +22,9 @@ KINDS = [
     pytest.param(
         "postgresql",
         marks=pytest.mark.skipif(
-            not POSTGRESQL, reason="SIGNALMAN_TEST_POSTGRESQL is not set; `.ci/postgresql start /folder` tells to what"
+            not POSTGRESQL,
+            reason="SIGNALMAN_TEST_POSTGRESQL is not set; `.ci/postgresql start /folder` tells to "
+            "what",
         ),
     ),
 ]
@@ -39,7 +43,9 @@ def empty(kind: str, folder: Path) -> Iterator[str]:
     with psycopg.connect(POSTGRESQL, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")  # type: ignore[arg-type]
         try:
-            yield f"{POSTGRESQL}{'&' if '?' in POSTGRESQL else '?'}options={quote(f'-c search_path={schema}')}"
+            yield (
+                f"{POSTGRESQL}{'&' if '?' in POSTGRESQL else '?'}options={quote(f'-c search_path={schema}')}"  # noqa: E501 a table, or a text as it is sent
+            )
         finally:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")  # type: ignore[arg-type]
 
@@ -52,7 +58,9 @@ class Cluster:
         self.url = ""
 
     def start(self) -> None:
-        started = subprocess.run([SCRIPT, "start", self._folder], capture_output=True, text=True, check=False)
+        started = subprocess.run(
+            [SCRIPT, "start", self._folder], capture_output=True, text=True, check=False
+        )
         if started.returncode == 3:
             pytest.skip(started.stderr.strip())
         started.check_returncode()
@@ -66,7 +74,9 @@ class Cluster:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """A running one; skips the test where PostgreSQL is not installed."""
-    folder = tempfile.mkdtemp(prefix="signalman-test-")  # not pytest's own: PostgreSQL's account could not enter it
+    folder = tempfile.mkdtemp(
+        prefix="signalman-test-"
+    )  # not pytest's own: PostgreSQL's account could not enter it
     found = Cluster(folder)
     try:
         found.start()

@@ -24,30 +24,41 @@ FOLDER = Path(__file__).resolve().parents[2] / "shared" / "specs" / "azure_devop
 MISSING = (
     None
     if (FOLDER / "git.json").exists()
-    else f"Microsoft's OpenAPI documents are not at {FOLDER}; get them from MicrosoftDocs/vsts-rest-api-specs (7.1)."
+    else f"Microsoft's OpenAPI documents are not at {FOLDER}; get them from MicrosoftDocs/vsts-rest-api-specs (7.1)."  # noqa: E501 a table, or a text as it is sent
 )
 
 ALLOWANCES = {
     "null": "Any property may be null: the documents' own samples answer `threadContext: null`.",
-    "collection": "An array is answered as {count, value}: VssJsonCollectionWrapper, which the documents define "
+    "collection": "An array is answered as {count, value}: VssJsonCollectionWrapper, which the "
+    "documents define "
     "and name nowhere.",
     "links": "ReferenceLinks holds the links themselves, not a `links` member: every sample does.",
-    "properties": "PropertiesCollection is a map from name to value, or {count, value} when it is the whole answer: "
+    "properties": "PropertiesCollection is a map from name to value, or {count, value} when it is "
+    "the whole answer: "
     "every sample does; its described members are those of the .NET class.",
-    "generic": "`string` with format T or JObject is any JSON: the generator could not write a .NET generic.",
-    "byte": "`probationRetries` is a number: recorded in rest_list_hook_subscriptions_on_probation.json.",
-    "flags": "changeType is a set of flags joined by a comma, such as `edit, rename`: VersionControlChangeType is a "
+    "generic": "`string` with format T or JObject is any JSON: the generator could not write a "
+    ".NET generic.",
+    "byte": "`probationRetries` is a number: recorded in "
+    "rest_list_hook_subscriptions_on_probation.json.",
+    "flags": "changeType is a set of flags joined by a comma, such as `edit, rename`: "
+    "VersionControlChangeType is a "
     ".NET flags enumeration (reference §4.6).",
-    "numbers": "In requests an enumeration may be its number: the documents' samples send `status: 1`.",
+    "numbers": "In requests an enumeration may be its number: the documents' samples send `status: "
+    "1`.",
     "any case": "In requests and queries an enumeration is read in any case (.NET enumerations).",
-    "patch value": "JsonPatchOperation.value is any JSON: its own description says primitive or JToken.",
+    "patch value": "JsonPatchOperation.value is any JSON: its own description says primitive or "
+    "JToken.",
     "created": "POST pullrequests may answer 201: observed on a live organisation "
     "(lossyrob/phased-agent-workflow#313); the document lists 200.",
-    "no content": "DELETE of a subscription may answer 204 (reference §4.8); the document lists 200.",
-    "errors": "Answers of 400 and above, and the 203 sign-in page, are described nowhere; errors are held to the "
+    "no content": "DELETE of a subscription may answer 204 (reference §4.8); the document lists "
+    "200.",
+    "errors": "Answers of 400 and above, and the 203 sign-in page, are described nowhere; errors "
+    "are held to the "
     "shape every recorded one has.",
-    "organization level": "`project` may be left out of a path where the document says x-ms-required: false.",
-    "undocumented": "connectionData belongs to the Location service, and the members of a team to the Core service, "
+    "organization level": "`project` may be left out of a path where the document says "
+    "x-ms-required: false.",
+    "undocumented": "connectionData belongs to the Location service, and the members of a team to "
+    "the Core service, "
     "whose documents are not at hand.",
 }
 MORE_STATUSES = {"Pull Requests_Create": {201}, "Subscriptions_Delete": {204}}
@@ -165,13 +176,22 @@ class OpenApi:
         """The operation a request is for, or None when no document has it."""
         found = [each for document in self.documents for each in document.operations(method, path)]
         for each in found:
-            needed = {one["name"] for one in each.parameters if one["in"] == "query" and one.get("required")}
+            needed = {
+                one["name"]
+                for one in each.parameters
+                if one["in"] == "query" and one.get("required")
+            }
             if needed <= set(query) | {"api-version"}:
                 return each
         return found[0] if found else None
 
     def request_problems(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
     ) -> list[str]:
         """What is wrong with a request, as sentences; nothing when it is as documented."""
         where = f"{method} {path}"
@@ -187,7 +207,10 @@ class OpenApi:
             return problems + ([f"{where}: takes no body."] if body.strip() else [])
         sent = _header(headers, "content-type").split(";")[0].strip().lower()
         if sent not in operation.description.get("consumes", []):
-            return [*problems, f"{where}: content type '{sent}' is not {operation.description.get('consumes')}."]
+            return [
+                *problems,
+                f"{where}: content type '{sent}' is not {operation.description.get('consumes')}.",
+            ]
         if "json" in sent:
             problems += _body_problems(operation, wanted["schema"], body, where, request=True)
         return problems
@@ -209,7 +232,9 @@ class OpenApi:
             return _error_problems(body, where)
         operation = self.operation(method, path, query)
         if operation is None:
-            return [] if UNDOCUMENTED.search(path) else [f"{where}: no document has this operation."]
+            return (
+                [] if UNDOCUMENTED.search(path) else [f"{where}: no document has this operation."]
+            )
         where += f" ({operation.name})"
         responses = operation.description["responses"]
         if str(status) not in responses and status not in MORE_STATUSES.get(operation.name, set()):
@@ -246,7 +271,12 @@ class Watch:
                 seen.method, seen.path, seen.query, seen.request_headers, seen.request_body
             )
         self.problems += self.documents.response_problems(
-            seen.method, seen.path, seen.query, seen.status, seen.response_headers, seen.response_body
+            seen.method,
+            seen.path,
+            seen.query,
+            seen.status,
+            seen.response_headers,
+            seen.response_body,
         )
 
 
@@ -284,7 +314,9 @@ def _parameter_problems(operation: Operation, query: Mapping[str, str]) -> list[
         elif name == "api-version":
             wanted = re.search(r"'([^']+)'", description["description"])
             if wanted and query[name] != wanted[1]:
-                problems.append(f"api-version is '{query[name]}', the document is about {wanted[1]}.")
+                problems.append(
+                    f"api-version is '{query[name]}', the document is about {wanted[1]}."
+                )
         elif not _possible(description, query[name]):
             problems.append(f"'{query[name]}' is not possible for the query parameter '{name}'.")
     for description in operation.parameters:
@@ -308,7 +340,9 @@ def _possible(description: Json, text: str) -> bool:
     return True
 
 
-def _body_problems(operation: Operation, schema: Json, body: bytes, where: str, *, request: bool) -> list[str]:
+def _body_problems(
+    operation: Operation, schema: Json, body: bytes, where: str, *, request: bool
+) -> list[str]:
     try:
         value = json.loads(body)
     except ValueError:
@@ -325,7 +359,12 @@ def _innermost(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
     """The error inside an "any of", past the branch that only allows null."""
     while error.context:
         error = max(
-            error.context, key=lambda each: (len(each.absolute_path), each.validator != "type", bool(each.context))
+            error.context,
+            key=lambda each: (
+                len(each.absolute_path),
+                each.validator != "type",
+                bool(each.context),
+            ),
         )
     return error
 
@@ -335,9 +374,15 @@ def _collection_problems(operation: Operation, schema: Json, body: bytes, where:
         value = json.loads(body)
     except ValueError:
         return [f"{where}: the body is not JSON."]
-    if not isinstance(value, dict) or set(value) != {"count", "value"} or value["count"] != len(value["value"]):
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"count", "value"}
+        or value["count"] != len(value["value"])
+    ):
         return [f"{where}: a collection is answered as count and value, and the count is right."]
-    return _body_problems(operation, schema, json.dumps(value["value"]).encode(), where, request=False)
+    return _body_problems(
+        operation, schema, json.dumps(value["value"]).encode(), where, request=False
+    )
 
 
 def _error_problems(body: bytes, where: str) -> list[str]:
@@ -359,7 +404,9 @@ def _closed(schema: Json, request: bool, name: str = "") -> Json:
     if schema.get("format") == "byte":
         return {"type": ["integer", "null"]}
     if schema.get("enum"):
-        return _enumeration([str(each) for each in schema["enum"]], request, flags=name == "changeType")
+        return _enumeration(
+            [str(each) for each in schema["enum"]], request, flags=name == "changeType"
+        )
     kind, made = schema.get("type"), dict[str, Any]()
     if kind:
         made["type"] = [kind, "null"]
@@ -368,7 +415,9 @@ def _closed(schema: Json, request: bool, name: str = "") -> Json:
     if "additionalProperties" in schema:
         made["additionalProperties"] = _closed(schema["additionalProperties"], request)
     if "properties" in schema:
-        made["properties"] = {key: _closed(value, request, key) for key, value in schema["properties"].items()}
+        made["properties"] = {
+            key: _closed(value, request, key) for key, value in schema["properties"].items()
+        }
     if schema.get("format") in ("uuid", "date-time"):
         made["format"] = schema["format"]
     if schema.get("format") == "int32":
@@ -379,8 +428,16 @@ def _closed(schema: Json, request: bool, name: str = "") -> Json:
 def _enumeration(names: list[str], request: bool, *, flags: bool) -> Json:
     one = "|".join(map(re.escape, names))
     if request:
-        any_case = "|".join("".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in each) for each in names)
-        return {"anyOf": [{"type": "string", "pattern": f"^({any_case})$"}, {"type": ["integer", "null"]}]}
+        any_case = "|".join(
+            "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in each)
+            for each in names
+        )
+        return {
+            "anyOf": [
+                {"type": "string", "pattern": f"^({any_case})$"},
+                {"type": ["integer", "null"]},
+            ]
+        }
     pattern = f"^({one})(, ({one}))*$" if flags else f"^({one})$"
     return {"anyOf": [{"type": "string", "pattern": pattern}, {"type": "null"}]}
 

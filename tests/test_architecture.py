@@ -11,7 +11,16 @@ ROOT = Path(__file__).parents[1]
 RUNS_NOTEBOOKS = Path("sandbox/databricks/notebook.py")
 """The stand-in for a cluster, where running a notebook's cells is the purpose."""
 
-NEVER_CALLED = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
+NEVER_CALLED = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "os.system",
+    "os.popen",
+    "yaml.load",
+    "yaml.unsafe_load",
+}
 NEVER_IMPORTED = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 
 
@@ -38,7 +47,8 @@ def test_the_search_for_such_calls_finds_them(tmp_path: Path) -> None:
     written = tmp_path / "bad.py"
     written.write_text(
         "import pickle, os.path\nfrom yaml import load\nimport subprocess\n"
-        "eval('1')\nos.system('x')\nsubprocess.run('x', shell=True)\nyaml.load('x')\nre.compile('x')\nmodel.eval()\n",
+        "eval('1')\nos.system('x')\nsubprocess.run('x', "
+        "shell=True)\nyaml.load('x')\nre.compile('x')\nmodel.eval()\n",
         encoding="utf-8",
     )
 
@@ -63,7 +73,9 @@ def sources() -> Iterator[Path]:
 def faults(file: Path) -> Iterator[str]:
     """A sentence for each thing in a file that nobody may do, in its order."""
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.Import | ast.ImportFrom)]
+    nodes = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.Import | ast.ImportFrom)
+    ]
     for node in sorted(nodes, key=lambda one: (one.lineno, one.col_offset)):
         for fault in faults_of(node):
             yield f"{file.name}:{node.lineno}: {fault}"
@@ -73,9 +85,15 @@ def faults_of(node: ast.Call | ast.Import | ast.ImportFrom) -> Iterator[str]:
     """What is wrong with one call or import."""
     match node:
         case ast.Import(names):
-            yield from (f"imports {one.name}" for one in names if one.name.split(".")[0] in NEVER_IMPORTED)
+            yield from (
+                f"imports {one.name}" for one in names if one.name.split(".")[0] in NEVER_IMPORTED
+            )
         case ast.ImportFrom(module, names):
-            yield from (f"imports {module}.{one.name}" for one in names if f"{module}.{one.name}" in NEVER_CALLED)
+            yield from (
+                f"imports {module}.{one.name}"
+                for one in names
+                if f"{module}.{one.name}" in NEVER_CALLED
+            )
             if (module or "").split(".")[0] in NEVER_IMPORTED:
                 yield f"imports {module}"
         case ast.Call(function, _, keywords):

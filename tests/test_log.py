@@ -108,7 +108,9 @@ def test_a_text_too_short_to_be_a_secret_masks_nothing(logged: Logged) -> None:
 def test_nothing_from_outside_begins_a_second_line(logged: Logged) -> None:
     log.set_up([])
 
-    logging.getLogger("bot.test").warning(log.line("delivery", reason='x\n{"level": "error"}\r\u2028\x1b[31m'))
+    logging.getLogger("bot.test").warning(
+        log.line("delivery", reason='x\n{"level": "error"}\r\u2028\x1b[31m')
+    )
 
     (line,) = logged()
     assert line["level"] == "warning"
@@ -118,7 +120,9 @@ def test_nothing_from_outside_begins_a_second_line(logged: Logged) -> None:
 def test_a_line_of_the_log_tells_when_how_bad_who_and_what(logged: Logged) -> None:
     log.set_up([])
 
-    logging.getLogger("bot.worker").info(log.line("pass", subject="model/wine", seconds=0.25, done=["a", "b"]))
+    logging.getLogger("bot.worker").info(
+        log.line("pass", subject="model/wine", seconds=0.25, done=["a", "b"])
+    )
 
     (line,) = logged()
     assert line["time"].endswith("+00:00")
@@ -134,7 +138,11 @@ def test_the_chatter_of_libraries_is_not_logged(logged: Logged) -> None:
     assert logged() == []
 
 
-@given(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.one_of(st.text(), st.lists(st.text()), st.floats())))
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "c"]), st.one_of(st.text(), st.lists(st.text()), st.floats())
+    )
+)
 def test_what_is_told_of_an_event_stays_on_its_line(told: dict[str, object]) -> None:
     written = log.line("event", **told)
 

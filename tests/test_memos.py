@@ -1,4 +1,6 @@
-"""What a subject's row keeps between passes, and what becomes of it when the bot is another release."""
+"""What a subject's row keeps between passes, and what becomes of it when the bot is another
+release.
+"""
 
 from dataclasses import dataclass, field
 
@@ -23,7 +25,9 @@ def test_what_is_kept_is_read_again() -> None:
 
 
 def test_a_memo_of_another_release_is_a_lost_one() -> None:
-    of_the_release_before = {name: kept for name, kept in FORMAT.write(Kept((RUN,))).items() if name != "shape"}
+    of_the_release_before = {
+        name: kept for name, kept in FORMAT.write(Kept((RUN,))).items() if name != "shape"
+    }
 
     assert FORMAT.read(of_the_release_before) == Kept()
     assert FORMAT.read({**of_the_release_before, "shape": MEMO_SHAPE + 1}) == Kept()

@@ -54,7 +54,10 @@ def test_a_key_stays_what_it_was_in_the_database(subject: Subject, key: str) -> 
 
 
 @given(
-    st.one_of(st.text(), st.sampled_from(["", "pull-request/a", "pull-request/a/b", "branch/a/b", "job/a", "model"]))
+    st.one_of(
+        st.text(),
+        st.sampled_from(["", "pull-request/a", "pull-request/a/b", "branch/a/b", "job/a", "model"]),
+    )
 )
 def test_what_is_no_key_is_refused(text: str) -> None:
     try:

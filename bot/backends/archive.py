@@ -15,7 +15,8 @@ NOT_PACKED = frozenset({".git", ".venv", "__pycache__", "mlruns"})
 
 
 def archive(folder: Path) -> bytes:
-    """The project's folder as a .tar.gz that is the same for the same content, whoever packs it and when.
+    """The project's folder as a .tar.gz that is the same for the same content, whoever packs it and
+    when.
 
     Links and special files are refused with a ProjectError; .git, mlruns and
     caches are left out; more than 10 MB is refused, because the workspace takes
@@ -43,7 +44,9 @@ def archive(folder: Path) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """What names an archive: the same content has the same name everywhere (SHA-256, hexadecimal)."""
+    """What names an archive: the same content has the same name everywhere (SHA-256,
+    hexadecimal).
+    """
     return hashlib.sha256(content).hexdigest()
 
 
@@ -64,17 +67,22 @@ def _files(folder: Path) -> list[Path]:
                 kind = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
                 name = path.relative_to(folder).as_posix()
                 raise ProjectError(
-                    f"Project {folder.name}: {name!r} is {kind}; a project may hold only plain files and folders."
+                    f"Project {folder.name}: {name!r} is {kind}; a project may hold only plain "
+                    "files and folders."
                 )
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _too_big(folder: Path, files: list[Path], size: int, limit: int, how: str) -> str:
     largest = sorted(files, key=lambda path: path.stat().st_size, reverse=True)[:3]
-    named = ", ".join(f"{path.relative_to(folder).as_posix()} ({_mb(path.stat().st_size)})" for path in largest)
+    named = ", ".join(
+        f"{path.relative_to(folder).as_posix()} ({_mb(path.stat().st_size)})" for path in largest
+    )
     return (
-        f"Project {folder.name} is {_mb(size)} {how}, and {_mb(limit)} is the most that can be sent to a cluster;"
-        f" its largest files are {named}. Keep data in a volume or table and give its path as a parameter."
+        f"Project {folder.name} is {_mb(size)} {how}, and {_mb(limit)} is the most that can be "
+        "sent to a cluster;"
+        f" its largest files are {named}. Keep data in a volume or table and give its path as a "
+        "parameter."
     )
 
 

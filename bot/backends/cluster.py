@@ -1,4 +1,6 @@
-"""What a project's cluster file may ask of Databricks: an allow-list, because pull requests can change that file."""
+"""What a project's cluster file may ask of Databricks: an allow-list, because pull requests can
+change that file.
+"""
 
 import json
 import re
@@ -8,9 +10,9 @@ from typing import Any
 from bot.backends.project_files import at, kind, listed, text_of
 from bot.errors import ProjectError
 
-# https://docs.databricks.com/api/workspace/jobs/submit, tasks.new_cluster. What is left out is left out on purpose:
-# init scripts, images, instance profiles, logs and other people's identity reach beyond the run, and a job cluster
-# ends with its run, so it takes no auto-termination.
+# https://docs.databricks.com/api/workspace/jobs/submit, tasks.new_cluster. What is left out is left
+# out on purpose: init scripts, images, instance profiles, logs and other people's identity reach
+# beyond the run, and a job cluster ends with its run, so it takes no auto-termination.
 ALLOWED: dict[str, tuple[type, ...]] = {
     "autoscale": (dict,),
     "azure_attributes": (dict,),
@@ -38,8 +40,11 @@ ALLOWED_INSIDE = {
 SECRET = re.compile(r"\{\{\s*secrets\s*/", re.IGNORECASE)
 
 
-def cluster(folder: Path, file: str = "cluster.json", most_workers: int | None = None) -> dict[str, Any]:
-    """The `new_cluster` a project asks for, read from `file` in its folder and held against the allow-list.
+def cluster(
+    folder: Path, file: str = "cluster.json", most_workers: int | None = None
+) -> dict[str, Any]:
+    """The `new_cluster` a project asks for, read from `file` in its folder and held against the
+    allow-list.
 
     Both forms that MLflow takes are read: the cluster itself, and
     `{"new_cluster": {…}}`. ProjectError names file, key and what is allowed;
@@ -57,39 +62,52 @@ def parse(text: str, where: str, most_workers: int | None = None) -> dict[str, A
     if isinstance(content, dict) and set(content) == {"new_cluster"}:
         content = content["new_cluster"]
     if not isinstance(content, dict):
-        raise ProjectError(f"{where} must describe a cluster as a JSON object; found {kind(content)}.")
+        raise ProjectError(
+            f"{where} must describe a cluster as a JSON object; found {kind(content)}."
+        )
     for key, value in content.items():
         _check(where, key, value)
     if "spark_version" not in content:
         raise ProjectError(f'{where} lacks `spark_version`, for example "17.3.x-cpu-ml-scala2.13".')
     if not {"node_type_id", "instance_pool_id", "policy_id"} & content.keys():
-        raise ProjectError(f"{where} must name the machines: `node_type_id`, `instance_pool_id` or `policy_id`.")
+        raise ProjectError(
+            f"{where} must name the machines: `node_type_id`, `instance_pool_id` or `policy_id`."
+        )
     _check_size(where, content, most_workers)
     return content
 
 
 def _check(where: str, key: str, value: object) -> None:
     if key not in ALLOWED:
-        raise ProjectError(f"{where}: `{key}` may not be set by a project; allowed are {listed(ALLOWED)}.")
+        raise ProjectError(
+            f"{where}: `{key}` may not be set by a project; allowed are {listed(ALLOWED)}."
+        )
     kinds = ALLOWED[key]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ProjectError(f"{where}: `{key}` must be {kind(kinds[0]())}; found {kind(value)}.")
     if isinstance(value, dict):
         _check_inside(where, key, value)
     elif SECRET.search(str(value)):
-        raise ProjectError(f"{where}: `{key}` refers to a secret; a project's cluster may not read secrets.")
+        raise ProjectError(
+            f"{where}: `{key}` refers to a secret; a project's cluster may not read secrets."
+        )
 
 
 def _check_inside(where: str, key: str, value: dict[str, object]) -> None:
     for inner, content in value.items():
         if inner not in ALLOWED_INSIDE.get(key, {inner}):
             allowed = listed(ALLOWED_INSIDE[key])
-            raise ProjectError(f"{where}: `{key}.{inner}` may not be set by a project; allowed are {allowed}.")
+            raise ProjectError(
+                f"{where}: `{key}.{inner}` may not be set by a project; allowed are {allowed}."
+            )
         if not isinstance(content, str | int | float):
-            raise ProjectError(f"{where}: `{key}.{inner}` must be a text or a number; found {kind(content)}.")
+            raise ProjectError(
+                f"{where}: `{key}.{inner}` must be a text or a number; found {kind(content)}."
+            )
         if SECRET.search(f"{inner} {content}"):
             raise ProjectError(
-                f"{where}: `{key}.{inner}` refers to a secret; a project's cluster may not read secrets."
+                f"{where}: `{key}.{inner}` refers to a secret; a project's cluster may not read "
+                "secrets."
             )
 
 
@@ -97,6 +115,11 @@ def _check_size(where: str, content: dict[str, Any], most_workers: int | None) -
     sizes = [*content.get("autoscale", {}).values(), content.get("num_workers", 0)]
     for asked in sizes:
         if not isinstance(asked, int) or asked < 0:
-            raise ProjectError(f"{where}: the number of workers must be a whole number from 0; found {asked!r}.")
+            raise ProjectError(
+                f"{where}: the number of workers must be a whole number from 0; found {asked!r}."
+            )
         if most_workers is not None and asked > most_workers:
-            raise ProjectError(f"{where} asks for {asked} workers; this deployment allows a project {most_workers}.")
+            raise ProjectError(
+                f"{where} asks for {asked} workers; this deployment allows a project "
+                f"{most_workers}."
+            )

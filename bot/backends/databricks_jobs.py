@@ -17,13 +17,17 @@ CODE = "/Shared/.signalman/code"
 """Where uploaded projects lie in the workspace."""
 
 LOGS = "/Shared/.signalman/logs"
-"""Where the launcher writes what a run has written so far; what it writes there is a file of the workspace."""
+"""Where the launcher writes what a run has written so far; what it writes there is a file of the
+workspace.
+"""
 
 KEPT_LINES = 60
 
 
 class DatabricksJobs:
-    """Runs on one workspace. `live`: they leave their log where it can be read while they are under way."""
+    """Runs on one workspace. `live`: they leave their log where it can be read while they are under
+    way.
+    """
 
     def __init__(self, databricks: Databricks, *, live: bool = False) -> None:
         self._databricks = databricks
@@ -51,7 +55,10 @@ class DatabricksJobs:
             name=submission.name,
             python_file=started,
             parameters=[json.dumps(order)],
-            cluster={**machines, "custom_tags": {**(machines.get("custom_tags") or {}), **submission.tags}},
+            cluster={
+                **machines,
+                "custom_tags": {**(machines.get("custom_tags") or {}), **submission.tags},
+            },
             libraries=list(found.libraries),
             timeout=submission.timeout,
         )

@@ -21,10 +21,10 @@ from bot.services.databricks import Databricks
 _LONGEST_SUBMIT = 180.0
 _PASSED_ON = ("MLFLOW_REGISTRY_URI",)
 
-# Runs in a process of its own: reads what to submit from its standard input, says the Databricks run's id.
-# Not `mlflow.projects.run`: it gives every submission of this backend an MLflow run of its own
-# (mlflow/projects/__init__.py, `_run`), and no token. The cluster installs the project's libraries by itself, so
-# the project needs no second environment there.
+# Runs in a process of its own: reads what to submit from its standard input, says the Databricks
+# run's id. Not `mlflow.projects.run`: it gives every submission of this backend an MLflow run of
+# its own (mlflow/projects/__init__.py, `_run`), and no token. The cluster installs the project's
+# libraries by itself, so the project needs no second environment there.
 _SUBMIT = """
 import json, sys
 from mlflow.projects.databricks import DatabricksJobRunner
@@ -61,7 +61,9 @@ class DatabricksMlflow:
                 "run_id": submission.environment["MLFLOW_RUN_ID"],
                 "cluster_spec": {"new_cluster": machines, "libraries": list(found.libraries)},
             },
-            "environment": {name: value for name, value in submission.environment.items() if name in _PASSED_ON},
+            "environment": {
+                name: value for name, value in submission.environment.items() if name in _PASSED_ON
+            },
             "more": {
                 "run_name": submission.name,
                 "idempotency_token": submission.token,
@@ -71,7 +73,9 @@ class DatabricksMlflow:
         try:
             done = self._submit(json.dumps(order))
         except subprocess.TimeoutExpired:
-            raise ServiceError("Databricks", "MLflow did not submit the project in time. I will try again.") from None
+            raise ServiceError(
+                "Databricks", "MLflow did not submit the project in time. I will try again."
+            ) from None
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
             if "ExecutionException" in last:
@@ -96,7 +100,8 @@ class DatabricksMlflow:
         self._jobs.cancel(run)
 
     def _submit(self, order: str) -> subprocess.CompletedProcess[str]:
-        # An empty home and -I: nothing that a pull request wrote may be imported by a process that has the token.
+        # An empty home and -I: nothing that a pull request wrote may be imported by a process that
+        # has the token.
         with tempfile.TemporaryDirectory(prefix="signalman-") as home:
             return subprocess.run(
                 [sys.executable, "-I", "-c", _SUBMIT],

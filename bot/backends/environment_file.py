@@ -1,4 +1,6 @@
-"""The libraries a project asks for, from its conda or Python environment file, in the form the Jobs API takes."""
+"""The libraries a project asks for, from its conda or Python environment file, in the form the Jobs
+API takes.
+"""
 
 import re
 from pathlib import Path
@@ -33,7 +35,9 @@ def environment(folder: Path, file: str, conda: bool) -> tuple[str | None, list[
             for line in entry["pip"] or []:
                 found += _pip(folder, file, str(line))
         elif not isinstance(entry, str):
-            raise ProjectError(f"{at(folder, file)}: {entry!r} is neither a requirement nor a `pip` list.")
+            raise ProjectError(
+                f"{at(folder, file)}: {entry!r} is neither a requirement nor a `pip` list."
+            )
         elif not conda:
             found += _pip(folder, file, entry)
         else:
@@ -46,10 +50,14 @@ def environment(folder: Path, file: str, conda: bool) -> tuple[str | None, list[
 
 
 def _conda(folder: Path, file: str, entry: str) -> tuple[str, str]:
-    """Name and pip form of a conda dependency: `numpy=2.1` means any 2.1, `numpy=2.1.3` that one."""
+    """Name and pip form of a conda dependency: `numpy=2.1` means any 2.1, `numpy=2.1.3`
+    that one.
+    """
     match = CONDA.match(entry.strip())
     if not match:
-        raise ProjectError(f"{at(folder, file)}: {entry!r} is not a conda dependency; write name=version.")
+        raise ProjectError(
+            f"{at(folder, file)}: {entry!r} is not a conda dependency; write name=version."
+        )
     name, comparison, rest = match["name"], match["comparison"] or "", match["rest"]
     if comparison == "=":
         version = rest.split("=")[0].rstrip("*").rstrip(".")
@@ -65,7 +73,11 @@ def _pip(folder: Path, file: str, line: str, deep: bool = True) -> list[str]:
         return []
     if deep and (option := re.fullmatch(r"(?:-r|--requirement)[ =](\S+)", line)):
         other = option[1]
-        return [name for text in text_of(folder, other).splitlines() for name in _pip(folder, other, text, False)]
+        return [
+            name
+            for text in text_of(folder, other).splitlines()
+            for name in _pip(folder, other, text, False)
+        ]
     try:
         requirement = Requirement(line)
     except InvalidRequirement:
@@ -75,6 +87,7 @@ def _pip(folder: Path, file: str, line: str, deep: bool = True) -> list[str]:
         ) from None
     if requirement.url:
         raise ProjectError(
-            f"{at(folder, file)}: {line!r} names an address to install from; give name and version instead."
+            f"{at(folder, file)}: {line!r} names an address to install from; give name and version "
+            "instead."
         )
     return [str(requirement)]

@@ -11,7 +11,7 @@ argument is a JSON object, or the path of a file that holds one:
      "timeout": 3600,                          seconds; null or absent for none
      "result": "/path/result.json",            optional: how it ended, written whole or not at all
      "log": "/path/output.log",                optional: a copy of the output
-     "live": "/Workspace/…/<token>.log",       optional: its newest part, for whoever reads it meanwhile
+     "live": "/Workspace/…/<token>.log",       optional: its newest part, for who reads it meanwhile
      "fenced": true}                           optional: let it look into no process but its own
 
 It ends quietly when the command did, and otherwise by an exception whose text
@@ -43,7 +43,9 @@ LONGEST_REASON = 500
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 LIVE_SECONDS = 2.0
 LIVE_BYTES = 256 * 1024
-SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY)$", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"(TOKEN|SECRET|PASSWORD|PASSWD|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY)$", re.IGNORECASE
+)
 SHORTEST_SECRET = 8
 LANDLOCK_CREATE, LANDLOCK_RESTRICT_SELF = 444, 446
 
@@ -57,7 +59,9 @@ class _Stopped(BaseException):
 
 
 class _Stop:
-    """Raises `_Stopped` once on SIGTERM, but not while the project is being started and could not be ended yet."""
+    """Raises `_Stopped` once on SIGTERM, but not while the project is being started and could not
+    be ended yet.
+    """
 
     def __init__(self) -> None:
         self._asked = False
@@ -90,7 +94,8 @@ class _Stop:
 
 
 class Output:
-    """Where the project's lines go: standard output, the log if there is one, and a short memory for the reason.
+    """Where the project's lines go: standard output, the log if there is one, and a short memory
+    for the reason.
 
     What the environment calls a secret (the token of the run's own identity, for one) goes nowhere.
     """
@@ -98,7 +103,11 @@ class Output:
     def __init__(self, log: str | None = None, live: Live | None = None) -> None:
         self._live = live
         self._secrets: list[str] = []
-        self._log = os.fdopen(os.open(log, LOG_FLAGS, 0o600), "w", encoding="utf-8", errors="replace") if log else None
+        self._log = (
+            os.fdopen(os.open(log, LOG_FLAGS, 0o600), "w", encoding="utf-8", errors="replace")
+            if log
+            else None
+        )
         self._last: collections.deque[str] = collections.deque(maxlen=200)
         self._lock = threading.Lock()
 
@@ -121,16 +130,25 @@ class Output:
     def hide(self, environment: dict[str, str]) -> None:
         """Keep back the values of all variables that are named like secrets."""
         found = {value for name, value in environment.items() if SECRET_NAME.search(name)}
-        self._secrets = sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._secrets = sorted(
+            (value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True
+        )
 
     def reason(self) -> str:
-        """The line that says best why a program ended badly: its exception, else the last thing it said."""
+        """The line that says best why a program ended badly: its exception, else the last thing it
+        said.
+        """
         with self._lock:
             lines = [line for line in self._last if line.strip()]
-        starts = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+        starts = [
+            at
+            for at, line in enumerate(lines)
+            if line.startswith("Traceback (most recent call last)")
+        ]
         for at in range(starts[-1] + 1, len(lines)) if starts else ():
             if not lines[at].startswith((" ", "\t")):
-                # A traceback further up was reported and survived; what was said last is then the reason.
+                # A traceback further up was reported and survived; what was said last is then the
+                # reason.
                 if len(lines) - at <= 10:
                     return lines[at]
                 break
@@ -147,10 +165,12 @@ class Output:
 
 
 class Live:
-    """The newest part of the output in a file that is written anew every two seconds, if there is anything new.
+    """The newest part of the output in a file that is written anew every two seconds, if there is
+    anything new.
 
-    Its first line tells how many bytes were written before that part. It is written in place, so whoever reads it
-    meanwhile may find less, but nothing wrong. A place that cannot be written to holds up nobody.
+    Its first line tells how many bytes were written before that part. It is written in place, so
+    whoever reads it meanwhile may find less, but nothing wrong. A place that cannot be written to
+    holds up nobody.
     """
 
     def __init__(self, path: str) -> None:
@@ -212,7 +232,9 @@ def main(argv: list[str]) -> None:
             _unpack(_find_archive(order["archive"], argv[0]), folder)
             _run(order, folder, output, ending, stop)
         except _Stopped:
-            raise RunFailed("The run was stopped from outside before the project had ended.") from None
+            raise RunFailed(
+                "The run was stopped from outside before the project had ended."
+            ) from None
     except RunFailed as failure:
         ending["reason"] = str(failure)
         output.write(f"launcher: {failure}\n")
@@ -227,7 +249,9 @@ def main(argv: list[str]) -> None:
 
 def _read_order(argv: list[str]) -> dict[str, Any]:
     if len(argv) != 2:
-        raise RunFailed("The launcher takes one argument, a JSON object or the path of a file that holds one.")
+        raise RunFailed(
+            "The launcher takes one argument, a JSON object or the path of a file that holds one."
+        )
     text = argv[1]
     try:
         if not text.lstrip().startswith("{"):
@@ -243,17 +267,27 @@ def _read_order(argv: list[str]) -> dict[str, Any]:
 
 
 def _find_archive(path: str, script: str) -> str:
-    """Where the archive is: the path it was uploaded to, or wherever the platform put the launcher's files."""
+    """Where the archive is: the path it was uploaded to, or wherever the platform put the
+    launcher's files.
+    """
     name = os.path.basename(path)
-    places = [path, os.path.join(os.getcwd(), name), os.path.join(os.path.dirname(os.path.abspath(script)), name)]
+    places = [
+        path,
+        os.path.join(os.getcwd(), name),
+        os.path.join(os.path.dirname(os.path.abspath(script)), name),
+    ]
     for place in places:
         if os.path.isfile(place):
             return place
-    raise RunFailed("The project's archive was not found; looked for {}.".format(" and ".join(places)))
+    raise RunFailed(
+        "The project's archive was not found; looked for {}.".format(" and ".join(places))
+    )
 
 
 def _live_place(path: str | None, script: str) -> str | None:
-    """Where the live log may be written: where it was asked for, or in a folder of that name beside the launcher's."""
+    """Where the live log may be written: where it was asked for, or in a folder of that name beside
+    the launcher's.
+    """
     if not path:
         return None
     folder, name = os.path.split(path)
@@ -275,28 +309,43 @@ def _unpack(archive: str, folder: str) -> None:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 parts = member.name.split("/")
-                if member.name.startswith("/") or ".." in parts or "\\" in member.name or "\0" in member.name:
-                    raise RunFailed(f"The project's archive is refused: {member.name!r} leads out of it.")
+                if (
+                    member.name.startswith("/")
+                    or ".." in parts
+                    or "\\" in member.name
+                    or "\0" in member.name
+                ):
+                    raise RunFailed(
+                        f"The project's archive is refused: {member.name!r} leads out of it."
+                    )
                 target = os.path.join(folder, *[part for part in parts if part not in ("", ".")])
                 if member.isdir():
                     os.makedirs(target, exist_ok=True)
                     continue
                 if not member.isreg():
-                    raise RunFailed(f"The project's archive is refused: {member.name!r} is not a plain file.")
+                    raise RunFailed(
+                        f"The project's archive is refused: {member.name!r} is not a plain file."
+                    )
                 total += member.size
                 if total > LARGEST_UNPACKED_MB * 1024 * 1024:
                     raise RunFailed(
-                        f"The project's archive is refused: it unpacks to more than {LARGEST_UNPACKED_MB} MB."
+                        "The project's archive is refused: it unpacks to more than "
+                        f"{LARGEST_UNPACKED_MB} MB."
                     )
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                with cast("IO[bytes]", tar.extractfile(member)) as source, open(target, "wb") as copy:
+                with (
+                    cast("IO[bytes]", tar.extractfile(member)) as source,
+                    open(target, "wb") as copy,
+                ):
                     shutil.copyfileobj(source, copy)
                 os.chmod(target, 0o755 if member.mode & 0o100 else 0o644)
     except (OSError, EOFError, tarfile.TarError) as error:
         raise RunFailed(f"The project's archive could not be unpacked: {error}.") from None
 
 
-def _run(order: dict[str, Any], folder: str, output: Output, ending: dict[str, Any], stop: _Stop) -> None:
+def _run(
+    order: dict[str, Any], folder: str, output: Output, ending: dict[str, Any], stop: _Stop
+) -> None:
     timeout = order.get("timeout")
     _adopt_orphans()
     shell = shutil.which("bash") or "sh"
@@ -347,7 +396,9 @@ def _sentence(code: int, reason: str) -> str:
         name = ""
     if name:
         hint = ", which is what running out of memory looks like" if name == "SIGKILL" else ""
-        return "The project was ended by {}{}; its last words were: {}".format(name, hint, reason or "none")
+        return "The project was ended by {}{}; its last words were: {}".format(
+            name, hint, reason or "none"
+        )
     if reason:
         return f"{reason} (exit code {code})"
     return f"The project ended with exit code {code} and said nothing."
@@ -356,12 +407,17 @@ def _sentence(code: int, reason: str) -> str:
 def _environment(given: dict[str, object]) -> dict[str, str]:
     environment = dict(os.environ)
     environment["PYTHONUNBUFFERED"] = "1"
-    # `python` in a project's command means the interpreter that has the libraries: the launcher's own.
-    environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment.get("PATH", os.defpath)
+    # `python` in a project's command means the interpreter that has the libraries: the launcher's
+    # own.
+    environment["PATH"] = (
+        os.path.dirname(sys.executable) + os.pathsep + environment.get("PATH", os.defpath)
+    )
     if _on_databricks():
         # Libraries of the cluster are on the path of this interpreter, not of a new one.
         libraries = [place for place in sys.path if place.rstrip("/").endswith("site-packages")]
-        environment["PYTHONPATH"] = os.pathsep.join([*libraries, environment.get("PYTHONPATH", "")]).strip(os.pathsep)
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [*libraries, environment.get("PYTHONPATH", "")]
+        ).strip(os.pathsep)
     environment.update({str(key): str(value) for key, value in given.items()})
     tracking = environment.get("MLFLOW_TRACKING_URI", "databricks")
     addresses = (tracking, environment.get("MLFLOW_REGISTRY_URI", tracking))
@@ -391,15 +447,21 @@ def _identity_of_the_run() -> dict[str, str]:
     except Exception as error:  # whatever this runtime's SDK raises, the project may not need it
         sys.stdout.write(f"launcher: no Databricks identity to hand on to the project ({error}).\n")
         return {}
-    return {"DATABRICKS_HOST": config.host, "DATABRICKS_TOKEN": token} if kind == "Bearer" and config.host else {}
+    return (
+        {"DATABRICKS_HOST": config.host, "DATABRICKS_TOKEN": token}
+        if kind == "Bearer" and config.host
+        else {}
+    )
 
 
 def fence() -> int:
-    """Let this process, and all that it starts, look into no other process and stop none; 0 where that can't be.
+    """Let this process, and all that it starts, look into no other process and stop none; 0 where
+    that can't be.
 
-    Processes of one user may otherwise read each other's environment. A Landlock domain forbids that from Linux 5.13
-    on, and signals from 6.12 on (https://docs.kernel.org/userspace-api/landlock.html). Root's capabilities, which
-    reach over it, are given up. Tells the version of Landlock; 6 is the first that knows signals.
+    Processes of one user may otherwise read each other's environment. A Landlock domain forbids
+    that from Linux 5.13 on, and signals from 6.12 on
+    (https://docs.kernel.org/userspace-api/landlock.html). Root's capabilities, which reach over it,
+    are given up. Tells the version of Landlock; 6 is the first that knows signals.
     """
     if not sys.platform.startswith("linux"):
         return 0
@@ -410,14 +472,21 @@ def fence() -> int:
         version = kernel.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
         if version < 1:
             return 0
-        # A domain has to forbid something by itself: creating block devices. Then the network, and the scope.
+        # A domain has to forbid something by itself: creating block devices. Then the network, and
+        # the scope.
         asked = (ctypes.c_uint64 * 3)(1 << 11, 0, 1 << 1)
-        rules = kernel.syscall(LANDLOCK_CREATE, asked, ctypes.c_size_t(24 if version >= 6 else 8), 0)
+        rules = kernel.syscall(
+            LANDLOCK_CREATE, asked, ctypes.c_size_t(24 if version >= 6 else 8), 0
+        )
         if rules < 0:
             return 0
         try:
-            # Programs started from here gain no rights (prctl(2), PR_SET_NO_NEW_PRIVS), which a domain asks for.
-            fenced = kernel.prctl(38, 1, 0, 0, 0) == 0 and kernel.syscall(LANDLOCK_RESTRICT_SELF, rules, 0) == 0
+            # Programs started from here gain no rights (prctl(2), PR_SET_NO_NEW_PRIVS), which a
+            # domain asks for.
+            fenced = (
+                kernel.prctl(38, 1, 0, 0, 0) == 0
+                and kernel.syscall(LANDLOCK_RESTRICT_SELF, rules, 0) == 0
+            )
             # No capability is left to this process, by the third version of capset(2).
             none = (ctypes.c_uint32 * 6)()
             bare = fenced and kernel.capset((ctypes.c_uint32 * 2)(0x20080522, 0), none) == 0
@@ -430,7 +499,8 @@ def fence() -> int:
 
 def _end(process: subprocess.Popen[str]) -> None:
     """End whatever is left of the project: politely, then for good."""
-    # The group's id is free for reuse only when every member is gone, so signalling it is safe even after the leader.
+    # The group's id is free for reuse only when every member is gone, so signalling it is safe even
+    # after the leader.
     _signal_group(process.pid, signal.SIGTERM)
     if process.poll() is None:
         try:
@@ -451,7 +521,8 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Have the kernel give us what the project leaves behind, so that a daemon of its own session is found too.
+    """Have the kernel give us what the project leaves behind, so that a daemon of its own session
+    is found too.
 
     Not inside Databricks' own process, which has other children than ours;
     there the cluster ends with the run (prctl(2), PR_SET_CHILD_SUBREAPER).
@@ -489,7 +560,8 @@ def _children(parent: int) -> list[int]:
             continue
         try:
             with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                # The command's name stands in brackets and may hold anything, so count from the last bracket.
+                # The command's name stands in brackets and may hold anything, so count from the
+                # last bracket.
                 if int(file.read().rpartition(")")[2].split()[1]) == parent:
                     found.append(int(name))
         except (OSError, IndexError, ValueError):

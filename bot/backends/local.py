@@ -37,7 +37,9 @@ class Local:
         self._folder = folder
 
     def submit(self, submission: Submission) -> str:
-        """Start the launcher for the project; a second submission under the same token starts nothing."""
+        """Start the launcher for the project; a second submission under the same token starts
+        nothing.
+        """
         home = self._folder / submission.token
         if (home / "process.json").exists():
             return submission.token
@@ -66,16 +68,23 @@ class Local:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        # From here on it is looked at by its number alone, from any process; Popen would warn of a child left behind.
+        # From here on it is looked at by its number alone, from any process; Popen would warn of a
+        # child left behind.
         process.returncode = 0
-        started = {"pid": process.pid, "born": _born(process.pid), "started": datetime.now(UTC).isoformat()}
+        started = {
+            "pid": process.pid,
+            "born": _born(process.pid),
+            "started": datetime.now(UTC).isoformat(),
+        }
         written = home / "process.json.new"
         written.write_text(json.dumps(started), encoding="utf-8")
         written.rename(home / "process.json")
         return submission.token
 
     def look(self, run: str) -> RunStatus:
-        """Read how the run ended, or whether its process still lives. Raises NotFound for an unknown run."""
+        """Read how the run ended, or whether its process still lives. Raises NotFound for an
+        unknown run.
+        """
         home = self._folder / run
         process = _read(home / "process.json")
         if process is None:
@@ -90,9 +99,13 @@ class Local:
         ended = datetime.now(UTC) if result is None else _changed(home / "result.json")
         stopped = result is None or result["exit_code"] != 0 or result["reason"]
         if stopped and (home / "cancelled").exists():
-            return RunStatus("cancelled", "the run was cancelled", log, started=started, ended=ended)
+            return RunStatus(
+                "cancelled", "the run was cancelled", log, started=started, ended=ended
+            )
         if result is None:
-            return RunStatus("no cluster", "the run's process disappeared", log, started=started, ended=ended)
+            return RunStatus(
+                "no cluster", "the run's process disappeared", log, started=started, ended=ended
+            )
         if result["timed_out"]:
             return RunStatus("timed out", str(result["reason"]), log, started=started, ended=ended)
         if result["exit_code"] == 0 and not result["reason"]:
@@ -144,7 +157,9 @@ def _born(pid: int) -> str | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
         return found.stdout.strip() or None
     return None if fields[0] == "Z" else fields[19]
 

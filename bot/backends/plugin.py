@@ -1,4 +1,5 @@
-"""The same backend for everybody: `mlflow run projects/X -b databricks-jobs --backend-config cluster.json`.
+"""The same backend for everybody: `mlflow run projects/X -b databricks-jobs --backend-config
+cluster.json`.
 
 MLflow finds it by the entry point group `mlflow.project_backend`
 (https://mlflow.org/docs/latest/ml/plugins). It signs in as databricks-sdk does
@@ -45,7 +46,9 @@ class Submitted(SubmittedRun):
         return self._mlflow_run
 
     def get_status(self) -> Any:
-        """The state of the run in MLflow's terms; once it has ended, the MLflow run is closed with it."""
+        """The state of the run in MLflow's terms; once it has ended, the MLflow run is closed with
+        it.
+        """
         seen = self._backend.look(self._run)
         if seen.outcome is None:
             return RunStatus.RUNNING
@@ -62,11 +65,16 @@ class Submitted(SubmittedRun):
         return bool(status == RunStatus.FINISHED)
 
     def wait_or_fail(self) -> None:
-        """Wait; ProjectError with the reason when the run did not succeed. An interruption cancels it."""
+        """Wait; ProjectError with the reason when the run did not succeed. An interruption cancels
+        it.
+        """
         try:
             if not self.wait():
                 seen = self._backend.look(self._run)
-                raise ProjectError(f"The run did not succeed ({seen.outcome}): {seen.reason or '?'} See {seen.page}")
+                raise ProjectError(
+                    f"The run did not succeed ({seen.outcome}): {seen.reason or '?'} See "
+                    f"{seen.page}"
+                )
         except KeyboardInterrupt:
             self.cancel()
             raise
@@ -90,14 +98,21 @@ class DatabricksJobsBackend(AbstractBackend):
         tracking_uri: str,
         experiment_id: str,
     ) -> Submitted:
-        """Submit a project; the configuration is the cluster, or `{"new_cluster": ..., "timeout": seconds}`.
+        """Submit a project; the configuration is the cluster, or `{"new_cluster": ..., "timeout":
+        seconds}`.
 
-        Under `mlflow run` it also waits, because the command itself waits for MLflow's own backends only. Raises
-        ExecutionException, which the command shows as a sentence, with exit code 1.
+        Under `mlflow run` it also waits, because the command itself waits for MLflow's own backends
+        only. Raises ExecutionException, which the command shows as a sentence, with exit code 1.
         """
         try:
             submitted = self._submit(
-                project_uri, entry_point, params, version, backend_config, tracking_uri, experiment_id
+                project_uri,
+                entry_point,
+                params,
+                version,
+                backend_config,
+                tracking_uri,
+                experiment_id,
             )
             if click.get_current_context(silent=True) is not None:
                 submitted.wait_or_fail()
@@ -117,7 +132,9 @@ class DatabricksJobsBackend(AbstractBackend):
     ) -> Submitted:
         host = os.environ.get("DATABRICKS_HOST", "")
         if not host:
-            raise ProjectError("DATABRICKS_HOST is not set; the backend databricks-jobs runs projects there.")
+            raise ProjectError(
+                "DATABRICKS_HOST is not set; the backend databricks-jobs runs projects there."
+            )
         folder = Path(fetch_and_validate_project(project_uri, version, entry_point, params or {}))
         load_project(str(folder))
         settings = dict(backend_config) if isinstance(backend_config, dict) else {}

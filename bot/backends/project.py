@@ -1,4 +1,5 @@
-"""Reads an MLflow project's folder for the bot: what it is, which command runs it, on what cluster, packed how.
+"""Reads an MLflow project's folder for the bot: what it is, which command runs it, on what cluster,
+packed how.
 
 Everything here is reading: no network, no fluent MLflow, nothing of the folder
 is executed. The folder comes from a pull request, so it is not trusted: what it
@@ -95,7 +96,10 @@ def command(project: Project, entry_point: str, parameters: Mapping[str, object]
     values = _values(project, point, parameters)
     extra = {name: str(value) for name, value in parameters.items() if name not in values}
     if any("\0" in text for text in [*values.values(), *extra, *extra.values()]):
-        raise ProjectError(f"Project {project.name}: a parameter holds a NUL character, which no command can carry.")
+        raise ProjectError(
+            f"Project {project.name}: a parameter holds a NUL character, which no command can "
+            "carry."
+        )
     words = [_fill(project, point, values)]
     words += [f"--{shlex.quote(name)} {shlex.quote(value)}" for name, value in extra.items()]
     return " ".join(words)
@@ -112,15 +116,21 @@ def _find(folder: Path) -> str:
 def _env_file(folder: Path, file: str, content: Mapping[str, object]) -> str | None:
     named = [key for key in ("python_env", "conda_env") if content.get(key)]
     if len(named) > 1:
-        raise ProjectError(f"{at(folder, file)} names both `python_env` and `conda_env`; one of them is enough.")
+        raise ProjectError(
+            f"{at(folder, file)} names both `python_env` and `conda_env`; one of them is enough."
+        )
     if named:
         return str(content[named[0]])
-    return next((name for name in ("python_env.yaml", "conda.yaml") if (folder / name).is_file()), None)
+    return next(
+        (name for name in ("python_env.yaml", "conda.yaml") if (folder / name).is_file()), None
+    )
 
 
 def _entry_points(where: str, content: object) -> dict[str, EntryPoint]:
     if not isinstance(content, dict):
-        raise ProjectError(f"{where}: `entry_points` must be a mapping of names; found {kind(content)}.")
+        raise ProjectError(
+            f"{where}: `entry_points` must be a mapping of names; found {kind(content)}."
+        )
     points = {}
     for name, entry in content.items():
         place = f"{where}: entry point `{name}`"
@@ -138,9 +148,13 @@ def _parameter(place: str, name: str, declared: object) -> Parameter:
     if isinstance(declared, str):
         return Parameter(name, declared, None)
     if not isinstance(declared, dict):
-        raise ProjectError(f"{place}: parameter `{name}` must be a type or a mapping; found {kind(declared)}.")
+        raise ProjectError(
+            f"{place}: parameter `{name}` must be a type or a mapping; found {kind(declared)}."
+        )
     default = cast(object, declared.get("default"))
-    return Parameter(name, str(declared.get("type", "string")), None if default is None else str(default))
+    return Parameter(
+        name, str(declared.get("type", "string")), None if default is None else str(default)
+    )
 
 
 def _script(project: Project, entry_point: str) -> EntryPoint:
@@ -151,7 +165,8 @@ def _script(project: Project, entry_point: str) -> EntryPoint:
         quoted = shlex.quote(entry_point).replace("{", "{{").replace("}", "}}")
         return EntryPoint(entry_point, f"{runner} {quoted}", ())
     raise ProjectError(
-        f"Project {project.name} has no entry point `{entry_point}`; it has {listed(project.entry_points) or 'none'}."
+        f"Project {project.name} has no entry point `{entry_point}`; it has "
+        f"{listed(project.entry_points) or 'none'}."
     )
 
 
@@ -168,11 +183,13 @@ def _values(project: Project, point: EntryPoint, given: Mapping[str, object]) ->
             continue
         if parameter.kind == "uri" and not urlparse(values[parameter.name]).scheme:
             raise ProjectError(
-                f"Project {project.name}: parameter `{parameter.name}` is a URI; {values[parameter.name]!r} is none."
+                f"Project {project.name}: parameter `{parameter.name}` is a URI; "
+                f"{values[parameter.name]!r} is none."
             )
     if missing:
         raise ProjectError(
-            f"Project {project.name}: entry point `{point.name}` needs a value for {listed(missing)};"
+            f"Project {project.name}: entry point `{point.name}` needs a value for "
+            f"{listed(missing)};"
             " give it in config/mlops.yml or as a default in MLproject."
         )
     return values
@@ -184,12 +201,16 @@ def _fill(project: Project, point: EntryPoint, values: Mapping[str, str]) -> str
     try:
         parts = list(string.Formatter().parse(point.command))
     except ValueError as error:
-        raise ProjectError(f"{place} is not a template: {error}; write a literal brace twice.") from None
+        raise ProjectError(
+            f"{place} is not a template: {error}; write a literal brace twice."
+        ) from None
     for text, name, width, conversion in parts:
         filled.append(text)
         if name is None:
             continue
         if width or conversion or name not in values:
-            raise ProjectError(f"{place} uses {{{name}}}, which is not one of its parameters ({listed(values)}).")
+            raise ProjectError(
+                f"{place} uses {{{name}}}, which is not one of its parameters ({listed(values)})."
+            )
         filled.append(shlex.quote(values[name]))
     return "".join(filled)

@@ -1,4 +1,6 @@
-"""Reads single files of a project's folder, which a pull request wrote: nothing outside it, nothing huge, no links."""
+"""Reads single files of a project's folder, which a pull request wrote: nothing outside it, nothing
+huge, no links.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +18,17 @@ def at(folder: Path, file: str) -> str:
 
 
 def text_of(folder: Path, file: str) -> str:
-    """The text of a file of the project; ProjectError when it is missing, outside, linked, too big or not UTF-8."""
+    """The text of a file of the project; ProjectError when it is missing, outside, linked, too big
+    or not UTF-8.
+    """
     where = at(folder, file)
     path = folder / file
     inside = not Path(file).is_absolute() and ".." not in Path(file).parts
     if not inside or path.resolve() != folder.resolve() / file:
-        raise ProjectError(f"{where} must be a plain file inside the project's folder, not a link or a way out of it.")
+        raise ProjectError(
+            f"{where} must be a plain file inside the project's folder, not a link or a way out of "
+            "it."
+        )
     if not path.is_file():
         raise ProjectError(f"{where} does not exist; the project names it.")
     if path.stat().st_size > LARGEST_FILE:
@@ -51,7 +58,13 @@ def yaml_of(folder: Path, file: str) -> dict[str, object]:
 
 def kind(value: object) -> str:
     """What a value is, in words for people who write YAML and JSON."""
-    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a whole number"}
+    names = {
+        dict: "a mapping",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a whole number",
+    }
     return names.get(type(value), "a number" if isinstance(value, float) else "nothing")
 
 

@@ -15,7 +15,9 @@ MLFLOW_STATUS: Mapping[Outcome, Literal["FINISHED", "FAILED", "KILLED"]] = {
     "no cluster": "FAILED",
     "cancelled": "KILLED",
 }
-"""What the MLflow run of a run shows that ended so: https://mlflow.org/docs/latest/api_reference/rest-api.html#runstatus"""
+"""What the MLflow run of a run shows that ended so:
+https://mlflow.org/docs/latest/api_reference/rest-api.html#runstatus
+"""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Submission:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last lines of
-    `lines` in all (0: not counted).
+    """A run as it stands: `outcome` is None until it has ended, `reason` one line, `log` its last
+    lines of `lines` in all (0: not counted).
     """
 
     outcome: Outcome | None
@@ -56,7 +58,9 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class LogChunk:
-    """Part of what a run wrote: it begins `start` bytes after the beginning. `cut`: what was before it is gone."""
+    """Part of what a run wrote: it begins `start` bytes after the beginning. `cut`: what was before
+    it is gone.
+    """
 
     content: bytes
     start: int = 0
@@ -67,7 +71,9 @@ class Backend(Protocol):
     """Where MLflow projects run."""
 
     def submit(self, submission: Submission) -> str:
-        """Start a run; gives its id here. Raises ProjectError when the project cannot be run as it stands."""
+        """Start a run; gives its id here. Raises ProjectError when the project cannot be run as it
+        stands.
+        """
 
     def look(self, run: str) -> RunStatus:
         """Say how far a run is. Raises NotFound when nobody knows it any more."""
@@ -78,7 +84,8 @@ class Backend(Protocol):
     def live_log(self, run: str, token: str, offset: int) -> LogChunk:
         """What a run that is under way has written from that byte on.
 
-        Its newest part, where that is too much to read at once; nothing, where a backend cannot tell.
+        Its newest part, where that is too much to read at once; nothing, where a backend cannot
+        tell.
         """
 
     def whole_log(self, run: str, token: str) -> LogChunk:

@@ -59,7 +59,9 @@ def mistakes(root: Path) -> Iterator[str]:
     _, faults = sync.placed(wanted.folders, files)
     yield from faults.values()
     try:
-        jobs = job_definitions.together(job_definitions.read(_definitions(root, wanted), wanted), shorts, wanted)
+        jobs = job_definitions.together(
+            job_definitions.read(_definitions(root, wanted), wanted), shorts, wanted
+        )
     except ConfigError as error:
         yield from str(error).splitlines()
         return
@@ -71,8 +73,14 @@ def _not_in_unity_catalog(wanted: Mlops) -> Iterator[str]:
     named: list[tuple[str, str | None]] = []
     for number, one in enumerate(wanted.projects):
         named.append((f"projects[{number}].model", one.model))
-        named.append((f"projects[{number}].retrain.model", one.retrain.model if one.retrain else None))
-    named += [(f"jobs[{number}].model", job.model) for number, job in enumerate(wanted.jobs) if "*" not in job.model]
+        named.append(
+            (f"projects[{number}].retrain.model", one.retrain.model if one.retrain else None)
+        )
+    named += [
+        (f"jobs[{number}].model", job.model)
+        for number, job in enumerate(wanted.jobs)
+        if "*" not in job.model
+    ]
     for key, name in named:
         if name is not None and name.count(".") != 2:
             yield (
@@ -84,7 +92,8 @@ def _not_in_unity_catalog(wanted: Mlops) -> Iterator[str]:
 def schemas() -> dict[str, str]:
     """File name -> JSON Schema, for editors."""
     return {
-        name: json.dumps(shape.model_json_schema(by_alias=True), indent=2) + "\n" for name, shape in SCHEMAS.items()
+        name: json.dumps(shape.model_json_schema(by_alias=True), indent=2) + "\n"
+        for name, shape in SCHEMAS.items()
     }
 
 
@@ -98,7 +107,9 @@ def _short(root: Path, job: Job) -> JobDefinition:
 def _definitions(root: Path, wanted: Mlops) -> dict[str, bytes]:
     found = sorted((root / wanted.definitions).rglob("*"))
     files = [
-        path for path in found if path.suffix in job_definitions.SUFFIXES and not path.is_symlink() and path.is_file()
+        path
+        for path in found
+        if path.suffix in job_definitions.SUFFIXES and not path.is_symlink() and path.is_file()
     ]
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
@@ -107,7 +118,11 @@ def _files(root: Path, wanted: Mlops) -> Iterator[SourceFile]:
     for folder in wanted.folders:
         for path in sorted((root / folder.from_).rglob("*")):
             if path.is_symlink() or path.is_file():
-                name, link, size = str(path.relative_to(root)), path.is_symlink(), path.lstat().st_size
+                name, link, size = (
+                    str(path.relative_to(root)),
+                    path.is_symlink(),
+                    path.lstat().st_size,
+                )
                 notebook = is_notebook(name, partial(_first, path))
                 yield SourceFile(name, "", size, notebook=notebook, link=link)
 

@@ -1,4 +1,5 @@
-"""`events` and `replay`: what became of what came in, in lines for people, and looking again on demand.
+"""`events` and `replay`: what became of what came in, in lines for people, and looking again on
+demand.
 
 It reads and wakes through the queue alone, and so works beside a running worker.
 """
@@ -22,7 +23,9 @@ class UnknownKey(SignalmanError):
 
 
 def listed(queue: Queue, limit: int, *, failed: bool) -> Iterator[str]:
-    """Two lines for each of the newest deliveries, the newest first; with `failed`, for what is in trouble now."""
+    """Two lines for each of the newest deliveries, the newest first; with `failed`, for what is in
+    trouble now.
+    """
     told: set[Subject] = set()
     for one in queue.deliveries(limit, failing=failed):
         subject = queue.subject(one.subject)
@@ -45,7 +48,10 @@ def shown(queue: Queue, name: str) -> Iterator[str]:
     subject = found.subject if found else _subject(queue, name)
     row = queue.subject(subject)
     if found:
-        yield f"{_inert(found.key)}: {_inert(found.event)} from {_inert(found.sender)}, about {_name(subject)}"
+        yield (
+            f"{_inert(found.key)}: {_inert(found.event)} from {_inert(found.sender)}, about "
+            f"{_name(subject)}"
+        )
         yield f"{_moment(found.received_at)}  received and accepted"
         passes = queue.passes_for(found, MOST_PASSES)
     else:
@@ -55,7 +61,9 @@ def shown(queue: Queue, name: str) -> Iterator[str]:
         yield f"(the newest {MOST_PASSES} passes)"
     told = [(one.ended_at, list(_pass(one))) for one in reversed(passes)]
     answered = found.answered_at if found else None
-    if answered and all(one.ended_at != answered for one in passes):  # a pass without anything to do leaves no row
+    if answered and all(
+        one.ended_at != answered for one in passes
+    ):  # a pass without anything to do leaves no row
         told.append((answered, [f"{_moment(answered)}  looked at: nothing was to do"]))
     for _, lines in sorted(told, key=itemgetter(0)):
         yield from lines
@@ -63,11 +71,16 @@ def shown(queue: Queue, name: str) -> Iterator[str]:
 
 
 def replay(queue: Queue, names: Sequence[str], *, unanswered: bool) -> Iterator[str]:
-    """Make the subjects of deliveries (or subjects by name) due again, as if somebody had just spoken of them.
+    """Make the subjects of deliveries (or subjects by name) due again, as if somebody had just
+    spoken of them.
 
-    With `unanswered`, also every subject that waits for a good pass. Raises UnknownKey, before anything is done.
+    With `unanswered`, also every subject that waits for a good pass. Raises UnknownKey, before
+    anything is done.
     """
-    wanted = [found.subject if (found := queue.delivery(name)) else _subject(queue, name) for name in names]
+    wanted = [
+        found.subject if (found := queue.delivery(name)) else _subject(queue, name)
+        for name in names
+    ]
     if unanswered:
         wanted += queue.unanswered()
     wanted = list(dict.fromkeys(wanted))
@@ -88,7 +101,8 @@ def _subject(queue: Queue, name: str) -> Subject:
         subject = None
     if subject is None or queue.subject(subject) is None:
         raise UnknownKey(
-            f'No delivery and no subject is called "{_inert(name)}"; `python -m bot events` lists what came in, '
+            f'No delivery and no subject is called "{_inert(name)}"; `python -m bot events` lists '
+            "what came in, "
             "but for what was older than limits.history in config/bot.yml allows."
         )
     return subject
@@ -99,12 +113,18 @@ def _failing(queue: Queue) -> list[SubjectRecord]:
     return [row for row in queue.subjects(1000) if row.last_error]
 
 
-def _became_of(queue: Queue, one: DeliveryRecord, row: SubjectRecord | None, *, newest: bool) -> str:
+def _became_of(
+    queue: Queue, one: DeliveryRecord, row: SubjectRecord | None, *, newest: bool
+) -> str:
     if row is not None and row.last_error and (one.waiting or newest):
         return _trouble(row)
     if one.waiting and row is not None:
         return _state(row)
-    looked = f"looked at after {one.answered_at - one.received_at:.1f} s" if one.answered_at else "looked at"
+    looked = (
+        f"looked at after {one.answered_at - one.received_at:.1f} s"
+        if one.answered_at
+        else "looked at"
+    )
     done = [action for pass_ in reversed(queue.passes_for(one)) for action in pass_.performed]
     more = [f"and {len(done) - MOST_ACTIONS} more"] if len(done) > MOST_ACTIONS else []
     return _inert(f"{looked}: {'; '.join(done[:MOST_ACTIONS] + more) or 'nothing was to do'}")

@@ -20,7 +20,9 @@ _MOMENT = "%Y-%m-%d %H:%M UTC"
 
 
 def told(repository: Repository, services: Services) -> Iterator[str]:
-    """What the production workspace holds of a repository, and what its scoring jobs load; a line each."""
+    """What the production workspace holds of a repository, and what its scoring jobs load; a line
+    each.
+    """
     now = live.live_status(repository, services)
     yield f"{now.repository}: {_held(now)}"
     for path, why in sorted(now.kept.items()):
@@ -31,8 +33,12 @@ def told(repository: Repository, services: Services) -> Iterator[str]:
         what = job.problem
         if not what:
             trained = f", trained at {job.commit[:7]}" if job.commit else ""
-            what = f"{job.model} v{job.version}{trained}" + (f", since {job.since:{_MOMENT}}" if job.since else "")
-        yield f"  job {job.job}: {what}" + (f"; next run {job.next_run:%Y-%m-%d %H:%M %Z}" if job.next_run else "")
+            what = f"{job.model} v{job.version}{trained}" + (
+                f", since {job.since:{_MOMENT}}" if job.since else ""
+            )
+        yield f"  job {job.job}: {what}" + (
+            f"; next run {job.next_run:%Y-%m-%d %H:%M %Z}" if job.next_run else ""
+        )
 
 
 def roll_back_model(job: str, key: str | None, services: Services) -> str:
@@ -43,8 +49,12 @@ def roll_back_model(job: str, key: str | None, services: Services) -> str:
     return _plain(rollback.roll_back(job, wanted, look, repository, services)[0])
 
 
-def take_back(who: str, key: str | None, limit: float, queue: Queue, services: Services) -> Iterator[str]:
-    """Have the newest commit taken back, and wait for it; raises SignalmanError when that takes more than the limit."""
+def take_back(
+    who: str, key: str | None, limit: float, queue: Queue, services: Services
+) -> Iterator[str]:
+    """Have the newest commit taken back, and wait for it; raises SignalmanError when that takes
+    more than the limit.
+    """
     repository = _chosen(key, services)
     subject = Branch(repository.served.key)
     answer, done = rollback.take_back(who, f"terminal/{uuid.uuid4().hex}", 0, repository, services)
@@ -61,7 +71,8 @@ def take_back(who: str, key: str | None, limit: float, queue: Queue, services: S
             return
         time.sleep(_PAUSE)
     raise SignalmanError(
-        f"That was not done within {limit:.0f} s. It is noted, and a worker does it as soon as one runs: python -m bot "
+        f"That was not done within {limit:.0f} s. It is noted, and a worker does it as soon as one "
+        "runs: python -m bot "
         "status tells."
     )
 
@@ -81,10 +92,16 @@ def _held(now: LiveStatus) -> str:
 
 
 def _chosen(key: str | None, services: Services) -> Repository:
-    found = [one for one in services.repositories.values() if key in (None, one.served.key, one.served.repository)]
+    found = [
+        one
+        for one in services.repositories.values()
+        if key in (None, one.served.key, one.served.repository)
+    ]
     if len(found) == 1:
         return found[0]
-    raise ConfigError(f"Say which repository by --repository; it is one of {', '.join(services.repositories)}.")
+    raise ConfigError(
+        f"Say which repository by --repository; it is one of {', '.join(services.repositories)}."
+    )
 
 
 def _plain(answer: str) -> str:

@@ -1,4 +1,6 @@
-"""`mlops`: give a command on a pull request from a terminal, as oneself, and wait for the answer."""
+"""`mlops`: give a command on a pull request from a terminal, as oneself, and wait for the
+answer.
+"""
 
 import re
 import time
@@ -22,10 +24,11 @@ _DOCUMENT = """\
 <!-- Written by `make commands` from the table in bot/rules/pull_request/commands.py. -->
 # Commands on a pull request
 
-A comment that begins with `/mlops` asks the bot for something. Only its first line is read, and only when it stands at
-the very beginning: what is quoted, indented, in a code block or in the middle of a sentence does nothing. The bot likes
-the comment when it has heard it, answers in the same thread, and resolves the thread if the command opened it. To ask
-again, write a new comment; to ask for something else, editing the comment will do.
+A comment that begins with `/mlops` asks the bot for something. Only its first line is read, and
+only when it stands at the very beginning: what is quoted, indented, in a code block or in the
+middle of a sentence does nothing. The bot likes the comment when it has heard it, answers in the
+same thread, and resolves the thread if the command opened it. To ask again, write a new comment; to
+ask for something else, editing the comment will do.
 
 | Command | What it does | Who may |
 |---|---|---|
@@ -41,7 +44,8 @@ Words with spaces go in quotation marks: `/mlops logs "My Training" 50`.
 
 ## Who may
 
-The teams of the Azure DevOps project that have each right are named in `config/bot.yml`, under `commands`.
+The teams of the Azure DevOps project that have each right are named in `config/bot.yml`, under
+`commands`.
 
 | Right | Setting | Where it names no team |
 |---|---|---|
@@ -49,9 +53,10 @@ The teams of the Azure DevOps project that have each right are named in `config/
 | model owner | `model_owners` | nobody |
 | release manager | `release_managers` | nobody |
 
-Who is in a team is asked when a command is given, and believed for a minute. A group in a team is not looked into: name
-people. What builds say is not listened to, nor what the bot says itself. Whoever opened a pull request may not override
-its checks, nor let the code of its fork run, unless `own: true` says so.
+Who is in a team is asked when a command is given, and believed for a minute. A group in a team is
+not looked into: name people. What builds say is not listened to, nor what the bot says itself.
+Whoever opened a pull request may not override its checks, nor let the code of its fork run, unless
+`own: true` says so.
 
 ## From a terminal
 
@@ -66,14 +71,21 @@ writes the comment, waits for the answer and prints it. `python -m bot mlops hel
 
 def document() -> str:
     """What docs/commands.md says."""
-    rows = "\n".join(f"| {escape.cell(written)} | {purpose} | {who} |" for written, purpose, who in commands.rows())
-    return _DOCUMENT.format(rows=rows, examples="\n".join(line for verb in VERBS for line in verb.examples))
+    rows = "\n".join(
+        f"| {escape.cell(written)} | {purpose} | {who} |"
+        for written, purpose, who in commands.rows()
+    )
+    return _DOCUMENT.format(
+        rows=rows, examples="\n".join(line for verb in VERBS for line in verb.examples)
+    )
 
 
 def listed() -> str:
     """Every command, for a terminal."""
     width = max(len(verb.line) for verb in VERBS)
-    return "\n".join(f"{written:{width}}  {purpose}  [{who}]" for written, purpose, who in commands.rows())
+    return "\n".join(
+        f"{written:{width}}  {purpose}  [{who}]" for written, purpose, who in commands.rows()
+    )
 
 
 def composed(verb: str, words: Sequence[str]) -> str:
@@ -82,22 +94,34 @@ def composed(verb: str, words: Sequence[str]) -> str:
     found = commands.read(line)
     if isinstance(found, Mistake):
         word = f'"{found.word}" ' if found.word else ""
-        hint = f" Did you mean {found.meant}?" if found.meant else f" Like this: {found.like}" if found.like else ""
+        hint = (
+            f" Did you mean {found.meant}?"
+            if found.meant
+            else f" Like this: {found.like}"
+            if found.like
+            else ""
+        )
         raise ConfigError(f"{word}{found.told}{hint}".replace("`", ""))
     return line
 
 
-def say(line: str, number: int, key: str | None, wait: float, environ: Mapping[str, str] | None = None) -> str:
-    """Write a command on a pull request and give the bot's answer, or the comment's page when it is not waited for.
+def say(
+    line: str, number: int, key: str | None, wait: float, environ: Mapping[str, str] | None = None
+) -> str:
+    """Write a command on a pull request and give the bot's answer, or the comment's page when it is
+    not waited for.
 
     Raises ConfigError, ServiceError, and SignalmanError when no answer comes in so many seconds.
     """
     person = environment.person(environ)
     served = _chosen(person.served, key)
-    azure = AzureDevOps(served, Client(person.organization_url, (SecretStr(person.token.get_secret_value()),)))
+    azure = AzureDevOps(
+        served, Client(person.organization_url, (SecretStr(person.token.get_secret_value()),))
+    )
     if azure.discussion(number).report is not None:
         raise ConfigError(
-            f"{PERSON} belongs to the bot, whose report is on this pull request, and the bot does not listen "
+            f"{PERSON} belongs to the bot, whose report is on this pull request, and the bot does "
+            "not listen "
             "to itself. Use a token of your own."
         )
     thread = azure.comment(number, line)
@@ -108,7 +132,11 @@ def say(line: str, number: int, key: str | None, wait: float, environ: Mapping[s
     while time.monotonic() < deadline:
         time.sleep(min(_PAUSE, wait))
         for comment in azure.discussion(number).comments:
-            if comment.thread == thread and not comment.first and answers.is_for(comment.content, line):
+            if (
+                comment.thread == thread
+                and not comment.first
+                and answers.is_for(comment.content, line)
+            ):
                 return comment.content.strip()
     raise SignalmanError(f"There was no answer within {wait:.0f} s. It will be at {page}.")
 
@@ -116,11 +144,16 @@ def say(line: str, number: int, key: str | None, wait: float, environ: Mapping[s
 def subcommands() -> dict[str, click.Command]:
     """A command of the terminal for each command of the table, by name, in its order."""
     who = {written: who for written, _, who in commands.rows()}
-    return {verb.name: _help() if verb.name == "help" else _command(verb, who[verb.line]) for verb in VERBS}
+    return {
+        verb.name: _help() if verb.name == "help" else _command(verb, who[verb.line])
+        for verb in VERBS
+    }
 
 
 def _command(verb: Verb, who: str) -> click.Command:
-    def run(words: tuple[str, ...], number: int, repository: str | None, wait: bool, limit: float) -> None:
+    def run(
+        words: tuple[str, ...], number: int, repository: str | None, wait: bool, limit: float
+    ) -> None:
         line = composed(verb.name, words)
         click.echo(say(line, number, repository, limit if wait else 0.0))
 
@@ -131,11 +164,22 @@ def _command(verb: Verb, who: str) -> click.Command:
         params=[
             click.Argument(["words"], nargs=-1, metavar=verb.usage or "", required=verb.least > 0),
             click.Option(
-                ["-p", "--pull-request", "number"], type=click.IntRange(min=1), required=True, help="Its number."
+                ["-p", "--pull-request", "number"],
+                type=click.IntRange(min=1),
+                required=True,
+                help="Its number.",
             ),
-            click.Option(["--repository"], metavar="KEY", help="organization/project/repository, if several are."),
-            click.Option(["--wait/--no-wait"], default=True, help="Whether to wait for the answer."),
-            click.Option(["--limit"], type=click.FloatRange(min=1), default=120.0, help="Seconds to wait."),
+            click.Option(
+                ["--repository"],
+                metavar="KEY",
+                help="organization/project/repository, if several are.",
+            ),
+            click.Option(
+                ["--wait/--no-wait"], default=True, help="Whether to wait for the answer."
+            ),
+            click.Option(
+                ["--limit"], type=click.FloatRange(min=1), default=120.0, help="Seconds to wait."
+            ),
         ],
         help=f"{verb.purpose[0].upper()}{verb.purpose[1:]}. For: {who}.",
         epilog=f"Example: python -m bot mlops {example} --pull-request 42",

@@ -21,13 +21,18 @@ from bot.errors import ConfigError
 from bot.services.databricks_sdk import DatabricksSdk
 
 
-def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | None, console: Console) -> bool:
-    """Run a project by name or path and wait for it; True when it succeeded. Raises ConfigError, ProjectError."""
+def run(
+    root: Path, name: str, given: Mapping[str, str], backend_name: str | None, console: Console
+) -> bool:
+    """Run a project by name or path and wait for it; True when it succeeded. Raises ConfigError,
+    ProjectError.
+    """
     wanted = yaml_file.parse(Mlops, (root / MLOPS_FILE).read_text(encoding="utf-8"), MLOPS_FILE)
     found = next((one for one in wanted.projects if name.rstrip("/") in (one.path, one.name)), None)
     if found is None:
         raise ConfigError(
-            f"{MLOPS_FILE} names no project {name}; it names {', '.join(one.name for one in wanted.projects)}."
+            f"{MLOPS_FILE} names no project {name}; it names "
+            f"{', '.join(one.name for one in wanted.projects)}."
         )
     branch = Repo(root).active_branch.name.replace("/", "_")
     chosen = backend_name or found.backend or wanted.backend
@@ -41,7 +46,9 @@ def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | Non
     client = MlflowClient(tracking, registry)
     experiment_name = repository.fill(wanted.experiment, user=getpass.getuser(), branch=branch)
     experiment = client.get_experiment_by_name(experiment_name)
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
+    experiment_id = (
+        experiment.experiment_id if experiment else client.create_experiment(experiment_name)
+    )
     mlflow_run = client.create_run(experiment_id, run_name=found.name).info.run_id
     submission = Submission(
         token=uuid4().hex,
@@ -60,14 +67,18 @@ def run(root: Path, name: str, given: Mapping[str, str], backend_name: str | Non
         tags={},
     )
     seen = _wait(backend, backend.submit(submission), found.name, console)
-    client.set_terminated(mlflow_run, MLFLOW_STATUS[seen.outcome or "failed"], int(time.time() * 1000))
+    client.set_terminated(
+        mlflow_run, MLFLOW_STATUS[seen.outcome or "failed"], int(time.time() * 1000)
+    )
     console.print(seen.log, markup=False, highlight=False)
     if seen.outcome != "succeeded":
         console.print(f"{found.name} {seen.outcome}: {seen.reason}", style="red", markup=False)
         return False
     metrics = client.get_run(mlflow_run).data.metrics
     told = ", ".join(f"{key} {value:.4g}" for key, value in sorted(metrics.items()))
-    console.print(f"{found.name} succeeded: {told or 'no metrics'} (MLflow run {mlflow_run})", markup=False)
+    console.print(
+        f"{found.name} succeeded: {told or 'no metrics'} (MLflow run {mlflow_run})", markup=False
+    )
     return True
 
 
@@ -75,17 +86,29 @@ def _backend(name: str, root: Path) -> Backend:
     if name == "local":
         return Local(root / "var" / "runs")
     if not (os.environ.get("DATABRICKS_VALIDATION_HOST") or os.environ.get("DATABRICKS_HOST")):
-        raise ConfigError("DATABRICKS_HOST is not set. Set it, or run the project here with --backend local.")
+        raise ConfigError(
+            "DATABRICKS_HOST is not set. Set it, or run the project here with --backend local."
+        )
     return DatabricksJobs(DatabricksSdk(environment.where_projects_run(os.environ)))
 
 
 def _parameters(found: Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:
-    model = repository.fill(found.model, branch=branch) if found.model else given.get("model_name", f"{branch}_model")
+    model = (
+        repository.fill(found.model, branch=branch)
+        if found.model
+        else given.get("model_name", f"{branch}_model")
+    )
     names = {"branch": branch, "model_name": model}
-    filled = {key: repository.fill(str(value), **names) for key, value in found.parameters.items()} | dict(given)
-    open_ones = [key for key, value in filled.items() if value.startswith("{") and value.endswith("}")]
+    filled = {
+        key: repository.fill(str(value), **names) for key, value in found.parameters.items()
+    } | dict(given)
+    open_ones = [
+        key for key, value in filled.items() if value.startswith("{") and value.endswith("}")
+    ]
     if open_ones:
-        raise ConfigError(f"{found.name} needs {', '.join(open_ones)}; give it as -P {open_ones[0]}=...")
+        raise ConfigError(
+            f"{found.name} needs {', '.join(open_ones)}; give it as -P {open_ones[0]}=..."
+        )
     return filled
 
 

@@ -25,19 +25,23 @@ Secrets = tuple[SecretStr, ...]
 """One secret, or two while it is being changed: both are accepted."""
 
 PERSON = "AZURE_DEVOPS_PERSON_TOKEN"
-_OWN_TOKEN = "Make one of yours: Azure DevOps > User settings > Personal access tokens, Code (read & write)."  # noqa: S105
+_OWN_TOKEN = (
+    "Make one of yours: Azure DevOps > User settings > Personal access tokens, Code (read & write)."  # noqa: S105 (says where to get one)
+)
 
 _WHERE = {
-    "AZURE_DEVOPS_ORG_URL": "the address of your organisation, such as https://dev.azure.com/contoso",
+    "AZURE_DEVOPS_ORG_URL": "the address of your organisation, such as "
+    "https://dev.azure.com/contoso",
     "AZURE_DEVOPS_PROJECT": "the Azure DevOps project that holds the repository",
     "AZURE_DEVOPS_REPOSITORY": "the name of the repository to serve",
     "AZURE_DEVOPS_TOKEN": "a token of the bot's own user, from Azure DevOps > User settings > "
     "Personal access tokens: Code (read & write) and Code (status)",
     "AZURE_DEVOPS_WEBHOOK_USERNAME": "any name; the service hooks must present the same",
     "AZURE_DEVOPS_WEBHOOK_PASSWORD": "a long random text; the service hooks must present the same",
-    PERSON: "a token of your own, so that what you say is said by you; Azure DevOps > User settings > "
-    "Personal access tokens: Code (read & write)",
-    "DATABRICKS_HOST": "the address of the production workspace, such as https://adb-123.4.azuredatabricks.net",
+    PERSON: "a token of your own, so that what you say is said by you; Azure DevOps > "
+    "User settings > Personal access tokens: Code (read & write)",
+    "DATABRICKS_HOST": "the address of the production workspace, such as "
+    "https://adb-123.4.azuredatabricks.net",
     "DATABRICKS_WEBHOOK_SECRET": "the secret given to the registry webhook in Databricks",
     "MLFLOW_WEBHOOK_SECRET": "the secret given to the webhook on the MLflow server",
 }
@@ -45,7 +49,9 @@ _WHERE = {
 
 @dataclass(frozen=True)
 class WorkspaceAccess:
-    """A Databricks workspace and how to sign in there; without tokens databricks-sdk looks for its own."""
+    """A Databricks workspace and how to sign in there; without tokens databricks-sdk looks for its
+    own.
+    """
 
     host: str
     tokens: Secrets
@@ -114,19 +120,26 @@ class Settings:
 
     @property
     def registry_tells(self) -> bool:
-        """Whether the registry tells of promotions by webhooks; else it is asked every `limits.poll` seconds."""
-        # Unity Catalog has none (https://docs.databricks.com/aws/en/machine-learning/manage-model-lifecycle/).
+        """Whether the registry tells of promotions by webhooks; else it is asked every
+        `limits.poll` seconds.
+        """
+        # Unity Catalog has none
+        # (https://docs.databricks.com/aws/en/machine-learning/manage-model-lifecycle/).
         hooks = {"databricks": self.databricks_hooks, UNITY_CATALOG: ()}
         return bool(hooks.get(self.registry_uri, self.mlflow_hooks))
 
     @property
     def shares_workspace(self) -> bool:
-        """Whether pull-request code runs in the production workspace, which the start-up warns of."""
+        """Whether pull-request code runs in the production workspace, which the start-up
+        warns of.
+        """
         return _machine(self.production.host) == _machine(self.validation.host)
 
     @property
     def shares_identity(self) -> bool:
-        """Whether one sign-in, databricks-sdk's own, is used in two workspaces, which the start-up warns of."""
+        """Whether one sign-in, databricks-sdk's own, is used in two workspaces, which the start-up
+        warns of.
+        """
         return not (self.shares_workspace or self.production.tokens or self.validation.tokens)
 
 
@@ -138,13 +151,21 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environ is None else environ
     file, deployment, named = _configured(env)
     wanted = ["AZURE_DEVOPS_ORG_URL", *named, "DATABRICKS_HOST"]
-    secret = ["AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_WEBHOOK_USERNAME", "AZURE_DEVOPS_WEBHOOK_PASSWORD"]
+    secret = [
+        "AZURE_DEVOPS_TOKEN",
+        "AZURE_DEVOPS_WEBHOOK_USERNAME",
+        "AZURE_DEVOPS_WEBHOOK_PASSWORD",
+    ]
     secret += [f"{sender.upper()}_WEBHOOK_SECRET" for sender in deployment.registry_webhooks]
-    missing = [name for name in wanted if not _text(env, name)] + [name for name in secret if not _secrets(env, name)]
+    missing = [name for name in wanted if not _text(env, name)] + [
+        name for name in secret if not _secrets(env, name)
+    ]
     if missing:
         order = [*_WHERE, *named]
         missing = sorted(dict.fromkeys(missing), key=order.index)
-        raise ConfigError("\n".join(_asked(name, file if name in named else "") for name in missing))
+        raise ConfigError(
+            "\n".join(_asked(name, file if name in named else "") for name in missing)
+        )
 
     organization = _address(env, "AZURE_DEVOPS_ORG_URL")
     production, validation = _production(env), where_projects_run(env)
@@ -171,13 +192,18 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         client=deployment.client,
         tracking_uri=tracking,
         registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", tracking, UNITY_CATALOG),
-        mlflow_sign_in=(*_secrets(env, "MLFLOW_TRACKING_TOKEN"), *_secrets(env, "MLFLOW_TRACKING_PASSWORD")),
+        mlflow_sign_in=(
+            *_secrets(env, "MLFLOW_TRACKING_TOKEN"),
+            *_secrets(env, "MLFLOW_TRACKING_PASSWORD"),
+        ),
     )
 
 
 @dataclass(frozen=True)
 class Person:
-    """What somebody needs to speak on a pull request from a terminal: the repositories, and a token of their own."""
+    """What somebody needs to speak on a pull request from a terminal: the repositories, and a token
+    of their own.
+    """
 
     organization_url: str
     served: tuple[Served, ...]
@@ -191,12 +217,20 @@ def person(environ: Mapping[str, str] | None = None) -> Person:
     """
     env = os.environ if environ is None else environ
     file, deployment, named = _configured(env)
-    missing = [name for name in ("AZURE_DEVOPS_ORG_URL", *dict.fromkeys(named), PERSON) if not _text(env, name)]
+    missing = [
+        name
+        for name in ("AZURE_DEVOPS_ORG_URL", *dict.fromkeys(named), PERSON)
+        if not _text(env, name)
+    ]
     if missing:
-        raise ConfigError("\n".join(_asked(name, file if name in named else "") for name in missing))
+        raise ConfigError(
+            "\n".join(_asked(name, file if name in named else "") for name in missing)
+        )
     token = SecretStr((_text(env, PERSON) or "").strip())
     if token in _secrets(env, "AZURE_DEVOPS_TOKEN"):
-        raise ConfigError(f"{PERSON} is the bot's own token, and the bot does not listen to itself. {_OWN_TOKEN}")
+        raise ConfigError(
+            f"{PERSON} is the bot's own token, and the bot does not listen to itself. {_OWN_TOKEN}"
+        )
     organization = _address(env, "AZURE_DEVOPS_ORG_URL")
     return Person(organization, _served(organization, deployment), token)
 
@@ -214,7 +248,8 @@ def _configured(env: Mapping[str, str]) -> tuple[str, Deployment, list[str]]:
 
 
 def where_projects_run(env: Mapping[str, str]) -> WorkspaceAccess:
-    """The workspace that runs what pull requests change: the validation workspace, or else the production one.
+    """The workspace that runs what pull requests change: the validation workspace, or else the
+    production one.
 
     Raises ConfigError when it is not named as it must be, or would be shown the other one's token.
     """
@@ -230,15 +265,18 @@ def _validation(env: Mapping[str, str]) -> WorkspaceAccess | None:
     if not _text(env, "DATABRICKS_VALIDATION_HOST"):
         if tokens:
             raise ConfigError(
-                "DATABRICKS_VALIDATION_TOKEN is set and DATABRICKS_VALIDATION_HOST is not: pull-request code would run "
-                "in the production workspace. Set the address of the validation workspace, or remove the token."
+                "DATABRICKS_VALIDATION_TOKEN is set and DATABRICKS_VALIDATION_HOST is not: "
+                "pull-request code would run "
+                "in the production workspace. Set the address of the validation workspace, or "
+                "remove the token."
             )
         return None
     found = WorkspaceAccess(_address(env, "DATABRICKS_VALIDATION_HOST"), tokens)
     if not found.tokens and env.get("DATABRICKS_TOKEN"):
         # databricks-sdk would find that variable and present it there.
         raise ConfigError(
-            "DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production workspace's: it is not "
+            "DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production "
+            "workspace's: it is not "
             "presented at DATABRICKS_VALIDATION_HOST. Set a token of the validation workspace."
         )
     return found
@@ -266,8 +304,12 @@ def deployed(file: Path, value_of: Callable[[str], str]) -> Deployment:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read ({_why(error)}). Set BOT_CONFIG to where it is.") from error
-    return yaml_file.check(Deployment, _filled(yaml_file.load(text, str(file)), value_of), str(file))
+        raise ConfigError(
+            f"{file} cannot be read ({_why(error)}). Set BOT_CONFIG to where it is."
+        ) from error
+    return yaml_file.check(
+        Deployment, _filled(yaml_file.load(text, str(file)), value_of), str(file)
+    )
 
 
 def _filled(value: Any, value_of: Callable[[str], str]) -> Any:
@@ -291,11 +333,15 @@ def _text(environ: Mapping[str, str], name: str) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}_FILE is {path}, which cannot be read ({_why(error)}).") from error
+        raise ConfigError(
+            f"{name}_FILE is {path}, which cannot be read ({_why(error)})."
+        ) from error
 
 
 def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
-    return tuple(SecretStr(one.strip()) for one in (_text(environ, name) or "").split(",") if one.strip())
+    return tuple(
+        SecretStr(one.strip()) for one in (_text(environ, name) or "").split(",") if one.strip()
+    )
 
 
 def _credentials(environ: Mapping[str, str], name: str) -> tuple[tuple[SecretStr, SecretStr], ...]:
@@ -304,7 +350,11 @@ def _credentials(environ: Mapping[str, str], name: str) -> tuple[tuple[SecretStr
 
 
 def _hooks(environ: Mapping[str, str], deployment: Deployment, sender: str) -> Secrets:
-    return _secrets(environ, f"{sender.upper()}_WEBHOOK_SECRET") if sender in deployment.registry_webhooks else ()
+    return (
+        _secrets(environ, f"{sender.upper()}_WEBHOOK_SECRET")
+        if sender in deployment.registry_webhooks
+        else ()
+    )
 
 
 def _asked(name: str, file: str) -> str:
@@ -319,7 +369,9 @@ def _why(error: OSError | UnicodeDecodeError) -> str:
 def _address(environ: Mapping[str, str], name: str) -> str:
     value = (_text(environ, name) or "").strip().rstrip("/")
     if _checked(value, name, "an http(s) address").startswith("http://") and not _is_here(value):
-        raise ConfigError(f"{name} is an http address; a token is only sent over https, except to this machine.")
+        raise ConfigError(
+            f"{name} is an http address; a token is only sent over https, except to this machine."
+        )
     return value
 
 
@@ -351,5 +403,8 @@ def _checked(value: str, name: str, wanted: str) -> str:
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigError(f'{name} is "{shown}"; it must be {wanted}.')
     if "@" in parts.netloc:
-        raise ConfigError(f'{name} is "{shown}"; leave out what is before the @, a sign-in has variables of its own.')
+        raise ConfigError(
+            f'{name} is "{shown}"; leave out what is before the @, a sign-in has variables of its '
+            "own."
+        )
     return value

@@ -44,8 +44,11 @@ def _workspace_path(value: Any) -> str:
     if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
         raise ValueError(_OBJECT)
     if path.parts[1] == "Workspace":
-        # A second name of the same node, which makes MLflow see two (https://github.com/mlflow/mlflow/issues/11077).
-        raise ValueError("must be written without /Workspace in front, such as /Shared/mlflow_hooks")
+        # A second name of the same node, which makes MLflow see two
+        # (https://github.com/mlflow/mlflow/issues/11077).
+        raise ValueError(
+            "must be written without /Workspace in front, such as /Shared/mlflow_hooks"
+        )
     return str(path)
 
 
@@ -55,7 +58,10 @@ def _tolerance(value: Any) -> Any:
         return f"{float(found[1]):g}%"
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
     if not (math.isfinite(number) and number >= 0):
-        raise ValueError("must be a number of at least 0 in the metric's unit, such as 0.02, or a share, such as 2%")
+        raise ValueError(
+            "must be a number of at least 0 in the metric's unit, such as 0.02, or a share, such "
+            "as 2%"
+        )
     return float(number)
 
 
@@ -84,7 +90,9 @@ def parse(shape: type[T], text: str, file: str) -> T:
 
 
 def load(text: str, file: str) -> Any:
-    """Read YAML, in which a key that is there twice is a mistake. An empty file holds no keys. Raises ConfigError."""
+    """Read YAML, in which a key that is there twice is a mistake. An empty file holds no keys.
+    Raises ConfigError.
+    """
     try:
         loaded = _NoKeyTwice(text).get_single_data()
     except yaml.YAMLError as error:
@@ -93,16 +101,24 @@ def load(text: str, file: str) -> Any:
 
 
 def check(shape: type[T], loaded: Any, file: str) -> T:
-    """Validate what a configuration file holds. Raises ConfigError with one sentence per mistake."""
+    """Validate what a configuration file holds. Raises ConfigError with one sentence per
+    mistake.
+    """
     if not isinstance(loaded, dict):
-        raise ConfigError(f"{file} holds {_found(loaded)} at its top; it must hold keys and values.")
+        raise ConfigError(
+            f"{file} holds {_found(loaded)} at its top; it must hold keys and values."
+        )
     try:
         return shape.model_validate(loaded)
     except ValidationError as error:
         told = error.errors()
         places = [one["loc"] for one in told]
         # A list of which the only entry is wrong is not also too short.
-        told = [one for one in told if one["type"] != "too_short" or not any(_inside(one["loc"], p) for p in places)]
+        told = [
+            one
+            for one in told
+            if one["type"] != "too_short" or not any(_inside(one["loc"], p) for p in places)
+        ]
         raise ConfigError("\n".join(_sentence(shape, file, one) for one in told)) from None
 
 
@@ -111,14 +127,17 @@ def _inside(outer: tuple[Any, ...], place: tuple[Any, ...]) -> bool:
 
 
 class _NoKeyTwice(yaml.SafeLoader):
-    """YAML as it is safe to load, in which a key that is there twice is a mistake and not the last one's word."""
+    """YAML as it is safe to load, in which a key that is there twice is a mistake and not the last
+    one's word.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._looked_at: set[int] = set()
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        # Before `<<` is filled in: what it brings may be there twice, and again where it is referred to.
+        # Before `<<` is filled in: what it brings may be there twice, and again where it is
+        # referred to.
         if id(node) not in self._looked_at:
             self._looked_at.add(id(node))
             named = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -165,13 +184,18 @@ _WANTED = {
 
 
 def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    key = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]
+    ).lstrip(".")
     where = f"{file}: {key}" if key else f"{file}:"
     found = _found(error["input"])
     match error["type"]:
         case "extra_forbidden":
             known = _known(shape, error["loc"][:-1])
-            return f"{where} is not a key that Signalman knows; remove it or correct its spelling. It may be: {known}."
+            return (
+                f"{where} is not a key that Signalman knows; remove it or correct its spelling. It "
+                f"may be: {known}."
+            )
         case "missing":
             return f"{where} is missing."
         case "literal_error":
@@ -186,7 +210,9 @@ def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
             return f"{where} is {found}; it must be at most {error['ctx']['le']:g}."
         case "value_error":
             told = str(error["ctx"]["error"])
-            return f"{where} is {found}; it {told}." if told.startswith("must") else f"{where} {told}."
+            return (
+                f"{where} is {found}; it {told}." if told.startswith("must") else f"{where} {told}."
+            )
         case _:
             message = error["msg"][0].lower() + error["msg"][1:]
             return f"{where} is {found}; {message}."

@@ -1,8 +1,9 @@
 """Calls side by side: as many in flight as a neighbour bears, and no more after one has failed.
 
 A workspace takes some 30 writes and 2 removals a second and says 429 to the rest
-(https://learn.microsoft.com/azure/databricks/resources/limits). It is then asked less at a time, as TCP does it, and
-what it refused is asked again. That pauses a pass, for at most a minute: the queue would do no better.
+(https://learn.microsoft.com/azure/databricks/resources/limits). It is then asked less at a time, as
+TCP does it, and what it refused is asked again. That pauses a pass, for at most a minute: the queue
+would do no better.
 """
 
 import threading
@@ -30,8 +31,8 @@ def side_by_side(
 ) -> list[T]:
     """Make all of these calls, `width` at a time at most; gives what they gave, in their order.
 
-    Once one has failed no other is begun, and its error is raised when those in flight have ended. A ServiceError with
-    status 429 is no failure, until its pauses come to more than a minute.
+    Once one has failed no other is begun, and its error is raised when those in flight have ended.
+    A ServiceError with status 429 is no failure, until its pauses come to more than a minute.
     """
     if len(calls) < 2:
         width = 1
@@ -49,7 +50,9 @@ class _Shut(Exception):
 
 
 class _Valve:
-    """How many calls are let through: fewer after each refusal, slowly more after what went well."""
+    """How many calls are let through: fewer after each refusal, slowly more after what went
+    well.
+    """
 
     def __init__(self, width: int, sleep: Callable[[float], None]) -> None:
         self._width, self._room, self._flying = width, float(width), 0
@@ -62,7 +65,11 @@ class _Valve:
         """Make a call when it is its turn, and again until it is not refused any more."""
         while True:
             with self._turn:
-                self._turn.wait_for(lambda: not self._open or (not self._resting and self._flying < max(1, self._room)))
+                self._turn.wait_for(
+                    lambda: (
+                        not self._open or (not self._resting and self._flying < max(1, self._room))
+                    )
+                )
                 if not self._open:
                     raise _Shut
                 self._flying += 1

@@ -31,7 +31,8 @@ class Rights:
         self._lock = threading.Lock()
 
     def teams(self, right: Right, azure: AzureDevOps, now: datetime) -> tuple[Team, ...]:
-        """The teams that have a right, with their members; one call for each that was not read lately.
+        """The teams that have a right, with their members; one call for each that was not read
+        lately.
 
         A team that Azure DevOps does not have has no members.
         """
@@ -49,7 +50,9 @@ class Rights:
         try:
             found = Team(name, azure.members(name))
         except NotFound:
-            log.warning("commands in config/bot.yml name a team that Azure DevOps does not have: %s", name)
+            log.warning(
+                "commands in config/bot.yml name a team that Azure DevOps does not have: %s", name
+            )
             found = Team(name, known=False)
         with self._lock:
             self._known[azure.key, name] = (now, found)

@@ -30,7 +30,9 @@ class Repository:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A workspace, the tracking server and the registry that go with it, and the backends that run projects there."""
+    """A workspace, the tracking server and the registry that go with it, and the backends that run
+    projects there.
+    """
 
     databricks: Databricks
     runs: Mlflow
@@ -42,10 +44,10 @@ class Workspace:
 class Services:
     """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC.
 
-    `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under way at a time, and
-    `calls` workspace calls of a sync.
-    `secrets`: what nobody may be shown. `polls`: so many seconds after a look the registry is asked again what serves;
-    None: it tells by itself.
+    `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under
+    way at a time, and `calls` workspace calls of a sync. `secrets`: what nobody may be shown.
+    `polls`: so many seconds after a look the registry is asked again what serves; None: it tells by
+    itself.
     """
 
     repositories: Mapping[str, Repository]
@@ -66,7 +68,9 @@ class Services:
     polls: float | None = None
 
     def workspace(self, where: Where) -> Workspace:
-        """The workspace in which a run is made: what a pull request changed never in the production workspace."""
+        """The workspace in which a run is made: what a pull request changed never in the production
+        workspace.
+        """
         match where:
             case "validation":
                 return self.validation

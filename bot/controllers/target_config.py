@@ -16,7 +16,9 @@ def read(repository: Repository) -> tuple[str, Mlops]:
 
 
 def at(commit: str, repository: Repository) -> Mlops:
-    """The configuration that the target branch has, or would have, at a commit that was fetched. Raises ConfigError."""
+    """The configuration that the target branch has, or would have, at a commit that was fetched.
+    Raises ConfigError.
+    """
     target = repository.served.target
     text = repository.mirror.read(commit, MLOPS_FILE)
     if text is None:

@@ -1,4 +1,6 @@
-"""The bot's one thread on a pull request: its report put, its replies added, each as often as one likes."""
+"""The bot's one thread on a pull request: its report put, its replies added, each as often as one
+likes.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -28,10 +30,12 @@ def put_report(azure: AzureDevOps, number: int, known: int, body: str, status: T
 
 
 def unite(azure: AzureDevOps, number: int, report: Report, doubles: Sequence[Double]) -> None:
-    """Say below the report what was said in threads that were opened in the same moment, and take those back.
+    """Say below the report what was said in threads that were opened in the same moment, and take
+    those back.
 
-    Other passes than the pull request's have things to tell it, and nobody can ask Azure DevOps for one thread only.
-    What the older one began with instead of a report gives way to it. The comment that a thread is found by goes last.
+    Other passes than the pull request's have things to tell it, and nobody can ask Azure DevOps for
+    one thread only. What the older one began with instead of a report gives way to it. The comment
+    that a thread is found by goes last.
     """
     first, *below = report.comments
     told = [body for double in doubles for body in double.comments.values()]
@@ -56,7 +60,9 @@ def _is_report(body: str) -> bool:
     return body.startswith(HEADING) and body.strip() != not_yet().strip()
 
 
-def answer(azure: AzureDevOps, number: int, thread: int, comment: int, body: str, sign: str) -> bool:
+def answer(
+    azure: AzureDevOps, number: int, thread: int, comment: int, body: str, sign: str
+) -> bool:
     """Answer a comment unless an answer to it begins like `sign`; says whether it was.
 
     A thread that is gone is told nothing.
@@ -71,12 +77,16 @@ def answer(azure: AzureDevOps, number: int, thread: int, comment: int, body: str
     return True
 
 
-def reply(azure: AzureDevOps, number: int, body: str, sign: str = "", *, merged: bool = False) -> bool:
-    """Say something below the report unless a comment there begins like `sign` (by default: says the same).
+def reply(
+    azure: AzureDevOps, number: int, body: str, sign: str = "", *, merged: bool = False
+) -> bool:
+    """Say something below the report unless a comment there begins like `sign` (by default: says
+    the same).
 
-    Says whether it opened the thread, which the pull request's own pass may just be doing too and should look at again.
-    Where there is no report, one is put that says so, as the next one takes the place of the thread's first comment; a
-    pull request that is `merged` gets no more of them. One that is gone is told nothing.
+    Says whether it opened the thread, which the pull request's own pass may just be doing too and
+    should look at again. Where there is no report, one is put that says so, as the next one takes
+    the place of the thread's first comment; a pull request that is `merged` gets no more of them.
+    One that is gone is told nothing.
     """
     known = sign or body.strip()
     try:

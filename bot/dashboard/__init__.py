@@ -1,4 +1,5 @@
-"""The dashboard: what waits, what fails, what came in, what was done and what runs wrote. Reads only.
+"""The dashboard: what waits, what fails, what came in, what was done and what runs wrote. Reads
+only.
 
 Rendered on the server, without scripts and without anything from another host.
 """
@@ -15,7 +16,10 @@ from bot.subjects import Branch, Model, PullRequest, Retraining, Subject
 from bot.webhooks.azure_devops import Served
 from bot.words.escape import duration
 
-POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+    "'none'"
+)
 ROWS = 50
 SHOWN = 200_000
 """How many characters of a log a page shows; they are its last."""
@@ -30,11 +34,17 @@ PATIENCE = 120.0
 def pages(queue: Queue, clock: Callable[[], float], served: Sequence[Served] = ()) -> Blueprint:
     """The pages as a part of the web application, at `/`."""
     blueprint = Blueprint(
-        "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/dashboard"
+        "dashboard",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/dashboard",
     )
 
     def page(template: str, code: int = 200, **told: Any) -> Response:
-        response = make_response(render_template(f"dashboard/{template}.html", now=clock(), **_WORDS, **told), code)
+        response = make_response(
+            render_template(f"dashboard/{template}.html", now=clock(), **_WORDS, **told), code
+        )
         response.headers["Content-Security-Policy"] = POLICY
         return response
 
@@ -54,7 +64,11 @@ def pages(queue: Queue, clock: Callable[[], float], served: Sequence[Served] = (
     def run(token: str) -> Response:
         found = queue.run(token)
         if found is None:
-            return page("missing", 404, sentence="There is no such run, or it was so long ago that it was forgotten.")
+            return page(
+                "missing",
+                404,
+                sentence="There is no such run, or it was so long ago that it was forgotten.",
+            )
         if "raw" in request.args:
             return Response(queue.log(token), content_type="text/plain; charset=utf-8")
         log, kept = queue.log_end(token, SHOWN)
@@ -94,7 +108,9 @@ def _going_on(run: RunRecord, now: float) -> bool:
 
 
 def _change(subject: Subject, served: Sequence[Served]) -> str:
-    """Where Azure DevOps shows a pull request; empty when it is not of a repository that is served."""
+    """Where Azure DevOps shows a pull request; empty when it is not of a repository that is
+    served.
+    """
     if isinstance(subject, PullRequest):
         for one in served:
             if one.key == subject.repository:
@@ -119,7 +135,9 @@ def said(subject: Subject) -> str:
 def address(subject: Subject) -> str:
     """The page of a subject; empty when it has none."""
     if isinstance(subject, PullRequest):
-        return url_for("dashboard.pull_request", repository=subject.repository, number=subject.number)
+        return url_for(
+            "dashboard.pull_request", repository=subject.repository, number=subject.number
+        )
     return ""
 
 

@@ -15,8 +15,9 @@ from bot.config.repository import Mlops, Schedule
 
 @dataclass(frozen=True)
 class Live:
-    """What a scoring job loads: the commit that trained it (empty: unknown) and since when. `problem` says in a
-    sentence why it loads nothing, or what cannot be told. `next_run` is in the time zone of its schedule.
+    """What a scoring job loads: the commit that trained it (empty: unknown) and since when.
+    `problem` says in a sentence why it loads nothing, or what cannot be told. `next_run` is in the
+    time zone of its schedule.
     """
 
     job: str
@@ -30,7 +31,9 @@ class Live:
 
 @dataclass(frozen=True)
 class Edited:
-    """What was found changed by hand and left so, when a sweep last `looked`: paths of objects, and keys of jobs."""
+    """What was found changed by hand and left so, when a sweep last `looked`: paths of objects, and
+    keys of jobs.
+    """
 
     objects: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
@@ -39,10 +42,12 @@ class Edited:
 
 @dataclass(frozen=True)
 class LiveStatus:
-    """What the workspace holds of a target branch that is at `tip`; `live` is None before the first sync.
+    """What the workspace holds of a target branch that is at `tip`; `live` is None before the first
+    sync.
 
-    `kept`: paths that are gone from Git and not yet from the workspace, and why. `jobs`: what scoring jobs load.
-    `unfinished`: a sync is under way, or could not be finished. `edited`: what somebody changed by hand.
+    `kept`: paths that are gone from Git and not yet from the workspace, and why. `jobs`: what
+    scoring jobs load. `unfinished`: a sync is under way, or could not be finished. `edited`: what
+    somebody changed by hand.
     """
 
     repository: str
@@ -58,12 +63,14 @@ class LiveStatus:
 
 @dataclass(frozen=True)
 class JobTouched:
-    """A job that a merge changes, or that uses what it changes. `created`: the merge creates it. `schedule` in words,
-    empty: none; `next_run` is aware, None when it is paused or has no schedule; `later` are the two runs after it.
+    """A job that a merge changes, or that uses what it changes. `created`: the merge creates it.
+    `schedule` in words, empty: none; `next_run` is aware, None when it is paused or has no
+    schedule; `later` are the two runs after it.
 
-    `changes`: what of its own changes, each in a few words, such as `schedule` or `tasks.score.timeout_seconds`.
-    `released`: the repository describes it no more, and it stays, because the bot did not create it.
-    `was`: its name before, when it is renamed. `left`: keys that the file names and that are left to the workspace.
+    `changes`: what of its own changes, each in a few words, such as `schedule` or
+    `tasks.score.timeout_seconds`. `released`: the repository describes it no more, and it stays,
+    because the bot did not create it. `was`: its name before, when it is renamed. `left`: keys that
+    the file names and that are left to the workspace.
     """
 
     name: str
@@ -83,10 +90,11 @@ class JobTouched:
 class Preview:
     """What a merge would do to the workspace: object paths, and the jobs that use them.
 
-    `problem` says in a sentence why it cannot be told; `refused` why the merge result cannot be brought to the
-    workspace, which is the pull request's fault: a sentence a line. `held`: how many of the `objects` that are there
-    are removed, where somebody has to confirm it; 0: nobody has to. `already`: what is wrong with the target branch
-    too, and so no fault of the pull request's, a sentence a line.
+    `problem` says in a sentence why it cannot be told; `refused` why the merge result cannot be
+    brought to the workspace, which is the pull request's fault: a sentence a line. `held`: how many
+    of the `objects` that are there are removed, where somebody has to confirm it; 0: nobody has to.
+    `already`: what is wrong with the target branch too, and so no fault of the pull request's, a
+    sentence a line.
     """
 
     added: tuple[str, ...] = ()
@@ -102,7 +110,9 @@ class Preview:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of the repository at a commit: `digest` is its Git object id; `notebook` whether it is one."""
+    """A file of the repository at a commit: `digest` is its Git object id; `notebook` whether it is
+    one.
+    """
 
     path: str
     digest: str
@@ -120,9 +130,9 @@ _NOTEBOOK_HEADERS = {
 
 
 def is_notebook(path: str, first: Callable[[int], bytes]) -> bool:
-    """Whether Databricks imports a file as a notebook: Jupyter's always, sources that begin with its own line
-    (https://docs.databricks.com/aws/en/notebooks/notebook-format). `first` gives so many first bytes of the file;
-    it is asked only where they decide.
+    """Whether Databricks imports a file as a notebook: Jupyter's always, sources that begin with
+    its own line (https://docs.databricks.com/aws/en/notebooks/notebook-format). `first` gives so
+    many first bytes of the file; it is asked only where they decide.
     """
     if path.endswith(".ipynb"):
         return True
@@ -133,7 +143,8 @@ def is_notebook(path: str, first: Callable[[int], bytes]) -> bool:
 
 @dataclass(frozen=True)
 class Synced:
-    """A commit that the workspace held completely: the pull request that brought it (0: none is known), and when.
+    """A commit that the workspace held completely: the pull request that brought it (0: none is
+    known), and when.
 
     `by`: who rolled back to it; empty when a merge brought it.
     """
@@ -146,7 +157,9 @@ class Synced:
 
 @dataclass(frozen=True)
 class OwnedJob:
-    """A job that the bot made or changed: its id, 0 while it is not known, and the settings that it was given last."""
+    """A job that the bot made or changed: its id, 0 while it is not known, and the settings that it
+    was given last.
+    """
 
     id: int
     applied: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -154,9 +167,11 @@ class OwnedJob:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """A commit that somebody took out of the workspace, and the one that is there `instead` until the branch moves.
+    """A commit that somebody took out of the workspace, and the one that is there `instead` until
+    the branch moves.
 
-    `pull_request`: where it was asked for, 0: at a terminal. `order` tells one such wish from another.
+    `pull_request`: where it was asked for, 0: at a terminal. `order` tells one such wish from
+    another.
     """
 
     commit: str
@@ -169,12 +184,14 @@ class RolledBack:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the bot wrote into the workspace: the commit that is completely there, and path -> digest.
+    """What the bot wrote into the workspace: the commit that is completely there, and path ->
+    digest.
 
-    A path with an empty digest is owned and was never there before; a digest that ends in `?` is being replaced
-    or removed, so what lies there is not known. `since`: while nothing is completely there, what last was.
-    `history`: what was completely there, the newest first. `jobs` by their key in the repository. `kept`: paths that
-    the branch does not hold any more, and which job uses them, in a sentence.
+    A path with an empty digest is owned and was never there before; a digest that ends in `?` is
+    being replaced or removed, so what lies there is not known. `since`: while nothing is completely
+    there, what last was. `history`: what was completely there, the newest first. `jobs` by their
+    key in the repository. `kept`: paths that the branch does not hold any more, and which job uses
+    them, in a sentence.
     """
 
     repository: str
@@ -202,9 +219,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it. `schedule`: None when it has none.
+    """A Databricks job as it stands; `bundle` when an Asset Bundle manages it. `schedule`: None
+    when it has none.
 
-    `settings`: all of them, in the terms of the Jobs API (https://docs.databricks.com/api/workspace/jobs/get).
+    `settings`: all of them, in the terms of the Jobs API
+    (https://docs.databricks.com/api/workspace/jobs/get).
     """
 
     id: int
@@ -220,9 +239,10 @@ class JobFacts:
 class JobDefinition:
     """A job as the repository wants it.
 
-    `key` is its name in the file, `settings` what the file names, in the terms of the Jobs API; `file` is where it
-    stands. `theirs`: keys that the file names and that are left to the workspace all the same. `follows`: it is
-    pointed at the promoted version of a model, so that what its parameters say of a model is not the file's.
+    `key` is its name in the file, `settings` what the file names, in the terms of the Jobs API;
+    `file` is where it stands. `theirs`: keys that the file names and that are left to the workspace
+    all the same. `follows`: it is pointed at the promoted version of a model, so that what its
+    parameters say of a model is not the file's.
     """
 
     key: str
@@ -241,8 +261,8 @@ class JobDefinition:
 class BranchJobs:
     """All a rule may know of the jobs that a commit describes, and of those in the workspace.
 
-    `there`: the job of each key, of `wanted` and of `owned`, None where there is none. `running`: the keys of those
-    that run now, of which only the removed are asked.
+    `there`: the job of each key, of `wanted` and of `owned`, None where there is none. `running`:
+    the keys of those that run now, of which only the removed are asked.
     """
 
     repository: str
@@ -256,12 +276,14 @@ class BranchJobs:
 
 @dataclass(frozen=True)
 class BranchFacts:
-    """All a rule may know of what the workspace is to hold of the target branch, and of what it holds.
+    """All a rule may know of what the workspace is to hold of the target branch, and of what it
+    holds.
 
-    `tip` is the commit to hold, with its `config` and `files`: the branch's newest, or the one that is there instead
-    of a newest that was `rolled_back`. `merged`: the pull requests that the workspace does not hold yet, each with the
-    commit it was merged as. `jobs` are None where nobody asked. `used`: workspace paths that jobs run, each with
-    the id and the name of the job. `confirmed`: somebody who may has agreed that so much is removed.
+    `tip` is the commit to hold, with its `config` and `files`: the branch's newest, or the one that
+    is there instead of a newest that was `rolled_back`. `merged`: the pull requests that the
+    workspace does not hold yet, each with the commit it was merged as. `jobs` are None where nobody
+    asked. `used`: workspace paths that jobs run, each with the id and the name of the job.
+    `confirmed`: somebody who may has agreed that so much is removed.
     """
 
     repository: str
@@ -280,12 +302,14 @@ class BranchFacts:
 
 @dataclass(frozen=True)
 class Drift:
-    """Something of ours in the workspace that is not as the bot left it: an object, or `fields` of a job.
+    """Something of ours in the workspace that is not as the bot left it: an object, or `fields` of
+    a job.
 
-    `place` is its path, or the job's key; `replaced`: something of another kind stands there. `found` is a digest of
-    what was found, `modified` when that was written, 0 where it is not known. `difference`: `-` as it should be, `+`
-    as it was found, masked and shortened; `added` and `removed` count all its lines. `put_back`: the pass does that;
-    `again`: it was done before, and the same was found once more. `aside`: the path under which what was found is kept.
+    `place` is its path, or the job's key; `replaced`: something of another kind stands there.
+    `found` is a digest of what was found, `modified` when that was written, 0 where it is not
+    known. `difference`: `-` as it should be, `+` as it was found, masked and shortened; `added` and
+    `removed` count all its lines. `put_back`: the pass does that; `again`: it was done before, and
+    the same was found once more. `aside`: the path under which what was found is kept.
     """
 
     place: str

@@ -14,10 +14,11 @@ COMMAND = "/mlops"
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment on a pull request, as it reads now: `id` counts within its `thread`, `parent` is what it answers.
+    """A comment on a pull request, as it reads now: `id` counts within its `thread`, `parent` is
+    what it answers.
 
-    `author` is a display name, `unique_name` an address or `Build\\…`, `author_id` what people are known by;
-    `liked_by` holds such ids. `first`: it opened its thread.
+    `author` is a display name, `unique_name` an address or `Build\\…`, `author_id` what people are
+    known by; `liked_by` holds such ids. `first`: it opened its thread.
     """
 
     thread: int
@@ -36,7 +37,9 @@ class Comment:
 
 @dataclass(frozen=True)
 class Report:
-    """The bot's thread on a pull request: its id and what its comments say, the first being the report."""
+    """The bot's thread on a pull request: its id and what its comments say, the first being the
+    report.
+    """
 
     id: int
     comments: tuple[str, ...]
@@ -44,7 +47,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Double:
-    """A thread of the bot's that was opened in the same moment as its report: its id, and the comments by theirs."""
+    """A thread of the bot's that was opened in the same moment as its report: its id, and the
+    comments by theirs.
+    """
 
     id: int
     comments: Mapping[int, str]
@@ -52,10 +57,11 @@ class Double:
 
 @dataclass(frozen=True)
 class Discussion:
-    """What was said on a pull request that is the bot's business: its report, and each thread that holds a command.
+    """What was said on a pull request that is the bot's business: its report, and each thread that
+    holds a command.
 
-    `me` is the bot's own identity. The comments of a thread stand in the order they were written. `doubles` should be
-    none: the oldest thread is the report.
+    `me` is the bot's own identity. The comments of a thread stand in the order they were written.
+    `doubles` should be none: the oldest thread is the report.
     """
 
     me: str
@@ -66,7 +72,9 @@ class Discussion:
 
 @dataclass(frozen=True)
 class Team:
-    """A team of the served project and the ids of its members; `known` is whether Azure DevOps has it."""
+    """A team of the served project and the ids of its members; `known` is whether Azure DevOps has
+    it.
+    """
 
     name: str
     members: frozenset[str] = frozenset()
@@ -77,7 +85,8 @@ class Team:
 class Order:
     """A command that was accepted, and holds for one commit.
 
-    `by` is the display name of who gave it; `argument` what it is about (`gate`, a project's name; empty: everything).
+    `by` is the display name of who gave it; `argument` what it is about (`gate`, a project's name;
+    empty: everything).
     """
 
     verb: Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm"]

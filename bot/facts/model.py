@@ -18,7 +18,9 @@ ACCEPTED = "signalman_accepted"
 
 @dataclass(frozen=True)
 class ServingVersion:
-    """The version of a registered model that was promoted, and how: `alias champion`, `stage Production`."""
+    """The version of a registered model that was promoted, and how: `alias champion`, `stage
+    Production`.
+    """
 
     name: str
     version: str
@@ -30,9 +32,11 @@ class ServingVersion:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version of a registered model: the run that registered it, and what marks it; `tags` are its own.
+    """A version of a registered model: the run that registered it, and what marks it; `tags` are
+    its own.
 
-    `status` in MLflow's words: `READY`, `PENDING_REGISTRATION`, `FAILED_REGISTRATION`; empty where it was not asked.
+    `status` in MLflow's words: `READY`, `PENDING_REGISTRATION`, `FAILED_REGISTRATION`; empty where
+    it was not asked.
     """
 
     name: str
@@ -46,9 +50,11 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class RetrainingFacts:
-    """All a rule may know of a retraining, and of the commit of the target branch that it is made of.
+    """All a rule may know of a retraining, and of the commit of the target branch that it is made
+    of.
 
-    `problem` says why there is no usable `config` at that commit. `runs`: those under its token, the true one first.
+    `problem` says why there is no usable `config` at that commit. `runs`: those under its token,
+    the true one first.
     """
 
     subject: Retraining
@@ -63,8 +69,8 @@ class RetrainingFacts:
 class Judged:
     """The bot's `signalman/validate` for a commit, in Azure DevOps' words (empty: there is none).
 
-    Of a commit of the target branch it is that of the last iteration of the pull request that was merged as it
-    (0: none was).
+    Of a commit of the target branch it is that of the last iteration of the pull request that was
+    merged as it (0: none was).
     """
 
     commit: str
@@ -74,11 +80,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model version comes from: the commit that trained it, and the pull request (None: unknown).
+    """Where a model version comes from: the commit that trained it, and the pull request (None:
+    unknown).
 
-    `retrained`: the pull request is only where somebody asked for it to be trained. `own`: a run for an iteration of
-    the pull request trained it. `judged`: what is known of that commit; where no run of its own trained it, also of
-    those before it on the target branch, as far back as it takes.
+    `retrained`: the pull request is only where somebody asked for it to be trained. `own`: a run
+    for an iteration of the pull request trained it. `judged`: what is known of that commit; where
+    no run of its own trained it, also of those before it on the target branch, as far back as it
+    takes.
     """
 
     repository: str
@@ -91,7 +99,8 @@ class Origin:
 
 @dataclass(frozen=True)
 class SmokeTest:
-    """How a version is to be tried: the scoring project at a commit of the target branch, on that project's toy data.
+    """How a version is to be tried: the scoring project at a commit of the target branch, on that
+    project's toy data.
 
     `content` is the digest of the project's folder there, `parameters` as they are handed over.
     """
@@ -108,8 +117,9 @@ class SmokeTest:
 class Admission:
     """What is known of a promoted version that a job does not score with yet.
 
-    `version` as the registry has it now, None: it is gone. `signature` is its own, `serving` that of the version that
-    the job scores with now; canonical JSON, empty: none. `smoke`: how it is to be tried, None: not at all.
+    `version` as the registry has it now, None: it is gone. `signature` is its own, `serving` that
+    of the version that the job scores with now; canonical JSON, empty: none. `smoke`: how it is to
+    be tried, None: not at all.
     """
 
     version: ModelVersion | None
@@ -122,8 +132,9 @@ class Admission:
 class ModelFacts:
     """All a rule may know of one scoring job and the versions that could serve it.
 
-    `wanted` is the job's configuration. `admission` is known of a serving version that the job is not signed with.
-    `runs`: the smoke runs that were made for the job and are remembered. `page`: where people look at the job.
+    `wanted` is the job's configuration. `admission` is known of a serving version that the job is
+    not signed with. `runs`: the smoke runs that were made for the job and are remembered. `page`:
+    where people look at the job.
     """
 
     repository: str
@@ -150,10 +161,11 @@ class TransitionRequest:
 
 @dataclass(frozen=True)
 class RequestFacts:
-    """All a rule may know of a version that somebody asks to be moved to the stage that a job follows.
+    """All a rule may know of a version that somebody asks to be moved to the stage that a job
+    follows.
 
-    `serving`: what the job scores with now; `metrics` and `before` are those that were logged by the runs of both,
-    and `compared` those that people judge by, with their goals.
+    `serving`: what the job scores with now; `metrics` and `before` are those that were logged by
+    the runs of both, and `compared` those that people judge by, with their goals.
     """
 
     model: ModelFacts
@@ -168,8 +180,9 @@ class RequestFacts:
 class Promotion:
     """That a job scores with another version: what people are told of it.
 
-    `was`: name and number of the version before, empty: none. `smoke` is the run that tried it, with what it
-    `measured`; `accepted` says who wanted it in spite of what spoke against it, and why. `page` shows the job.
+    `was`: name and number of the version before, empty: none. `smoke` is the run that tried it,
+    with what it `measured`; `accepted` says who wanted it in spite of what spoke against it, and
+    why. `page` shows the job.
     """
 
     version: ServingVersion
@@ -187,10 +200,11 @@ class Promotion:
 
 @dataclass(frozen=True)
 class NotPromoted:
-    """That a job does not score with a promoted version: why, in the rest of a sentence about it, in Markdown.
+    """That a job does not score with a promoted version: why, in the rest of a sentence about it,
+    in Markdown.
 
-    `serving` is what it scores with instead, such as `v17`; empty: nothing. `acceptable`: a model owner may accept the
-    version all the same. `run` is the smoke run that failed.
+    `serving` is what it scores with instead, such as `v17`; empty: nothing. `acceptable`: a model
+    owner may accept the version all the same. `run` is the smoke run that failed.
     """
 
     version: ServingVersion

@@ -18,8 +18,8 @@ from bot.facts.runs import ProjectRun
 
 @dataclass(frozen=True)
 class BadName:
-    """Why a branch name cannot be used: the characters at fault and their positions, from 1, or a sentence, which
-    may end in the pattern that the name does not match.
+    """Why a branch name cannot be used: the characters at fault and their positions, from 1, or a
+    sentence, which may end in the pattern that the name does not match.
     """
 
     name: str
@@ -28,9 +28,12 @@ class BadName:
     pattern: str = ""
 
 
-StepState = Literal["waits", "runs", "again", "passed", "accepted", "failed", "refused", "no cluster", "skipped"]
-"""`again`: the workspace failed it, not the project, and it will be tried once more. `refused`: it ran, but its
-model is not good enough. `accepted`: it failed or was refused, and somebody who may has accepted that for this commit.
+StepState = Literal[
+    "waits", "runs", "again", "passed", "accepted", "failed", "refused", "no cluster", "skipped"
+]
+"""`again`: the workspace failed it, not the project, and it will be tried once more. `refused`: it
+ran, but its model is not good enough. `accepted`: it failed or was refused, and somebody who may
+has accepted that for this commit.
 """
 
 
@@ -38,8 +41,9 @@ model is not good enough. `accepted`: it failed or was refused, and somebody who
 class Reference:
     """A run that others are compared with.
 
-    `label` is what people call it: `main`, `production v12`. `comparable` tells whether it was made of the same data;
-    one that was not is shown, and nothing is judged by it. `signature` as in ProjectRun.
+    `label` is what people call it: `main`, `production v12`. `comparable` tells whether it was made
+    of the same data; one that was not is shown, and nothing is judged by it. `signature` as in
+    ProjectRun.
     """
 
     label: str
@@ -51,7 +55,8 @@ class Reference:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a project's run is compared with: the target branch's last run, and the version that serves.
+    """What a project's run is compared with: the target branch's last run, and the version that
+    serves.
 
     `history` are the metrics of the target branch's last runs, the oldest first.
     """
@@ -65,8 +70,9 @@ class Baseline:
 class Judgement:
     """What one metric of a run says.
 
-    `bound` is the worst value that may be merged (None: any), and `source` where it comes from. `shown`: nothing is
-    judged by it. `missing`: not logged, or not a number (`value` is then what was logged all the same).
+    `bound` is the worst value that may be merged (None: any), and `source` where it comes from.
+    `shown`: nothing is judged by it. `missing`: not logged, or not a number (`value` is then what
+    was logged all the same).
     """
 
     metric: Metric
@@ -79,11 +85,13 @@ class Judgement:
 
     @property
     def refuses(self) -> bool:
-        """Whether it stands in the way of a merge. A metric that may be missing may still not be something that is no
-        number, where there is a bound that it would have to keep.
+        """Whether it stands in the way of a merge. A metric that may be missing may still not be
+        something that is no number, where there is a bound that it would have to keep.
         """
         bounded = self.metric.limit is not None or self.metric.tolerance is not None
-        absent = self.verdict == "missing" and (self.metric.required or (self.value is not None and bounded))
+        absent = self.verdict == "missing" and (
+            self.metric.required or (self.value is not None and bounded)
+        )
         return self.verdict == "worse" or absent
 
 
@@ -91,10 +99,11 @@ class Judgement:
 class Step:
     """One project of a pull request's plan and how far it is.
 
-    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to come.
-    `losses` counts those that the workspace failed. `judgements` has one for each metric of a run that ended well;
-    `accepted` is the order by which somebody accepted that it failed. `baseline` is what it is compared with. `round`
-    counts the orders to run again that were about it.
+    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to
+    come. `losses` counts those that the workspace failed. `judgements` has one for each metric of a
+    run that ended well; `accepted` is the order by which somebody accepted that it failed.
+    `baseline` is what it is compared with. `round` counts the orders to run again that were about
+    it.
     """
 
     project: Project
@@ -111,8 +120,8 @@ class Step:
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """Where a pull request stands in the line for runs: `ahead` of it wait so many, of `waiting` in all; at most
-    `limit` run at a time, and it may start `free` of its own now.
+    """Where a pull request stands in the line for runs: `ahead` of it wait so many, of `waiting` in
+    all; at most `limit` run at a time, and it may start `free` of its own now.
     """
 
     free: int
@@ -142,7 +151,8 @@ class Earlier:
 class Situation:
     """What a report tells: the pull request's newest commit, its steps, and what surrounds them.
 
-    `pages` is the address of the bot's own pages (empty: none). `cancelled` is the order that stopped it.
+    `pages` is the address of the bot's own pages (empty: none). `cancelled` is the order that
+    stopped it.
     """
 
     head: "PullRequestHead"
@@ -159,10 +169,12 @@ class Situation:
 
 @dataclass(frozen=True)
 class Leavings:
-    """What a closed pull request has left: its runs, the versions they registered, and their experiment.
+    """What a closed pull request has left: its runs, the versions they registered, and their
+    experiment.
 
-    `loaded`: names and versions that scoring jobs load. `shared`: an open pull request uses the experiment too.
-    `others`: there are runs in it that are somebody else's. `merged`: it was, so that its versions may be promoted yet.
+    `loaded`: names and versions that scoring jobs load. `shared`: an open pull request uses the
+    experiment too. `others`: there are runs in it that are somebody else's. `merged`: it was, so
+    that its versions may be promoted yet.
     """
 
     experiment: str
@@ -208,7 +220,9 @@ class PullRequestHead:
 
 @dataclass(frozen=True)
 class Check:
-    """A status in the bot's genre on an iteration, in Azure DevOps' words; `name` without the genre, `by` an id."""
+    """A status in the bot's genre on an iteration, in Azure DevOps' words; `name` without the
+    genre, `by` an id.
+    """
 
     name: str
     iteration: int
@@ -220,13 +234,14 @@ class Check:
 
 @dataclass(frozen=True)
 class PullRequestFacts:
-    """All a rule may know of a pull request. `target` is the branch whose pull requests are judged; `problem`
-    says why there is no usable `config`; `was_open`: it was so when it was last looked at.
+    """All a rule may know of a pull request. `target` is the branch whose pull requests are judged;
+    `problem` says why there is no usable `config`; `was_open`: it was so when it was last looked
+    at.
 
-    `baselines` by project path; `orders` are those for this iteration, in the order they were given; `in_line`: its
-    status says that it waits in line; `pictures` are None until they were attached; `told` is the verdict that was
-    given last, whichever commit it was about; `reported` is when the report was last written; `pages` the address of
-    the bot's own pages.
+    `baselines` by project path; `orders` are those for this iteration, in the order they were
+    given; `in_line`: its status says that it waits in line; `pictures` are None until they were
+    attached; `told` is the verdict that was given last, whichever commit it was about; `reported`
+    is when the report was last written; `pages` the address of the bot's own pages.
     """
 
     repository: str

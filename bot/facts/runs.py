@@ -20,12 +20,11 @@ Where = Literal["validation", "production"]
 class ProjectRun:
     """One project run for one commit of a pull request.
 
-    `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its id
-    at the backend. Known once it has ended: `metrics`, `model_version`, its
-    `signature` (canonical JSON; empty: none), `log` (its last lines) and
-    `log_lines` (how many it has in all; 0: just those).
-    `withdrawn`: the bot stopped it, so that it says nothing of the change. `where` is the workspace that it is
-    made in; in production it has an `owner`, the key of the subject that it is made for.
+    `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its id at the backend.
+    Known once it has ended: `metrics`, `model_version`, its `signature` (canonical JSON; empty:
+    none), `log` (its last lines) and `log_lines` (how many it has in all; 0: just those).
+    `withdrawn`: the bot stopped it, so that it says nothing of the change. `where` is the workspace
+    that it is made in; in production it has an `owner`, the key of the subject that it is made for.
     """
 
     token: str

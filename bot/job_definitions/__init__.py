@@ -1,8 +1,10 @@
-"""Jobs as code: what the repository wants of the jobs in the workspace, in the schema of Databricks Asset Bundles.
+"""Jobs as code: what the repository wants of the jobs in the workspace, in the schema of Databricks
+Asset Bundles.
 
-Files of the folder of definitions (`resources: jobs: <key>: …`, https://docs.databricks.com/dev-tools/bundles/resources)
-and the short form in `config/mlops.yml` become the same thing, a JobDefinition. Reads no disk and asks nobody: files
-are given as bytes. A mistake is one sentence that names file, key, what was found and what is allowed.
+Files of the folder of definitions (`resources: jobs: <key>: …`,
+https://docs.databricks.com/dev-tools/bundles/resources) and the short form in `config/mlops.yml`
+become the same thing, a JobDefinition. Reads no disk and asks nobody: files are given as bytes. A
+mistake is one sentence that names file, key, what was found and what is allowed.
 """
 
 import re
@@ -29,18 +31,22 @@ MOST_TAGS = 17
 _TRIGGERS = ("schedule", "trigger", "continuous")
 _OF_BUNDLES = {
     "bundle": "what a bundle is called and how it is deployed",
-    "targets": "where a bundle is deployed to; here that is always the production workspace, and what is at the "
+    "targets": "where a bundle is deployed to; here that is always the production workspace, and "
+    "what is at the "
     "target branch's tip",
     "environments": "where a bundle is deployed to; here that is always the production workspace",
-    "include": "which other files belong to a bundle; here it is every .yml and .yaml file of this folder",
+    "include": "which other files belong to a bundle; here it is every .yml and .yaml file of this "
+    "folder",
     "artifacts": "what a bundle builds; Signalman builds nothing",
     "sync": "which files a bundle uploads; here that is `folders` in config/mlops.yml",
-    "workspace": "where a bundle is deployed to; here that is the production workspace of config/bot.yml",
+    "workspace": "where a bundle is deployed to; here that is the production workspace of "
+    "config/bot.yml",
     "permissions": "who may do what; that is left to the workspace",
     "run_as": "who jobs run as; that is left to the workspace",
     "presets": "how a bundle changes what its files say; here a job is what its file says",
     "experimental": "what bundles try out",
-    "python": "code that a bundle runs to make resources; Signalman runs no code of the repository to read it",
+    "python": "code that a bundle runs to make resources; Signalman runs no code of the repository "
+    "to read it",
     "scripts": "commands of a bundle; Signalman runs none",
 }
 
@@ -98,7 +104,11 @@ def short(
             "timezone_id": job.schedule.timezone,
             "pause_status": "PAUSED" if job.schedule.paused else "UNPAUSED",
         }
-    theirs = ("schedule.paused",) if job.schedule is not None and "paused" in job.schedule.model_fields_set else ()
+    theirs = (
+        ("schedule.paused",)
+        if job.schedule is not None and "paused" in job.schedule.model_fields_set
+        else ()
+    )
     return _following(JobDefinition(job.name, settings, MLOPS_FILE, theirs))
 
 
@@ -107,16 +117,21 @@ def together(
 ) -> dict[str, JobDefinition]:
     """All jobs that the repository describes, by key.
 
-    Raises ConfigError where two have one key or one name, where an entry of `jobs` names a job that nobody describes,
-    and where a schedule cannot be read.
+    Raises ConfigError where two have one key or one name, where an entry of `jobs` names a job that
+    nobody describes, and where a schedule cannot be read.
     """
     found = dict(read_from_files)
-    mistakes = [_missing(number, job, found) for number, job in enumerate(wanted.jobs) if job.notebook is None]
+    mistakes = [
+        _missing(number, job, found)
+        for number, job in enumerate(wanted.jobs)
+        if job.notebook is None
+    ]
     for one in shorts:
         other = found.get(one.key)
         if other is not None:
             mistakes.append(
-                f"{other.file}: resources.jobs.{one.key} is also a job of {MLOPS_FILE}; remove one of them."
+                f"{other.file}: resources.jobs.{one.key} is also a job of {MLOPS_FILE}; remove one "
+                "of them."
             )
         found[one.key] = one
         mistakes += _schedule(one, f"{MLOPS_FILE}: jobs: {one.key}")
@@ -125,8 +140,10 @@ def together(
         other = names.setdefault(definition.name, definition)
         if other is not definition:
             mistakes.append(
-                f"{definition.file}: {definition.key} has the name {definition.settings['name']}, which "
-                f"{other.key} in {other.file} has too; a job is known by its name, so give one of them another."
+                f"{definition.file}: {definition.key} has the name {definition.settings['name']}, "
+                "which "
+                f"{other.key} in {other.file} has too; a job is known by its name, so give one of "
+                "them another."
             )
     told = [one for one in mistakes if one]
     if told:
@@ -134,8 +151,12 @@ def together(
     return found
 
 
-def absent(found: Iterable[JobDefinition], folders: Sequence[Folder], files: Sequence[SourceFile]) -> list[str]:
-    """A sentence for each notebook or file that a job names in a mirrored folder and that is not there."""
+def absent(
+    found: Iterable[JobDefinition], folders: Sequence[Folder], files: Sequence[SourceFile]
+) -> list[str]:
+    """A sentence for each notebook or file that a job names in a mirrored folder and that is not
+    there.
+    """
     held, _ = sync.placed(folders, files)
     mistakes = []
     for definition in found:
@@ -144,14 +165,17 @@ def absent(found: Iterable[JobDefinition], folders: Sequence[Folder], files: Seq
             if mirrored and (path not in held or held[path].notebook != notebook):
                 what = "a notebook" if notebook else "a file"
                 mistakes.append(
-                    f"{definition.file}: task {key} of job {definition.key} runs {path}, but the repository has no "
+                    f"{definition.file}: task {key} of job {definition.key} runs {path}, but the "
+                    "repository has no "
                     f"{what.removeprefix('a ')} that becomes it{_hint(path, notebook, held)}."
                 )
     return mistakes
 
 
 def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
-    """The workspace paths that a job's tasks run: task, path, and whether it has to be a notebook."""
+    """The workspace paths that a job's tasks run: task, path, and whether it has to be a
+    notebook.
+    """
     found = []
     git = "git_source" in definition.settings
     for task in definition.settings.get("tasks", ()):
@@ -162,22 +186,34 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
                 ("spark_python_task", "python_file", False),
             ):
                 program = one.get(kind, {})
-                if key in program and program.get("source", "GIT" if git else "WORKSPACE") == "WORKSPACE":
+                if (
+                    key in program
+                    and program.get("source", "GIT" if git else "WORKSPACE") == "WORKSPACE"
+                ):
                     found.append((task["task_key"], program[key], notebook))
     return found
 
 
 def _hint(path: str, notebook: bool, held: Mapping[str, SourceFile]) -> str:
-    source = held.get(path) or next((one for other, one in held.items() if other.rpartition(".")[0] == path), None)
+    source = held.get(path) or next(
+        (one for other, one in held.items() if other.rpartition(".")[0] == path), None
+    )
     if source is None:
         return ""
     if notebook:
-        return f'; {source.path} is a plain file, because its first line is not "# Databricks notebook source"'
+        return (
+            f'; {source.path} is a plain file, because its first line is not "# Databricks '
+            'notebook source"'
+        )
     return f"; {source.path} is a notebook, so name it as notebook_task.notebook_path"
 
 
 def _collect(
-    file: str, content: bytes, defaults: dict[str, Any], jobs: dict[str, tuple[str, Any]], mistakes: list[str]
+    file: str,
+    content: bytes,
+    defaults: dict[str, Any],
+    jobs: dict[str, tuple[str, Any]],
+    mistakes: list[str],
 ) -> None:
     """Read one file. Raises ConfigError when it is not YAML."""
     try:
@@ -193,34 +229,46 @@ def _collect(
             mistakes += told
             for name in found:
                 if name in defaults:
-                    mistakes.append(f"{file}: variables.{name} has a default in another file too; remove one of them.")
+                    mistakes.append(
+                        f"{file}: variables.{name} has a default in another file too; remove one "
+                        "of them."
+                    )
             defaults.update(found)
         elif key == "resources":
             mistakes += _resources(file, value, jobs)
         elif key in _OF_BUNDLES:
             mistakes.append(
-                f"{file}: {key} says {_OF_BUNDLES[key]}. A file of job definitions holds `resources: jobs:` and "
+                f"{file}: {key} says {_OF_BUNDLES[key]}. A file of job definitions holds "
+                "`resources: jobs:` and "
                 "`variables:`; remove the rest."
             )
         elif not re.search(rf"^[\"']?{re.escape(str(key))}[\"']?\s*:\s*&\w", text, re.MULTILINE):
             # What is only there to be used again with *name may be called anything, as in a bundle.
-            mistakes.append(f"{file}: {key} is not a key that Signalman knows; it may be: resources, variables.")
+            mistakes.append(
+                f"{file}: {key} is not a key that Signalman knows; it may be: resources, variables."
+            )
 
 
 def _resources(file: str, found: Any, jobs: dict[str, tuple[str, Any]]) -> list[str]:
     if not isinstance(found, Mapping):
         return [f"{file}: resources must hold `jobs:`."]
     mistakes = [
-        f"{file}: resources.{kind} is not supported; Signalman looks after jobs only, so leave {kind} to the bundle."
+        f"{file}: resources.{kind} is not supported; Signalman looks after jobs only, so leave "
+        f"{kind} to the bundle."
         for kind in found
         if kind != "jobs"
     ]
     inside = found.get("jobs") or {}
     if not isinstance(inside, Mapping):
-        return [*mistakes, f"{file}: resources.jobs must hold jobs by their keys, such as nightly: {{name: …}}."]
+        return [
+            *mistakes,
+            f"{file}: resources.jobs must hold jobs by their keys, such as nightly: {{name: …}}.",
+        ]
     for key, job in inside.items():
         if str(key) in jobs:
-            mistakes.append(f"{file}: resources.jobs.{key} is in {jobs[str(key)][0]} too; remove one of them.")
+            mistakes.append(
+                f"{file}: resources.jobs.{key} is in {jobs[str(key)][0]} too; remove one of them."
+            )
         jobs[str(key)] = (file, job)
     return mistakes
 
@@ -236,20 +284,34 @@ def _definition(
     found = references.resolved(job, defaults, wanted, place, mistakes)
     if "lifecycle" in found:
         mistakes.append(
-            f"{place}.lifecycle is not supported; remove it. A job that its file does not name any more is deleted "
+            f"{place}.lifecycle is not supported; remove it. A job that its file does not name any "
+            "more is deleted "
             "only if Signalman created it, and not while it runs."
         )
     theirs = [name for name in ("permissions", "run_as") if found.pop(name, None) is not None]
     found.pop("lifecycle", None)
-    settings, told = schema.settings(Paths(file, wanted.folders, mistakes).translate(found, place), place)
+    settings, told = schema.settings(
+        Paths(file, wanted.folders, mistakes).translate(found, place), place
+    )
     mistakes += told
     mistakes += _whole(settings, place) if len(mistakes) == before else ()
     if len(mistakes) > before:
         return None
-    theirs += [f"{one}.pause_status" for one in _TRIGGERS if "pause_status" in settings.get(one, {})]
+    theirs += [
+        f"{one}.pause_status" for one in _TRIGGERS if "pause_status" in settings.get(one, {})
+    ]
     definition = JobDefinition(key, settings, file, tuple(theirs))
     mistakes += _schedule(definition, place)
     return definition
+
+
+_NAMED_BY = {
+    "tasks": "task_key",
+    "job_clusters": "job_cluster_key",
+    "parameters": "name",
+    "environments": "environment_key",
+}
+"""The lists of a job's settings whose entries have a name, and the key that holds it."""
 
 
 def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
@@ -258,20 +320,26 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
     for needed in ("name", "tasks"):
         if not settings.get(needed):
             mistakes.append(f"{place}.{needed} is missing.")
-    for name, key in (("tasks", "task_key"), ("job_clusters", "job_cluster_key"), ("parameters", "name"),
-                      ("environments", "environment_key")):  # fmt: skip
+    for name, key in _NAMED_BY.items():
         keys = [one.get(key) for one in settings.get(name, ())]
-        mistakes += [f"{place}.{name} has {one} twice." for one in dict.fromkeys(keys) if keys.count(one) > 1]
+        mistakes += [
+            f"{place}.{name} has {one} twice." for one in dict.fromkeys(keys) if keys.count(one) > 1
+        ]
     tags = settings.get("tags", {})
     mistakes += [
-        f"{place}.tags.{tag} is the bot's own; give it another name." for tag in tags if tag.startswith("signalman_")
+        f"{place}.tags.{tag} is the bot's own; give it another name."
+        for tag in tags
+        if tag.startswith("signalman_")
     ]
     if len(tags) > MOST_TAGS:
         mistakes.append(
-            f"{place}.tags has {len(tags)} tags; it may have {MOST_TAGS}, as the bot writes some of its own."
+            f"{place}.tags has {len(tags)} tags; it may have {MOST_TAGS}, as the bot writes some "
+            "of its own."
         )
     if sum(one in settings for one in _TRIGGERS) > 1:
-        mistakes.append(f"{place} has more than one of {', '.join(_TRIGGERS)}; a job may have one of them.")
+        mistakes.append(
+            f"{place} has more than one of {', '.join(_TRIGGERS)}; a job may have one of them."
+        )
     return mistakes
 
 
@@ -279,12 +347,16 @@ def _schedule(definition: JobDefinition, place: str) -> list[str]:
     found = definition.settings.get("schedule")
     if not found:
         return []
-    wrong = schedule.mistake(Schedule(cron=found["quartz_cron_expression"], timezone=found["timezone_id"]))
+    wrong = schedule.mistake(
+        Schedule(cron=found["quartz_cron_expression"], timezone=found["timezone_id"])
+    )
     return [f"{place}.schedule cannot be read: {wrong}."] if wrong else []
 
 
 def _following(definition: JobDefinition) -> JobDefinition:
-    """A job that is pointed at the promoted version of a model: it has the parameters that name it."""
+    """A job that is pointed at the promoted version of a model: it has the parameters that
+    name it.
+    """
     parameters = list(definition.settings.get("parameters", ()))
     there = [one["name"] for one in parameters]
     parameters += [{"name": name, "default": ""} for name in FOLLOWED if name not in there]
@@ -295,7 +367,11 @@ def _following(definition: JobDefinition) -> JobDefinition:
 def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
     """What is wrong with an entry of `jobs` that has no notebook; empty: nothing."""
     place = f"{MLOPS_FILE}: jobs[{number}]"
-    extra = [one for one in ("parameters", "project", "schedule", "timeout") if one in job.model_fields_set]
+    extra = [
+        one
+        for one in ("parameters", "project", "schedule", "timeout")
+        if one in job.model_fields_set
+    ]
     if extra:
         return (
             f"{place} has no notebook, so that {job.name} is a job of the folder of definitions; "
@@ -304,8 +380,12 @@ def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
     if any(one.name == job.name for one in found.values()):
         return ""
     if job.name in found:
-        return f"{place}.name is {job.name}, which is a job's key; write its name, {found[job.name].settings['name']}."
+        return (
+            f"{place}.name is {job.name}, which is a job's key; write its name, "
+            f"{found[job.name].settings['name']}."
+        )
     names = ", ".join(sorted(one.name for one in found.values())) or "none"
     return (
-        f"{place}.name is {job.name}: it has no notebook, and no file describes a job of that name. It may be: {names}."
+        f"{place}.name is {job.name}: it has no notebook, and no file describes a job of that "
+        f"name. It may be: {names}."
     )

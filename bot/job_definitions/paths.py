@@ -1,4 +1,6 @@
-"""Paths in a job's settings: from the file that names them to where a sync puts them in the workspace. Pure."""
+"""Paths in a job's settings: from the file that names them to where a sync puts them in the
+workspace. Pure.
+"""
 
 import posixpath
 import re
@@ -24,10 +26,14 @@ class Paths:
         found = dict(settings)
         git = "git_source" in settings
         if isinstance(found.get("tasks"), list):
-            found["tasks"] = [self._task(one, git, f"{place}.tasks[{at}]") for at, one in enumerate(found["tasks"])]
+            found["tasks"] = [
+                self._task(one, git, f"{place}.tasks[{at}]")
+                for at, one in enumerate(found["tasks"])
+            ]
         if isinstance(found.get("environments"), list):
             found["environments"] = [
-                self._environment(one, f"{place}.environments[{at}]") for at, one in enumerate(found["environments"])
+                self._environment(one, f"{place}.environments[{at}]")
+                for at, one in enumerate(found["environments"])
             ]
         return found
 
@@ -46,15 +52,26 @@ class Paths:
             found["sql_task"] = self._within(sql, "file", "path", git, f"{place}.sql_task")
         inner = found.get("for_each_task")
         if isinstance(inner, Mapping) and "task" in inner:
-            found["for_each_task"] = {**inner, "task": self._task(inner["task"], git, f"{place}.for_each_task.task")}
+            found["for_each_task"] = {
+                **inner,
+                "task": self._task(inner["task"], git, f"{place}.for_each_task.task"),
+            }
         if isinstance(found.get("libraries"), list):
             found["libraries"] = [
-                self._library(one, f"{place}.libraries[{at}]") for at, one in enumerate(found["libraries"])
+                self._library(one, f"{place}.libraries[{at}]")
+                for at, one in enumerate(found["libraries"])
             ]
         return found
 
     def _within(
-        self, outer: Mapping[str, Any], kind: str, key: str, git: bool, place: str, *, notebook: bool = False
+        self,
+        outer: Mapping[str, Any],
+        kind: str,
+        key: str,
+        git: bool,
+        place: str,
+        *,
+        notebook: bool = False,
     ) -> dict[str, Any]:
         found, inner = dict(outer), outer.get(kind)
         if not isinstance(inner, Mapping) or not isinstance(inner.get(key), str):
@@ -78,7 +95,9 @@ class Paths:
             return library
         return {
             kind: self._file(value, f"{place}.{kind}")
-            if kind in ("whl", "jar", "egg", "requirements") and isinstance(value, str) and _relative(value)
+            if kind in ("whl", "jar", "egg", "requirements")
+            and isinstance(value, str)
+            and _relative(value)
             else value
             for kind, value in library.items()
         }
@@ -88,7 +107,8 @@ class Paths:
         if not isinstance(spec, Mapping) or not isinstance(spec.get("dependencies"), list):
             return environment
         named = [
-            self._dependency(one, f"{place}.spec.dependencies[{at}]") for at, one in enumerate(spec["dependencies"])
+            self._dependency(one, f"{place}.spec.dependencies[{at}]")
+            for at, one in enumerate(spec["dependencies"])
         ]
         return {**environment, "spec": {**spec, "dependencies": named}}
 
@@ -100,7 +120,8 @@ class Paths:
     def _file(self, path: str, place: str) -> str:
         if any(sign in path for sign in "*?["):
             self._mistakes.append(
-                f'{place} is "{path}", which stands for files that a bundle builds; Signalman builds nothing, so name '
+                f'{place} is "{path}", which stands for files that a bundle builds; Signalman '
+                "builds nothing, so name "
                 "one file that is in the repository or that lies in the workspace."
             )
             return path
@@ -110,13 +131,16 @@ class Paths:
         inside = posixpath.normpath(posixpath.join(self._folder, path))
         for folder in self._folders:
             if inside == folder.from_ or inside.startswith(f"{folder.from_}/"):
-                return posixpath.normpath(posixpath.join(folder.to, posixpath.relpath(inside, folder.from_)))
+                return posixpath.normpath(
+                    posixpath.join(folder.to, posixpath.relpath(inside, folder.from_))
+                )
         if inside == ".." or inside.startswith("../"):
             self._mistakes.append(f'{place} is "{path}", which leads out of the repository.')
         else:
             mirrored = ", ".join(folder.from_ for folder in self._folders) or "none"
             self._mistakes.append(
-                f'{place} is "{path}", which is {inside} in the repository; no folder of config/mlops.yml brings that '
+                f'{place} is "{path}", which is {inside} in the repository; no folder of '
+                "config/mlops.yml brings that "
                 f"to the workspace. Add one to `folders`, or move it below one of: {mirrored}."
             )
         return path

@@ -1,7 +1,8 @@
 """What `${…}` stands for in a bundle's file, as far as it stands for something without a bundle.
 
-A bundle is deployed to one of several targets, by somebody, into a folder of theirs. Here there is one workspace and
-the tip of the target branch, so that a part of what a bundle may refer to does not exist.
+A bundle is deployed to one of several targets, by somebody, into a folder of theirs. Here there is
+one workspace and the tip of the target branch, so that a part of what a bundle may refer to does
+not exist.
 """
 
 import re
@@ -10,19 +11,29 @@ from typing import Any
 
 from bot.config.repository import Mlops
 
-_REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*)\}")
+_REFERENCE = re.compile(
+    r"(?<!\$)\$\{([A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*)\}"
+)
 _DEEPEST = 20
 
-_COMMIT = "would change every job with every commit; each job carries the commit of its last change as the tag "
-_PATHS = "is a folder that a bundle is uploaded to; write the path relative to the file instead, such as ../../x.py"
+_COMMIT = (
+    "would change every job with every commit; each job carries the commit of its last change as "
+    "the tag "
+)
+_PATHS = (
+    "is a folder that a bundle is uploaded to; write the path relative to the file instead, such "
+    "as ../../x.py"
+)
 _NOT_HERE = {
     "bundle.git.commit": f"{_COMMIT}signalman_synced",
-    "bundle.git.actual_branch": "is not known here; write ${bundle.git.branch}, which is the target branch",
+    "bundle.git.actual_branch": "is not known here; write ${bundle.git.branch}, which is the "
+    "target branch",
     "bundle.git.origin_url": "is not known here; write the address itself",
     "workspace.root_path": _PATHS,
     "workspace.file_path": _PATHS,
     "workspace.artifact_path": "is where a bundle puts what it builds; Signalman builds nothing",
-    "workspace.current_user": "is whoever deploys a bundle; here it is always the bot, so write the name itself",
+    "workspace.current_user": "is whoever deploys a bundle; here it is always the bot, so write "
+    "the name itself",
 }
 _KINDS = {
     "bundle": "is of a bundle, which is not known here; write the value itself",
@@ -37,32 +48,55 @@ def variables(found: Any, place: str) -> tuple[dict[str, Any], list[str]]:
     if found is None:
         return {}, []
     if not isinstance(found, Mapping):
-        return {}, [f"{place} must hold names and their defaults, such as {{catalog: {{default: main}}}}."]
+        return {}, [
+            f"{place} must hold names and their defaults, such as {{catalog: {{default: main}}}}."
+        ]
     mistakes: list[str] = []
     defaults: dict[str, Any] = {}
     for name, value in found.items():
         declared = value if isinstance(value, Mapping) else {"default": value}
         for key in declared:
             if key not in ("default", "description", "type"):
-                what = "cannot be looked up offline" if key == "lookup" else "is not a key of a variable"
-                mistakes.append(f"{place}.{name}.{key} {what}; it may be: default, description, type.")
+                what = (
+                    "cannot be looked up offline"
+                    if key == "lookup"
+                    else "is not a key of a variable"
+                )
+                mistakes.append(
+                    f"{place}.{name}.{key} {what}; it may be: default, description, type."
+                )
         if "default" in declared:
             defaults[str(name)] = declared["default"]
     return defaults, mistakes
 
 
-def resolved(value: Any, defaults: Mapping[str, Any], wanted: Mlops, place: str, mistakes: list[str]) -> Any:
-    """A value in which each `${…}` has become what it stands for; what stands for nothing is a mistake."""
+def resolved(
+    value: Any, defaults: Mapping[str, Any], wanted: Mlops, place: str, mistakes: list[str]
+) -> Any:
+    """A value in which each `${…}` has become what it stands for; what stands for nothing is a
+    mistake.
+    """
     return _resolved(value, defaults, wanted, place, mistakes, 0)
 
 
 def _resolved(
-    value: Any, defaults: Mapping[str, Any], wanted: Mlops, place: str, mistakes: list[str], depth: int
+    value: Any,
+    defaults: Mapping[str, Any],
+    wanted: Mlops,
+    place: str,
+    mistakes: list[str],
+    depth: int,
 ) -> Any:
     if isinstance(value, Mapping):
-        return {key: _resolved(one, defaults, wanted, f"{place}.{key}", mistakes, depth) for key, one in value.items()}
+        return {
+            key: _resolved(one, defaults, wanted, f"{place}.{key}", mistakes, depth)
+            for key, one in value.items()
+        }
     if isinstance(value, list):
-        return [_resolved(one, defaults, wanted, f"{place}[{at}]", mistakes, depth) for at, one in enumerate(value)]
+        return [
+            _resolved(one, defaults, wanted, f"{place}[{at}]", mistakes, depth)
+            for at, one in enumerate(value)
+        ]
     if not isinstance(value, str):
         return value
     if depth > _DEEPEST:
@@ -90,7 +124,8 @@ def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:
         if variable in defaults:
             return defaults[variable]
         raise KeyError(
-            f"has no default; add `variables: {{{variable}: {{default: …}}}}` to a file of {wanted.definitions}, "
+            f"has no default; add `variables: {{{variable}: {{default: …}}}}` to a file of "
+            f"{wanted.definitions}, "
             "or write the value itself"
         )
     if name == "bundle.git.branch":
@@ -98,7 +133,9 @@ def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:
     if name in ("bundle.target", "bundle.environment"):
         if wanted.bundle_target is not None:
             return wanted.bundle_target
-        raise KeyError("is not known here; set bundle_target in config/mlops.yml, such as bundle_target: prod")
+        raise KeyError(
+            "is not known here; set bundle_target in config/mlops.yml, such as bundle_target: prod"
+        )
     for known, why in _NOT_HERE.items():
         if name == known or name.startswith(f"{known}."):
             raise KeyError(why)

@@ -1,8 +1,8 @@
 """The settings of a job held against the Jobs API, without asking it.
 
-What the API takes is read off databricks-sdk's types, which Databricks generates from its own specification; nothing
-of the SDK is called. Values are brought to their type as `databricks bundle` does it: 5 is a text where a text has to
-stand, and `yes` is true.
+What the API takes is read off databricks-sdk's types, which Databricks generates from its own
+specification; nothing of the SDK is called. Values are brought to their type as `databricks bundle`
+does it: 5 is a text where a text has to stand, and `yes` is true.
 """
 
 import dataclasses
@@ -23,11 +23,15 @@ _NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 
 class Wrong(Exception):
-    """A value that cannot stand where it does; the text finishes a sentence that begins with the place."""
+    """A value that cannot stand where it does; the text finishes a sentence that begins with the
+    place.
+    """
 
 
 def settings(found: Mapping[str, Any], place: str) -> tuple[dict[str, Any], list[str]]:
-    """A job's settings with each value of its type and without what is empty, and a sentence for each mistake."""
+    """A job's settings with each value of its type and without what is empty, and a sentence for
+    each mistake.
+    """
     mistakes: list[str] = []
     known = {name: kind for name, kind in _fields(JobSettings).items() if name not in _NOT_IN_FILES}
     return _object(found, known, set(), place, mistakes), mistakes
@@ -36,7 +40,9 @@ def settings(found: Mapping[str, Any], place: str) -> tuple[dict[str, Any], list
 def _value(value: Any, kind: Any, place: str, mistakes: list[str]) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return _value(value, next(one for one in arguments if one is not type(None)), place, mistakes)
+        return _value(
+            value, next(one for one in arguments if one is not type(None)), place, mistakes
+        )
     if value is None or kind is Any:
         return value
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
@@ -45,11 +51,17 @@ def _value(value: Any, kind: Any, place: str, mistakes: list[str]) -> Any:
         return _refuse(value, "keys and values", place, mistakes)
     if origin is list:
         if isinstance(value, list):
-            return [_value(one, arguments[0], f"{place}[{at}]", mistakes) for at, one in enumerate(value)]
+            return [
+                _value(one, arguments[0], f"{place}[{at}]", mistakes)
+                for at, one in enumerate(value)
+            ]
         return _refuse(value, "a list", place, mistakes)
     if origin is dict:
         if isinstance(value, Mapping):
-            return {str(key): _value(one, arguments[1], f"{place}.{key}", mistakes) for key, one in value.items()}
+            return {
+                str(key): _value(one, arguments[1], f"{place}.{key}", mistakes)
+                for key, one in value.items()
+            }
         return _refuse(value, "keys and values", place, mistakes)
     try:
         return _plain(value, kind)
@@ -58,7 +70,11 @@ def _value(value: Any, kind: Any, place: str, mistakes: list[str]) -> Any:
 
 
 def _object(
-    found: Mapping[str, Any], known: Mapping[str, Any], needed: set[str], place: str, mistakes: list[str]
+    found: Mapping[str, Any],
+    known: Mapping[str, Any],
+    needed: set[str],
+    place: str,
+    mistakes: list[str],
 ) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for key, value in found.items():
@@ -102,7 +118,9 @@ def _plain(value: Any, kind: Any) -> Any:
 
 def _refuse(value: Any, wanted: str, place: str, mistakes: list[str]) -> None:
     shown = f'"{value}"' if isinstance(value, str) else str(value)
-    mistakes.append(f"{place} is {shown if len(shown) <= 80 else shown[:79] + '…'}; it must be {wanted}.")
+    mistakes.append(
+        f"{place} is {shown if len(shown) <= 80 else shown[:79] + '…'}; it must be {wanted}."
+    )
 
 
 @cache

@@ -1,1 +1,3 @@
-"""Pictures for people: those of a project made harmless, and charts of its metrics. Reads and writes nothing."""
+"""Pictures for people: those of a project made harmless, and charts of its metrics. Reads and
+writes nothing.
+"""

@@ -1,4 +1,5 @@
-"""A small chart of one metric: the target branch's last runs, this pull request, and what it is measured against.
+"""A small chart of one metric: the target branch's last runs, this pull request, and what it is
+measured against.
 
 Drawn on white, so that it can be read on a dark page too. The same numbers give
 the same bytes. Everything is placed by hand: what a metric is called and how
@@ -28,7 +29,14 @@ LONGEST_NAME = 80
 _SHARPER = 2
 
 _INK, _SOFT, _LINE = "#1f2328", "#59636e", "#d1d9e0"
-_PAST, _GOOD, _BAD, _PLAIN, _SERVING, _LIMIT = "#8c959f", "#1a7f37", "#cf222e", "#0969da", "#8250df", "#cf222e"
+_PAST, _GOOD, _BAD, _PLAIN, _SERVING, _LIMIT = (
+    "#8c959f",
+    "#1a7f37",
+    "#cf222e",
+    "#0969da",
+    "#8250df",
+    "#cf222e",
+)
 
 # Where things are, in pixels from the lower left corner.
 _LEFT, _RIGHT, _FLOOR, _CEILING = 18.0, 352.0, 34.0, 112.0
@@ -53,17 +61,21 @@ def chart(
     serving: float | None = None,
     target: str = "target branch",
 ) -> bytes:
-    """A PNG of the last runs of the branch `target`, the oldest first, and of this pull request's value.
+    """A PNG of the last runs of the branch `target`, the oldest first, and of this pull request's
+    value.
 
-    `bound` is the worst value that may be merged, `serving` what the version that serves has. What is no number is
-    left out.
+    `bound` is the worst value that may be merged, `serving` what the version that serves has. What
+    is no number is left out.
     """
     past = [one for one in history if math.isfinite(one)][-MOST_POINTS:]
     bound = bound if bound is not None and math.isfinite(bound) else None
     serving = serving if serving is not None and math.isfinite(serving) else None
     worse = bound is not None and not (value <= bound if goal == "lower" else value >= bound)
     colour = _PLAIN if bound is None else _BAD if worse else _GOOD
-    shown = [*past, *(one for one in (value, bound, serving) if one is not None and math.isfinite(one))]
+    shown = [
+        *past,
+        *(one for one in (value, bound, serving) if one is not None and math.isfinite(one)),
+    ]
     scale = _Scale(shown)
     axes, save = _paper()
 
@@ -84,14 +96,26 @@ def chart(
     here = scale(value) if math.isfinite(value) else None
     _points(axes, [scale(one) for one in past], here, colour)
     told = escape.number(value) if here is not None else "no number"
-    labels.append(_Label(here if here is not None else (_FLOOR + _CEILING) / 2, told, colour, bold=True))
+    labels.append(
+        _Label(here if here is not None else (_FLOOR + _CEILING) / 2, told, colour, bold=True)
+    )
     for label, height in zip(labels, _spread([label.height for label in labels]), strict=True):
-        _text(axes, _LABELS, height, label.text, label.colour, bold=label.bold, size=8.5 if label.bold else 7.5)
+        _text(
+            axes,
+            _LABELS,
+            height,
+            label.text,
+            label.colour,
+            bold=label.bold,
+            size=8.5 if label.bold else 7.5,
+        )
     return save()
 
 
 class _Scale:
-    """From a value to a height; numbers whose distance is none, or more than a float can hold, are drawn too."""
+    """From a value to a height; numbers whose distance is none, or more than a float can hold, are
+    drawn too.
+    """
 
     def __init__(self, values: Sequence[float]) -> None:
         self._unit = max((abs(one) for one in values), default=0.0) or 1.0
@@ -105,7 +129,9 @@ class _Scale:
 
 
 def _title(axes: "Axes", metric: str, goal: str) -> None:
-    end = _name(axes, _LEFT - 6, HEIGHT - 19, 330, "", metric or "metric", _INK, bold=True, size=9.5)
+    end = _name(
+        axes, _LEFT - 6, HEIGHT - 19, 330, "", metric or "metric", _INK, bold=True, size=9.5
+    )
     _text(axes, end + 8, HEIGHT - 19.5, f"{goal} is better", _SOFT)
 
 
@@ -118,7 +144,14 @@ def _axis(axes: "Axes", past: Sequence[float], target: str) -> None:
 
 
 def _name(
-    axes: "Axes", across: float, up: float, widest: float, before: str, name: str, colour: str, **how: Any
+    axes: "Axes",
+    across: float,
+    up: float,
+    widest: float,
+    before: str,
+    name: str,
+    colour: str,
+    **how: Any,
 ) -> float:
     """Write a name from outside, cut to what there is room for; gives where it ends."""
     line = _drawable(" ".join(escape.visible(name).split())[:LONGEST_NAME])
@@ -134,12 +167,22 @@ def _points(axes: "Axes", past: Sequence[float], here: float | None, colour: str
     step = (last - _LEFT) / max(len(past), 1)
     across = [_LEFT + step * number for number in range(len(past))]
     axes.plot(across, past, color=_PAST, linewidth=1.4, solid_joinstyle="round")
-    axes.plot(across, past, "o", color=_PAST, markersize=2.8 if len(past) > 15 else 3.6, markeredgewidth=0)
+    axes.plot(
+        across, past, "o", color=_PAST, markersize=2.8 if len(past) > 15 else 3.6, markeredgewidth=0
+    )
     if here is None:
         return
     if past:
         axes.plot([across[-1], last], [past[-1], here], color=colour, linewidth=1.4, alpha=0.55)
-    axes.plot([last], [here], "o", color=colour, markersize=7.5, markeredgecolor="white", markeredgewidth=1.4)
+    axes.plot(
+        [last],
+        [here],
+        "o",
+        color=colour,
+        markersize=7.5,
+        markeredgecolor="white",
+        markeredgewidth=1.4,
+    )
 
 
 def _spread(heights: Sequence[float]) -> list[float]:
@@ -215,7 +258,9 @@ def _file(bold: bool) -> Path:
     # The machine's own fonts would make another picture of it.
     from matplotlib import get_data_path
 
-    return Path(get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+    return Path(
+        get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    )
 
 
 def _drawable(text: str) -> str:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 LONGEST_SIDE = 960
 MOST_BYTES = 400_000
 MOST_PIXELS = 16_000_000
-"""What a picture may be before it is made smaller: 4,000 x 4,000. Decoding it takes 200 MB for half a second."""
+"""What a picture may be before it is made smaller: 4,000 x 4,000. Decoding it takes 200 MB for half
+a second.
+"""
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -23,8 +25,12 @@ _BEGINNING = b"\x89PNG\r\n\x1a\n"
 _SMALLEST_SIDE = 64
 
 
-def reencoded(png: bytes, longest_side: int = LONGEST_SIDE, most_bytes: int = MOST_BYTES) -> bytes | None:
-    """The same picture as a PNG of at most that size, without anything that it said besides; None when it is none."""
+def reencoded(
+    png: bytes, longest_side: int = LONGEST_SIDE, most_bytes: int = MOST_BYTES
+) -> bytes | None:
+    """The same picture as a PNG of at most that size, without anything that it said besides; None
+    when it is none.
+    """
     if not _still(png):
         return None
     try:
@@ -41,7 +47,9 @@ def reencoded(png: bytes, longest_side: int = LONGEST_SIDE, most_bytes: int = MO
 
 
 def _still(png: bytes) -> bool:
-    """Whether the chunks of a PNG say that it is one picture, whole, and of no more pixels than are read."""
+    """Whether the chunks of a PNG say that it is one picture, whole, and of no more pixels than are
+    read.
+    """
     if not png.startswith(_BEGINNING):
         return False
     kinds = list(_chunks(png))
@@ -83,7 +91,9 @@ def _decoded(png: bytes, longest_side: int) -> "Image.Image | None":
         picture = shallow.convert("RGBA")
     picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     # Plots are drawn in black, whatever the reader's page is.
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert(
+        "RGB"
+    )
     # Only the pixels go on: what was said of them is kept by all of the above.
     return Image.frombytes(picture.mode, picture.size, picture.tobytes())
 

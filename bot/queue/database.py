@@ -22,7 +22,8 @@ from bot.errors import ConfigError, SignalmanError
 
 # How long a webhook may wait for its turn to write before it is answered 503 and sent again.
 PATIENCE = 5.0
-# How long a process that stands still in a transaction may keep rows from everybody else (PostgreSQL).
+# How long a process that stands still in a transaction may keep rows from everybody else
+# (PostgreSQL).
 STANDSTILL = 10.0
 
 
@@ -58,13 +59,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that takes no lock, so that a poll never holds up a webhook. Raises QueueError."""
+        """A transaction that takes no lock, so that a poll never holds up a webhook. Raises
+        QueueError.
+        """
         with _failing_as("read"), self._opened().engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self, *, lasting: bool = True) -> Iterator[Connection]:
-        """A transaction that is durable once it is left. Raises QueueError; then nothing was written.
+        """A transaction that is durable once it is left. Raises QueueError; then nothing was
+        written.
 
         One that need not be `lasting` does not wait for the disk. It survives every end of this
         process, but may be missing after the machine or the server broke down at that moment.
@@ -72,12 +76,16 @@ class Database:
         opened = self._opened()
         # SQLite lets one write at a time, and who waits for it in the database waits unfairly.
         if self.kind == "sqlite" and not opened.turn.acquire(timeout=PATIENCE):
-            raise QueueError("The work queue's database cannot be written: other writers do not finish.")
+            raise QueueError(
+                "The work queue's database cannot be written: other writers do not finish."
+            )
         try:
             with (
                 _failing_as("written"),
                 opened.engine.connect() as connection,
-                connection.execution_options(signalman_writes=True, signalman_lasting=lasting).begin(),
+                connection.execution_options(
+                    signalman_writes=True, signalman_lasting=lasting
+                ).begin(),
             ):
                 if self.kind == "postgresql" and not lasting:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
@@ -105,33 +113,43 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise ConfigError("DATABASE_URL is not an address such as sqlite:///var/signalman.db.") from None
+        raise ConfigError(
+            "DATABASE_URL is not an address such as sqlite:///var/signalman.db."
+        ) from None
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed
     raise ConfigError(
-        f"DATABASE_URL begins with {parsed.drivername}; it must be sqlite:/// with the path of a file, or postgresql://."
+        f"DATABASE_URL begins with {parsed.drivername}; it must be sqlite:/// with the path of a "
+        "file, or postgresql://."
     )
 
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         engine = create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, pool_timeout=PATIENCE, connect_args=_NETWORK
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_timeout=PATIENCE,
+            connect_args=_NETWORK,
         )
         event.listen(engine, "connect", _limit)
         return engine
     _make_file(Path(str(url.database)))
-    engine = create_engine(url, hide_parameters=True, pool_timeout=PATIENCE, connect_args={"timeout": PATIENCE})
+    engine = create_engine(
+        url, hide_parameters=True, pool_timeout=PATIENCE, connect_args={"timeout": PATIENCE}
+    )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
 
 
 def _make_file(path: Path) -> None:
-    # Made beside its place and never opened there: who closes a file loses all locks its process has on it, SQLite's
-    # too, and then another process may delete the log under this one (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    # Made beside its place and never opened there: who closes a file loses all locks its process
+    # has on it, SQLite's too, and then another process may delete the log under this one
+    # (https://www.sqlite.org/howtocorrupt.html, 2.2).
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -140,7 +158,9 @@ def _make_file(path: Path) -> None:
                 os.link(made, path)
             os.unlink(made)
     except OSError as error:
-        raise QueueError(f"The work queue's file {path} cannot be made: {error.strerror}.") from error
+        raise QueueError(
+            f"The work queue's file {path} cannot be made: {error.strerror}."
+        ) from error
 
 
 def _empty_file_beside(path: Path) -> str:
@@ -149,8 +169,8 @@ def _empty_file_beside(path: Path) -> str:
     return made
 
 
-# A server that is cut off answers nothing, not even with an error: TCP alone would wait a quarter of an hour.
-# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+# A server that is cut off answers nothing, not even with an error: TCP alone would wait a quarter
+# of an hour. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _NETWORK: dict[str, str | int] = {
     "application_name": "signalman",
     "connect_timeout": int(PATIENCE),
@@ -184,12 +204,14 @@ def _begin(connection: Connection) -> None:
     if not options.get("signalman_writes", False):
         connection.exec_driver_sql("BEGIN DEFERRED")
         return
-    # Left to itself SQLite asks for the lock ever less often, down to ten times a second, and whoever
-    # writes without a pause starves the others (https://www.sqlite.org/src/file/src/main.c, busy handler).
+    # Left to itself SQLite asks for the lock ever less often, down to ten times a second, and
+    # whoever writes without a pause starves the others (https://www.sqlite.org/src/file/src/main.c,
+    # busy handler).
     driver = connection.connection
     end = time.monotonic() + PATIENCE
     driver.execute("PRAGMA busy_timeout = 4")
-    # The log is written in order: the next transaction that does wait for the disk waits for this one too.
+    # The log is written in order: the next transaction that does wait for the disk waits for this
+    # one too.
     driver.execute(f"PRAGMA synchronous = {'FULL' if options['signalman_lasting'] else 'NORMAL'}")
     try:
         while True:

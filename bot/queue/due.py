@@ -11,20 +11,31 @@ from bot.queue.schema import subjects
 
 def insert(connection: Connection, table: Table) -> Any:
     """An INSERT that can say what happens on a conflict, in the database's own dialect."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return (
+        postgresql.insert(table)
+        if connection.dialect.name == "postgresql"
+        else sqlite.insert(table)
+    )
 
 
 def lock(connection: Connection, keys: Iterable[str]) -> None:
-    """Lock the rows that are there, in one order for everybody, so that no two transactions wait for each other."""
+    """Lock the rows that are there, in one order for everybody, so that no two transactions wait
+    for each other.
+    """
     if connection.dialect.name == "postgresql":
-        wanted = select(subjects.c.key).where(subjects.c.key.in_(set(keys))).order_by(subjects.c.key)
+        wanted = (
+            select(subjects.c.key).where(subjects.c.key.in_(set(keys))).order_by(subjects.c.key)
+        )
         connection.execute(wanted.with_for_update()).all()
 
 
-def make_due(connection: Connection, keys: Iterable[str], now: float, *, news: bool = True) -> dict[str, int]:
+def make_due(
+    connection: Connection, keys: Iterable[str], now: float, *, news: bool = True
+) -> dict[str, int]:
     """Make subjects due at that time; a row that is due sooner keeps its place.
 
-    With news a generation more is counted, so that it ends a wait and outlives a pass that is under way.
+    With news a generation more is counted, so that it ends a wait and outlives a pass that is under
+    way.
     """
     generations = {}
     for key in sorted(set(keys)):
@@ -36,7 +47,8 @@ def make_due(connection: Connection, keys: Iterable[str], now: float, *, news: b
                 set_={
                     "generation": subjects.c.generation + int(news),
                     "due_at": case(
-                        (or_(subjects.c.due_at.is_(None), subjects.c.due_at > now), now), else_=subjects.c.due_at
+                        (or_(subjects.c.due_at.is_(None), subjects.c.due_at > now), now),
+                        else_=subjects.c.due_at,
                     ),
                 },
             )

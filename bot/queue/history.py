@@ -33,7 +33,12 @@ def counts(connection: Connection, now: float) -> Counts:
             func.min(subjects.c.due_at).filter(free).label("oldest"),
         )
     ).one()
-    return Counts(row.due, row.leased, row.failing, max(0.0, now - row.oldest) if row.oldest is not None else 0.0)
+    return Counts(
+        row.due,
+        row.leased,
+        row.failing,
+        max(0.0, now - row.oldest) if row.oldest is not None else 0.0,
+    )
 
 
 def delivery(row: Row[Any]) -> DeliveryRecord:
@@ -85,9 +90,15 @@ def latest_deliveries(limit: int) -> Select[Any]:
 
 
 def failing_deliveries(limit: int) -> Select[Any]:
-    """Of each subject that fails, the deliveries that wait for a good pass, or else the newest; newest first."""
+    """Of each subject that fails, the deliveries that wait for a good pass, or else the newest;
+    newest first.
+    """
     others = deliveries.alias()
-    newest = select(func.max(others.c.generation)).where(others.c.subject == deliveries.c.subject).scalar_subquery()
+    newest = (
+        select(func.max(others.c.generation))
+        .where(others.c.subject == deliveries.c.subject)
+        .scalar_subquery()
+    )
     return (
         _deliveries()
         .where(
@@ -105,15 +116,21 @@ def one_delivery(delivery_key: str) -> Select[Any]:
 
 
 def passes_for(found: DeliveryRecord, limit: int) -> Select[Any]:
-    """The passes since this delivery and before the first that had a later one to answer, newest first."""
+    """The passes since this delivery and before the first that had a later one to answer, newest
+    first.
+    """
     wanted = latest_passes(key(found.subject), limit).where(passes.c.generation >= found.generation)
     if found.waiting:
         return wanted
-    # Deliveries that came in a burst were answered by one pass, and what follows it belongs to all of them.
+    # Deliveries that came in a burst were answered by one pass, and what follows it belongs to all
+    # of them.
     later = select(func.min(deliveries.c.generation)).where(
-        deliveries.c.subject == key(found.subject), deliveries.c.generation > (found.answered_by or found.generation)
+        deliveries.c.subject == key(found.subject),
+        deliveries.c.generation > (found.answered_by or found.generation),
     )
-    return wanted.where(passes.c.generation < func.coalesce(later.scalar_subquery(), passes.c.generation + 1))
+    return wanted.where(
+        passes.c.generation < func.coalesce(later.scalar_subquery(), passes.c.generation + 1)
+    )
 
 
 def one_subject(subject_key: str) -> Select[Any]:
@@ -122,7 +139,9 @@ def one_subject(subject_key: str) -> Select[Any]:
 
 
 def unanswered() -> Select[Any]:
-    """The subjects that somebody spoke of since their last good pass, and those whose last pass failed."""
+    """The subjects that somebody spoke of since their last good pass, and those whose last pass
+    failed.
+    """
     waits = or_(subjects.c.generation > subjects.c.seen, subjects.c.last_error.is_not(None))
     return select(subjects.c.key).where(waits).order_by(subjects.c.key)
 
@@ -152,7 +171,11 @@ def prunable(before: float) -> list[tuple[Table, Column[Any], ColumnElement[bool
 
     A subject's memo only saves calls, so a row that is not due can go with it.
     """
-    idle = and_(subjects.c.due_at.is_(None), subjects.c.lease_token.is_(None), subjects.c.last_passed_at < before)
+    idle = and_(
+        subjects.c.due_at.is_(None),
+        subjects.c.lease_token.is_(None),
+        subjects.c.last_passed_at < before,
+    )
     return [
         (deliveries, deliveries.c.key, deliveries.c.received_at < before),
         (passes, passes.c.id, passes.c.ended_at < before),
@@ -163,11 +186,18 @@ def prunable(before: float) -> list[tuple[Table, Column[Any], ColumnElement[bool
 
 
 def _deliveries() -> Select[Any]:
-    return select(deliveries, subjects.c.seen).outerjoin(subjects, subjects.c.key == deliveries.c.subject)
+    return select(deliveries, subjects.c.seen).outerjoin(
+        subjects, subjects.c.key == deliveries.c.subject
+    )
 
 
-def prune_page(connection: Connection, table: Table, identity: Column[Any], old: ColumnElement[bool], page: int) -> int:
+def prune_page(
+    connection: Connection, table: Table, identity: Column[Any], old: ColumnElement[bool], page: int
+) -> int:
     """Delete one page of rows that may go; returns how many went."""
     some = select(identity).where(old).limit(page).with_for_update(skip_locked=True)
-    # The condition is asked again of each row: a webhook may have made it due since the page was chosen.
-    return connection.execute(delete(table).where(identity.in_(some.scalar_subquery()), old)).rowcount
+    # The condition is asked again of each row: a webhook may have made it due since the page was
+    # chosen.
+    return connection.execute(
+        delete(table).where(identity.in_(some.scalar_subquery()), old)
+    ).rowcount

@@ -44,22 +44,29 @@ _SETTLED = (
 
 
 def available(now: float, limit: int, ahead: float, *, news: bool | None = None) -> Select[Any]:
-    """The subjects that are due and in no pass, longest waiting first: with news, without, or all of them."""
+    """The subjects that are due and in no pass, longest waiting first: with news, without, or all
+    of them.
+    """
     wanted = select(subjects).where(
         subjects.c.due_at <= now + ahead,
         or_(subjects.c.lease_until.is_(None), subjects.c.lease_until <= now),
     )
     if news is not None:
         wanted = wanted.where(
-            subjects.c.generation > subjects.c.seen if news else subjects.c.generation <= subjects.c.seen
+            subjects.c.generation > subjects.c.seen
+            if news
+            else subjects.c.generation <= subjects.c.seen
         )
     return wanted.order_by(subjects.c.due_at).limit(limit)
 
 
-def take(connection: Connection, limit: int, ahead: float, until: float, worker: str, now: float) -> list[Lease]:
+def take(
+    connection: Connection, limit: int, ahead: float, until: float, worker: str, now: float
+) -> list[Lease]:
     """Lease up to `limit` subjects until that time.
 
-    Those with news come first: however many runs are being watched, a new event does not wait for them.
+    Those with news come first: however many runs are being watched, a new event does not wait for
+    them.
     """
     rows: list[Row[Any]] = []
     for news in (True, False):
@@ -103,15 +110,24 @@ def renew(connection: Connection, leases: Iterable[Lease], until: float) -> set[
 
 
 def give_back(connection: Connection, leases: Iterable[Lease]) -> None:
-    """End leases without an outcome: whoever comes next takes the subjects at once, and knows of the pass cut off."""
+    """End leases without an outcome: whoever comes next takes the subjects at once, and knows of
+    the pass cut off.
+    """
     for lease in sorted(leases, key=lambda lease: key(lease.subject)):
         connection.execute(_row(lease).values(lease_token=GIVEN_BACK, lease_until=None))
 
 
 def settle(
-    connection: Connection, lease: Lease, memo: str, look_again: float | None, wake: Iterable[str], now: float
+    connection: Connection,
+    lease: Lease,
+    memo: str,
+    look_again: float | None,
+    wake: Iterable[str],
+    now: float,
 ) -> bool:
-    """Write what a pass leaves behind. Returns False, and writes nothing, when the lease is another's by now."""
+    """Write what a pass leaves behind. Returns False, and writes nothing, when the lease is
+    another's by now.
+    """
     wake = list(wake)
     if wake:
         lock(connection, [key(lease.subject), *wake])
@@ -138,10 +154,19 @@ def settle(
     return True
 
 
-def fail(connection: Connection, lease: Lease, error: str, retry_after: float, memo: str | None, now: float) -> bool:
-    """Write that a pass failed; the subject waits 2, 4, 8, 16, 32, 32 … seconds, and never less than it was asked to.
+def fail(
+    connection: Connection,
+    lease: Lease,
+    error: str,
+    retry_after: float,
+    memo: str | None,
+    now: float,
+) -> bool:
+    """Write that a pass failed; the subject waits 2, 4, 8, 16, 32, 32 … seconds, and never less
+    than it was asked to.
 
-    As always, news ends the wait; so there is none when somebody spoke of the subject during the pass.
+    As always, news ends the wait; so there is none when somebody spoke of the subject during the
+    pass.
     """
     wait = max(min(LONGEST_BACKOFF, 2.0 ** min(lease.look.failures + 1, 16)), retry_after)
     failed = connection.execute(
@@ -158,7 +183,9 @@ def fail(connection: Connection, lease: Lease, error: str, retry_after: float, m
     return bool(failed.rowcount)
 
 
-def remember(connection: Connection, lease: Lease, performed: tuple[str, ...], error: str | None, now: float) -> None:
+def remember(
+    connection: Connection, lease: Lease, performed: tuple[str, ...], error: str | None, now: float
+) -> None:
     """Add a pass to the history."""
     connection.execute(
         passes.insert().values(
@@ -179,4 +206,6 @@ def storable(text: str) -> str:
 
 
 def _row(lease: Lease) -> Any:
-    return update(subjects).where(subjects.c.key == key(lease.subject), subjects.c.lease_token == lease.token)
+    return update(subjects).where(
+        subjects.c.key == key(lease.subject), subjects.c.lease_token == lease.token
+    )

@@ -32,7 +32,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much there is to do: subjects waiting for a worker, in a pass, failing; seconds the oldest has waited."""
+    """How much there is to do: subjects waiting for a worker, in a pass, failing; seconds the
+    oldest has waited.
+    """
 
     due: int
     leased: int
@@ -42,7 +44,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class SubjectRecord:
-    """A subject's row. `due_at` is None when only news makes it due; `seen` is the generation last looked at."""
+    """A subject's row. `due_at` is None when only news makes it due; `seen` is the generation last
+    looked at.
+    """
 
     subject: Subject
     due_at: float | None
@@ -92,8 +96,8 @@ class PassRecord:
 class RunRecord:
     """A project run. `state` is `starting`, `running`, or how it ended; `reason` why, if badly.
 
-    Of its log `log_read` bytes were read at the backend and `log_size` characters written here, of which the first
-    may be gone (`log_cut`). `log_whole`: there will be no more of it.
+    Of its log `log_read` bytes were read at the backend and `log_size` characters written here, of
+    which the first may be gone (`log_cut`). `log_whole`: there will be no more of it.
     """
 
     token: str

@@ -14,9 +14,11 @@ from bot.facts.pull_request import QueuePosition
 from bot.queue.due import insert
 from bot.queue.schema import places
 
-# A pull request with runs, or one that waits, is looked at every few seconds, and by a sweep every few minutes.
+# A pull request with runs, or one that waits, is looked at every few seconds, and by a sweep every
+# few minutes.
 SILENT = 600.0
-"""After so many seconds without a word a subject keeps its place in the line, but others go ahead."""
+"""After so many seconds without a word a subject keeps its place in the line, but others go ahead.
+"""
 
 FORGOTTEN = 3600.0
 """After so many seconds without a word its runs are no longer counted."""
@@ -41,11 +43,16 @@ class Reservation:
 def read(connection: Connection) -> list[Reservation]:
     """Everybody, in the order of the line."""
     rows = connection.execute(select(places).order_by(places.c.since, places.c.subject))
-    return [Reservation(row.subject, row.running, row.wanted, row.since, row.reported_at) for row in rows]
+    return [
+        Reservation(row.subject, row.running, row.wanted, row.since, row.reported_at)
+        for row in rows
+    ]
 
 
 def lock(connection: Connection) -> None:
-    """Let nobody else change the line until this transaction ends. On SQLite nobody else can write anyhow."""
+    """Let nobody else change the line until this transaction ends. On SQLite nobody else can write
+    anyhow.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
@@ -53,35 +60,45 @@ def lock(connection: Connection) -> None:
 def stand(
     line: Sequence[Reservation], subject: str, running: int, wanted: int, limit: int, now: float
 ) -> tuple[QueuePosition, Reservation | None, list[str]]:
-    """Where a subject stands when it reports this: its place, its row from now on, and whose rows are forgotten.
+    """Where a subject stands when it reports this: its place, its row from now on, and whose rows
+    are forgotten.
 
     What it may start counts as running from now on. Its row is None when it has and wants nothing.
     """
     forgotten = [one.subject for one in line if one.reported_at <= now - FORGOTTEN]
     others = [one for one in line if one.subject != subject and one.subject not in forgotten]
-    before = next((one for one in line if one.subject == subject and subject not in forgotten), None)
+    before = next(
+        (one for one in line if one.subject == subject and subject not in forgotten), None
+    )
     since = before.since if before is not None and before.since else now
     mine = Reservation(subject, running, wanted, since if wanted else 0.0, now)
     waiting = [one for one in others if one.wanted and one.reported_at > now - SILENT]
     ahead = [one for one in waiting if (one.since, one.subject) < (mine.since, subject)]
     left = limit - running - sum(one.running for one in others) - sum(one.wanted for one in ahead)
     free = max(0, min(wanted, left))
-    # It keeps its `since` until it says itself that it wants nothing: what it was given may fail to start.
+    # It keeps its `since` until it says itself that it wants nothing: what it was given may fail to
+    # start.
     mine = replace(mine, running=running + free, wanted=wanted - free)
     still = mine.wanted > 0
     place = QueuePosition(free, len(ahead) if still else 0, len(waiting) + still, limit)
     return place, mine if running or wanted else None, forgotten
 
 
-def changes(line: Sequence[Reservation], subject: str, mine: Reservation | None, now: float) -> bool:
-    """Whether a row has to be written: it is another one than before, or its report has grown old."""
+def changes(
+    line: Sequence[Reservation], subject: str, mine: Reservation | None, now: float
+) -> bool:
+    """Whether a row has to be written: it is another one than before, or its report has
+    grown old.
+    """
     before = next((one for one in line if one.subject == subject), None)
     if before is None or mine is None:
         return before is not mine
     return before.reported_at <= now - FRESH or replace(before, reported_at=now) != mine
 
 
-def write(connection: Connection, subject: str, mine: Reservation | None, forgotten: Sequence[str]) -> None:
+def write(
+    connection: Connection, subject: str, mine: Reservation | None, forgotten: Sequence[str]
+) -> None:
     """Write a subject's row, or remove it; and those that are forgotten."""
     gone = [*forgotten, *([subject] if mine is None else [])]
     if gone:

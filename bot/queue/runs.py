@@ -27,7 +27,12 @@ def one_run(token: str) -> Select[Any]:
 
 def runs_of(subject_key: str, limit: int) -> Select[Any]:
     """The newest runs of a subject first."""
-    return select(runs).where(runs.c.subject == subject_key).order_by(runs.c.started_at.desc()).limit(limit)
+    return (
+        select(runs)
+        .where(runs.c.subject == subject_key)
+        .order_by(runs.c.started_at.desc())
+        .limit(limit)
+    )
 
 
 def latest_runs(limit: int) -> Select[Any]:
@@ -75,14 +80,17 @@ def note(connection: Connection, token: str, told: dict[str, Any], now: float) -
     statement = insert(connection, runs).values(
         token=token, noted_at=now, log_read=0, log_size=0, log_cut=False, log_whole=False, **told
     )
-    statement = statement.on_conflict_do_update(index_elements=[runs.c.token], set_={**told, "noted_at": now})
+    statement = statement.on_conflict_do_update(
+        index_elements=[runs.c.token], set_={**told, "noted_at": now}
+    )
     return connection.execute(statement.returning(runs)).one()
 
 
 def add(connection: Connection, token: str, start: int, end: int, content: str, now: float) -> bool:
     """Add what a log holds from byte `start` to byte `end` at its backend.
 
-    Returns False, and writes nothing, when somebody else has read on from there, or brought the whole.
+    Returns False, and writes nothing, when somebody else has read on from there, or brought the
+    whole.
     """
     ours = runs.c.token == token, runs.c.log_read == start, ~runs.c.log_whole
     size = connection.execute(
@@ -103,7 +111,12 @@ def add(connection: Connection, token: str, start: int, end: int, content: str, 
 def put(connection: Connection, token: str, content: str, now: float, *, cut: bool) -> None:
     """Let a log be this and nothing else, from now on; `cut`: its beginning is missing."""
     left = max(0, len(content) - LARGEST_LOG)
-    values = {"log_size": len(content), "log_cut": cut or left > 0, "log_whole": True, "noted_at": now}
+    values = {
+        "log_size": len(content),
+        "log_cut": cut or left > 0,
+        "log_whole": True,
+        "noted_at": now,
+    }
     if connection.execute(update(runs).where(runs.c.token == token).values(**values)).rowcount:
         connection.execute(delete(logs).where(logs.c.token == token))
         _write(connection, token, left, content[left:], now)
@@ -111,12 +124,16 @@ def put(connection: Connection, token: str, content: str, now: float, *, cut: bo
 
 def finish(connection: Connection, token: str, now: float) -> None:
     """Let a log be what was read of it while it was written: there will be no more."""
-    connection.execute(update(runs).where(runs.c.token == token).values(log_whole=True, noted_at=now))
+    connection.execute(
+        update(runs).where(runs.c.token == token).values(log_whole=True, noted_at=now)
+    )
 
 
 def end_of(connection: Connection, token: str, longest: int) -> tuple[str, int]:
     """The last characters of a log, and how many characters of it are kept."""
-    kept = connection.execute(select(func.min(logs.c.position)).where(logs.c.token == token)).scalar()
+    kept = connection.execute(
+        select(func.min(logs.c.position)).where(logs.c.token == token)
+    ).scalar()
     if kept is None:
         return "", 0
     found: list[str] = []
@@ -147,7 +164,12 @@ def pieces(token: str, after: int, limit: int) -> Select[Any]:
 
 def _write(connection: Connection, token: str, position: int, content: str, now: float) -> None:
     rows = [
-        {"token": token, "position": position + at, "text": content[at : at + PIECE], "written_at": now}
+        {
+            "token": token,
+            "position": position + at,
+            "text": content[at : at + PIECE],
+            "written_at": now,
+        }
         for at in range(0, len(content), PIECE)
     ]
     if rows:

@@ -69,7 +69,8 @@ runs = Table(
     Column("started_at", Double),
     Column("ended_at", Double),
     Column("noted_at", Double, nullable=False),
-    # How many bytes of the log were read at the backend, and how many characters of it were stored, ever.
+    # How many bytes of the log were read at the backend, and how many characters of it were stored,
+    # ever.
     Column("log_read", BigInteger, nullable=False),
     Column("log_size", BigInteger, nullable=False),
     Column("log_cut", Boolean, nullable=False),

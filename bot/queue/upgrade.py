@@ -9,7 +9,9 @@ from bot.queue.database import Database, QueueError
 
 _STEPS = Path(__file__).parent.parent / "migrations"
 _ALONE = Lock()
-"""Alembic keeps the database it works on in module globals: two upgrades in one process would mix them up."""
+"""Alembic keeps the database it works on in module globals: two upgrades in one process would mix
+them up.
+"""
 _LOCK = 0x51C7A1  # any number that nobody else on the server uses for the same purpose
 
 
@@ -31,8 +33,12 @@ def migrate(url: str) -> None:
 def _newest(database: Database) -> bool:
     try:
         with database.reading() as connection:
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-    except QueueError:  # it has no tables yet; or it cannot be reached, which is said when they are made
+            found = (
+                connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+            )
+    except (
+        QueueError
+    ):  # it has no tables yet; or it cannot be reached, which is said when they are made
         return False
     return found == [max(file.name.split("_")[0] for file in _STEPS.glob("versions/[0-9]*.py"))]
 
@@ -55,5 +61,6 @@ def _upgrade(database: Database) -> None:
             command.upgrade(config, "head")
     except CommandError as error:
         raise QueueError(
-            f"The work queue's database cannot be upgraded ({error}); it was probably written by a newer Signalman."
+            f"The work queue's database cannot be upgraded ({error}); it was probably written by a "
+            "newer Signalman."
         ) from error

@@ -36,7 +36,9 @@ class Queue:
     # ── the door
 
     def mark(self, delivery: Delivery) -> bool:
-        """Record a webhook and make its subject due, durably. Returns False when it was here before."""
+        """Record a webhook and make its subject due, durably. Returns False when it was here
+        before.
+        """
         now, subject = self._clock(), key(delivery.subject)
         with self._database.writing() as connection:
             statement = insert(connection, deliveries).values(
@@ -47,23 +49,37 @@ class Queue:
                 generation=0,
                 received_at=now,
             )
-            new = statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(deliveries.c.key)
+            new = statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(
+                deliveries.c.key
+            )
             if connection.execute(new).first() is None:
                 return False
             generation = make_due(connection, [subject], now)[subject]
-            connection.execute(update(deliveries).where(deliveries.c.key == delivery.key).values(generation=generation))
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.key == delivery.key)
+                .values(generation=generation)
+            )
             return True
 
     def wake(self, subjects: Iterable[Subject], *, news: bool = True) -> None:
         """Make subjects due now without a webhook, as news or because only the clock asks."""
         keys = sorted({key(subject) for subject in subjects})
-        for start in range(0, len(keys), 100):  # in pages, so that a long list does not hold up webhooks
+        for start in range(
+            0, len(keys), 100
+        ):  # in pages, so that a long list does not hold up webhooks
             with self._database.writing(lasting=False) as connection:
                 make_due(connection, keys[start : start + 100], self._clock(), news=news)
 
     def writable(self) -> bool:
         """Tell whether a webhook could be stored just now; it leaves nothing."""
-        probe = {"key": f"probe-{uuid4().hex}", "sender": "", "event": "", "subject": "", "received_at": 0.0}
+        probe = {
+            "key": f"probe-{uuid4().hex}",
+            "sender": "",
+            "event": "",
+            "subject": "",
+            "received_at": 0.0,
+        }
         try:
             # What is rolled back is never written, and would not notice a full disk.
             with self._database.writing(lasting=False) as connection:
@@ -76,7 +92,8 @@ class Queue:
     # ── the worker
 
     def take(self, n: int, *, lease: float, worker: str, ahead: float = 0.0) -> list[Lease]:
-        """Lease up to `n` due subjects for `lease` seconds; each is in one pass at a time, on whichever machine.
+        """Lease up to `n` due subjects for `lease` seconds; each is in one pass at a time, on
+        whichever machine.
 
         `ahead` also takes those that become due within so many seconds.
         """
@@ -87,7 +104,8 @@ class Queue:
         with self._database.reading() as connection:
             if connection.execute(leases.available(now, 1, ahead)).first() is None:
                 return []
-        # A PostgreSQL that breaks down must not forget who works; with SQLite's machine its workers end as well.
+        # A PostgreSQL that breaks down must not forget who works; with SQLite's machine its workers
+        # end as well.
         with self._database.writing(lasting=self._database.kind != "sqlite") as connection:
             return leases.take(connection, n, ahead, now + lease, worker, now)
 
@@ -106,7 +124,12 @@ class Queue:
         memo, now = json.dumps(dict(outcome.memo)), self._clock()
         with self._database.writing(lasting=False) as connection:
             ours = leases.settle(
-                connection, lease, memo, outcome.look_again, [key(subject) for subject in outcome.wake], now
+                connection,
+                lease,
+                memo,
+                outcome.look_again,
+                [key(subject) for subject in outcome.wake],
+                now,
             )
             if ours and outcome.performed:
                 leases.remember(connection, lease, outcome.performed, None, now)
@@ -121,10 +144,11 @@ class Queue:
         memo: Memo | None = None,
         performed: tuple[str, ...] = (),
     ) -> bool:
-        """Write why a pass failed and try again later: after 2, 4, 8 … 32 s, and not before `retry_after`.
+        """Write why a pass failed and try again later: after 2, 4, 8 … 32 s, and not before
+        `retry_after`.
 
-        The memo stays unless there is another, and what was news stays news. Returns False when the lease is not
-        ours any more.
+        The memo stays unless there is another, and what was news stays news. Returns False when the
+        lease is not ours any more.
         """
         now, error = self._clock(), leases.storable(error)
         kept = None if memo is None else json.dumps(dict(memo))
@@ -141,12 +165,15 @@ class Queue:
 
     # ── what passes share
 
-    def reserve_runs(self, subject: Subject, running: int, wanted: int, limit: int) -> QueuePosition:
-        """Note that a subject has so many runs under way and wants more, and tell how many it may start now.
+    def reserve_runs(
+        self, subject: Subject, running: int, wanted: int, limit: int
+    ) -> QueuePosition:
+        """Note that a subject has so many runs under way and wants more, and tell how many it may
+        start now.
 
-        Those count as running until it reports again. Over all subjects no more than `limit` are given away, and
-        who asked first comes first; one that has and wants nothing leaves the line. A report that changes nothing
-        is not written, unless the last one has grown old.
+        Those count as running until it reports again. Over all subjects no more than `limit` are
+        given away, and who asked first comes first; one that has and wants nothing leaves the line.
+        A report that changes nothing is not written, unless the last one has grown old.
         """
         now, name = self._clock(), key(subject)
         with self._database.reading() as connection:
@@ -163,7 +190,9 @@ class Queue:
         return place
 
     def note_run(self, subject: Subject, run: ProjectRun) -> RunRecord:
-        """Write down a project run for the pages, and return what is known of it; writes only what is new."""
+        """Write down a project run for the pages, and return what is known of it; writes only what
+        is new.
+        """
         told = runs.noted(key(subject), run)
         with self._database.reading() as connection:
             row = connection.execute(runs.one_run(run.token)).first()
@@ -173,15 +202,18 @@ class Queue:
         return runs.record(row)
 
     def add_log(self, token: str, start: int, end: int, content: str) -> bool:
-        """Add to the log of a run that was noted what it holds from byte `start` to byte `end` at its backend.
+        """Add to the log of a run that was noted what it holds from byte `start` to byte `end` at
+        its backend.
 
-        `content` is masked already. Returns False when somebody else read on from there; then nothing was written.
+        `content` is masked already. Returns False when somebody else read on from there; then
+        nothing was written.
         """
         with self._database.writing(lasting=False) as connection:
             return runs.add(connection, token, start, end, content, self._clock())
 
     def put_log(self, token: str, content: str | None, *, cut: bool = False) -> None:
-        """Let the log of a run be this and final; None: what was added while it ran. `cut`: its beginning is missing.
+        """Let the log of a run be this and final; None: what was added while it ran. `cut`: its
+        beginning is missing.
 
         `content` is masked already. Its end is kept, as much as `runs.LARGEST_LOG`.
         """
@@ -201,7 +233,9 @@ class Queue:
     def subjects(self, limit: int = 50) -> list[SubjectRecord]:
         """Subjects: failing ones first, then by when they are due."""
         with self._database.reading() as connection:
-            return [history.subject(row) for row in connection.execute(history.latest_subjects(limit))]
+            return [
+                history.subject(row) for row in connection.execute(history.latest_subjects(limit))
+            ]
 
     def subject(self, subject: Subject) -> SubjectRecord | None:
         """One subject, or None when nobody spoke of it or it was forgotten."""
@@ -216,14 +250,17 @@ class Queue:
             return {} if row is None else dict(json.loads(row.memo))
 
     def unanswered(self) -> list[Subject]:
-        """The subjects that somebody spoke of since their last good pass, and those whose last pass failed."""
+        """The subjects that somebody spoke of since their last good pass, and those whose last pass
+        failed.
+        """
         with self._database.reading() as connection:
             return [parse(found) for found in connection.execute(history.unanswered()).scalars()]
 
     def deliveries(self, limit: int = 50, *, failing: bool = False) -> list[DeliveryRecord]:
         """The newest webhooks that were accepted.
 
-        With `failing`, only of subjects whose last pass failed: those that wait for a good one, or else the newest.
+        With `failing`, only of subjects whose last pass failed: those that wait for a good one, or
+        else the newest.
         """
         wanted = history.failing_deliveries(limit) if failing else history.latest_deliveries(limit)
         with self._database.reading() as connection:
@@ -236,9 +273,14 @@ class Queue:
             return None if row is None else history.delivery(row)
 
     def passes_for(self, delivery: DeliveryRecord, limit: int = 50) -> list[PassRecord]:
-        """The newest passes between this webhook and the next that performed something or failed."""
+        """The newest passes between this webhook and the next that performed something or
+        failed.
+        """
         with self._database.reading() as connection:
-            return [history.pass_(row) for row in connection.execute(history.passes_for(delivery, limit))]
+            return [
+                history.pass_(row)
+                for row in connection.execute(history.passes_for(delivery, limit))
+            ]
 
     def passes(self, subject_key: str | None = None, limit: int = 50) -> list[PassRecord]:
         """The newest passes that performed something or failed, over one subject or over all."""
@@ -264,7 +306,9 @@ class Queue:
             return runs.end_of(connection, token, longest)
 
     def log(self, token: str) -> Iterator[str]:
-        """All that is kept of a run's log, piece by piece, without holding it or a transaction in between."""
+        """All that is kept of a run's log, piece by piece, without holding it or a transaction in
+        between.
+        """
         after = 0
         while True:
             with self._database.reading() as connection:
@@ -278,8 +322,9 @@ class Queue:
     def prune(self, older_than: float, page: int = 500) -> int:
         """Forget what is older than so many seconds, page by page; returns how many rows went.
 
-        A single delete of a long history would hold up webhooks (reference: 100,000 rows in one transaction);
-        so would page after page without a rest, therefore it rests for as long as the last one took.
+        A single delete of a long history would hold up webhooks (reference: 100,000 rows in one
+        transaction); so would page after page without a rest, therefore it rests for as long as the
+        last one took.
         """
         before, gone = self._clock() - older_than, 0
         for table, identity, old in history.prunable(before):

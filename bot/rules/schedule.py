@@ -1,9 +1,11 @@
 """When a job's schedule fires next, and the schedule in words. Knows no clock.
 
-Databricks keeps schedules as Quartz expressions, `seconds minutes hours day month weekday [year]`, with Sunday as 1
-(http://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html). croniter reads another
-dialect, so that each field is read here and handed over as plain numbers. An expression that is not understood is
-shown as it stands: it may come from a pull request, and never stops anything.
+Databricks keeps schedules as Quartz expressions, `seconds minutes hours day month weekday [year]`,
+with Sunday as 1
+(http://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html). croniter
+reads another dialect, so that each field is read here and handed over as plain numbers. An
+expression that is not understood is shown as it stands: it may come from a pull request, and never
+stops anything.
 """
 
 import calendar
@@ -24,7 +26,9 @@ _MONTHS = {
         ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"), 1
     )
 }
-_DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
+_DAYS = {
+    name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)
+}
 _NONE: dict[str, int] = {}
 _LONGEST = 200
 _TIMES_SEARCHED = 4000
@@ -34,7 +38,9 @@ def words(schedule: Schedule) -> str:
     """The schedule as people say it; the expression itself when it is not understood."""
     try:
         _read(schedule.cron)
-        options = Options(day_of_week_start_index_zero=False, use_24hour_time_format=True, locale_code="en_US")
+        options = Options(
+            day_of_week_start_index_zero=False, use_24hour_time_format=True, locale_code="en_US"
+        )
         told = ExpressionDescriptor(schedule.cron, options).get_full_description()
     except (ValueError, FormatError):
         return f"{schedule.cron} {schedule.timezone}".strip()
@@ -58,8 +64,8 @@ def mistake(schedule: Schedule) -> str:
 def next_run(schedule: Schedule, after: datetime) -> datetime | None:
     """The first moment after `after` at which the schedule fires, in its time zone.
 
-    None when it is paused, never fires again, or is not understood. As Quartz does it, a time of day that the clock
-    leaves out is left out, and one that it shows twice fires the second time.
+    None when it is paused, never fires again, or is not understood. As Quartz does it, a time of
+    day that the clock leaves out is left out, and one that it shows twice fires the second time.
     """
     if schedule.paused:
         return None
@@ -73,10 +79,15 @@ def next_run(schedule: Schedule, after: datetime) -> datetime | None:
         for _ in range(_TIMES_SEARCHED):
             shown = _next(expression, shown)
             if not fits(shown.date()):
-                shown = datetime.combine(shown.date() + timedelta(days=1), time()) - timedelta(seconds=1)
+                shown = datetime.combine(shown.date() + timedelta(days=1), time()) - timedelta(
+                    seconds=1
+                )
                 continue
             moment = shown.replace(tzinfo=zone, fold=1)
-            if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == shown and moment > after:
+            if (
+                moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == shown
+                and moment > after
+            ):
                 return moment
     except (ValueError, KeyError, OSError, OverflowError, CroniterBadDateError):
         return None
@@ -86,7 +97,10 @@ def next_run(schedule: Schedule, after: datetime) -> datetime | None:
 def next_runs(schedule: Schedule, after: datetime, most: int) -> tuple[datetime, ...]:
     """The first so many moments after `after`; fewer where there are no more."""
     found: list[datetime] = []
-    while len(found) < most and (moment := next_run(schedule, found[-1] if found else after)) is not None:
+    while (
+        len(found) < most
+        and (moment := next_run(schedule, found[-1] if found else after)) is not None
+    ):
         found.append(moment)
     return tuple(found)
 
@@ -97,16 +111,24 @@ def _next(expression: str, after: datetime) -> datetime:
 
 
 def _read(cron: str) -> tuple[str, Callable[[date], bool]]:
-    """The expression for croniter, and what else the day of the month must be. Raises ValueError."""
+    """The expression for croniter, and what else the day of the month must be. Raises
+    ValueError.
+    """
     fields = cron.upper().split()
     if len(cron) > _LONGEST or len(fields) not in (6, 7):
         raise ValueError(f"{cron} has not six or seven fields")
     seconds, minutes, hours, day, months, weekday, *year = fields
     if day not in "*?" and weekday not in "*?":
-        raise ValueError(f"{cron} names both a day of the month and a weekday, which Quartz does not take")
+        raise ValueError(
+            f"{cron} names both a day of the month and a weekday, which Quartz does not take"
+        )
     days, fits = _day(day)
     read = [_field(seconds, 0, 59), _field(minutes, 0, 59), _field(hours, 0, 23), days]
-    read += [_field(months, 1, 12, _MONTHS), _weekday(weekday), *(_field(one, 1970, 2099) for one in year)]
+    read += [
+        _field(months, 1, 12, _MONTHS),
+        _weekday(weekday),
+        *(_field(one, 1970, 2099) for one in year),
+    ]
     return " ".join(read), fits
 
 

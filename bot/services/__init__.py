@@ -1,1 +1,3 @@
-"""The neighbours, one file each: verbs in our words, typed in, typed out. No retries: the queue looks again."""
+"""The neighbours, one file each: verbs in our words, typed in, typed out. No retries: the queue
+looks again.
+"""

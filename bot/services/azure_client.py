@@ -1,4 +1,5 @@
-"""How Azure DevOps is spoken to: REST 7.1, with a token, a time limit, and patience when it asks for it.
+"""How Azure DevOps is spoken to: REST 7.1, with a token, a time limit, and patience when it asks
+for it.
 
 Only the configured organisation is ever called, and no redirect is followed.
 """
@@ -15,7 +16,8 @@ from bot.config.environment import Secrets
 from bot.errors import NotFound, ServiceError
 
 # Throttled calls are held back for up to 30 seconds before they are answered with 200
-# (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits), so the limit is above that.
+# (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits), so the limit is above
+# that.
 _TIMEOUT = (5.0, 40.0)
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -23,7 +25,9 @@ Query = Mapping[str, str | int]
 
 
 class Client:
-    """One organisation, called with the first of some tokens that it accepts. May be shared by threads."""
+    """One organisation, called with the first of some tokens that it accepts. May be shared by
+    threads.
+    """
 
     def __init__(self, organization_url: str, tokens: Secrets) -> None:
         self._organization_url = organization_url
@@ -34,8 +38,13 @@ class Client:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update(
-            # Asks for a 401 instead of the HTML sign-in page, as Microsoft's own Python client does.
-            {"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress", "User-Agent": "signalman"}
+            # Asks for a 401 instead of the HTML sign-in page, as Microsoft's own Python client
+            # does.
+            {
+                "Accept": "application/json",
+                "X-TFS-FedAuthRedirect": "Suppress",
+                "User-Agent": "signalman",
+            }
         )
 
     def me(self) -> str:
@@ -47,30 +56,53 @@ class Client:
         return self._me
 
     def call(
-        self, method: Method, path: str, query: Query | None = None, body: object = None, version: str = "7.1"
+        self,
+        method: Method,
+        path: str,
+        query: Query | None = None,
+        body: object = None,
+        version: str = "7.1",
     ) -> dict[str, Any]:
-        """The JSON object that a path below the organisation answers. Raises NotFound and ServiceError."""
+        """The JSON object that a path below the organisation answers. Raises NotFound and
+        ServiceError.
+        """
         answer = self.send(method, path, query, body, version).json()
         if not isinstance(answer, dict):
-            raise ServiceError("Azure DevOps", f"Azure DevOps answered {method} {path} with something else than asked.")
+            raise ServiceError(
+                "Azure DevOps",
+                f"Azure DevOps answered {method} {path} with something else than asked.",
+            )
         return answer
 
     def send(
-        self, method: Method, path: str, query: Query | None = None, body: object = None, version: str = "7.1"
+        self,
+        method: Method,
+        path: str,
+        query: Query | None = None,
+        body: object = None,
+        version: str = "7.1",
     ) -> requests.Response:
-        """The whole answer, for who needs its headers. Bytes are sent as they are. Raises what `call` raises."""
+        """The whole answer, for who needs its headers. Bytes are sent as they are. Raises what
+        `call` raises.
+        """
         # %20, not +: Azure DevOps does not read the latter as a space.
-        parameters = "".join(f"&{quote(k, safe='$.')}={quote(str(v), safe='')}" for k, v in (query or {}).items())
+        parameters = "".join(
+            f"&{quote(k, safe='$.')}={quote(str(v), safe='')}" for k, v in (query or {}).items()
+        )
         rest = self._rest_until - time.monotonic()
         if rest > 0:
-            raise ServiceError("Azure DevOps", f"Azure DevOps asked for a pause of {rest:.0f} s.", retry_after=rest)
+            raise ServiceError(
+                "Azure DevOps", f"Azure DevOps asked for a pause of {rest:.0f} s.", retry_after=rest
+            )
         for _ in self._tokens:
-            response = self._once(method, f"{self._organization_url}/{path}?api-version={version}{parameters}", body)
+            response = self._once(
+                method, f"{self._organization_url}/{path}?api-version={version}{parameters}", body
+            )
             if not _signed_out(response):
                 break
             self._token = (self._token + 1) % len(self._tokens)
-        # Asked for also where the call was carried out: the next one would be held back, and then refused
-        # (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits).
+        # Asked for also where the call was carried out: the next one would be held back, and then
+        # refused (https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits).
         self._rest_until = max(self._rest_until, time.monotonic() + (_retry_after(response) or 0.0))
         _raise(response, method, path.rpartition("_apis/git/repositories/")[2])
         return response
@@ -85,13 +117,16 @@ class Client:
                 url,
                 data=content,
                 headers={} if body is None else {"Content-Type": kind},
-                auth=requests.auth.HTTPBasicAuth(b"", self._tokens[self._token].get_secret_value().encode()),
+                auth=requests.auth.HTTPBasicAuth(
+                    b"", self._tokens[self._token].get_secret_value().encode()
+                ),
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
             raise ServiceError(
-                "Azure DevOps", f"Azure DevOps could not be reached: {type(error).__name__}. I will try again."
+                "Azure DevOps",
+                f"Azure DevOps could not be reached: {type(error).__name__}. I will try again.",
             ) from error
 
 
@@ -105,7 +140,8 @@ def _raise(response: requests.Response, method: str, path: str) -> None:
     if _signed_out(response):
         raise ServiceError(
             "Azure DevOps",
-            f"Azure DevOps does not accept the bot's token ({status}, its sign-in page). It has expired, was revoked "
+            f"Azure DevOps does not accept the bot's token ({status}, its sign-in page). It has "
+            "expired, was revoked "
             "or belongs to another organisation: make a new one and set AZURE_DEVOPS_TOKEN.",
             status=status,
         )

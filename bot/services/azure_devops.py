@@ -50,7 +50,11 @@ class AzureDevOps:
         iterations = self._call("GET", f"pullRequests/{number}/iterations")["value"]
         iterations.sort(key=lambda one: int(one["id"]))
         newest = iterations[-1] if iterations else None
-        commit = newest["sourceRefCommit"]["commitId"] if newest else body["lastMergeSourceCommit"]["commitId"]
+        commit = (
+            newest["sourceRefCommit"]["commitId"]
+            if newest
+            else body["lastMergeSourceCommit"]["commitId"]
+        )
         author = body.get("createdBy") or {}
         return PullRequestHead(
             number=number,
@@ -71,7 +75,9 @@ class AzureDevOps:
         )
 
     def changed(self, number: int, iteration: int) -> tuple[str, ...]:
-        """Every path that a pull request changes against its merge base, both names of a renamed file; all pages."""
+        """Every path that a pull request changes against its merge base, both names of a renamed
+        file; all pages.
+        """
         found: dict[str, None] = {}
         skip = 0
         while True:
@@ -98,17 +104,31 @@ class AzureDevOps:
             context = status.get("context") or {}
             if context.get("genre") != GENRE or not status.get("iterationId"):
                 continue
-            place, known = (str(context["name"]), int(status["iterationId"])), int(status.get("id") or 0)
+            place, known = (
+                (str(context["name"]), int(status["iterationId"])),
+                int(status.get("id") or 0),
+            )
             if place not in found or found[place][0] < known:
-                told, posted = str(status.get("description") or ""), _moment(status.get("creationDate"))
+                told, posted = (
+                    str(status.get("description") or ""),
+                    _moment(status.get("creationDate")),
+                )
                 by = str((status.get("createdBy") or {}).get("id") or "")
                 found[place] = known, Check(*place, str(status["state"]), told, posted, by)
         return [check for _, check in found.values()]
 
     def set_status(
-        self, number: int, iteration: int, state: State, description: str, target_url: str, name: str = NAME
+        self,
+        number: int,
+        iteration: int,
+        state: State,
+        description: str,
+        target_url: str,
+        name: str = NAME,
     ) -> None:
-        """Post a status on an iteration. Posting it again replaces it: only the newest of a context counts."""
+        """Post a status on an iteration. Posting it again replaces it: only the newest of a context
+        counts.
+        """
         body: dict[str, Any] = {
             "state": state,
             "description": description,
@@ -120,7 +140,9 @@ class AzureDevOps:
         self._call("POST", f"pullRequests/{number}/statuses", body=body)
 
     def thread(self, number: int) -> Report | None:
-        """The bot's report thread, found by its property; None when there is none or somebody deleted it."""
+        """The bot's report thread, found by its property; None when there is none or somebody
+        deleted it.
+        """
         threads = self._call("GET", f"pullRequests/{number}/threads")["value"]
         return next((_report(thread) for thread in threads if _is_report(thread)), None)
 
@@ -145,11 +167,15 @@ class AzureDevOps:
                 else:
                     doubles.append(_double(thread, me))
             if any(_concerns_a_command(one, me) for one in inside):
-                comments += [_comment(int(thread["id"]), place, one) for place, one in enumerate(inside)]
+                comments += [
+                    _comment(int(thread["id"]), place, one) for place, one in enumerate(inside)
+                ]
         return Discussion(me, report, tuple(doubles), tuple(comments))
 
     def comment(self, number: int, body: str) -> int:
-        """Open a thread that says this, and give its id. Not to be repeated: each time it is a new one."""
+        """Open a thread that says this, and give its id. Not to be repeated: each time it is a new
+        one.
+        """
         first = {"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}
         thread = {"comments": [first], "status": "active"}
         return int(self._call("POST", f"pullRequests/{number}/threads", body=thread)["id"])
@@ -159,20 +185,28 @@ class AzureDevOps:
         self._call(
             "POST",
             f"pullRequests/{number}/threads/{thread}/comments",
-            body={"content": body[:LONGEST_COMMENT], "parentCommentId": comment, "commentType": "text"},
+            body={
+                "content": body[:LONGEST_COMMENT],
+                "parentCommentId": comment,
+                "commentType": "text",
+            },
         )
 
     def like(self, number: int, thread: int, comment: int) -> None:
         """Like a comment; twice is once. Raises NotFound when it is gone."""
-        self._client.send("POST", f"{self._below}/pullRequests/{number}/threads/{thread}/comments/{comment}/likes")
+        self._client.send(
+            "POST", f"{self._below}/pullRequests/{number}/threads/{thread}/comments/{comment}/likes"
+        )
 
     def members(self, team: str) -> frozenset[str]:
-        """The identity ids of a team of the served project, by its name; all pages. Raises NotFound.
+        """The identity ids of a team of the served project, by its name; all pages. Raises
+        NotFound.
 
         A group that is a member stays a group: who is in it is not told
         (https://learn.microsoft.com/rest/api/azure/devops/core/teams/get-team-members-with-extended-properties).
         """
-        path = f"_apis/projects/{quote(self._served.project, safe='')}/teams/{quote(team, safe='')}/members"
+        project, named = quote(self._served.project, safe=""), quote(team, safe="")
+        path = f"_apis/projects/{project}/teams/{named}/members"
         found: set[str] = set()
         skip = 0
         while True:
@@ -183,13 +217,20 @@ class AzureDevOps:
                 return frozenset(found)
 
     def open_thread(self, number: int, body: str, status: ThreadStatus) -> int:
-        """Write the report for the first time; its thread carries the property it is found by. Gives its id."""
+        """Write the report for the first time; its thread carries the property it is found by.
+        Gives its id.
+        """
         thread = {
             "status": status,
-            "comments": [{"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}],
+            "comments": [
+                {"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}
+            ],
             "properties": {
                 THREAD_PROPERTY: {"$type": "System.String", "$value": REPORT},
-                "Microsoft.TeamFoundation.Discussion.SupportsMarkdown": {"$type": "System.Int32", "$value": 1},
+                "Microsoft.TeamFoundation.Discussion.SupportsMarkdown": {
+                    "$type": "System.Int32",
+                    "$value": 1,
+                },
             },
         }
         return int(self._call("POST", f"pullRequests/{number}/threads", body=thread)["id"])
@@ -197,7 +238,9 @@ class AzureDevOps:
     def edit_report(self, number: int, thread: int, body: str) -> None:
         """Replace what the report says. Raises NotFound when the thread is gone."""
         self._call(
-            "PATCH", f"pullRequests/{number}/threads/{thread}/comments/1", body={"content": body[:LONGEST_COMMENT]}
+            "PATCH",
+            f"pullRequests/{number}/threads/{thread}/comments/1",
+            body={"content": body[:LONGEST_COMMENT]},
         )
 
     def set_thread_status(self, number: int, thread: int, status: ThreadStatus) -> None:
@@ -214,13 +257,16 @@ class AzureDevOps:
 
     def delete_comment(self, number: int, thread: int, comment: int) -> None:
         """Take back a comment of the bot's own. Raises NotFound when its thread is gone."""
-        self._client.send("DELETE", f"{self._below}/pullRequests/{number}/threads/{thread}/comments/{comment}")
+        self._client.send(
+            "DELETE", f"{self._below}/pullRequests/{number}/threads/{thread}/comments/{comment}"
+        )
 
     def attach(self, number: int, name: str, content: bytes) -> str:
         """Attach a file to a pull request, and give the address that an image in a comment names.
 
-        One call. A name that is taken already (what the service answers then is not documented) is that of the
-        file that was attached before the pass was cut off: its address is found in a second.
+        One call. A name that is taken already (what the service answers then is not documented) is
+        that of the file that was attached before the pass was cut off: its address is found in a
+        second.
         """
         path = f"pullRequests/{number}/attachments"
         try:
@@ -234,9 +280,13 @@ class AzureDevOps:
             raise
 
     def answers(self, number: int, thread: int, comment: int) -> list[str]:
-        """What was said in answer to a comment of a thread. Raises NotFound when the thread is gone."""
+        """What was said in answer to a comment of a thread. Raises NotFound when the thread is
+        gone.
+        """
         found = self._call("GET", f"pullRequests/{number}/threads/{thread}/comments")["value"]
-        return [str(one.get("content") or "") for one in found if one.get("parentCommentId") == comment]
+        return [
+            str(one.get("content") or "") for one in found if one.get("parentCommentId") == comment
+        ]
 
     def active(self, target: str, source: str = "") -> list[int]:
         """The numbers of all open pull requests to a branch, from any or from one; all pages."""
@@ -259,7 +309,9 @@ class AzureDevOps:
                 return found
 
     def merged_as(self, commits: Sequence[str]) -> dict[str, int]:
-        """The pull requests whose completion made some commits, by commit; one call. A direct push has none."""
+        """The pull requests whose completion made some commits, by commit; one call. A direct push
+        has none.
+        """
         body = {"queries": [{"type": "lastMergeCommit", "items": list(commits)}]}
         found: dict[str, int] = {}
         for result in self._call("POST", "pullrequestquery", body=body).get("results") or ():
@@ -291,7 +343,9 @@ class AzureDevOps:
                 return
             query["continuationToken"] = following
 
-    def _call(self, method: Method, path: str, query: Query | None = None, body: object = None) -> dict[str, Any]:
+    def _call(
+        self, method: Method, path: str, query: Query | None = None, body: object = None
+    ) -> dict[str, Any]:
         return self._client.call(method, f"{self._below}/{path}", query, body)
 
 
@@ -305,16 +359,25 @@ def _is_report(thread: Mapping[str, Any]) -> bool:
     mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
     value = mark.get("$value") if isinstance(mark, dict) else mark
     comments = thread.get("comments") or []
-    return value == REPORT and not thread.get("isDeleted") and bool(comments) and not comments[0].get("isDeleted")
+    return (
+        value == REPORT
+        and not thread.get("isDeleted")
+        and bool(comments)
+        and not comments[0].get("isDeleted")
+    )
 
 
 def _report(thread: Mapping[str, Any]) -> Report:
-    return Report(int(thread["id"]), tuple(str(one.get("content") or "") for one in thread["comments"]))
+    return Report(
+        int(thread["id"]), tuple(str(one.get("content") or "") for one in thread["comments"])
+    )
 
 
 def _double(thread: Mapping[str, Any], me: str) -> Double:
     ours = [one for one in thread["comments"] if _author(one) == me and not one.get("isDeleted")]
-    return Double(int(thread["id"]), {int(one["id"]): str(one.get("content") or "") for one in ours})
+    return Double(
+        int(thread["id"]), {int(one["id"]): str(one.get("content") or "") for one in ours}
+    )
 
 
 def _author(comment: Mapping[str, Any]) -> str:
@@ -325,7 +388,11 @@ def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
     if comment.get("commentType") == "system":
         return False
     content = str(comment.get("content") or "").casefold()
-    return content.lstrip("` ").startswith(COMMAND) if _author(comment) == me else content.startswith(COMMAND)
+    return (
+        content.lstrip("` ").startswith(COMMAND)
+        if _author(comment) == me
+        else content.startswith(COMMAND)
+    )
 
 
 def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
@@ -338,7 +405,9 @@ def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
         unique_name=str(author.get("uniqueName") or ""),
         content=str(comment.get("content") or ""),
         published=_moment(comment.get("publishedDate")),
-        content_updated=_moment(comment.get("lastContentUpdatedDate") or comment.get("publishedDate")),
+        content_updated=_moment(
+            comment.get("lastContentUpdatedDate") or comment.get("publishedDate")
+        ),
         parent=int(comment.get("parentCommentId") or 0),
         first=place == 0,
         liked_by=frozenset(str(one.get("id")) for one in comment.get("usersLiked") or ()),

@@ -1,6 +1,7 @@
 """What the bot asks of a Databricks workspace, whichever client speaks to it.
 
-Two do: `databricks_sdk.py`, the default, and `databricks_cli.py`, the legacy package. Both pass the same tests.
+Two do: `databricks_sdk.py`, the default, and `databricks_cli.py`, the legacy package. Both pass the
+same tests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,9 @@ class Output:
 
 @dataclass(frozen=True)
 class Node:
-    """An object of the workspace tree; `modified` is milliseconds by the workspace's clock, 0 for a folder."""
+    """An object of the workspace tree; `modified` is milliseconds by the workspace's clock, 0 for a
+    folder.
+    """
 
     path: str
     kind: Literal["notebook", "file", "folder", "other"]
@@ -54,9 +57,9 @@ class Node:
 class Databricks(Protocol):
     """One workspace.
 
-    Each verb is one call, unless it says otherwise, and given up after 30 seconds. All of them raise ServiceError,
-    with `retry_after` where the workspace said so, and `status` 429 where there were too many calls at once; may be
-    called by several threads.
+    Each verb is one call, unless it says otherwise, and given up after 30 seconds. All of them
+    raise ServiceError, with `retry_after` where the workspace said so, and `status` 429 where there
+    were too many calls at once; may be called by several threads.
     """
 
     @property
@@ -72,9 +75,11 @@ class Databricks(Protocol):
         """Create a folder with its parents; one that exists is left alone."""
 
     def write(self, path: str, content: bytes, suffix: str = "") -> None:
-        """Write an object, over what is there; a second and third call create its folder where that is missing.
+        """Write an object, over what is there; a second and third call create its folder where that
+        is missing.
 
-        `suffix` is the one that a notebook loses in the workspace, such as `.py`; empty for a plain file.
+        `suffix` is the one that a notebook loses in the workspace, such as `.py`; empty for a plain
+        file.
         """
 
     def read(self, path: str) -> bytes | None:
@@ -90,7 +95,9 @@ class Databricks(Protocol):
         """Whether an object is there."""
 
     def remove(self, path: str) -> None:
-        """Remove one object, never a folder with something in it; one that is gone is already removed."""
+        """Remove one object, never a folder with something in it; one that is gone is already
+        removed.
+        """
 
     def remove_folder(self, path: str) -> None:
         """Remove a folder unless something is in it; one that is gone is already removed."""
@@ -108,13 +115,17 @@ class Databricks(Protocol):
         libraries: list[Mapping[str, Any]],
         timeout: float,
     ) -> str:
-        """Run a Python file of the workspace once on a cluster of its own; the same token gives the same run's id."""
+        """Run a Python file of the workspace once on a cluster of its own; the same token gives the
+        same run's id.
+        """
 
     def run(self, run: str) -> ClusterRun:
         """A run as it stands. Raises NotFound when Databricks does not know it (any more)."""
 
     def output(self, task: str) -> Output:
-        """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not a job run's."""
+        """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
+        a job run's.
+        """
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
@@ -122,19 +133,24 @@ class Databricks(Protocol):
     # -- jobs (https://docs.databricks.com/api/workspace/jobs)
 
     def job(self, name: str) -> JobFacts | None:
-        """The job of exactly this name, the oldest when there are several; None when there is none. Two calls."""
+        """The job of exactly this name, the oldest when there are several; None when there is none.
+        Two calls.
+        """
 
     def read_job(self, job: int) -> JobFacts:
         """A job as it stands. Raises NotFound."""
 
     def jobs(self) -> list[JobFacts]:
-        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be missing."""
+        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be
+        missing.
+        """
 
     def create_job(self, settings: Mapping[str, Any]) -> int:
         """Create a job from settings in the terms of the Jobs API; gives its id."""
 
     def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
-        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters merged by key.
+        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters
+        merged by key.
 
         `remove` names top-level fields, and entries such as `tasks/score`.
         """
@@ -158,14 +174,20 @@ class Databricks(Protocol):
 
 
 def job_facts(found: Mapping[str, Any]) -> JobFacts:
-    """A job as `jobs/get` and `jobs/list` tell it. Raises ServiceError when its settings are missing."""
+    """A job as `jobs/get` and `jobs/list` tell it. Raises ServiceError when its settings are
+    missing.
+    """
     settings = found.get("settings")
     if not isinstance(settings, Mapping):
-        raise ServiceError("Databricks", f"Databricks shows job {found.get('job_id')} without its settings.")
+        raise ServiceError(
+            "Databricks", f"Databricks shows job {found.get('job_id')} without its settings."
+        )
     return JobFacts(
         id=int(found["job_id"]),
         name=settings.get("name", ""),
-        parameters={one["name"]: one.get("default", "") for one in settings.get("parameters") or ()},
+        parameters={
+            one["name"]: one.get("default", "") for one in settings.get("parameters") or ()
+        },
         tags=dict(settings.get("tags") or {}),
         bundle=bool(settings.get("deployment")),
         schedule=_schedule(settings.get("schedule")),
@@ -174,7 +196,9 @@ def job_facts(found: Mapping[str, Any]) -> JobFacts:
 
 
 def more_of(found: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
-    """A job of which `jobs/get` tells more than one page: 100 tasks, clusters or parameters each."""
+    """A job of which `jobs/get` tells more than one page: 100 tasks, clusters or parameters
+    each.
+    """
     settings = dict(found["settings"])
     for name in ("tasks", "job_clusters", "parameters", "environments"):
         settings[name] = [*settings.get(name, ()), *page.get("settings", {}).get(name, ())]

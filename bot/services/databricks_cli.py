@@ -1,4 +1,5 @@
-"""A Databricks workspace through databricks-cli 0.18.0, the legacy package: `client: databricks-cli` in config/bot.yml.
+"""A Databricks workspace through databricks-cli 0.18.0, the legacy package: `client:
+databricks-cli` in config/bot.yml.
 
 One verb of ours is one call of theirs, as in `databricks_sdk.py`. The package is
 no longer looked after, so what would not do is put right here: the port of an
@@ -42,25 +43,32 @@ class _Patient(HTTPAdapter):
 
 
 class _AsIs(AuthBase):
-    """Keeps the Authorization header of the call, and requests from looking for another in ~/.netrc."""
+    """Keeps the Authorization header of the call, and requests from looking for another in
+    ~/.netrc.
+    """
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
 
 
 class DatabricksCli:
-    """One workspace. Safe to share between threads. Raises ConfigError when it is given no token."""
+    """One workspace. Safe to share between threads. Raises ConfigError when it is given no
+    token.
+    """
 
     def __init__(self, access: WorkspaceAccess) -> None:
         if not access.tokens:
             raise ConfigError(
-                "`client: databricks-cli` signs in by token only, and there is none: set DATABRICKS_TOKEN (and "
-                "DATABRICKS_VALIDATION_TOKEN), or use `client: databricks-sdk`, which also knows OAuth."
+                "`client: databricks-cli` signs in by token only, and there is none: set "
+                "DATABRICKS_TOKEN (and "
+                "DATABRICKS_VALIDATION_TOKEN), or use `client: databricks-sdk`, which also knows "
+                "OAuth."
             )
         self._host = access.host
         self._tokens = rest.tokens(access)
         self._rotation = rest.Rotation(len(self._tokens))
-        # Each is in one thread's hands at a time, as a session of requests wants it, and keeps its connection.
+        # Each is in one thread's hands at a time, as a session of requests wants it, and keeps its
+        # connection.
         self._idle: tuple[deque[Any], ...] = tuple(deque() for _ in self._tokens)
 
     @property
@@ -92,10 +100,14 @@ class DatabricksCli:
                 form = {"path": path + suffix, "format": "AUTO", "overwrite": "true"}
                 # Without the package's own content type, so that requests names the form's.
                 own = {"Content-Type": None}
-                client.perform_query("POST", "/workspace/import", data=form, files={"content": content}, headers=own)
+                client.perform_query(
+                    "POST", "/workspace/import", data=form, files={"content": content}, headers=own
+                )
             else:
                 encoded = base64.b64encode(content).decode()
-                WorkspaceService(client).import_workspace(path + suffix, "AUTO", content=encoded, overwrite=True)
+                WorkspaceService(client).import_workspace(
+                    path + suffix, "AUTO", content=encoded, overwrite=True
+                )
 
         try:
             self._call(f"write {path}", write)
@@ -114,7 +126,9 @@ class DatabricksCli:
     def nodes(self, folder: str) -> list[Node]:
         """What lies directly in a folder; nothing in one that is not there."""
         try:
-            found = self._ask(f"list {folder}", lambda client: WorkspaceService(client).list(folder))
+            found = self._ask(
+                f"list {folder}", lambda client: WorkspaceService(client).list(folder)
+            )
         except NotFound:
             return []
         return [rest.node(one) for one in found.get("objects", ())]
@@ -128,9 +142,14 @@ class DatabricksCli:
         return True
 
     def remove(self, path: str) -> None:
-        """Remove one object, never a folder with something in it; one that is gone is already removed."""
+        """Remove one object, never a folder with something in it; one that is gone is already
+        removed.
+        """
         try:
-            self._call(f"remove {path}", lambda client: WorkspaceService(client).delete(path, recursive=False))
+            self._call(
+                f"remove {path}",
+                lambda client: WorkspaceService(client).delete(path, recursive=False),
+            )
         except NotFound:
             return
 
@@ -162,10 +181,16 @@ class DatabricksCli:
         libraries: list[Mapping[str, Any]],
         timeout: float,
     ) -> str:
-        """Run a Python file of the workspace once on a cluster of its own; the same token gives the same run's id."""
+        """Run a Python file of the workspace once on a cluster of its own; the same token gives the
+        same run's id.
+        """
         task: dict[str, Any] = {
             "task_key": "project",
-            "spark_python_task": {"python_file": python_file, "parameters": parameters, "source": "WORKSPACE"},
+            "spark_python_task": {
+                "python_file": python_file,
+                "parameters": parameters,
+                "source": "WORKSPACE",
+            },
             "timeout_seconds": round(timeout),
         }
         if cluster:
@@ -175,21 +200,30 @@ class DatabricksCli:
 
         def submit(client: Any) -> Any:
             return JobsService(client).submit_run(
-                run_name=name, tasks=[task], idempotency_token=token, timeout_seconds=round(timeout), version=JOBS
+                run_name=name,
+                tasks=[task],
+                idempotency_token=token,
+                timeout_seconds=round(timeout),
+                version=JOBS,
             )
 
         return str(self._ask("submit a run", submit)["run_id"])
 
     def run(self, run: str) -> ClusterRun:
         """A run as it stands. Raises NotFound when Databricks does not know it (any more)."""
-        found = self._ask(f"show run {run}", lambda client: JobsService(client).get_run(int(run), version=JOBS))
+        found = self._ask(
+            f"show run {run}", lambda client: JobsService(client).get_run(int(run), version=JOBS)
+        )
         return rest.cluster_run(run, found)
 
     def output(self, task: str) -> Output:
-        """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not a job run's."""
+        """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
+        a job run's.
+        """
         try:
             found = self._ask(
-                f"show run {task}", lambda client: JobsService(client).get_run_output(int(task), version=JOBS)
+                f"show run {task}",
+                lambda client: JobsService(client).get_run_output(int(task), version=JOBS),
             )
         except NotFound:
             return Output("", "")
@@ -197,7 +231,10 @@ class DatabricksCli:
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
-        self._call(f"cancel run {run}", lambda client: JobsService(client).cancel_run(int(run), version=JOBS))
+        self._call(
+            f"cancel run {run}",
+            lambda client: JobsService(client).cancel_run(int(run), version=JOBS),
+        )
 
     # -- jobs: by the package's plain calls where its methods drop fields that Jobs 2.2 has
 
@@ -208,7 +245,12 @@ class DatabricksCli:
         parameters, so a found job is read once more.
         """
         pages = self._pages(f"look for job {name}", "list", {"name": name})
-        same = [one["job_id"] for page in pages for one in page.get("jobs", ()) if one["settings"].get("name") == name]
+        same = [
+            one["job_id"]
+            for page in pages
+            for one in page.get("jobs", ())
+            if one["settings"].get("name") == name
+        ]
         return self.read_job(min(same)) if same else None
 
     def read_job(self, job: int) -> JobFacts:
@@ -216,17 +258,24 @@ class DatabricksCli:
         return job_facts(self._whole(job))
 
     def jobs(self) -> list[JobFacts]:
-        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be missing."""
+        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be
+        missing.
+        """
         pages = self._pages("list the jobs", "list", {"expand_tasks": True, "limit": 100})
         found = [one for page in pages for one in page.get("jobs", ())]
-        return [job_facts(self._whole(one["job_id"]) if one.get("has_more") else one) for one in found]
+        return [
+            job_facts(self._whole(one["job_id"]) if one.get("has_more") else one) for one in found
+        ]
 
     def create_job(self, settings: Mapping[str, Any]) -> int:
         """Create a job from settings in the terms of the Jobs API; gives its id."""
-        return int(self._jobs(f"create job {settings.get('name')}", "POST", "create", settings)["job_id"])
+        return int(
+            self._jobs(f"create job {settings.get('name')}", "POST", "create", settings)["job_id"]
+        )
 
     def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
-        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters merged by key.
+        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters
+        merged by key.
 
         `remove` names top-level fields, and entries such as `tasks/score`
         (https://docs.databricks.com/api/workspace/jobs/update).
@@ -234,17 +283,25 @@ class DatabricksCli:
         removed = list(remove) or None
         self._call(
             f"change job {job}",
-            lambda client: JobsService(client).update_job(job, dict(settings), removed, version=JOBS),
+            lambda client: JobsService(client).update_job(
+                job, dict(settings), removed, version=JOBS
+            ),
         )
 
     def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
         """Replace all settings of a job; who it runs as and its permissions stay."""
-        self._call(f"change job {job}", lambda client: JobsService(client).reset_job(job, dict(settings), version=JOBS))
+        self._call(
+            f"change job {job}",
+            lambda client: JobsService(client).reset_job(job, dict(settings), version=JOBS),
+        )
 
     def delete_job(self, job: int) -> None:
         """Delete a job; one that is gone is already deleted."""
         try:
-            self._call(f"delete job {job}", lambda client: JobsService(client).delete_job(job, version=JOBS))
+            self._call(
+                f"delete job {job}",
+                lambda client: JobsService(client).delete_job(job, version=JOBS),
+            )
         except NotFound:
             return
 
@@ -252,7 +309,9 @@ class DatabricksCli:
         """Whether a run of the job is under way."""
         found = self._ask(
             f"list the runs of job {job}",
-            lambda client: JobsService(client).list_runs(job, active_only=True, limit=1, version=JOBS),
+            lambda client: JobsService(client).list_runs(
+                job, active_only=True, limit=1, version=JOBS
+            ),
         )
         return bool(found.get("runs"))
 
@@ -271,7 +330,9 @@ class DatabricksCli:
         asked = {"name": model, "version": version}
         found = self._ask(
             f"list the requests for {model} v{version}",
-            lambda client: client.perform_query("GET", "/mlflow/transition-requests/list", data=asked),
+            lambda client: client.perform_query(
+                "GET", "/mlflow/transition-requests/list", data=asked
+            ),
         )
         return [
             TransitionRequest(
@@ -285,7 +346,9 @@ class DatabricksCli:
 
     def _export(self, path: str, kind: str) -> bytes | None:
         try:
-            found = self._ask(f"read {path}", lambda client: WorkspaceService(client).export_workspace(path, kind))
+            found = self._ask(
+                f"read {path}", lambda client: WorkspaceService(client).export_workspace(path, kind)
+            )
         except NotFound:
             return None
         return base64.b64decode(found.get("content") or "")
@@ -300,21 +363,30 @@ class DatabricksCli:
     def _pages(self, what: str, verb: str, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         token = ""
         while True:
-            page = self._jobs(what, "GET", verb, {**asked, **({"page_token": token} if token else {})})
+            page = self._jobs(
+                what, "GET", verb, {**asked, **({"page_token": token} if token else {})}
+            )
             yield page
             token = page.get("next_page_token", "")
             if not token:
                 return
 
-    def _jobs(self, what: str, method: str, verb: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _jobs(
+        self, what: str, method: str, verb: str, asked: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         return self._ask(
-            what, lambda client: client.perform_query(method, f"/jobs/{verb}", data=dict(asked), version=JOBS)
+            what,
+            lambda client: client.perform_query(
+                method, f"/jobs/{verb}", data=dict(asked), version=JOBS
+            ),
         )
 
     def _ask(self, what: str, call: Callable[[Any], Any]) -> Mapping[str, Any]:
         found = self._call(what, call)
         if not isinstance(found, Mapping):
-            raise ServiceError("Databricks", f"{self.host} did not answer with an object when asked to {what}.")
+            raise ServiceError(
+                "Databricks", f"{self.host} did not answer with an object when asked to {what}."
+            )
         return found
 
     def _call(self, what: str, call: Callable[[Any], T]) -> T:
@@ -325,11 +397,15 @@ class DatabricksCli:
             except requests.HTTPError as error:
                 status, code, told = _told(error.response)
                 if not rest.is_about_a_token(status, told):
-                    raise rest.refusal(what, told, _kind(status, code, told), _wait(error.response)) from error
+                    raise rest.refusal(
+                        what, told, _kind(status, code, told), _wait(error.response)
+                    ) from error
                 refused = error
             except requests.JSONDecodeError as error:
                 raise ServiceError(
-                    "Databricks", f"{self.host} did not answer with JSON when asked to {what}. Is it a workspace?"
+                    "Databricks",
+                    f"{self.host} did not answer with JSON when asked to {what}. Is it a "
+                    "workspace?",
                 ) from error
             except OSError as error:  # What requests raises is one, too.
                 raise rest.unreachable(self.host, what, error) from error
@@ -372,7 +448,9 @@ def _told(response: requests.Response) -> tuple[int, str, str]:
 
 def _kind(status: int, code: str, told: str) -> int:
     # Older versions of the API say 400 of a job or a run that is not there.
-    gone = code == "INVALID_PARAMETER_VALUE" and re.search(r"\b(?:Job|Run)\b.* (?:does not|doesn't) exist", told)
+    gone = code == "INVALID_PARAMETER_VALUE" and re.search(
+        r"\b(?:Job|Run)\b.* (?:does not|doesn't) exist", told
+    )
     return 404 if gone or code == "RESOURCE_DOES_NOT_EXIST" else status
 
 

@@ -1,4 +1,5 @@
-"""What both clients of a workspace share: how its REST API tells of runs and objects, and how it refuses.
+"""What both clients of a workspace share: how its REST API tells of runs and objects, and how it
+refuses.
 
 Knows the API's JSON and neither client.
 """
@@ -13,10 +14,12 @@ from bot.facts.runs import Outcome
 from bot.services.databricks import ClusterRun, Node, Output
 
 INLINE = 7 * 1024 * 1024
-"""Bytes; more than that would be over 10 MB as base64 in a JSON body, and goes as the file of a form."""
+"""Bytes; more than that would be over 10 MB as base64 in a JSON body, and goes as the file of a
+form.
+"""
 
-# Ended by the workspace, not by the project: worth another try, and nobody's fault on the pull request
-# (https://docs.databricks.com/api/workspace/jobs/getrun, termination_details.code).
+# Ended by the workspace, not by the project: worth another try, and nobody's fault on the pull
+# request (https://docs.databricks.com/api/workspace/jobs/getrun, termination_details.code).
 _NO_CLUSTER = frozenset(
     {
         "CLOUD_FAILURE",
@@ -39,14 +42,17 @@ def tokens(access: WorkspaceAccess) -> tuple[str, ...]:
     found = tuple(one.get_secret_value() for one in access.tokens)
     if not all(one.isascii() and one.isprintable() for one in found):
         raise ConfigError(
-            f"A token for {access.host} holds a line break or a letter that no token has. Look at DATABRICKS_TOKEN and "
+            f"A token for {access.host} holds a line break or a letter that no token has. Look at "
+            "DATABRICKS_TOKEN and "
             "DATABRICKS_VALIDATION_TOKEN, or the files that they name."
         )
     return found
 
 
 class Rotation:
-    """The places of a workspace's tokens, that of the one in use first. May be gone through by several threads."""
+    """The places of a workspace's tokens, that of the one in use first. May be gone through by
+    several threads.
+    """
 
     def __init__(self, tokens: int) -> None:
         self._count = max(1, tokens)
@@ -80,17 +86,27 @@ def output(found: Mapping[str, Any]) -> Output:
     """What `runs/get-output` tells of a task."""
     result = (found.get("notebook_output") or {}).get("result")
     log = found.get("logs") or found.get("error_trace") or ""
-    return Output(found.get("error") or "", log, result or "", cut=bool(found.get("logs_truncated")))
+    return Output(
+        found.get("error") or "", log, result or "", cut=bool(found.get("logs_truncated"))
+    )
 
 
 def node(found: Mapping[str, Any]) -> Node:
     """An object as `workspace/list` tells it."""
     kinds: Mapping[Any, Any] = {"NOTEBOOK": "notebook", "FILE": "file", "DIRECTORY": "folder"}
-    return Node(found.get("path") or "", kinds.get(found.get("object_type"), "other"), found.get("modified_at") or 0)
+    return Node(
+        found.get("path") or "",
+        kinds.get(found.get("object_type"), "other"),
+        found.get("modified_at") or 0,
+    )
 
 
-def refusal(what: str, told: str, status: int | None, retry_after: float | None = None) -> ServiceError:
-    """The error for a call that was answered with another one; `status` is its kind, 404 where nothing was found."""
+def refusal(
+    what: str, told: str, status: int | None, retry_after: float | None = None
+) -> ServiceError:
+    """The error for a call that was answered with another one; `status` is its kind, 404 where
+    nothing was found.
+    """
     told = " ".join(told.split())[:300]
     match status:
         case 404:
@@ -98,7 +114,8 @@ def refusal(what: str, told: str, status: int | None, retry_after: float | None 
         case 403:
             return ServiceError(
                 "Databricks",
-                f"Databricks refused to {what} (403): {told} The bot's service principal needs that permission.",
+                f"Databricks refused to {what} (403): {told} The bot's service principal needs "
+                "that permission.",
                 status=403,
             )
         case _:
@@ -117,7 +134,9 @@ FOLDERS_THAT_STAY = ("DIRECTORY_NOT_EMPTY", "DIRECTORY_PROTECTED")
 
 def unreachable(host: str, what: str, error: Exception) -> ServiceError:
     """The error for a call that got no answer."""
-    return ServiceError("Databricks", f"{host} could not be reached to {what} ({type(error).__name__}).")
+    return ServiceError(
+        "Databricks", f"{host} could not be reached to {what} ({type(error).__name__})."
+    )
 
 
 def signed_out(host: str) -> ServiceError:
@@ -131,7 +150,9 @@ def signed_out(host: str) -> ServiceError:
 
 
 def is_about_a_token(status: int | None, told: str) -> bool:
-    """Whether a refusal is one of the token: unknown or expired, it is answered like a permission that is lacking."""
+    """Whether a refusal is one of the token: unknown or expired, it is answered like a permission
+    that is lacking.
+    """
     return status == 401 or (status == 403 and "access token" in told.lower())
 
 

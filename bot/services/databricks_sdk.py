@@ -32,13 +32,15 @@ from bot.services.databricks import ClusterRun, Node, Output, job_facts, more_of
 T = TypeVar("T")
 
 HTTP_TIMEOUT = 30.0
-# One attempt for each call, and the queue looks again: the SDK would also repeat calls that create something and
-# have no token, so that a lost answer could mean two jobs.
+# One attempt for each call, and the queue looks again: the SDK would also repeat calls that create
+# something and have no token, so that a lost answer could mean two jobs.
 RETRY_TIMEOUT = 1
 
 
 class _NoWaiting(Clock):
-    """Gives a call up where the SDK would wait before another attempt, for as long as the server likes it to wait."""
+    """Gives a call up where the SDK would wait before another attempt, for as long as the server
+    likes it to wait.
+    """
 
     def time(self) -> float:
         return time.monotonic()
@@ -84,10 +86,14 @@ class DatabricksSdk:
 
         def write(client: WorkspaceClient) -> None:
             if len(content) > rest.INLINE:
-                client.workspace.upload(path + suffix, io.BytesIO(content), format=kind, overwrite=True)
+                client.workspace.upload(
+                    path + suffix, io.BytesIO(content), format=kind, overwrite=True
+                )
             else:
                 encoded = base64.b64encode(content).decode()
-                client.workspace.import_(path + suffix, content=encoded, format=kind, overwrite=True)
+                client.workspace.import_(
+                    path + suffix, content=encoded, format=kind, overwrite=True
+                )
 
         try:
             self._call(f"write {path}", write)
@@ -107,7 +113,8 @@ class DatabricksSdk:
         """What lies directly in a folder; nothing in one that is not there."""
         try:
             return self._call(
-                f"list {folder}", lambda client: [rest.node(one.as_dict()) for one in client.workspace.list(folder)]
+                f"list {folder}",
+                lambda client: [rest.node(one.as_dict()) for one in client.workspace.list(folder)],
             )
         except NotFound:
             return []
@@ -121,9 +128,13 @@ class DatabricksSdk:
         return True
 
     def remove(self, path: str) -> None:
-        """Remove one object, never a folder with something in it; one that is gone is already removed."""
+        """Remove one object, never a folder with something in it; one that is gone is already
+        removed.
+        """
         try:
-            self._call(f"remove {path}", lambda client: client.workspace.delete(path, recursive=False))
+            self._call(
+                f"remove {path}", lambda client: client.workspace.delete(path, recursive=False)
+            )
         except NotFound:
             return
 
@@ -155,7 +166,9 @@ class DatabricksSdk:
         libraries: list[Mapping[str, Any]],
         timeout: float,
     ) -> str:
-        """Run a Python file of the workspace once on a cluster of its own; the same token gives the same run's id."""
+        """Run a Python file of the workspace once on a cluster of its own; the same token gives the
+        same run's id.
+        """
         task = jobs.SubmitTask(
             task_key="project",
             spark_python_task=jobs.SparkPythonTask(
@@ -180,9 +193,13 @@ class DatabricksSdk:
         return rest.cluster_run(run, found.as_dict())
 
     def output(self, task: str) -> Output:
-        """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not a job run's."""
+        """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
+        a job run's.
+        """
         try:
-            found = self._call(f"show run {task}", lambda client: client.jobs.get_run_output(int(task)))
+            found = self._call(
+                f"show run {task}", lambda client: client.jobs.get_run_output(int(task))
+            )
         except NotFound:
             return Output("", "")
         return rest.output(found.as_dict())
@@ -225,10 +242,14 @@ class DatabricksSdk:
                 return job_facts(found)
 
     def jobs(self) -> list[JobFacts]:
-        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be missing."""
+        """All jobs of the workspace with their tasks, in pages of 100; their parameters may be
+        missing.
+        """
 
         def find(client: WorkspaceClient) -> list[JobFacts]:
-            return [job_facts(job.as_dict()) for job in client.jobs.list(expand_tasks=True, limit=100)]
+            return [
+                job_facts(job.as_dict()) for job in client.jobs.list(expand_tasks=True, limit=100)
+            ]
 
         return self._call("list the jobs", find)
 
@@ -238,19 +259,25 @@ class DatabricksSdk:
         return int(created["job_id"])
 
     def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
-        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters merged by key.
+        """Change what is named and nothing else: top-level fields are replaced, tasks and clusters
+        merged by key.
 
         `remove` names top-level fields, and entries such as `tasks/score`
         (https://docs.databricks.com/api/workspace/jobs/update).
         """
         body: dict[str, Any] = {"job_id": job, "new_settings": dict(settings)}
         self._jobs(
-            f"change job {job}", "POST", "update", {**body, "fields_to_remove": list(remove)} if remove else body
+            f"change job {job}",
+            "POST",
+            "update",
+            {**body, "fields_to_remove": list(remove)} if remove else body,
         )
 
     def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
         """Replace all settings of a job; who it runs as and its permissions stay."""
-        self._jobs(f"change job {job}", "POST", "reset", {"job_id": job, "new_settings": dict(settings)})
+        self._jobs(
+            f"change job {job}", "POST", "reset", {"job_id": job, "new_settings": dict(settings)}
+        )
 
     def delete_job(self, job: int) -> None:
         """Delete a job; one that is gone is already deleted."""
@@ -263,7 +290,10 @@ class DatabricksSdk:
         """Whether a run of the job is under way."""
 
         def find(client: WorkspaceClient) -> bool:
-            return next(iter(client.jobs.list_runs(job_id=job, active_only=True, limit=1)), None) is not None
+            return (
+                next(iter(client.jobs.list_runs(job_id=job, active_only=True, limit=1)), None)
+                is not None
+            )
 
         return self._call(f"list the runs of job {job}", find)
 
@@ -272,7 +302,8 @@ class DatabricksSdk:
     def comment(self, model: str, version: str, text: str) -> None:
         """Comment on a model version."""
         self._call(
-            f"comment on {model} v{version}", lambda client: client.model_registry.create_comment(model, version, text)
+            f"comment on {model} v{version}",
+            lambda client: client.model_registry.create_comment(model, version, text),
         )
 
     def transition_requests(self, model: str, version: str) -> list[TransitionRequest]:
@@ -293,12 +324,16 @@ class DatabricksSdk:
 
     def _export(self, path: str, kind: workspace.ExportFormat) -> bytes | None:
         try:
-            found = self._call(f"read {path}", lambda client: client.workspace.export(path, format=kind).content)
+            found = self._call(
+                f"read {path}", lambda client: client.workspace.export(path, format=kind).content
+            )
         except NotFound:
             return None
         return base64.b64decode(found or "")
 
-    def _jobs(self, what: str, method: str, verb: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _jobs(
+        self, what: str, method: str, verb: str, asked: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         def call(client: WorkspaceClient) -> Mapping[str, Any]:
             query, body = (dict(asked), None) if method == "GET" else (None, dict(asked))
             answer = client.api_client.do(method, f"/api/2.2/jobs/{verb}", query=query, body=body)

@@ -39,7 +39,9 @@ class Mirror:
         self._notebooks: dict[tuple[str, str], bool] = {}
 
     def fetch(self, branch: str) -> str:
-        """Bring a branch's tip here; gives the commit it is at. Raises NotFound when there is no such branch."""
+        """Bring a branch's tip here; gives the commit it is at. Raises NotFound when there is no
+        such branch.
+        """
         with self._alone() as lock:
             self._fetch(f"refs/heads/{branch}", lock)
             return str(Git(self._folder).rev_parse("--verify", f"refs/heads/{branch}"))
@@ -49,21 +51,28 @@ class Mirror:
         if not self._has(commit):
             self.fetch(branch)
         if not self._has(commit):
-            raise NotFound("Git", f"{branch} is no longer at {commit[:7]}; there is a newer commit.")
+            raise NotFound(
+                "Git", f"{branch} is no longer at {commit[:7]}; there is a newer commit."
+            )
 
     def bring_past(self, branch: str, commit: str) -> None:
-        """Have a commit here that a branch was once at. Raises NotFound when it is not among its last few hundred."""
+        """Have a commit here that a branch was once at. Raises NotFound when it is not among its
+        last few hundred.
+        """
         if not self._has(commit):
             with self._alone() as lock:
                 self._fetch(f"refs/heads/{branch}", lock, depth=_LONGEST_CATCH_UP)
         if not self._has(commit):
-            raise NotFound("Git", f"{branch} was not at {commit[:7]} lately; its history was written anew.")
+            raise NotFound(
+                "Git", f"{branch} was not at {commit[:7]} lately; its history was written anew."
+            )
 
     def bring_merge(self, number: int) -> tuple[str, str]:
-        """Bring the merge that Azure DevOps tried of a pull request, with both sides of it, those of a fork included.
+        """Bring the merge that Azure DevOps tried of a pull request, with both sides of it, those
+        of a fork included.
 
-        Gives the merge and its second parent, the source's head it was tried with: after a push or a conflict that is
-        an older one. Raises NotFound when there is no merge.
+        Gives the merge and its second parent, the source's head it was tried with: after a push or
+        a conflict that is an older one. Raises NotFound when there is no merge.
         """
         ref = f"refs/pull/{number}/merge"
         with self._alone() as lock:
@@ -80,17 +89,26 @@ class Mirror:
         Raises NotFound when that merge was tried with another commit, or never.
         """
         if not self._has(commit) and self.bring_merge(number)[1] != commit:
-            raise NotFound("Git", f"Azure DevOps has not tried to merge pull request {number} at {commit[:7]}.")
+            raise NotFound(
+                "Git", f"Azure DevOps has not tried to merge pull request {number} at {commit[:7]}."
+            )
 
     def parents(self, commit: str) -> tuple[str, ...]:
-        """The parents that a fetched commit names, whether they were fetched or not. Raises NotFound."""
+        """The parents that a fetched commit names, whether they were fetched or not. Raises
+        NotFound.
+        """
         if not self._has(commit):
             raise NotFound("Git", f"The commit {commit[:7]} was not fetched.")
         header = str(Git(self._folder).cat_file("commit", commit)).partition("\n\n")[0]
-        return tuple(line.removeprefix("parent ") for line in header.split("\n") if line.startswith("parent "))
+        return tuple(
+            line.removeprefix("parent ")
+            for line in header.split("\n")
+            if line.startswith("parent ")
+        )
 
     def since(self, branch: str, old: str, tip: str) -> list[str]:
-        """The commits that a branch got after `old`, `tip` first; merged ones are one. `tip` was fetched before.
+        """The commits that a branch got after `old`, `tip` first; merged ones are one. `tip` was
+        fetched before.
 
         Only `tip` when `old` is not among the last few hundred, as after a force-push.
         """
@@ -99,11 +117,15 @@ class Mirror:
             return [tip]
         with self._alone() as lock:
             self._fetch(f"refs/heads/{branch}", lock, depth=_LONGEST_CATCH_UP)
-            line = str(git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)).split()
+            line = str(
+                git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)
+            ).split()
         return line[: line.index(old)] if old in line else [tip]
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """A file's content at a fetched commit; None when it is not there or is not a plain file."""
+        """A file's content at a fetched commit; None when it is not there or is not a plain
+        file.
+        """
         try:
             found = self._tree(commit) / path
         except KeyError:
@@ -113,7 +135,9 @@ class Mirror:
         return cast(bytes, found.data_stream.read())
 
     def files(self, commit: str, folders: tuple[str, ...]) -> tuple[SourceFile, ...]:
-        """Every file below some folders of a fetched commit; a folder that is not there has none. Raises NotFound."""
+        """Every file below some folders of a fetched commit; a folder that is not there has none.
+        Raises NotFound.
+        """
         if not folders:
             return ()
         asked = ["--full-tree", "-r", "-l", "-z", "--end-of-options", commit, "--", *folders]
@@ -130,7 +154,9 @@ class Mirror:
         return tuple(found)
 
     def content(self, digest: str) -> bytes:
-        """What a file holds, by the digest that `files` told of it. May be called by several threads."""
+        """What a file holds, by the digest that `files` told of it. May be called by several
+        threads.
+        """
         with self._reading:
             if self._repo is None:
                 # Kept whole: one that is collected takes the Git that reads for it along.
@@ -140,7 +166,9 @@ class Mirror:
     def _source(self, path: str, digest: str, size: int, *, link: bool) -> SourceFile:
         kind = (digest, PurePosixPath(path).suffix)
         if kind not in self._notebooks:
-            self._notebooks[kind] = is_notebook(path, lambda _: self.content(digest) if not link else b"")
+            self._notebooks[kind] = is_notebook(
+                path, lambda _: self.content(digest) if not link else b""
+            )
         return SourceFile(path, digest, size, notebook=self._notebooks[kind], link=link)
 
     def export(self, commit: str, folder: str, to: Path) -> None:
@@ -196,18 +224,25 @@ class Mirror:
                         self._served.url,
                         f"{ref}:{ref}",
                     ],
-                    env=dict(_environment(self._served.organization_url, secret.get_secret_value())),
+                    env=dict(
+                        _environment(self._served.organization_url, secret.get_secret_value())
+                    ),
                     kill_after_timeout=_TIMEOUT,
-                    # The lock is held for as long as Git runs, also when we are killed and it is not.
+                    # The lock is held for as long as Git runs, also when we are killed and it is
+                    # not.
                     pass_fds=[lock],
                 )
                 return
             except GitCommandError as error:
                 last = error
-        told = " ".join(str(last.stderr if last else "").replace("stderr:", "").strip(" '\n").split())
+        told = " ".join(
+            str(last.stderr if last else "").replace("stderr:", "").strip(" '\n").split()
+        )
         if "couldn't find remote ref" in told:
             raise NotFound("Git", f"{self._served.key} has no {_named(ref)} any more.")
-        raise ServiceError("Git", f"{self._served.url} could not be fetched: {told[:300]}") from last
+        raise ServiceError(
+            "Git", f"{self._served.url} could not be fetched: {told[:300]}"
+        ) from last
 
     @contextmanager
     def _alone(self) -> Iterator[int]:
@@ -219,7 +254,8 @@ class Mirror:
             if not (self._folder / "HEAD").exists():
                 Repo.init(self._folder, bare=True, initial_branch="signalman-none")
             for left in self._folder.rglob("*.lock"):
-                # Of a Git that was killed: none runs here now, and the next would stop at it for ever.
+                # Of a Git that was killed: none runs here now, and the next would stop at it for
+                # ever.
                 left.unlink()
             yield lock.fileno()
 

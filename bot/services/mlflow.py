@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import quote
 
-# MLflow's own defaults keep a call to a dead server alive for four minutes (measured: 247 s). And it repeats calls
-# that create something, so that an answer lost on its way becomes two runs.
+# MLflow's own defaults keep a call to a dead server alive for four minutes (measured: 247 s). And
+# it repeats calls that create something, so that an answer lost on its way becomes two runs.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -39,7 +39,9 @@ LONGEST_MLMODEL = 256 * 1024
 
 @dataclass(frozen=True)
 class RunRecord:
-    """An MLflow run: `status` in MLflow's words, `metrics` the last value of each, `parameters` as they were logged."""
+    """An MLflow run: `status` in MLflow's words, `metrics` the last value of each, `parameters` as
+    they were logged.
+    """
 
     id: str
     experiment: str
@@ -100,7 +102,8 @@ class Mlflow:
         return _experiment(found) if found and found.lifecycle_stage == "active" else None
 
     def make_experiment(self, name: str, tags: Mapping[str, str]) -> str:
-        """The id of an experiment that carries these tags; created, or brought back if it was deleted.
+        """The id of an experiment that carries these tags; created, or brought back if it was
+        deleted.
 
         On Databricks its parent folder must exist.
         """
@@ -126,7 +129,9 @@ class Mlflow:
         token: str | None = None
         with _sentences("search experiments"):
             while True:
-                page = self._tracking.search_experiments(ViewType.ACTIVE_ONLY, 1000, _tagged(tags), None, token)
+                page = self._tracking.search_experiments(
+                    ViewType.ACTIVE_ONLY, 1000, _tagged(tags), None, token
+                )
                 found += [_experiment(one) for one in page]
                 token = page.token
                 if not token:
@@ -140,7 +145,9 @@ class Mlflow:
                     self._tracking.set_experiment_tag(experiment.id, ExperimentTag(key, value))
 
     def delete_experiment(self, experiment: str) -> None:
-        """Put an experiment where `make_experiment` can bring it back from; one that is gone is already there."""
+        """Put an experiment where `make_experiment` can bring it back from; one that is gone is
+        already there.
+        """
         with _sentences(f"delete experiment {experiment}"), _gone_is_fine():
             self._tracking.delete_experiment(experiment)
 
@@ -160,17 +167,29 @@ class Mlflow:
         with _sentences("search runs"):
             while True:
                 page, token = self._tracking._search_runs(
-                    [experiment], _tagged(tags), ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time DESC"], token
+                    [experiment],
+                    _tagged(tags),
+                    ViewType.ACTIVE_ONLY,
+                    1000,
+                    ["attributes.start_time DESC"],
+                    token,
                 )
                 found += [_record(run) for run in page]
                 if not token:
                     return found
 
     def logged(self, experiment: str, tags: Mapping[str, str], most: int) -> list[RunRecord]:
-        """The newest runs of an experiment that carry these tags, at most so many, the newest first; one call."""
+        """The newest runs of an experiment that carry these tags, at most so many, the newest
+        first; one call.
+        """
         with _sentences("search runs"):
             found, _ = self._tracking._search_runs(
-                [experiment], _tagged(tags), ViewType.ACTIVE_ONLY, most, ["attributes.start_time DESC"], None
+                [experiment],
+                _tagged(tags),
+                ViewType.ACTIVE_ONLY,
+                most,
+                ["attributes.start_time DESC"],
+                None,
             )
         return [_record(run) for run in found][:most]
 
@@ -186,12 +205,20 @@ class Mlflow:
             )
         return str(run.info.run_id)
 
-    def record(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], at: datetime) -> None:
-        """Let a run that was started hold these metrics and have ended; its tags come last, as the sign of it."""
-        logged = [Metric(key, value, int(at.timestamp() * 1000), 0) for key, value in metrics.items()]
+    def record(
+        self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], at: datetime
+    ) -> None:
+        """Let a run that was started hold these metrics and have ended; its tags come last, as the
+        sign of it.
+        """
+        logged = [
+            Metric(key, value, int(at.timestamp() * 1000), 0) for key, value in metrics.items()
+        ]
         with _sentences("record a run"):
             for start in range(0, len(logged), _LARGEST_BATCH):
-                self._tracking.log_batch(run, metrics=logged[start : start + _LARGEST_BATCH], params=[], tags=[])
+                self._tracking.log_batch(
+                    run, metrics=logged[start : start + _LARGEST_BATCH], params=[], tags=[]
+                )
         self.end(run, "FINISHED", at)
         self.tag(run, tags)
 
@@ -203,12 +230,16 @@ class Mlflow:
     def tag(self, run: str, tags: Mapping[str, str]) -> None:
         """Set tags on a run, one call for all of them."""
         with _sentences(f"tag run {run}"):
-            self._tracking.log_batch(run, metrics=[], params=[], tags=[RunTag(k, v) for k, v in tags.items()])
+            self._tracking.log_batch(
+                run, metrics=[], params=[], tags=[RunTag(k, v) for k, v in tags.items()]
+            )
 
     def end(self, run: str, status: RunEnd, ended: datetime) -> None:
         """Let a run show how it really ended."""
         with _sentences(f"close run {run}"):
-            self._tracking.update_run_info(run, RunStatus.from_string(status), int(ended.timestamp() * 1000), None)
+            self._tracking.update_run_info(
+                run, RunStatus.from_string(status), int(ended.timestamp() * 1000), None
+            )
 
     def delete_run(self, run: str) -> None:
         """Take a run out of sight; one that is gone already stays so."""
@@ -231,13 +262,16 @@ class Mlflow:
             return self._artifacts.of_run(run, path, most_bytes)
 
     def signature(self, name: str, version: str) -> str:
-        """What a registered version takes and gives, as canonical JSON; empty when it does not say so.
+        """What a registered version takes and gives, as canonical JSON; empty when it does not say
+        so.
 
         Raises ServiceError while nobody can tell: a model is not to be refused for that.
         """
         try:
             with _sentences(f"read the signature of {name} v{version}"):
-                return _signature(self._artifacts.of_version(name, version, "MLmodel", LONGEST_MLMODEL))
+                return _signature(
+                    self._artifacts.of_version(name, version, "MLmodel", LONGEST_MLMODEL)
+                )
         except ServiceError as trouble:
             if trouble.status is None or trouble.status >= 500:
                 raise
@@ -246,18 +280,24 @@ class Mlflow:
     # -- registered models
 
     def registered_by(self, run: str) -> tuple[str, str] | None:
-        """Name and version of the newest model version that a run registered; None when it registered none."""
+        """Name and version of the newest model version that a run registered; None when it
+        registered none.
+        """
         with _sentences(f"search the model versions of run {run}"):
             found = list(self._searched(f"run_id = '{_quoted(run)}'", 100))
         newest = max(found, key=lambda one: int(one.version), default=None)
         return (newest.name, str(newest.version)) if newest else None
 
     def promoted(self, pattern: str, alias: str | None, stage: str | None) -> list[ServingVersion]:
-        """For each registered model of that name (`*` stands for any characters): the version promoted by
-        alias, or else the newest in the stage. All pages.
+        """For each registered model of that name (`*` stands for any characters): the version
+        promoted by alias, or else the newest in the stage. All pages.
         """
         with _sentences(f"search the models {pattern}"):
-            return [one for model in self._registered(pattern) for one in self._serving(model, alias, stage)]
+            return [
+                one
+                for model in self._registered(pattern)
+                for one in self._serving(model, alias, stage)
+            ]
 
     def same(self, one: str, other: str) -> bool:
         """Whether two names are those of one model."""
@@ -279,7 +319,11 @@ class Mlflow:
                     version=str(one.version),
                     run=str(one.run_id or ""),
                     stage=str(one.current_stage or ""),
-                    aliases=tuple(word for word, version in aliases.items() if str(version) == str(one.version)),
+                    aliases=tuple(
+                        word
+                        for word, version in aliases.items()
+                        if str(version) == str(one.version)
+                    ),
                     tags=dict(one.tags or {}),
                 )
                 for one in self._searched(f"name = '{_quoted(name)}'", 1000)
@@ -303,35 +347,49 @@ class Mlflow:
         )
 
     def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        """Let a version carry these tags too; one call each. Raises ServiceError with status 403 where it may not."""
+        """Let a version carry these tags too; one call each. Raises ServiceError with status 403
+        where it may not.
+        """
         try:
             with _sentences(f"tag {name} v{version}"):
                 for key, value in tags.items():
                     self._registry.set_model_version_tag(name, version, ModelVersionTag(key, value))
         except ServiceError as refused:
-            if isinstance(cause := refused.__cause__, MlflowException) and cause.error_code == "PERMISSION_DENIED":
-                raise ServiceError("MLflow", f"{refused} The bot needs that permission.", status=403) from refused
+            if (
+                isinstance(cause := refused.__cause__, MlflowException)
+                and cause.error_code == "PERMISSION_DENIED"
+            ):
+                raise ServiceError(
+                    "MLflow", f"{refused} The bot needs that permission.", status=403
+                ) from refused
             raise
 
     @property
     def comments(self) -> bool:
-        """Whether people can comment on its versions, which they can in the registry of a workspace only."""
+        """Whether people can comment on its versions, which they can in the registry of a workspace
+        only.
+        """
         return self.workspace
 
     def archive_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        """Move a version to the stage Archived, where the registry has stages, and let it carry these tags."""
+        """Move a version to the stage Archived, where the registry has stages, and let it carry
+        these tags.
+        """
         with _sentences(f"archive {name} v{version}"), _gone_is_fine():
             for key, value in tags.items():
                 self._registry.set_model_version_tag(name, version, ModelVersionTag(key, value))
             try:
                 self._registry.transition_model_version_stage(name, version, "Archived", False)
             except MlflowException as error:
-                # Unity Catalog has none (https://mlflow.org/docs/latest/ml/model-registry/#migrating-from-stages).
+                # Unity Catalog has none
+                # (https://mlflow.org/docs/latest/ml/model-registry/#migrating-from-stages).
                 if "stage" not in str(error).lower():
                     raise
 
     def delete_version(self, name: str, version: str) -> None:
-        """Delete a version, and the registered model with its last one; what is gone is already deleted."""
+        """Delete a version, and the registered model with its last one; what is gone is already
+        deleted.
+        """
         with _sentences(f"delete {name} v{version}"), _gone_is_fine():
             self._registry.delete_model_version(name, version)
         if not self.versions(name):
@@ -340,12 +398,16 @@ class Mlflow:
 
     def _registered(self, pattern: str) -> Iterator[Any]:
         like = pattern.replace("*", "%")
-        wanted = f"name LIKE '{_quoted(like)}'" if "*" in pattern else f"name = '{_quoted(pattern)}'"
+        wanted = (
+            f"name LIKE '{_quoted(like)}'" if "*" in pattern else f"name = '{_quoted(pattern)}'"
+        )
         token: str | None = None
         while True:
             page = self._registry.search_registered_models(wanted, 100, None, token)
             # An underscore means any character to LIKE; the pattern means itself.
-            yield from (model for model in page if fnmatchcase(model.name, pattern.replace("[", "[[]")))
+            yield from (
+                model for model in page if fnmatchcase(model.name, pattern.replace("[", "[[]"))
+            )
             token = page.token
             if not token:
                 return
@@ -359,27 +421,41 @@ class Mlflow:
             if not token:
                 return
 
-    def _serving(self, model: Any, alias: str | None, stage: str | None) -> Iterator[ServingVersion]:
+    def _serving(
+        self, model: Any, alias: str | None, stage: str | None
+    ) -> Iterator[ServingVersion]:
         version = (model.aliases or {}).get(alias) if alias else None
         if version is not None:
             one = self._registry.get_model_version(model.name, version)
             yield _serving(one, f"alias {alias}", by_alias=True)
             return
-        staged = [one for one in model.latest_versions or () if stage and one.current_stage == stage]
+        staged = [
+            one for one in model.latest_versions or () if stage and one.current_stage == stage
+        ]
         if staged:
-            yield _serving(max(staged, key=lambda one: int(one.version)), f"stage {stage}", by_alias=False)
+            yield _serving(
+                max(staged, key=lambda one: int(one.version)), f"stage {stage}", by_alias=False
+            )
 
     # -- pages for people
 
     def run_page(self, experiment: str, run: str) -> str:
         """Where people look at a run."""
-        path = f"ml/experiments/{experiment}/runs/{run}" if self.workspace else f"#/experiments/{experiment}/runs/{run}"
+        path = (
+            f"ml/experiments/{experiment}/runs/{run}"
+            if self.workspace
+            else f"#/experiments/{experiment}/runs/{run}"
+        )
         return f"{self._address}/{path}"
 
     def model_page(self, name: str, version: str) -> str:
         """Where people look at a model version."""
         named = quote(name, safe="")
-        path = f"ml/models/{named}/versions/{version}" if self.workspace else f"#/models/{named}/versions/{version}"
+        path = (
+            f"ml/models/{named}/versions/{version}"
+            if self.workspace
+            else f"#/models/{named}/versions/{version}"
+        )
         return f"{self._address}/{path}"
 
 
@@ -404,14 +480,18 @@ def _record(run: Run) -> RunRecord:
 
 
 def _signature(mlmodel: bytes) -> str:
-    # The file is written by the code of a pull request. Of PyYAML's loaders only this one neither runs out of stack in
-    # C, nor of memory by merged keys.
+    # The file is written by the code of a pull request. Of PyYAML's loaders only this one neither
+    # runs out of stack in C, nor of memory by merged keys.
     try:
         described = yaml.BaseLoader(mlmodel).get_single_data()
         signature = described.get("signature") if isinstance(described, dict) else None
         if not isinstance(signature, dict):
             return ""
-        told = {key: json.loads(signature[key]) for key in ("inputs", "outputs") if isinstance(signature.get(key), str)}
+        told = {
+            key: json.loads(signature[key])
+            for key in ("inputs", "outputs")
+            if isinstance(signature.get(key), str)
+        }
         said = {key: value for key, value in told.items() if value is not None}
         return json.dumps(said, sort_keys=True, separators=(",", ":")) if said else ""
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -430,7 +510,8 @@ def _serving(version: Any, promoted_by: str, *, by_alias: bool) -> ServingVersio
 
 
 def _quoted(text: str) -> str:
-    # MLflow's filters have no escape for a quote inside quotes; a text that holds one matches nothing.
+    # MLflow's filters have no escape for a quote inside quotes; a text that holds one matches
+    # nothing.
     return text.replace("'", "")
 
 

@@ -20,20 +20,26 @@ from mlflow.utils.rest_utils import MlflowHostCreds, http_request, verify_rest_r
 from bot.errors import NotFound, ServiceError
 
 MOST_LISTINGS, DEEPEST, MOST_PICTURES = 20, 4, 50
-"""How many calls a search for pictures may take, how many folders below each other it enters, and what it stops at."""
+"""How many calls a search for pictures may take, how many folders below each other it enters, and
+what it stops at.
+"""
 
 _SECONDS = 30.0
 _PIECE = 64 * 1024
 _TIMEOUT = (5.0, 15.0)
 
-# Where workspaces keep files: https://learn.microsoft.com/azure/storage/common/storage-account-overview,
-# https://docs.aws.amazon.com/general/latest/gr/s3.html, https://cloud.google.com/storage/docs/request-endpoints
+# Where workspaces keep files:
+# https://learn.microsoft.com/azure/storage/common/storage-account-overview,
+# https://docs.aws.amazon.com/general/latest/gr/s3.html,
+# https://cloud.google.com/storage/docs/request-endpoints
 _AZURE = ("windows.net", "storage.azure.net", "usgovcloudapi.net", "chinacloudapi.cn")
 _AWS = ("amazonaws.com", "amazonaws.com.cn")
 _GOOGLE = "storage.googleapis.com"
 
 
-def ask(credentials: MlflowHostCreds, method: str, endpoint: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def ask(
+    credentials: MlflowHostCreds, method: str, endpoint: str, asked: Mapping[str, Any]
+) -> dict[str, Any]:
     """Make a call that answers with an object. Raises what MLflow raises of a refusal."""
     given = {"params": asked} if method == "GET" else {"json": asked}
     answer = http_request(credentials, endpoint, method, allow_redirects=False, **given)
@@ -42,7 +48,9 @@ def ask(credentials: MlflowHostCreds, method: str, endpoint: str, asked: Mapping
 
 
 class Artifacts:
-    """Files at one MLflow server, or at one Databricks workspace. `credentials` are asked for each call."""
+    """Files at one MLflow server, or at one Databricks workspace. `credentials` are asked for each
+    call.
+    """
 
     def __init__(self, credentials: Callable[[], MlflowHostCreds], *, workspace: bool) -> None:
         self._credentials = credentials
@@ -58,14 +66,20 @@ class Artifacts:
             while calls < MOST_LISTINGS:
                 calls += 1
                 asked = {"run_id": run, "path": folder, "page_token": token}
-                page = self._ask("GET", "artifacts/list", {key: value for key, value in asked.items() if value})
+                page = self._ask(
+                    "GET", "artifacts/list", {key: value for key, value in asked.items() if value}
+                )
                 for file in sorted(page.get("files") or (), key=lambda one: str(one.get("path"))):
                     path = str(file.get("path") or "")
                     if file.get("is_dir"):
-                        # A server lists what is directly in a folder; one that does not must not lead in circles.
+                        # A server lists what is directly in a folder; one that does not must not
+                        # lead in circles.
                         if depth < DEEPEST and len(path) > len(folder):
                             folders.append((path, depth + 1))
-                    elif path.lower().endswith(".png") and int(file.get("file_size") or 0) <= most_bytes:
+                    elif (
+                        path.lower().endswith(".png")
+                        and int(file.get("file_size") or 0) <= most_bytes
+                    ):
                         found.append(path)
                 token = str(page.get("next_page_token") or "")
                 if not token:
@@ -76,7 +90,9 @@ class Artifacts:
         """A file of a run. Raises ServiceError where it has more bytes."""
         if not self._workspace:
             return self._handed_out("/get-artifact", {"run_id": run, "path": path}, most_bytes)
-        answer = self._ask("POST", "artifacts/credentials-for-read", {"run_id": run, "path": [path]})
+        answer = self._ask(
+            "POST", "artifacts/credentials-for-read", {"run_id": run, "path": [path]}
+        )
         signed: dict[str, Any] = next(iter(answer.get("credential_infos") or ()), {})
         return self._stored(signed, path, most_bytes)
 
@@ -85,7 +101,9 @@ class Artifacts:
         asked = {"name": name, "version": version, "path": path}
         if not self._workspace:
             return self._handed_out("/model-versions/get-artifact", asked, most_bytes)
-        return self._stored(self._ask("GET", "model-versions/get-signed-download-uri", asked), path, most_bytes)
+        return self._stored(
+            self._ask("GET", "model-versions/get-signed-download-uri", asked), path, most_bytes
+        )
 
     def _ask(self, method: str, what: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         return ask(self._credentials(), method, f"/api/2.0/mlflow/{what}", asked)
@@ -109,9 +127,13 @@ class Artifacts:
         if not self.trusted(address):
             host = urlsplit(address).hostname or "nowhere"
             raise ServiceError(
-                "MLflow", f"MLflow keeps {path} at {host[:100]}, which is no storage of Azure, AWS or Google Cloud."
+                "MLflow",
+                f"MLflow keeps {path} at {host[:100]}, which is no storage of Azure, AWS or Google "
+                "Cloud.",
             )
-        headers = {str(one.get("name")): str(one.get("value")) for one in signed.get("headers") or ()}
+        headers = {
+            str(one.get("name")): str(one.get("value")) for one in signed.get("headers") or ()
+        }
         try:
             with requests.get(
                 address,
@@ -132,13 +154,23 @@ class Artifacts:
             ) from None
 
     def trusted(self, address: str) -> bool:
-        """Whether the bot may go there: to the workspace that was configured itself, or to cloud storage."""
+        """Whether the bot may go there: to the workspace that was configured itself, or to cloud
+        storage.
+        """
         try:
             there, own = urlsplit(address), urlsplit(self._credentials().host)
-            same = (there.scheme, there.hostname, there.port) == (own.scheme, own.hostname, own.port)
+            same = (there.scheme, there.hostname, there.port) == (
+                own.scheme,
+                own.hostname,
+                own.port,
+            )
             if there.username is not None or there.password is not None:
                 return False
-            return same or (there.scheme == "https" and there.port in (None, 443) and _storage(there.hostname or ""))
+            return same or (
+                there.scheme == "https"
+                and there.port in (None, 443)
+                and _storage(there.hostname or "")
+            )
         except ValueError:
             return False
 
@@ -156,7 +188,9 @@ def _storage(host: str) -> bool:
 def _refused(response: requests.Response, path: str) -> None:
     if response.status_code == 404:
         raise NotFound("MLflow", f"MLflow does not have {path}.", status=404)
-    raise ServiceError("MLflow", f"MLflow answered {response.status_code} for {path}.", status=response.status_code)
+    raise ServiceError(
+        "MLflow", f"MLflow answered {response.status_code} for {path}.", status=response.status_code
+    )
 
 
 def _read(response: requests.Response, most_bytes: int, path: str) -> bytes:

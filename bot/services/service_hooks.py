@@ -37,15 +37,22 @@ class ServiceHooks:
 
     def subscriptions(self, address: str) -> list[Subscription]:
         """The subscriptions that send to addresses which begin like this."""
-        found = self._client.call("GET", "_apis/hooks/subscriptions", {"consumerId": "webHooks"})["value"]
+        found = self._client.call("GET", "_apis/hooks/subscriptions", {"consumerId": "webHooks"})[
+            "value"
+        ]
         return [
-            Subscription(str(one["id"]), str(one.get("eventType") or ""), str(one.get("status") or ""))
+            Subscription(
+                str(one["id"]), str(one.get("eventType") or ""), str(one.get("status") or "")
+            )
             for one in found
             if str((one.get("consumerInputs") or {}).get("url") or "").startswith(address)
         ]
 
-    def unheard(self, subscription: str, wanted: Callable[[int], bool]) -> Iterator[Mapping[str, Any]]:
-        """The events of a subscription that did not reach the bot, as they were to be sent; the last hundred of a kind.
+    def unheard(
+        self, subscription: str, wanted: Callable[[int], bool]
+    ) -> Iterator[Mapping[str, Any]]:
+        """The events of a subscription that did not reach the bot, as they were to be sent; the
+        last hundred of a kind.
 
         Only those are read whose notification's number is wanted, and each once by this process.
         """

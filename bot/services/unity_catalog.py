@@ -23,7 +23,10 @@ from bot.services.mlflow_artifacts import Artifacts, ask
 
 _MODELS = "/api/2.1/unity-catalog/models"
 _VERSIONS = "/api/2.0/mlflow/unity-catalog/model-versions"
-_BY_FILES = "/api/2.0/mlflow/unity-catalog/registered-models:is-databricks-sdk-models-artifact-repository-enabled"
+_BY_FILES = (
+    "/api/2.0/mlflow/unity-catalog/registered-models"
+    ":is-databricks-sdk-models-artifact-repository-enabled"
+)
 _FILES = "/api/2.0/fs/files"
 _DOWNLOAD = "/api/2.0/fs/create-download-url"
 _NOT_IN_KEYS = str.maketrans(".,-=/:", "______")
@@ -31,9 +34,11 @@ _NOT_IN_KEYS = str.maketrans(".,-=/:", "______")
 
 
 class UnityCatalog(Mlflow):
-    """The models that a workspace sees in its Unity Catalog. `sign_in` gives a bearer token for each call.
+    """The models that a workspace sees in its Unity Catalog. `sign_in` gives a bearer token for
+    each call.
 
-    Keys of tags are written with `_` where Unity Catalog refuses what stands there, such as the dot.
+    Keys of tags are written with `_` where Unity Catalog refuses what stands there, such as the
+    dot.
     """
 
     def __init__(self, host: str, *, sign_in: Callable[[], str | None]) -> None:
@@ -42,14 +47,16 @@ class UnityCatalog(Mlflow):
         self._artifacts = _Files(self._credentials)
 
     def promoted(self, pattern: str, alias: str | None, stage: str | None) -> list[ServingVersion]:
-        """For each model of that name (`*` stands for any characters): the version that has the alias.
+        """For each model of that name (`*` stands for any characters): the version that has the
+        alias.
 
         There are no stages. Raises ServiceError for a name that no model there can have.
         """
         if "*" not in pattern and not all(_parts(pattern)):
             raise ServiceError(
                 "MLflow",
-                f"Unity Catalog has no model {pattern}: names there have three parts, such as prod.ml.wine_model. "
+                f"Unity Catalog has no model {pattern}: names there have three parts, such as "
+                "prod.ml.wine_model. "
                 "Correct `model` in config/mlops.yml.",
             )
         return super().promoted(pattern.lower(), alias, stage) if alias is not None else []
@@ -66,11 +73,15 @@ class UnityCatalog(Mlflow):
     def archive_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Let a version carry these tags; there is no stage to move it to."""
         super().archive_version(
-            name.lower(), version, {key.translate(_NOT_IN_KEYS): value for key, value in tags.items()}
+            name.lower(),
+            version,
+            {key.translate(_NOT_IN_KEYS): value for key, value in tags.items()},
         )
 
     def delete_version(self, name: str, version: str) -> None:
-        """Delete a version with its aliases, and the model with its last one; what is gone is already deleted."""
+        """Delete a version with its aliases, and the model with its last one; what is gone is
+        already deleted.
+        """
         super().delete_version(name.lower(), version)
 
     def signature(self, name: str, version: str) -> str:
@@ -84,12 +95,14 @@ class UnityCatalog(Mlflow):
     def model_page(self, name: str, version: str) -> str:
         """Where people look at a version (mlflow/utils/databricks_utils.py)."""
         catalog, schema, model = (quote(part, safe="") for part in _parts(name.lower()))
-        return f"{self._address}/explore/data/models/{catalog}/{schema}/{model}/version/{quote(version, safe='')}"
+        page = f"{self._address}/explore/data/models/{catalog}/{schema}/{model}"
+        return f"{page}/version/{quote(version, safe='')}"
 
     def _registered(self, pattern: str) -> Iterator[Any]:
         for name in [pattern] if "*" not in pattern else self._names(pattern):
             try:
-                # A list tells no aliases (https://github.com/databricks/databricks-sdk-py/issues/868).
+                # A list tells no aliases
+                # (https://github.com/databricks/databricks-sdk-py/issues/868).
                 yield self._registry.get_registered_model(name)
             except MlflowException as error:
                 if error.error_code not in GONE:
@@ -106,8 +119,16 @@ class UnityCatalog(Mlflow):
         token = ""
         while True:
             asked = {"catalog_name": catalog, "schema_name": schema, "page_token": token}
-            page = ask(self._credentials(), "GET", _MODELS, {key: value for key, value in asked.items() if value})
-            yield from (str(model.get("full_name") or "").lower() for model in page.get("registered_models") or ())
+            page = ask(
+                self._credentials(),
+                "GET",
+                _MODELS,
+                {key: value for key, value in asked.items() if value},
+            )
+            yield from (
+                str(model.get("full_name") or "").lower()
+                for model in page.get("registered_models") or ()
+            )
             # A page may be empty and not the last (databricks/sdk/service/catalog.py).
             token = str(page.get("next_page_token") or "")
             if not token:
@@ -125,7 +146,8 @@ class UnityCatalog(Mlflow):
 
     def _searched(self, wanted: str, most: int) -> Iterator[Any]:
         for one in super()._searched(wanted, most):
-            # Without its files it cannot be loaded. And what MLflow gives here raises when it is asked for its tags.
+            # Without its files it cannot be loaded. And what MLflow gives here raises when it is
+            # asked for its tags.
             if one.status == "READY":
                 yield FoundVersion(one.name, one.version, one.creation_timestamp, run_id=one.run_id)
 
@@ -139,9 +161,11 @@ def _store(credentials: Callable[[], MlflowHostCreds]) -> Any:
 
 
 class _Files(Artifacts):
-    """Files of versions, found where MLflow finds them (mlflow/store/artifact/unity_catalog_models_artifact_repo.py).
+    """Files of versions, found where MLflow finds them
+    (mlflow/store/artifact/unity_catalog_models_artifact_repo.py).
 
-    Amazon's storage asks for a signature that needs Amazon's own client; there the workspace is asked for the file.
+    Amazon's storage asks for a signature that needs Amazon's own client; there the workspace is
+    asked for the file.
     """
 
     def __init__(self, credentials: Callable[[], MlflowHostCreds]) -> None:
@@ -150,16 +174,29 @@ class _Files(Artifacts):
     def of_version(self, name: str, version: str, path: str, most_bytes: int) -> bytes:
         """A file of a version. Raises ServiceError where it has more bytes."""
         place = f"/Models/{name.replace('.', '/')}/{version}/{path}"
-        if ask(self._credentials(), "GET", _BY_FILES, {}).get("is_databricks_sdk_models_artifact_repository_enabled"):
+        if ask(self._credentials(), "GET", _BY_FILES, {}).get(
+            "is_databricks_sdk_models_artifact_repository_enabled"
+        ):
             return self._handed_out(_FILES + quote(place), {"path": path}, most_bytes)
         asked = {"name": name, "version": version}
         reading = {**asked, "operation": "MODEL_VERSION_OPERATION_READ"}
-        answer = ask(self._credentials(), "POST", f"{_VERSIONS}/generate-temporary-credentials", reading)
+        answer = ask(
+            self._credentials(), "POST", f"{_VERSIONS}/generate-temporary-credentials", reading
+        )
         given: dict[str, Any] = answer.get("credentials") or {}
         if given.get("storage_mode") == "DEFAULT_STORAGE":
             signed = ask(self._credentials(), "POST", _DOWNLOAD, {"path": place})
-            return self._stored({"signed_uri": signed.get("url"), "headers": signed.get("headers")}, path, most_bytes)
-        folder = str(ask(self._credentials(), "GET", f"{_VERSIONS}/get-download-uri", asked).get("artifact_uri") or "")
+            return self._stored(
+                {"signed_uri": signed.get("url"), "headers": signed.get("headers")},
+                path,
+                most_bytes,
+            )
+        folder = str(
+            ask(self._credentials(), "GET", f"{_VERSIONS}/get-download-uri", asked).get(
+                "artifact_uri"
+            )
+            or ""
+        )
         stored = _addressed(f"{folder.rstrip('/')}/{path}", given)
         if stored is None:
             return self._handed_out(_FILES + quote(place), {"path": path}, most_bytes)
@@ -167,13 +204,17 @@ class _Files(Artifacts):
 
 
 def _addressed(uri: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """How a file in cloud storage is asked for by HTTP; None where that takes more than an address."""
+    """How a file in cloud storage is asked for by HTTP; None where that takes more than an
+    address.
+    """
     parts = urlsplit(uri)
     where = quote(unquote(parts.path))
     match parts.scheme, given:
         case "abfss", {"azure_user_delegation_sas": {"sas_token": str(sas)}}:
             # https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-introduction-abfs-uri
-            return {"signed_uri": f"https://{parts.hostname}/{parts.username}{where}?{sas.removeprefix('?')}"}
+            return {
+                "signed_uri": f"https://{parts.hostname}/{parts.username}{where}?{sas.removeprefix('?')}"
+            }
         case "gs", {"gcp_oauth_token": {"oauth_token": str(token)}}:
             return {
                 "signed_uri": f"https://storage.googleapis.com/{parts.netloc}{where}",

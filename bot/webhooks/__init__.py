@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A genuine webhook that makes nothing due. `reason` is a sentence for the person who set it up."""
+    """A genuine webhook that makes nothing due. `reason` is a sentence for the person who set it
+    up.
+    """
 
     reason: str

@@ -20,7 +20,8 @@ def header(headers: Mapping[str, str], name: str) -> str:
 
 def matches(given: bytes, accepted: Iterable[bytes]) -> bool:
     """Tell whether `given` is one of the accepted values, in a time that depends on neither."""
-    # Digests have one length, so even the length of a secret stays unknown; no early return for the same reason.
+    # Digests have one length, so even the length of a secret stays unknown; no early return for the
+    # same reason.
     mine = hashlib.sha256(given).digest()
     found = False
     for value in accepted:

@@ -20,7 +20,8 @@ PULL_REQUEST_EVENTS = ("git.pullrequest.created", "git.pullrequest.updated", MER
 PUSH_EVENT = "git.push"
 COMMENT_EVENT = "ms.vss-code.git-pullrequest-comment-event"
 
-# What the portal's Test button sends: always the same ids and a repository of Microsoft's own example company.
+# What the portal's Test button sends: always the same ids and a repository of Microsoft's own
+# example company.
 TEST_EVENTS = frozenset(
     {
         "af07be1b-f3ad-44c8-a7f1-c4835f2df06b",
@@ -29,7 +30,9 @@ TEST_EVENTS = frozenset(
         "03c164c2-8912-4d5e-8009-3707d5f83734",
     }
 )
-TEST_REPOSITORIES = frozenset({"4bc14d40-c903-45e2-872e-0462c7748079", "278d5cd2-584d-4b63-824a-2ba458937249"})
+TEST_REPOSITORIES = frozenset(
+    {"4bc14d40-c903-45e2-872e-0462c7748079", "278d5cd2-584d-4b63-824a-2ba458937249"}
+)
 TEST_ORGANIZATION = "dev.azure.com/fabrikam/"
 
 _NO_COMMIT = "0" * 40
@@ -90,16 +93,29 @@ def understand(event: Part, served: Sequence[Served]) -> Delivery | Ignored:
     ours = _find(event, repository, served)
     if ours is None:
         return Ignored("The repository is not one that Signalman serves.")
-    found = _branch(about, ours) if kind == PUSH_EVENT else PullRequest(ours.key, about.number("pullRequestId"))
+    found = (
+        _branch(about, ours)
+        if kind == PUSH_EVENT
+        else PullRequest(ours.key, about.number("pullRequestId"))
+    )
     if not isinstance(found, Ignored):
         found = _nothing_new(kind, resource) or found
-    return found if isinstance(found, Ignored) else Delivery(_key(event, kind), "azure-devops", kind, found)
+    return (
+        found
+        if isinstance(found, Ignored)
+        else Delivery(_key(event, kind), "azure-devops", kind, found)
+    )
 
 
 def _nothing_new(kind: str, resource: Part) -> Ignored | None:
-    """Why an event is not worth a look. What a field says beyond that is read again, where it cannot be forged."""
+    """Why an event is not worth a look. What a field says beyond that is read again, where it
+    cannot be forged.
+    """
     if kind == MERGE_EVENT and resource.hint("status") == "active":
-        return Ignored("A merge was only tried; the push or the opening that led to it has an event of its own.")
+        return Ignored(
+            "A merge was only tried; the push or the opening that led to it has an event of its "
+            "own."
+        )
     if kind != COMMENT_EVENT:
         return None
     comment = resource.hints("comment")
@@ -114,7 +130,9 @@ def _is_test(event: Part, repository: Part) -> bool:
     return (
         (event.has("id") and event.text("id").lower() in TEST_EVENTS)
         or (repository.has("id") and repository.text("id").lower() in TEST_REPOSITORIES)
-        or (repository.has("url") and _address(repository.text("url")).startswith(TEST_ORGANIZATION))
+        or (
+            repository.has("url") and _address(repository.text("url")).startswith(TEST_ORGANIZATION)
+        )
     )
 
 
@@ -133,7 +151,9 @@ def _find(event: Part, repository: Part, served: Sequence[Served]) -> Served | N
 
 
 def _organization(event: Part, repository: Part) -> str:
-    """Where the event comes from, by its own account; samples in the documentation lack the first place."""
+    """Where the event comes from, by its own account; samples in the documentation lack the first
+    place.
+    """
     containers = event.part("resourceContainers") if event.has("resourceContainers") else None
     if containers is not None and containers.has("collection"):
         collection = containers.part("collection")
@@ -154,7 +174,9 @@ def _within(address: str, organization_url: str) -> bool:
 
 
 def _address(url: str) -> str:
-    """One spelling for the many of an organisation's address: no scheme, no user, one closing slash."""
+    """One spelling for the many of an organisation's address: no scheme, no user, one closing
+    slash.
+    """
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or ""), parts.port
@@ -170,7 +192,9 @@ def _address(url: str) -> str:
 
 def _branch(push: Part, ours: Served) -> Subject | Ignored:
     targets = {f"refs/heads/{target.removeprefix('refs/heads/')}" for target in ours.targets}
-    moved = [(update.text("name"), update.text("newObjectId")) for update in push.parts("refUpdates")]
+    moved = [
+        (update.text("name"), update.text("newObjectId")) for update in push.parts("refUpdates")
+    ]
     if any(name in targets and commit != _NO_COMMIT for name, commit in moved):
         return Branch(ours.key)
     return Ignored("The push moved no target branch.")
@@ -182,7 +206,8 @@ def key(subscription: str, notification: int) -> str:
 
 
 def _key(event: Part, kind: str) -> str:
-    # The Test button and every second subscription repeat the event's id, a redelivery repeats the notification's.
+    # The Test button and every second subscription repeat the event's id, a redelivery repeats the
+    # notification's.
     if event.has("subscriptionId") and event.has("notificationId"):
         return key(event.text("subscriptionId"), event.number("notificationId", largest=2**63 - 1))
     return f"azure-{event.text('id')}-{kind}"

@@ -37,9 +37,18 @@ _LONGEST_KEY = 200
 
 
 def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str]) -> Delivery | Ignored:
-    """Tell which model a registry webhook speaks of. Raises RefusedHook: 401 for its signature, 400 for its body."""
-    given = authentication.header(headers, "X-Databricks-Signature").strip().lower().encode(errors="replace")
-    if not authentication.matches(given, [authentication.digest(secret, body).hex().encode() for secret in secrets]):
+    """Tell which model a registry webhook speaks of. Raises RefusedHook: 401 for its signature, 400
+    for its body.
+    """
+    given = (
+        authentication.header(headers, "X-Databricks-Signature")
+        .strip()
+        .lower()
+        .encode(errors="replace")
+    )
+    if not authentication.matches(
+        given, [authentication.digest(secret, body).hex().encode() for secret in secrets]
+    ):
         raise RefusedHook(401, "X-Databricks-Signature is missing or was made with another secret.")
     event = Part.parse(body)
     kind = event.text("event")
@@ -49,7 +58,9 @@ def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str]) -> 
         return Ignored(f"{kind} cannot change which version of a model serves.")
     if not event.has("model_name") and not event.has("version"):
         # What the registry's own test call sends is not documented; it may name nothing at all.
-        return Ignored("The delivery names no model version, so it is taken for a test of the webhook.")
+        return Ignored(
+            "The delivery names no model version, so it is taken for a test of the webhook."
+        )
     return Delivery(_key(event, kind), "databricks", kind, Model(event.text("model_name")))
 
 
@@ -65,4 +76,8 @@ def _key(event: Part, kind: str) -> str:
     said = [event.label("webhook_id"), kind, str(moment)]
     said += [event.label(field) for field in ("model_name", "version", "to_stage")]
     key = "databricks-" + "/".join(quote(part, safe="") for part in said)
-    return key if len(key) <= _LONGEST_KEY else f"databricks-{hashlib.sha256(key.encode()).hexdigest()}"
+    return (
+        key
+        if len(key) <= _LONGEST_KEY
+        else f"databricks-{hashlib.sha256(key.encode()).hexdigest()}"
+    )

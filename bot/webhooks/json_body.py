@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from bot.errors import RefusedHook
 
-# One more byte of a name costs up to three in a subject's key, and PostgreSQL indexes at most 2704 bytes.
+# One more byte of a name costs up to three in a subject's key, and PostgreSQL indexes at most 2704
+# bytes.
 LONGEST_TEXT = 800
 LARGEST_NUMBER = 2**31 - 1
 
@@ -64,7 +65,9 @@ class Part:
         except UnicodeEncodeError:
             raise RefusedHook(400, f"{self.place(name)} holds half a character.") from None
         if not 0 < length <= LONGEST_TEXT:
-            raise RefusedHook(400, f"{self.place(name)} has {length} bytes; it must have 1 to {LONGEST_TEXT}.")
+            raise RefusedHook(
+                400, f"{self.place(name)} has {length} bytes; it must have 1 to {LONGEST_TEXT}."
+            )
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
             raise RefusedHook(400, f"{self.place(name)} holds a control character.")
         return value
@@ -75,7 +78,9 @@ class Part:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._wrong(name, "a whole number", value)
         if not 0 <= value <= largest:
-            raise RefusedHook(400, f"{self.place(name)} is out of range; it must be 0 to {largest}.")
+            raise RefusedHook(
+                400, f"{self.place(name)} is out of range; it must be 0 to {largest}."
+            )
         return value
 
     def label(self, name: str) -> str:
@@ -85,7 +90,9 @@ class Part:
         return str(self.number(name)) if isinstance(self._fields[name], int) else self.text(name)
 
     def hint(self, name: str) -> str:
-        """The text in that field as far as there is one, whatever it holds; empty where there is none."""
+        """The text in that field as far as there is one, whatever it holds; empty where there is
+        none.
+        """
         value = self._fields.get(name)
         return value if isinstance(value, str) else ""
 
@@ -109,5 +116,11 @@ class Part:
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    kinds = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        type(None): "null",
+    }
     return kinds.get(type(value), "a number")

@@ -19,7 +19,9 @@ from bot.webhooks.json_body import Part
 TOLERANCE = 300.0
 
 
-def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: float) -> Delivery | Ignored:
+def read(
+    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: float
+) -> Delivery | Ignored:
     """Tell which model an MLflow webhook speaks of; `now` is in seconds since 1970.
 
     Raises RefusedHook: 401 for its signature or a time more than 300 s away, 400 for its body.
@@ -29,11 +31,15 @@ def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now
     signature = authentication.header(headers, "X-MLflow-Signature").encode(errors="replace")
     message = f"{delivery}.{sent}.".encode(errors="replace") + body
     if not authentication.matches(
-        signature, [b"v1," + base64.b64encode(authentication.digest(secret, message)) for secret in secrets]
+        signature,
+        [b"v1," + base64.b64encode(authentication.digest(secret, message)) for secret in secrets],
     ):
         raise RefusedHook(401, "X-MLflow-Signature is missing or was made with another secret.")
     if not delivery or not re.fullmatch(r"[0-9]{1,12}", sent) or abs(int(sent) - now) > TOLERANCE:
-        raise RefusedHook(401, "X-MLflow-Timestamp is more than 300 seconds away; check the clocks of both servers.")
+        raise RefusedHook(
+            401,
+            "X-MLflow-Timestamp is more than 300 seconds away; check the clocks of both servers.",
+        )
     event = Part.parse(body)
     kind = f"{event.text('entity')}.{event.text('action')}"
     accepts = kind == "model_version_tag.set" and event.hints("data").hint("key") == ACCEPTED

@@ -1,4 +1,6 @@
-"""What the bot answers to a command: it begins with the command itself, by which an answer is known again."""
+"""What the bot answers to a command: it begins with the command itself, by which an answer is known
+again.
+"""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +28,9 @@ STATES: dict[StepState, str] = {
     "skipped": "⏭ not started",
 }
 
-_ACCEPTANCE = re.compile(r"(?P<ticks>`+)(?!`)(?P<line>.+?)(?<!`)(?P=ticks) ✅ for `(?P<commit>[0-9a-f]{7,40})`")
+_ACCEPTANCE = re.compile(
+    r"(?P<ticks>`+)(?!`)(?P<line>.+?)(?<!`)(?P=ticks) ✅ for `(?P<commit>[0-9a-f]{7,40})`"
+)
 
 MOST_KEPT = 20
 
@@ -42,7 +46,9 @@ def is_for(answer: str, line: str) -> bool:
 
 
 def acceptance(answer: str) -> tuple[str, str] | None:
-    """The command that an answer accepts, and the commit it holds for (its first digits, or the whole); else None."""
+    """The command that an answer accepts, and the commit it holds for (its first digits, or the
+    whole); else None.
+    """
     found = _ACCEPTANCE.match(answer)
     if found is None:
         return None
@@ -51,14 +57,20 @@ def acceptance(answer: str) -> tuple[str, str] | None:
 
 
 def accepted(line: str, verb: str, commit: str, argument: str = "", reason: str = "") -> str:
-    """The bot does as it was told. What judges a commit names the whole of it, for nobody can make another such."""
+    """The bot does as it was told. What judges a commit names the whole of it, for nobody can make
+    another such.
+    """
     named = commit if verb in ("override", "ok-to-test", "confirm") else commit[:7]
-    return _said("accepted", line, verb=verb, commit=named, argument=argument, reason=reason, mark=ACCEPTED)
+    return _said(
+        "accepted", line, verb=verb, commit=named, argument=argument, reason=reason, mark=ACCEPTED
+    )
 
 
 def looks_anew(line: str, commit: str) -> str:
     """There is nothing to run, but what the merge would bring is looked at again."""
-    return _said("accepted", line, verb="look", commit=commit[:7], argument="", reason="", mark=ACCEPTED)
+    return _said(
+        "accepted", line, verb="look", commit=commit[:7], argument="", reason="", mark=ACCEPTED
+    )
 
 
 def refused(line: str, why: str) -> str:
@@ -84,7 +96,9 @@ def status(line: str, situation: Situation) -> str:
 def live(line: str, now: LiveStatus) -> str:
     """Which commit the workspace holds, what differs from it, and what each scoring job loads."""
     kept, more = sorted(now.kept.items())[:MOST_KEPT], len(now.kept) - MOST_KEPT
-    return _said("live", line, now=now, edited=drift.left(now.edited, escape.code), kept=kept, more=more)
+    return _said(
+        "live", line, now=now, edited=drift.left(now.edited, escape.code), kept=kept, more=more
+    )
 
 
 def logs(line: str, step: str, log: str, lines: int, page: str = "") -> str:
@@ -98,35 +112,63 @@ def diff(line: str, preview: Preview | None) -> str:
     more = max(0, len(reasons) - MOST_REFUSALS)
     already = preview.already.splitlines() if preview else []
     shown = reasons[:MOST_REFUSALS]
-    return _said("diff", line, preview=preview, most=MOST_PATHS, reasons=shown, more_reasons=more, already=already)
+    return _said(
+        "diff",
+        line,
+        preview=preview,
+        most=MOST_PATHS,
+        reasons=shown,
+        more_reasons=more,
+        already=already,
+    )
 
 
 def explain(line: str, situation: Situation, orders: Sequence[Order] = (), told: str = "") -> str:
-    """Why things are as they are; `told` is a sentence from outside that comes first, such as what keeps it waiting."""
-    return _said("explain", line, situation=situation, states=STATES, orders=orders, told=told, most=MOST_REASONS)
+    """Why things are as they are; `told` is a sentence from outside that comes first, such as what
+    keeps it waiting.
+    """
+    return _said(
+        "explain",
+        line,
+        situation=situation,
+        states=STATES,
+        orders=orders,
+        told=told,
+        most=MOST_REASONS,
+    )
 
 
 def already_running(line: str, commit: str) -> str:
     """There is nothing to run again yet."""
     return _said(
-        "idle", line, told=f"The runs for {escape.code(commit[:7])} are still under way.", then="/mlops cancel"
+        "idle",
+        line,
+        told=f"The runs for {escape.code(commit[:7])} are still under way.",
+        then="/mlops cancel",
     )
 
 
 def nothing_to_retry(line: str, commit: str) -> str:
     """No run has failed; the check may have another reason."""
-    return _said("idle", line, told=f"No run has failed for {escape.code(commit[:7])}.", then="/mlops run")
+    return _said(
+        "idle", line, told=f"No run has failed for {escape.code(commit[:7])}.", then="/mlops run"
+    )
 
 
 def nothing_to_run(line: str) -> str:
     """The change touches no project."""
-    told = "This pull request touches no project and brings nothing to the workspace, so there is nothing to run again."
+    told = (
+        "This pull request touches no project and brings nothing to the workspace, so there is "
+        "nothing to run again."
+    )
     return _said("idle", line, told=told, then="/mlops run all")
 
 
 def nothing_to_cancel(line: str) -> str:
     """Nothing runs, nothing waits."""
-    return _said("idle", line, told="Nothing runs for this pull request, and nothing waits.", then="")
+    return _said(
+        "idle", line, told="Nothing runs for this pull request, and nothing waits.", then=""
+    )
 
 
 def nothing_to_accept(line: str, check: str, failed: Sequence[str]) -> str:
@@ -138,17 +180,26 @@ def nothing_to_accept(line: str, check: str, failed: Sequence[str]) -> str:
 def unknown_project(line: str, name: str, known: Sequence[str]) -> str:
     """There is no project or step of that name; `known` are those there are."""
     there = f"There are {_listed(known)}." if known else "There are none."
-    return _said("idle", line, told=f"{escape.code(name)} is none of the projects here. {there}", then="")
+    return _said(
+        "idle", line, told=f"{escape.code(name)} is none of the projects here. {there}", then=""
+    )
 
 
 def not_a_fork(line: str) -> str:
     """The code is not a fork's."""
-    return _said("idle", line, told="This pull request does not come from a fork; its code runs anyway.", then="")
+    return _said(
+        "idle",
+        line,
+        told="This pull request does not come from a fork; its code runs anyway.",
+        then="",
+    )
 
 
 def closed(line: str) -> str:
     """The pull request is closed."""
-    return _said("idle", line, told="This pull request is closed; nothing is run for it any more.", then="")
+    return _said(
+        "idle", line, told="This pull request is closed; nothing is run for it any more.", then=""
+    )
 
 
 def older(line: str, newest: str) -> str:

@@ -24,7 +24,9 @@ _CONTEXT = 3
 
 @dataclass(frozen=True)
 class Difference:
-    """Two texts apart: lines that begin with `-`, `+` or a space, masked and at most LINES, of so many in all."""
+    """Two texts apart: lines that begin with `-`, `+` or a space, masked and at most LINES, of so
+    many in all.
+    """
 
     lines: tuple[str, ...] = ()
     added: int = 0
@@ -36,7 +38,9 @@ def difference(wanted: str, found: str, secrets: Iterable[str] = ()) -> Differen
     changes = list(_unified(wanted.split("\n"), found.split("\n")))
     # Whole texts are masked, then compared: of half a secret nobody could tell that it is one.
     known = tuple(secrets)
-    shown = list(_unified(*(masked(escape.visible(one), known).split("\n") for one in (wanted, found))))
+    shown = list(
+        _unified(*(masked(escape.visible(one), known).split("\n") for one in (wanted, found)))
+    )
     lines = [_short(line) for line in shown[:LINES]]
     if len(shown) > LINES:
         lines.append(f"… and {len(shown) - LINES} more lines")
@@ -47,16 +51,30 @@ def difference(wanted: str, found: str, secrets: Iterable[str] = ()) -> Differen
     )
 
 
-def of_fields(fields: Sequence[tuple[str, str, str]], secrets: Iterable[str] = ()) -> tuple[str, ...]:
-    """How the fields of a job differ: name, what it should be, and what was found (empty: it is not there)."""
-    lines = [f"{sign}{name}: {value}" for name, *values in fields for sign, value in zip("-+", values, strict=True)]
-    shown = [_short(masked(escape.visible(line), tuple(secrets))) for line in lines if not line.endswith(": ")]
+def of_fields(
+    fields: Sequence[tuple[str, str, str]], secrets: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """How the fields of a job differ: name, what it should be, and what was found (empty: it is not
+    there).
+    """
+    lines = [
+        f"{sign}{name}: {value}"
+        for name, *values in fields
+        for sign, value in zip("-+", values, strict=True)
+    ]
+    shown = [
+        _short(masked(escape.visible(line), tuple(secrets)))
+        for line in lines
+        if not line.endswith(": ")
+    ]
     more = [f"… and {len(shown) - LINES} more lines"] if len(shown) > LINES else []
     return tuple(shown[:LINES] + more)
 
 
 def edit(drift: Drift) -> str:
-    """The few characters that tell an edit from others, also from the same one after it was put back."""
+    """The few characters that tell an edit from others, also from the same one after it was put
+    back.
+    """
     named = "\0".join((drift.place, drift.kind, drift.found, str(drift.modified), str(drift.again)))
     return _digest(named)
 
@@ -68,7 +86,9 @@ def begins(drifts: Sequence[Drift]) -> str:
 
 
 def told(drifts: Sequence[Drift], commit: str) -> str:
-    """That these are not as the live commit has them, and what comes of it; all are put back, or none is."""
+    """That these are not as the live commit has them, and what comes of it; all are put back, or
+    none is.
+    """
     return render(
         "drift",
         begins=begins(drifts),
@@ -81,8 +101,14 @@ def told(drifts: Sequence[Drift], commit: str) -> str:
 
 
 def left(edited: Edited, shown: Callable[[str], str] = str) -> str:
-    """What was changed by hand and left so, in a sentence; empty: nothing. `shown` makes a name fit to be shown."""
-    counts = [_many(len(places), what) for places, what in ((edited.objects, "object"), (edited.jobs, "job")) if places]
+    """What was changed by hand and left so, in a sentence; empty: nothing. `shown` makes a name fit
+    to be shown.
+    """
+    counts = [
+        _many(len(places), what)
+        for places, what in ((edited.objects, "object"), (edited.jobs, "job"))
+        if places
+    ]
     if not counts or edited.looked is None:
         return ""
     names = [*map(shown, edited.objects), *(f"job {shown(key)}" for key in edited.jobs)]
@@ -90,7 +116,8 @@ def left(edited: Edited, shown: Callable[[str], str] = str) -> str:
     one = len(names) == 1
     return (
         f"{' and '.join(counts)} {'differs' if one else 'differ'} from Git since somebody changed "
-        f"{'it' if one else 'them'} by hand: {', '.join(names[:MOST_NAMED])}{more}, as the sweep saw when it last "
+        f"{'it' if one else 'them'} by hand: {', '.join(names[:MOST_NAMED])}{more}, as the sweep "
+        "saw when it last "
         f"looked ({edited.looked:%Y-%m-%d %H:%M UTC})."
     )
 
@@ -115,7 +142,9 @@ def _happened(drift: Drift) -> str:
 def _count(drift: Drift) -> str:
     if not (drift.added or drift.removed):
         return ""
-    return f" (+{drift.added} −{drift.removed} line{'' if drift.added + drift.removed == 1 else 's'})"
+    return (
+        f" (+{drift.added} −{drift.removed} line{'' if drift.added + drift.removed == 1 else 's'})"
+    )
 
 
 def _many(number: int, what: str) -> str:

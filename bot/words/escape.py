@@ -16,9 +16,15 @@ _ADDRESS = re.compile(r"https?://[^\s<>()|\"'\\`]{1,2000}")
 
 
 def visible(text: str) -> str:
-    """Drop terminal colours and characters that cannot be seen or that turn the line around; keep newlines and tabs."""
+    """Drop terminal colours and characters that cannot be seen or that turn the line around; keep
+    newlines and tabs.
+    """
     plain = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    return "".join(
+        c
+        for c in plain
+        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
 
 
 def code(text: str, longest: int = 300) -> str:
@@ -38,7 +44,9 @@ def cell(text: str, longest: int = 120) -> str:
 
 
 def fence(text: str, lines: int = 20, longest: int = 20_000) -> str:
-    """The last lines of outside text as a block of code, whose fence is longer than any inside it."""
+    """The last lines of outside text as a block of code, whose fence is longer than any
+    inside it.
+    """
     kept = "\n".join(visible(text).rstrip("\n").split("\n")[-lines:])[-longest:]
     # A fence has to be longer than any inside it; nobody reads more backticks than these.
     kept = re.sub(r"`{40,}", "`" * 40, kept)
@@ -66,7 +74,9 @@ def picture(title: str, address: str, width: int = 480) -> str:
 
 
 def plain(text: str) -> str:
-    """Outside text as words of a sentence where it is nothing but words, such as `production v12`; else as code."""
+    """Outside text as words of a sentence where it is nothing but words, such as `production v12`;
+    else as code.
+    """
     return text if re.fullmatch(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+){1,8}", text) else code(text)
 
 
@@ -102,7 +112,9 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A metric as people read it: so many significant digits, and no more after the point from a thousand on."""
+    """A metric as people read it: so many significant digits, and no more after the point from a
+    thousand on.
+    """
     whole = (float(value).is_integer() or abs(value) >= 10 ** (digits - 1)) and abs(value) < 1e15
     return f"{value + 0.0:.0f}" if whole else f"{value:.{digits}g}"
 
@@ -127,7 +139,9 @@ def difference(value: float, reference: float) -> str:
 
 
 def _as_fine_as(found: float, *numbers: str) -> str:
-    """A difference with no more decimals than the numbers it is shown beside, unless it takes more to see it."""
+    """A difference with no more decimals than the numbers it is shown beside, unless it takes more
+    to see it.
+    """
     if any(character.isalpha() for one in numbers for character in one):
         return number(found)
     decimals = max(len(one.partition(".")[2]) for one in numbers)

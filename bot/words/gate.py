@@ -1,4 +1,6 @@
-"""What a gate says to people: why a model is not good enough, in one line with the numbers that tell so."""
+"""What a gate says to people: why a model is not good enough, in one line with the numbers that
+tell so.
+"""
 
 import json
 import math
@@ -42,7 +44,9 @@ def bound(judgement: Judgement) -> str:
 
 
 def signature(ours: str, theirs: str, serving: str) -> str:
-    """How a model's signature differs from that of the version that serves, as far as that can be told."""
+    """How a model's signature differs from that of the version that serves, as far as that can be
+    told.
+    """
     if not ours:
         return f"its model has no signature, and {serving} has one"
     found = [
@@ -55,7 +59,9 @@ def signature(ours: str, theirs: str, serving: str) -> str:
 
 
 def _source(judgement: Judgement, baseline: Baseline) -> str:
-    reference: Reference | None = {"serving": baseline.serving, "target": baseline.target}.get(judgement.source)
+    reference: Reference | None = {"serving": baseline.serving, "target": baseline.target}.get(
+        judgement.source
+    )
     value = judgement.serving if judgement.source == "serving" else judgement.target
     if reference is None or value is None:
         return "limit"
@@ -84,5 +90,9 @@ def _changes(ours: dict[str, str] | None, theirs: dict[str, str] | None) -> list
     return [
         *(f"without {name}" for name in theirs if name not in ours),
         *(f"with {name}" for name in ours if name not in theirs),
-        *(f"{name} {kind} instead of {theirs[name]}" for name, kind in ours.items() if theirs.get(name, kind) != kind),
+        *(
+            f"{name} {kind} instead of {theirs[name]}"
+            for name, kind in ours.items()
+            if theirs.get(name, kind) != kind
+        ),
     ]

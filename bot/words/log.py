@@ -1,4 +1,5 @@
-"""What of a run's log is shown first: why it ended, where in the project's own code, and its last lines.
+"""What of a run's log is shown first: why it ended, where in the project's own code, and its last
+lines.
 
 Only the end of a log is read, however long it is. Nothing here is escaped; all of it is masked.
 """
@@ -25,16 +26,21 @@ _CHAINED = (
     "The above exception was the direct cause of the following exception:",
 )
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]{0,200}(?::|$)")
-_FOREIGN = re.compile(r"^<|/(?:site|dist)-packages/|/lib/python\d|/Lib/|^/databricks/(?!mlflow/projects/)")
+_FOREIGN = re.compile(
+    r"^<|/(?:site|dist)-packages/|/lib/python\d|/Lib/|^/databricks/(?!mlflow/projects/)"
+)
 _LAUNCHER = re.compile(r"(?:^|/)launcher\.py$")
 _UNPACKED = re.compile(r"^.*?/(?:project-[a-z0-9_]{8}|mlflow-project)/")
-"""Where a project is unpacked: by the launcher (`backends/launcher.py`), and by MLflow's own backend."""
+"""Where a project is unpacked: by the launcher (`backends/launcher.py`), and by MLflow's own
+backend.
+"""
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """What is shown of a log: `reason` is the exception's line, `place` where the project's own code met it, as
-    `projects/x/train.py:78`; both are empty where no traceback tells. `lines` are its last ones, of `total`.
+    """What is shown of a log: `reason` is the exception's line, `place` where the project's own
+    code met it, as `projects/x/train.py:78`; both are empty where no traceback tells. `lines` are
+    its last ones, of `total`.
     """
 
     reason: str = ""
@@ -45,7 +51,9 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class _Block:
-    """One traceback: its frames, the outermost first, the exception's line, and the line after it."""
+    """One traceback: its frames, the outermost first, the exception's line, and the line
+    after it.
+    """
 
     frames: tuple[tuple[str, str], ...]
     reason: str
@@ -53,7 +61,9 @@ class _Block:
 
 
 def excerpt(log: str, project: str, *, total: int = 0, secrets: Iterable[str] = ()) -> Excerpt:
-    """Read the end of a log of the project at this path; `total` is how many lines it has in all, 0: those given."""
+    """Read the end of a log of the project at this path; `total` is how many lines it has in all,
+    0: those given.
+    """
     lines = _readable(log, secrets)
     trace = _last(lines)
     if trace and sum(bool(line.strip()) for line in lines[trace[-1].ended :]) > LINES:
@@ -61,7 +71,9 @@ def excerpt(log: str, project: str, *, total: int = 0, secrets: Iterable[str] = 
         trace = []
     return Excerpt(
         reason=trace[-1].reason if trace else "",
-        place=next((place for block in reversed(trace) if (place := _own(block.frames, project))), ""),
+        place=next(
+            (place for block in reversed(trace) if (place := _own(block.frames, project))), ""
+        ),
         lines=tuple(lines[-LINES:]),
         total=max(total, log.count("\n") + (not log.endswith("\n"))) if log else 0,
     )
@@ -80,7 +92,11 @@ def _readable(log: str, secrets: Iterable[str]) -> list[str]:
 
 def _standing(line: str) -> str:
     """What a terminal shows of a line that was written over itself."""
-    return next((part for part in reversed(line.split("\r")) if part.strip()), "") if "\r" in line else line
+    return (
+        next((part for part in reversed(line.split("\r")) if part.strip()), "")
+        if "\r" in line
+        else line
+    )
 
 
 def _short(line: str) -> str:
@@ -106,7 +122,8 @@ def _last(lines: list[str]) -> list[_Block]:
 
 
 def _block(lines: list[str], at: int, prefix: str) -> _Block:
-    # A logger may begin every line in its own way, and a group of exceptions draws a line beside its parts.
+    # A logger may begin every line in its own way, and a group of exceptions draws a line beside
+    # its parts.
     drawn = prefix.replace("+", "|")
     name = _IPYTHON.match(prefix)
     frames: list[tuple[str, str]] = []

@@ -1,7 +1,9 @@
-"""Text from outside without what looks like a secret: a log may hold one that nobody meant to print.
+"""Text from outside without what looks like a secret: a log may hold one that nobody meant to
+print.
 
-What a secret looks like is a guess, and in doubt it is masked. Colours and other unseen characters may part a
-secret: take them out first (`escape.visible`). Every pattern here reads its text once, however it is written.
+What a secret looks like is a guess, and in doubt it is masked. Colours and other unseen characters
+may part a secret: take them out first (`escape.visible`). Every pattern here reads its text once,
+however it is written.
 """
 
 import re
@@ -20,7 +22,10 @@ _SHAPES = (
     re.compile(rf"{_WORD}gh[opsur]_[A-Za-z0-9]{{36,255}}{_END}"),
     re.compile(rf"{_WORD}github_pat_[A-Za-z0-9_]{{40,255}}{_END}"),
     re.compile(rf"{_WORD}A(?:KIA|SIA)[A-Z0-9]{{16}}{_END}"),
-    re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+        re.DOTALL,
+    ),
 )
 _NAMED = (
     # The signatures in the addresses of Azure Storage (SAS), Amazon and Google.
@@ -29,7 +34,8 @@ _NAMED = (
     ),
     re.compile(r"(?i)(\b(?:AccountKey|SharedAccessKey|SharedAccessSignature)=)[^\s;\"']+"),
     re.compile(
-        r"(?i)((?<![a-z])authorization[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?(?:[a-z]{1,20}[ \t]{1,3})?)[^\s\"',;]+"
+        r"(?i)((?<![a-z])authorization[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?(?:[a-z]{1,20}[ "
+        r"\t]{1,3})?)[^\s\"',;]+"
     ),
     re.compile(r"(?i)((?<![a-z])bearer[ \t]{1,3}[\"']?)[\w.~+/=-]{8,}"),
     re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@\"']{0,200}:)[^\s/\"']{1,1000}(?=@)"),
@@ -43,8 +49,12 @@ _DOTTED = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]*+)++", re.ASCII)
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
-    """Put a mask where one of these secrets stands, in whichever encoding, and where something looks like a secret."""
-    for known in sorted({form for secret in secrets for form in forms(secret)}, key=len, reverse=True):
+    """Put a mask where one of these secrets stands, in whichever encoding, and where something
+    looks like a secret.
+    """
+    for known in sorted(
+        {form for secret in secrets for form in forms(secret)}, key=len, reverse=True
+    ):
         text = text.replace(known, MASK)
     for shape in _SHAPES:
         text = shape.sub(MASK, text)
@@ -55,7 +65,8 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def _without_web_token(found: re.Match[str]) -> str:
-    # A JSON Web Token begins with {" in base64 and has two dots or more (https://www.rfc-editor.org/rfc/rfc7515).
+    # A JSON Web Token begins with {" in base64 and has two dots or more
+    # (https://www.rfc-editor.org/rfc/rfc7515).
     word = found[0]
     place = word.find("eyJ")
     return word[:place] + MASK if place >= 0 and word.count(".", place) >= 2 else word

@@ -1,4 +1,6 @@
-"""The table of metrics: what this pull request has, what there is already, and what is allowed. Escaped Markdown."""
+"""The table of metrics: what this pull request has, what there is already, and what is allowed.
+Escaped Markdown.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,8 +15,8 @@ Pair = tuple[Step, Judgement]
 
 @dataclass(frozen=True)
 class Table:
-    """`header`, its `rule` and `rows` are lines of a Markdown table. `more` rows were left out, `more_refused` of which
-    are refused; `footnote`: there is something that was made of other data.
+    """`header`, its `rule` and `rows` are lines of a Markdown table. `more` rows were left out,
+    `more_refused` of which are refused; `footnote`: there is something that was made of other data.
     """
 
     header: str
@@ -33,7 +35,9 @@ class _Column:
 
 
 def table(s: Situation, most: int) -> Table | None:
-    """At most so many rows, those that are refused before all others; None when nothing was measured."""
+    """At most so many rows, those that are refused before all others; None when nothing was
+    measured.
+    """
     pairs = [(step, judgement) for step in s.steps for judgement in step.judgements]
     if not pairs:
         return None
@@ -46,7 +50,9 @@ def table(s: Situation, most: int) -> Table | None:
         rule="|" + "|".join(column.rule for column in columns) + "|",
         rows=tuple(_line(cells) for cells in lines),
         more=len(pairs) - len(shown),
-        more_refused=sum(judgement.refuses for place, (_, judgement) in enumerate(pairs) if place not in kept),
+        more_refused=sum(
+            judgement.refuses for place, (_, judgement) in enumerate(pairs) if place not in kept
+        ),
         footnote=any(_unlike(step, name) for step, _ in shown for name in ("target", "serving")),
     )
 
@@ -62,7 +68,9 @@ def _columns(pairs: Sequence[Pair]) -> list[_Column | None]:
     bounded = any(judgement.bound is not None for _, judgement in pairs)
     told = any(judgement.verdict in ("ok", "worse") or judgement.refuses for _, judgement in pairs)
     return [
-        _Column("Project", "---", lambda pair: escape.cell(pair[0].project.name)) if several else None,
+        _Column("Project", "---", lambda pair: escape.cell(pair[0].project.name))
+        if several
+        else None,
         _Column("Metric", "---", _name),
         _Column("This PR", "---:", _own),
         _reference(pairs, steps, "target", "Target branch"),
@@ -72,7 +80,9 @@ def _columns(pairs: Sequence[Pair]) -> list[_Column | None]:
     ]
 
 
-def _reference(pairs: Sequence[Pair], steps: Sequence[Step], name: str, otherwise: str) -> _Column | None:
+def _reference(
+    pairs: Sequence[Pair], steps: Sequence[Step], name: str, otherwise: str
+) -> _Column | None:
     if all(getattr(judgement, name) is None for _, judgement in pairs):
         return None
     known = _label(steps, name)

@@ -1,4 +1,6 @@
-"""The short replies: another verdict, a merge, a model that goes live or not any more, how a retraining ended."""
+"""The short replies: another verdict, a merge, a model that goes live or not any more, how a
+retraining ended.
+"""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -30,11 +32,12 @@ def merged(
     problems: Sequence[str] = (),
     objects: int = 0,
 ) -> str:
-    """What the merge did to the workspace, which holds `tip` now: folder -> (updated, new, removed), and each job's
-    name with what was done to it; `problems` are sentences on jobs that were left alone.
+    """What the merge did to the workspace, which holds `tip` now: folder -> (updated, new,
+    removed), and each job's name with what was done to it; `problems` are sentences on jobs that
+    were left alone.
 
-    Its beginning is `merged_as(commit)`, whatever came of the merge. `kept`: paths that are gone from Git and not yet
-    from the workspace, and why; `objects` are how many of ours were there.
+    Its beginning is `merged_as(commit)`, whatever came of the merge. `kept`: paths that are gone
+    from Git and not yet from the workspace, and why; `objects` are how many of ours were there.
     """
     shown = sorted(kept.items())
     waits = sum(why == UNCONFIRMED for _, why in shown)
@@ -59,21 +62,30 @@ def merged_as(commit: str) -> str:
 
 
 def taken_back(back: RolledBack, kept: int) -> str:
-    """That the workspace holds an older commit again, and until when; `kept` objects could not be removed."""
+    """That the workspace holds an older commit again, and until when; `kept` objects could not be
+    removed.
+    """
     return render("taken_back", begins=taken_back_for(back), back=back, kept=kept)
 
 
 def taken_back_for(back: RolledBack) -> str:
-    """The beginning of what is said about taking a commit back, which tells one such wish from another."""
-    return f"⏪ Took {escape.code(back.commit[:7])} back: the workspace holds {escape.code(back.instead[:7])} again"
+    """The beginning of what is said about taking a commit back, which tells one such wish from
+    another.
+    """
+    return (
+        f"⏪ Took {escape.code(back.commit[:7])} back: the workspace holds "
+        f"{escape.code(back.instead[:7])} again"
+    )
 
 
 def taking_back(back: RolledBack, number: int) -> str:
-    """The answer to who wants a commit taken back; `number` is the pull request that brought what comes instead."""
+    """The answer to who wants a commit taken back; `number` is the pull request that brought what
+    comes instead.
+    """
     from_ = f" (pull request {number})" if number else ""
     return (
-        f"⏪ Taking {escape.code(back.commit[:7])} out of the production workspace, which goes back to "
-        f"{escape.code(back.instead[:7])}{from_}. I tell here when it is done.\n"
+        f"⏪ Taking {escape.code(back.commit[:7])} out of the production workspace, which goes "
+        f"back to {escape.code(back.instead[:7])}{from_}. I tell here when it is done.\n"
     )
 
 
@@ -83,7 +95,9 @@ def not_taken_back(reason: str) -> str:
 
 
 def promoted(live: Promotion) -> str:
-    """The version a job scores with from now on, and how it was tried. Its beginning is `promoted_to(live)`."""
+    """The version a job scores with from now on, and how it was tried. Its beginning is
+    `promoted_to(live)`.
+    """
     return render("promoted", begins=promoted_to(live), live=live)
 
 
@@ -93,13 +107,16 @@ def promoted_to(live: Promotion) -> str:
     name, number = live.was
     was = f"was {escape.code(name)} {escape.code(f'v{number}')}" if number else "its first version"
     return (
-        f"🚀 The model {whose} is live: {escape.code(live.version.name)} **v{live.version.version}** → "
+        f"🚀 The model {whose} is live: {escape.code(live.version.name)} "
+        f"**v{live.version.version}** → "
         f"job {escape.code(live.job)} ({was}), promoted by {escape.code(live.version.promoted_by)}."
     )
 
 
 def not_promoted(refused: NotPromoted) -> str:
-    """Why a job does not score with a promoted version. Its beginning is `not_promoted_to(refused)`."""
+    """Why a job does not score with a promoted version. Its beginning is
+    `not_promoted_to(refused)`.
+    """
     return render("not_promoted", begins=not_promoted_to(refused), refused=refused)
 
 
@@ -107,15 +124,19 @@ def not_promoted_to(refused: NotPromoted) -> str:
     """The beginning of that."""
     return (
         f"🛑 {escape.code(refused.version.name)} **v{refused.version.version}** is promoted by "
-        f"{escape.code(refused.version.promoted_by)}, but job {escape.code(refused.job)} does not score with it: "
+        f"{escape.code(refused.version.promoted_by)}, but job {escape.code(refused.job)} does not "
+        "score with it: "
         f"{refused.reason}."
     )
 
 
 def accepted_versions(found: Sequence[tuple[str, str, Sequence[str]]]) -> str:
-    """That versions are accepted for promotion, by name and number, each with the jobs that follow it."""
+    """That versions are accepted for promotion, by name and number, each with the jobs that follow
+    it.
+    """
     told = [
-        f"{escape.code(name)} **v{version}** may be scored with, whatever speaks against its commit or its signature: "
+        f"{escape.code(name)} **v{version}** may be scored with, whatever speaks against its "
+        "commit or its signature: "
         f"{'job' if len(jobs) == 1 else 'jobs'} {', '.join(escape.code(job) for job in jobs)} "
         f"{'is' if len(jobs) == 1 else 'are'} looked at now."
         for name, version, jobs in found
@@ -125,11 +146,18 @@ def accepted_versions(found: Sequence[tuple[str, str, Sequence[str]]]) -> str:
 
 def nothing_promoted() -> str:
     """That no promoted version comes from a pull request."""
-    return "No version that this pull request trained is promoted where a job follows it, so there is none to accept.\n"
+    return (
+        "No version that this pull request trained is promoted where a job follows it, so there is "
+        "none to accept.\n"
+    )
 
 
-def rolled_back(job: str, to: tuple[str, str], was: tuple[str, str], next_run: datetime | None) -> str:
-    """That a job scores with an older version again; `next_run` is in the time zone of its schedule."""
+def rolled_back(
+    job: str, to: tuple[str, str], was: tuple[str, str], next_run: datetime | None
+) -> str:
+    """That a job scores with an older version again; `next_run` is in the time zone of its
+    schedule.
+    """
     return render("rolled_back", job=job, to=to, was=was, next_run=next_run)
 
 
@@ -142,7 +170,8 @@ def which_job(named: str, jobs: Sequence[str]) -> str:
     """That a rollback has to name one of these jobs."""
     known = ", ".join(escape.code(f"/mlops rollback model {shlex.quote(job)}") for job in jobs)
     wrong = f"There is no job {escape.code(named)}. " if named else ""
-    return f"⏪ {wrong}{f'Say which job to roll back: {known}' if jobs else 'The configuration names no job'}.\n"
+    which = f"Say which job to roll back: {known}" if jobs else "The configuration names no job"
+    return f"⏪ {wrong}{which}.\n"
 
 
 def retraining_of(project: str) -> str:
@@ -151,20 +180,37 @@ def retraining_of(project: str) -> str:
 
 
 def retrained(
-    project: str, run: ProjectRun, parameters: Mapping[str, str], metrics: Mapping[str, float], jobs: Sequence[Job]
+    project: str,
+    run: ProjectRun,
+    parameters: Mapping[str, str],
+    metrics: Mapping[str, float],
+    jobs: Sequence[Job],
 ) -> str:
-    """That a version was registered from the target branch, and how to promote it; `jobs` follow its model."""
+    """That a version was registered from the target branch, and how to promote it; `jobs` follow
+    its model.
+    """
     begins = retraining_of(project)
-    return render("retrained", begins=begins, run=run, parameters=parameters, metrics=metrics, jobs=jobs)
+    return render(
+        "retrained", begins=begins, run=run, parameters=parameters, metrics=metrics, jobs=jobs
+    )
 
 
 def not_retrained(project: str, reason: str, run: ProjectRun | None = None) -> str:
     """Why a retraining gave no version, with the last lines of its log if it got so far."""
-    return render("not_retrained", begins=retraining_of(project), project=project, reason=reason, run=run)
+    return render(
+        "not_retrained", begins=retraining_of(project), project=project, reason=reason, run=run
+    )
 
 
 def verdict_changed(head: PullRequestHead, state: State, line: str, before: Earlier) -> str:
-    """That this commit's verdict is not that of the commit `before`; `line` is the description of its status."""
+    """That this commit's verdict is not that of the commit `before`; `line` is the description of
+    its status.
+    """
     return render(
-        "verdict_changed", head=head, state=state, line=line, before=before, was=_VERDICTS.get(before.state, "")
+        "verdict_changed",
+        head=head,
+        state=state,
+        line=line,
+        before=before,
+        was=_VERDICTS.get(before.state, ""),
     )

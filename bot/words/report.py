@@ -1,4 +1,6 @@
-"""The bot's one comment on a pull request, state by state. Its first line is the verdict and the commit."""
+"""The bot's one comment on a pull request, state by state. Its first line is the verdict and the
+commit.
+"""
 
 import math
 import re
@@ -28,7 +30,9 @@ MOST_REASONS = 10
 
 @dataclass(frozen=True)
 class Room:
-    """How much of each kind is shown: characters of all logs, rows of metrics, paths of a preview, rows of steps."""
+    """How much of each kind is shown: characters of all logs, rows of metrics, paths of a preview,
+    rows of steps.
+    """
 
     log: int
     metrics: int
@@ -44,7 +48,9 @@ _ROOMS = (
     Room(log=2_000, metrics=20, objects=5, steps=30),
     Room(log=500, metrics=5, objects=0, steps=5),
 )
-"""From what a report should hold to what always fits: logs give way first, then metrics, then the preview."""
+"""From what a report should hold to what always fits: logs give way first, then metrics, then the
+preview.
+"""
 
 
 HEADING = "### "
@@ -53,7 +59,9 @@ HEADING = "### "
 
 @dataclass(frozen=True)
 class Log:
-    """The end of a failed step's log: those of its last lines that there is room for, of `total`."""
+    """The end of a failed step's log: those of its last lines that there is room for, of
+    `total`.
+    """
 
     step: Step
     lines: tuple[str, ...]
@@ -76,11 +84,13 @@ def running(s: Situation) -> str:
 
 
 def ended(s: Situation) -> str:
-    """The verdict over all steps: cancelled, failed in the first that did, refused by the gate or for what the merge
-    would bring, or passed.
+    """The verdict over all steps: cancelled, failed in the first that did, refused by the gate or
+    for what the merge would bring, or passed.
     """
     s = replace(s, steps=tuple(replace(step, reason=_discreet(step.reason)) for step in s.steps))
-    if s.cancelled is not None and any(step.state not in ("passed", "accepted") for step in s.steps):
+    if s.cancelled is not None and any(
+        step.state not in ("passed", "accepted") for step in s.steps
+    ):
         return _filled("cancelled", s, order=s.cancelled)
     for name, state in (("failed", "failed"), ("refused", "refused"), ("no_cluster", "no cluster")):
         broken = steps.first(s.steps, state)
@@ -95,7 +105,10 @@ def ended(s: Situation) -> str:
 def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> str:
     """Why the branch's name cannot be used, which one could, and how to get there."""
     by_character = groupby(sorted(bad.at_fault), key=lambda one: one[0])
-    at_fault = [(_shown(character), [position for _, position in found]) for character, found in by_character]
+    at_fault = [
+        (_shown(character), [position for _, position in found])
+        for character, found in by_character
+    ]
     return _filled(
         "bad_branch",
         s,
@@ -104,7 +117,8 @@ def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> s
         free=free,
         # Only a name that no shell reads anything into is offered for copying.
         simple=bool(
-            re.fullmatch(r"\w[\w./:-]{,250}", bad.name, re.ASCII) and re.fullmatch(r"[\w.-]+", free or "", re.ASCII)
+            re.fullmatch(r"\w[\w./:-]{,250}", bad.name, re.ASCII)
+            and re.fullmatch(r"[\w.-]+", free or "", re.ASCII)
         ),
         experiment=config.experiment,
         target=config.target,
@@ -112,7 +126,9 @@ def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> s
 
 
 def bad_config(s: Situation, problem: str) -> str:
-    """The target branch's configuration is not usable; it is nobody's fault on this pull request."""
+    """The target branch's configuration is not usable; it is nobody's fault on this pull
+    request.
+    """
     return _filled("bad_config", s, problem=problem)
 
 
@@ -135,7 +151,9 @@ def _filled(name: str, s: Situation, **more: Any) -> str:
     """The longest text of that name that Azure DevOps takes."""
     rows, ends = steps.rows(s), _ends(s)
     broken: Step | None = more.get("broken")
-    told_above = {step.reason for step in s.steps if step.state == "accepted"} | ({broken.reason} if broken else set())
+    told_above = {step.reason for step in s.steps if step.state == "accepted"} | (
+        {broken.reason} if broken else set()
+    )
     text = ""
     for room in _ROOMS:
         text = render(
@@ -153,7 +171,11 @@ def _filled(name: str, s: Situation, **more: Any) -> str:
             earlier=_Past.of(s.earlier),
             all_runs=addresses.pull_request(s.pages, s.repository, s.head.number),
             told_above=told_above,
-            log_pages={step.run.token: addresses.run(s.pages, step.run.token) for step in s.steps if step.run},
+            log_pages={
+                step.run.token: addresses.run(s.pages, step.run.token)
+                for step in s.steps
+                if step.run
+            },
             **more,
         )
         if escape.units(text) <= LONGEST:
@@ -166,7 +188,9 @@ def _discreet(reason: str) -> str:
 
 
 def _most(rows: Sequence[steps.Row], most: int) -> list[steps.Row]:
-    """So many rows in their order; if there are too many, those that did not go well before all others."""
+    """So many rows in their order; if there are too many, those that did not go well before all
+    others.
+    """
     kept = set(sorted(range(len(rows)), key=lambda place: rows[place].state == "succeeded")[:most])
     return [row for place, row in enumerate(rows) if place in kept]
 
@@ -184,10 +208,14 @@ def _told(step: Step) -> Excerpt:
 
 
 def _ends(s: Situation) -> list[tuple[Step, Excerpt]]:
-    """The ends of the logs of the first steps that failed, or did not log what they are judged by; a table links those
-    of all.
+    """The ends of the logs of the first steps that failed, or did not log what they are judged by;
+    a table links those of all.
     """
-    telling = [step for step in s.steps if (step.state == "failed" or _unmeasured(step)) and step.run and step.run.log]
+    telling = [
+        step
+        for step in s.steps
+        if (step.state == "failed" or _unmeasured(step)) and step.run and step.run.log
+    ]
     return [(step, found) for step in telling[:MOST_LOGS] if (found := _excerpt(step)).lines]
 
 
@@ -213,9 +241,11 @@ def _last(lines: Sequence[str], room: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What a merge would do, as far as there is room: `objects` are (what, path), `more` how many are left out.
+    """What a merge would do, as far as there is room: `objects` are (what, path), `more` how many
+    are left out.
 
-    `reasons`: why it would be refused, of which there is always room for a few; `already`: for what it is not.
+    `reasons`: why it would be refused, of which there is always room for a few; `already`: for what
+    it is not.
     """
 
     preview: Preview
@@ -260,7 +290,9 @@ class _Past:
 
 
 def _compared(s: Situation) -> str:
-    """How the metrics stand beside those that serve, or else the target branch's, in a sentence; empty: no telling."""
+    """How the metrics stand beside those that serve, or else the target branch's, in a sentence;
+    empty: no telling.
+    """
     for name in ("serving", "target"):
         known = metric_table.label(s, name)
         signs = [sign for step in s.steps for sign in _signs(step, name)]
@@ -273,20 +305,33 @@ def _compared(s: Situation) -> str:
             return f"**As good as {other}**" + (" in every metric." if len(signs) > 1 else ".")
         better, worse = sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
         if not worse:
-            return f"**At least as good as {other}** in every metric, better in {better} of {len(signs)}."
+            return (
+                f"**At least as good as {other}** in every metric, better in {better} of "
+                f"{len(signs)}."
+            )
         if not better:
             return f"**Not better than {other}**, but within what is allowed."
-        return f"Better than {other} in {better} of {len(signs)} metrics, worse in {worse}; all within what is allowed."
+        return (
+            f"Better than {other} in {better} of {len(signs)} metrics, worse in {worse}; all "
+            "within what is allowed."
+        )
     return ""
 
 
 def _signs(step: Step, name: str) -> list[int]:
     """For each metric that can be compared: 1 better, 0 equal, -1 worse."""
-    reference: Reference | None = step.baseline.serving if name == "serving" else step.baseline.target
+    reference: Reference | None = (
+        step.baseline.serving if name == "serving" else step.baseline.target
+    )
     found: list[int] = []
     for judgement in step.judgements:
         other: float | None = judgement.serving if name == "serving" else judgement.target
-        if reference is None or not reference.comparable or other is None or judgement.value is None:
+        if (
+            reference is None
+            or not reference.comparable
+            or other is None
+            or judgement.value is None
+        ):
             continue
         if not math.isfinite(judgement.value):
             continue

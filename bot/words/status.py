@@ -28,12 +28,20 @@ def running(s: Situation) -> str:
 
 def ended(s: Situation) -> str:
     """The verdict in a line."""
-    if s.cancelled is not None and any(step.state not in ("passed", "accepted") for step in s.steps):
+    if s.cancelled is not None and any(
+        step.state not in ("passed", "accepted") for step in s.steps
+    ):
         return _line(f"cancelled by {s.cancelled.by}")
-    for state, what in (("failed", "failed"), ("refused", "refused"), ("no cluster", "could not be run")):
+    for state, what in (
+        ("failed", "failed"),
+        ("refused", "refused"),
+        ("no cluster", "could not be run"),
+    ):
         step = rows.first(s.steps, state)
         if step is not None:
-            return _line(f"{step.project.name} {what}: {masked(step.reason) or 'there was no cluster'}")
+            return _line(
+                f"{step.project.name} {what}: {masked(step.reason) or 'there was no cluster'}"
+            )
     if s.preview is not None and s.preview.refused:
         return _line(f"would be refused on merge: {s.preview.refused.splitlines()[0]}")
     took = escape.duration(rows.elapsed(s))
@@ -72,7 +80,9 @@ def nothing_to_run(head: PullRequestHead) -> str:
 
 
 def steps(s: Situation, bad: BadName | None = None) -> list[tuple[str, State, str]]:
-    """Name, state and line of the status of each step: `branch-name`, the projects' names, `gate`."""
+    """Name, state and line of the status of each step: `branch-name`, the projects' names,
+    `gate`.
+    """
     if bad is not None:
         return [("branch-name", "failed", _line(f"{bad.name} can't be used with Databricks"))]
     return [(row.name, row.state, _timed(row)) for row in rows.rows(s)]
@@ -84,7 +94,9 @@ def _timed(row: rows.Row) -> str:
 
 
 def _numbers(steps: Sequence[Step]) -> list[str]:
-    """The first metric of each project, and how it stands beside the version that serves, or the target branch."""
+    """The first metric of each project, and how it stands beside the version that serves, or the
+    target branch.
+    """
     found: list[str] = []
     for step in steps:
         for judgement in step.judgements[:1]:

@@ -1,6 +1,8 @@
-"""The steps of a pull request's validation, one row each, for the report's table and for the statuses beside it.
+"""The steps of a pull request's validation, one row each, for the report's table and for the
+statuses beside it.
 
-Besides a row for each project there is one for the branch's name and, where metrics are judged, one for the gate.
+Besides a row for each project there is one for the branch's name and, where metrics are judged, one
+for the gate.
 """
 
 from collections.abc import Sequence
@@ -15,9 +17,9 @@ UNDER_WAY = ("waits", "runs", "again")
 
 @dataclass(frozen=True)
 class Row:
-    """`name` as its status is called, `title` as people say it (empty: its name, from outside). `mark` and `said` tell
-    its state in a table, `line` in a status, without escapes. `note` says why it went
-    wrong, in words from outside.
+    """`name` as its status is called, `title` as people say it (empty: its name, from outside).
+    `mark` and `said` tell its state in a table, `line` in a status, without escapes. `note` says
+    why it went wrong, in words from outside.
     """
 
     name: str
@@ -71,7 +73,11 @@ def elapsed(s: Situation) -> float | None:
 
 def _ran_well(step: Step) -> bool:
     run = step.run
-    return run is not None and run.outcome == "succeeded" and bool(run.model_version or step.project.model is None)
+    return (
+        run is not None
+        and run.outcome == "succeeded"
+        and bool(run.model_version or step.project.model is None)
+    )
 
 
 def _project(step: Step, s: Situation) -> Row:
@@ -79,7 +85,16 @@ def _project(step: Step, s: Situation) -> Row:
     note = ""
     if step.state in ("failed", "no cluster") or (step.state == "accepted" and not _ran_well(step)):
         note = step.reason
-    return Row(step.project.name, mark, said, state, line, note=note, seconds=seconds(step, s), run=step.run)
+    return Row(
+        step.project.name,
+        mark,
+        said,
+        state,
+        line,
+        note=note,
+        seconds=seconds(step, s),
+        run=step.run,
+    )
 
 
 def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
@@ -94,9 +109,19 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
         case "failed":
             return "❌", "failed", "failed", f"failed: {step.reason}"
         case "no cluster":
-            return "⚠️", "no cluster", "error", f"could not be run: {step.reason or 'there was no cluster'}"
+            return (
+                "⚠️",
+                "no cluster",
+                "error",
+                f"could not be run: {step.reason or 'there was no cluster'}",
+            )
         case "skipped":
-            return "⏭", "not started", "failed", f"not started: {step.reason}" if step.reason else "not started"
+            return (
+                "⏭",
+                "not started",
+                "failed",
+                f"not started: {step.reason}" if step.reason else "not started",
+            )
     if s.cancelled is not None:
         return "🛑", "cancelled", "failed", f"cancelled by {s.cancelled.by}"
     if step.state == "runs":
@@ -110,21 +135,38 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
 def _waits_for(step: Step, s: Situation) -> str:
     before = [other for other in s.steps if other.project.path in step.project.after]
     ready = all(other.state in ("passed", "accepted") for other in before)
-    return "waits for a free slot" if ready and s.place is not None and s.place.free <= s.place.ahead else "waits"
+    return (
+        "waits for a free slot"
+        if ready and s.place is not None and s.place.free <= s.place.ahead
+        else "waits"
+    )
 
 
 def _gate(s: Situation) -> Row:
     judged = [step for step in s.steps if gated(step)]
     mark, said, state, line, note = "✅", "passed", "succeeded", "passed", ""
     if bad := [step for step in judged if step.state == "refused"]:
-        mark, said, state, line, note = "❌", "refused", "failed", f"refused: {bad[0].reason}", bad[0].reason
+        mark, said, state, line, note = (
+            "❌",
+            "refused",
+            "failed",
+            f"refused: {bad[0].reason}",
+            bad[0].reason,
+        )
     elif any(step.state in UNDER_WAY for step in judged) and s.cancelled is None:
         mark, said, state, line = "⏸", "waits", "pending", "waits for the runs"
     elif missing := [step for step in judged if step.state != "accepted" and not _ran_well(step)]:
-        mark, said, state, line = "⏭", "not reached", "failed", f"not reached: {missing[0].project.name} has no result"
+        mark, said, state, line = (
+            "⏭",
+            "not reached",
+            "failed",
+            f"not reached: {missing[0].project.name} has no result",
+        )
     elif taken := [step for step in judged if step.state == "accepted"]:
         by = taken[0].accepted.by if taken[0].accepted else "somebody"
-        said = "refused, accepted" if any(refused(step) for step in taken) else "not reached, accepted"
+        said = (
+            "refused, accepted" if any(refused(step) for step in taken) else "not reached, accepted"
+        )
         mark, line = "☑️", f"{said} by {by}"
     return Row("gate", mark, said, state, line, title="Quality gate", note=note)  # type: ignore[arg-type]
 

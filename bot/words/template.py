@@ -1,7 +1,8 @@
-"""How a text is made of its template: Markdown, in which outside text only ever passes through `escape`.
+"""How a text is made of its template: Markdown, in which outside text only ever passes through
+`escape`.
 
-A deployment may bring templates of its own. One that cannot be filled gives way to the built-in one of its name:
-a text in other words is better than none.
+A deployment may bring templates of its own. One that cannot be filled gives way to the built-in one
+of its name: a text in other words is better than none.
 """
 
 import logging
@@ -64,22 +65,30 @@ def use(folder: Path | None) -> None:
     """
     global _own
     _own = (
-        None if folder is None else _environment(ChoiceLoader([DictLoader(read(folder)), PackageLoader("bot.words")]))
+        None
+        if folder is None
+        else _environment(ChoiceLoader([DictLoader(read(folder)), PackageLoader("bot.words")]))
     )
 
 
 def read(folder: Path) -> dict[str, str]:
-    """The templates in a folder, by name. Raises ConfigError for one that replaces nothing or cannot be filled."""
+    """The templates in a folder, by name. Raises ConfigError for one that replaces nothing or
+    cannot be filled.
+    """
     known = sorted(name for name in _BUILT_IN.list_templates() if name.endswith(SUFFIX))
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is to hold templates, but is not a folder. See `templates` in bot.yml.")
+        raise ConfigError(
+            f"{folder} is to hold templates, but is not a folder. See `templates` in bot.yml."
+        )
     given = _given(known)
     found: dict[str, str] = {}
     for file in sorted(folder.iterdir()):
         if file.name.startswith("."):
             continue
         if file.name not in known:
-            raise ConfigError(f"{file} replaces no template. Its name may be one of: {', '.join(known)}.")
+            raise ConfigError(
+                f"{file} replaces no template. Its name may be one of: {', '.join(known)}."
+            )
         try:
             text = file.read_text(encoding="utf-8")
             parsed = _BUILT_IN.parse(text, file.name)
@@ -94,7 +103,8 @@ def read(folder: Path) -> dict[str, str]:
         if unknown:
             place = next((n for n, one in enumerate(text.splitlines(), 1) if unknown[0] in one), 1)
             raise ConfigError(
-                f"{file}, line {place}: there is no {unknown[0]}. It may be one of: {', '.join(sorted(given))}."
+                f"{file}, line {place}: there is no {unknown[0]}. It may be one of: "
+                f"{', '.join(sorted(given))}."
             )
         found[file.name] = text
     return found
@@ -107,7 +117,9 @@ def render(name: str, **values: Any) -> str:
             return _filled(_own, name, values)
         except Exception as error:
             # Whatever is wrong with it, the built-in one is not.
-            log.warning(logs.line("template", name=name, note="the built-in one is used", error=str(error)))
+            log.warning(
+                logs.line("template", name=name, note="the built-in one is used", error=str(error))
+            )
     return _filled(_BUILT_IN, name, values)
 
 

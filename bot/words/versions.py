@@ -1,4 +1,6 @@
-"""What is said on a model version in its registry: short texts, whose outside parts are only shown as code."""
+"""What is said on a model version in its registry: short texts, whose outside parts are only shown
+as code.
+"""
 
 from dataclasses import dataclass
 
@@ -19,10 +21,18 @@ def live(promotion: Promotion) -> str:
         f"{escape.code(promotion.version.promoted_by)}."
     ]
     if promotion.commit:
-        told.append(f"It was trained at commit {escape.code(promotion.commit[:7])}{_of(promotion.pull_request)}.")
+        told.append(
+            "It was trained at commit "
+            f"{escape.code(promotion.commit[:7])}{_of(promotion.pull_request)}."
+        )
     if promotion.smoke is not None:
-        measured = [f"{escape.code(name)} {escape.number(value)}" for name, value in promotion.measured.items()]
-        told.append(f"A smoke run scored toy data with it{': ' if measured else ''}{', '.join(measured)}.")
+        measured = [
+            f"{escape.code(name)} {escape.number(value)}"
+            for name, value in promotion.measured.items()
+        ]
+        told.append(
+            f"A smoke run scored toy data with it{': ' if measured else ''}{', '.join(measured)}."
+        )
     if promotion.accepted:
         told.append(f"Accepted by {escape.code(promotion.accepted)}.")
     return " ".join(told)
@@ -32,14 +42,16 @@ def refused(told: NotPromoted) -> str:
     """That a job does not score with the version, although it is promoted."""
     instead = f"with {escape.code(told.serving)} as before" if told.serving else "with nothing yet"
     page = told.run.run_page or told.run.mlflow_page if told.run else ""
-    return f"Job {escape.code(told.job)} does not score with this version: {told.reason}. It scores {instead}." + (
-        f" {escape.link('Smoke run', page)}" if page else ""
+    return (
+        f"Job {escape.code(told.job)} does not score with this version: {told.reason}. It scores "
+        f"{instead}." + (f" {escape.link('Smoke run', page)}" if page else "")
     )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What speaks against a version, each in the rest of a sentence (empty: nothing does), and what would become of it.
+    """What speaks against a version, each in the rest of a sentence (empty: nothing does), and what
+    would become of it.
 
     `accepted`: who wants it all the same, and why. `tried`: it would be tried on toy data first.
     """
@@ -52,14 +64,25 @@ class Finding:
 
 
 def asked(request: RequestFacts, found: Finding) -> str:
-    """What to know before a version is moved to a stage that a job follows; nothing is decided by it."""
+    """What to know before a version is moved to a stage that a job follows; nothing is decided by
+    it.
+    """
     name, number = request.serving
-    job, to = escape.code(request.model.job_name), request.requests[0].to if request.requests else ""
+    job, to = (
+        escape.code(request.model.job_name),
+        request.requests[0].to if request.requests else "",
+    )
     told = [
         f"Job {job} scores with the version in {escape.code(to)}"
-        + (f", which is {escape.code(name)} {escape.code(f'v{number}')} now." if number else "; there is none now."),
+        + (
+            f", which is {escape.code(name)} {escape.code(f'v{number}')} now."
+            if number
+            else "; there is none now."
+        ),
         *_compared(request),
-        f"Signalman never validated its commit: {found.doubt}." if found.doubt else "Its commit was validated.",
+        f"Signalman never validated its commit: {found.doubt}."
+        if found.doubt
+        else "Its commit was validated.",
         f"Its signature does not fit: {found.misfit}." if found.misfit else "Its signature fits.",
         f"Accepted by {escape.code(found.accepted)}." if found.accepted else "",
         "The job would not be pointed at it as it is." if found.refused else "",

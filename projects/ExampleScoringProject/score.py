@@ -1,4 +1,5 @@
-"""Predicts with exactly the model version it is given, and says in every row it writes which one that was.
+"""Predicts with exactly the model version it is given, and says in every row it writes which one
+that was.
 
 Where a Spark session is at hand the cluster predicts, elsewhere pandas does. A
 model whose signature does not fit the data is refused with a sentence before
@@ -43,9 +44,18 @@ def main():
         summary = {name: value for name, value in summary.items() if math.isfinite(value)}
         mlflow.log_metrics(summary)
         where = _write(scored, asked.output, session)
-        mlflow.log_text(predict.first(scored, SAMPLE_ROWS).to_json(orient="records"), "predictions/sample.json")
-        told = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in summary.items() if name != "rows")
-        print(f"Scored {summary['rows']:g} rows of {asked.data} with {asked.model_name} version {asked.model_version}.")
+        mlflow.log_text(
+            predict.first(scored, SAMPLE_ROWS).to_json(orient="records"), "predictions/sample.json"
+        )
+        told = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3f}"
+            for name, value in summary.items()
+            if name != "rows"
+        )
+        print(
+            f"Scored {summary['rows']:g} rows of {asked.data} with {asked.model_name} version "
+            f"{asked.model_version}."
+        )
         print(f"Written to {where}" + (f"; {told}." if told else "."))
 
 
@@ -60,18 +70,24 @@ def _arguments():
 
 def _load(name, version):
     if not version.isdecimal():
-        raise SystemExit(f"model_version: {version!r} is not a version number; scoring uses exactly one version.")
+        raise SystemExit(
+            f"model_version: {version!r} is not a version number; scoring uses exactly one version."
+        )
     uri = f"models:/{name}/{version}"
     try:
         mlflow.MlflowClient().get_model_version(name, version)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise SystemExit(f"The registry has no version {version} of model {name}.") from None
-        raise SystemExit(f"Version {version} of model {name} could not be read: {error.message}") from None
+        raise SystemExit(
+            f"Version {version} of model {name} could not be read: {error.message}"
+        ) from None
     try:
         return uri, mlflow.pyfunc.load_model(uri)
     except MlflowException as error:
-        raise SystemExit(f"The files of {name} version {version} could not be loaded: {error.message}") from None
+        raise SystemExit(
+            f"The files of {name} version {version} could not be loaded: {error.message}"
+        ) from None
 
 
 def _write(scored, output, session):
@@ -88,11 +104,15 @@ def _write(scored, output, session):
             scored.write.mode("append").saveAsTable(output)
         return output
     if output and kind not in (".csv", ".parquet"):
-        raise SystemExit(f"output: {output!r} is neither a .csv nor a .parquet file, and a table needs Spark.")
+        raise SystemExit(
+            f"output: {output!r} is neither a .csv nor a .parquet file, and a table needs Spark."
+        )
     rows = predict.first(scored, None)
     if output:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-        rows.to_parquet(output, index=False) if kind == ".parquet" else rows.to_csv(output, index=False)
+        rows.to_parquet(output, index=False) if kind == ".parquet" else rows.to_csv(
+            output, index=False
+        )
         return output
     with tempfile.TemporaryDirectory() as folder:
         rows.to_csv(Path(folder, "predictions.csv"), index=False)

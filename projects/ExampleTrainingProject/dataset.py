@@ -27,10 +27,14 @@ def read(data):
         try:
             return pandas.read_csv(data) if data.endswith(".csv") else pandas.read_parquet(data)
         except (OSError, ValueError) as error:
-            raise SystemExit(f"data: {data!r} could not be read as a .csv or .parquet file: {error}") from None
+            raise SystemExit(
+                f"data: {data!r} could not be read as a .csv or .parquet file: {error}"
+            ) from None
     session = spark()
     if session is None:
-        raise SystemExit(f"data: {data!r} is neither toy, full nor a file, and no Spark is here to read a table.")
+        raise SystemExit(
+            f"data: {data!r} is neither toy, full nor a file, and no Spark is here to read a table."
+        )
     try:
         if data.endswith(".csv"):
             return session.read.csv(data, header=True, inferSchema=True)
@@ -39,7 +43,9 @@ def read(data):
         # Backticks around each part, so that the name is a name whatever stands in it.
         return session.table(".".join(f"`{part}`" for part in re.sub("`", "", data).split(".")))
     except Exception as error:  # Spark's errors share no class between its versions
-        raise SystemExit(f"data: {data!r} could not be read by Spark: {str(error).splitlines()[0]}") from None
+        raise SystemExit(
+            f"data: {data!r} could not be read by Spark: {str(error).splitlines()[0]}"
+        ) from None
 
 
 def spark():

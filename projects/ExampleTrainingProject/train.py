@@ -29,17 +29,24 @@ SEED = 42
 
 
 def main():
-    """Train, measure and register one model; the run's metrics are what a pull request is judged by."""
+    """Train, measure and register one model; the run's metrics are what a pull request is judged
+    by.
+    """
     asked = _arguments()
     with mlflow.start_run() as run:
         mlflow.log_params({"data": asked.data, "alpha": asked.alpha, "l1_ratio": asked.l1_ratio})
         features, target = _features_and_target(read(asked.data), asked.data)
-        train_x, test_x, train_y, test_y = train_test_split(features, target, test_size=HELD_OUT, random_state=SEED)
+        train_x, test_x, train_y, test_y = train_test_split(
+            features, target, test_size=HELD_OUT, random_state=SEED
+        )
         print(
-            f"Training ElasticNet(alpha={asked.alpha}, l1_ratio={asked.l1_ratio}) on {len(train_x)} rows of"
+            f"Training ElasticNet(alpha={asked.alpha}, l1_ratio={asked.l1_ratio}) on "
+            f"{len(train_x)} rows of"
             f" {asked.data}, {len(test_x)} more held out."
         )
-        model = make_pipeline(StandardScaler(), ElasticNet(alpha=asked.alpha, l1_ratio=asked.l1_ratio))
+        model = make_pipeline(
+            StandardScaler(), ElasticNet(alpha=asked.alpha, l1_ratio=asked.l1_ratio)
+        )
         model.fit(train_x, train_y)
 
         predicted = model.predict(test_x)
@@ -50,7 +57,11 @@ def main():
         }
         mlflow.log_metrics(metrics)
         mlflow.log_figure(_plot(test_y, predicted), "plots/predicted_against_actual.png")
-        print("Held-out rows: " + ", ".join(f"{name} {value:.3f}" for name, value in metrics.items()) + ".")
+        print(
+            "Held-out rows: "
+            + ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+            + "."
+        )
 
         registered = mlflow.sklearn.log_model(
             model,
@@ -58,13 +69,22 @@ def main():
             registered_model_name=asked.model_name,
             signature=infer_signature(train_x, model.predict(train_x)),
             input_example=train_x.head(3),
-            # A data format, unlike pickle: loading a model that a pull request registered runs none of its code.
+            # A data format, unlike pickle: loading a model that a pull request registered runs none
+            # of its code.
             serialization_format="skops",
-            # Named, because finding them out means loading the model in another process: 15 s for every run.
-            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas")],
+            # Named, because finding them out means loading the model in another process: 15 s for
+            # every run.
+            pip_requirements=[
+                f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas")
+            ],
         )
-        mlflow.set_tags({"model_name": asked.model_name, "model_version": registered.registered_model_version})
-        print(f"Registered {asked.model_name} version {registered.registered_model_version} (run {run.info.run_id}).")
+        mlflow.set_tags(
+            {"model_name": asked.model_name, "model_version": registered.registered_model_version}
+        )
+        print(
+            f"Registered {asked.model_name} version {registered.registered_model_version} (run "
+            f"{run.info.run_id})."
+        )
 
 
 def _arguments():
@@ -80,9 +100,12 @@ def _features_and_target(frame, data):
     if hasattr(frame, "toPandas"):
         frame = frame.toPandas()
     if TARGET not in frame.columns:
-        raise SystemExit(f"data: {data!r} has no column {TARGET!r}; its columns are {', '.join(frame.columns)}.")
+        raise SystemExit(
+            f"data: {data!r} has no column {TARGET!r}; its columns are {', '.join(frame.columns)}."
+        )
     try:
-        # Whole numbers as floats: a signature of whole numbers refuses a column that has gaps or fractions later.
+        # Whole numbers as floats: a signature of whole numbers refuses a column that has gaps or
+        # fractions later.
         frame = frame.astype(float)
     except (TypeError, ValueError) as error:
         raise SystemExit(f"data: {data!r} holds more than numbers: {error}.") from None

@@ -1,4 +1,5 @@
-"""A stand-in for Azure DevOps: REST, a real git repository over HTTP, service hooks, pages to look at.
+"""A stand-in for Azure DevOps: REST, a real git repository over HTTP, service hooks, pages to look
+at.
 
 It follows Microsoft's documents and recorded traffic, not the bot. It keeps
 everything but the git repository in memory.

@@ -19,21 +19,30 @@ from sandbox.azure_devops.server import AzureDevOps
 def main() -> int:
     """Serve until interrupted; 2 when the environment lacks a token."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.azure_devops", description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="where the bare repository is kept")
+    parser.add_argument(
+        "--root", type=Path, required=True, help="where the bare repository is kept"
+    )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--organization", default="contoso")
     parser.add_argument("--project", default="ml")
     parser.add_argument("--repository", default="models")
-    parser.add_argument("--seed", type=Path, help="a folder whose files become the first commit of main")
+    parser.add_argument(
+        "--seed", type=Path, help="a folder whose files become the first commit of main"
+    )
     arguments = parser.parse_args()
     token = os.environ.get("STAND_IN_BOT_TOKEN", "")
     if not token:
-        print("STAND_IN_BOT_TOKEN is not set: choose a token for the bot and export it.", file=sys.stderr)
+        print(
+            "STAND_IN_BOT_TOKEN is not set: choose a token for the bot and export it.",
+            file=sys.stderr,
+        )
         return 2
     try:
         people = json.loads(os.environ.get("STAND_IN_PEOPLE") or "{}")
     except ValueError:
-        print('STAND_IN_PEOPLE is not JSON; write it as {"token": "Display Name"}.', file=sys.stderr)
+        print(
+            'STAND_IN_PEOPLE is not JSON; write it as {"token": "Display Name"}.', file=sys.stderr
+        )
         return 2
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -32,7 +32,9 @@ def statuses(call: Call) -> Answer:
 @routes("POST", f"{ONE}/statuses")
 def post_status(call: Call) -> Answer:
     """Post a status, on the pull request or on an iteration."""
-    found = discussion.post_status(call.world, call.pull_request, call.person, call.object(), _iteration(call))
+    found = discussion.post_status(
+        call.world, call.pull_request, call.person, call.object(), _iteration(call)
+    )
     return Answer(discussion_shapes.linked_status(call.world, call.pull_request.number, found))
 
 
@@ -71,14 +73,18 @@ def _status(call: Call, number: int) -> Status:
     for each in _posted(call):
         if each.id == number:
             return each
-    raise Refusal(404, "GitPullRequestStatusNotFoundException", f"There is no pull request status {number}.")
+    raise Refusal(
+        404, "GitPullRequestStatusNotFoundException", f"There is no pull request status {number}."
+    )
 
 
 @routes("GET", f"{ONE}/attachments")
 def attachments(call: Call) -> Answer:
     """The files attached to a pull request."""
     found = call.pull_request
-    return listed([discussion_shapes.attachment(call.world, found.number, each) for each in found.attachments])
+    return listed(
+        [discussion_shapes.attachment(call.world, found.number, each) for each in found.attachments]
+    )
 
 
 @routes("POST", f"{ONE}/attachments/{{fileName}}", consumes=BYTES)
@@ -108,7 +114,9 @@ def _attachment(call: Call) -> Attachment:
         if each.name == call.path["fileName"]:
             return each
     raise Refusal(
-        404, "GitPullRequestAttachmentNotFoundException", f"There is no attachment '{call.path['fileName']}'."
+        404,
+        "GitPullRequestAttachmentNotFoundException",
+        f"There is no attachment '{call.path['fileName']}'.",
     )
 
 
@@ -117,7 +125,10 @@ def labels(call: Call) -> Answer:
     """The labels of a pull request."""
     found = call.pull_request
     return listed(
-        [pull_request_shapes.label(call.world, found.number, name, key) for name, key in found.labels.items()]
+        [
+            pull_request_shapes.label(call.world, found.number, name, key)
+            for name, key in found.labels.items()
+        ]
     )
 
 
@@ -136,7 +147,11 @@ def add_label(call: Call) -> Answer:
 def label(call: Call) -> Answer:
     """One label, by name or id."""
     name = _label(call)
-    return Answer(pull_request_shapes.label(call.world, call.pull_request.number, name, call.pull_request.labels[name]))
+    return Answer(
+        pull_request_shapes.label(
+            call.world, call.pull_request.number, name, call.pull_request.labels[name]
+        )
+    )
 
 
 @routes("DELETE", f"{ONE}/labels/{{labelIdOrName}}")
@@ -174,7 +189,12 @@ def change_properties(call: Call) -> Answer:
 def reviewers(call: Call) -> Answer:
     """Who was asked to look, with their votes."""
     found = call.pull_request
-    return listed([pull_request_shapes.reviewer(call.world, each, found.number) for each in found.reviewers.values()])
+    return listed(
+        [
+            pull_request_shapes.reviewer(call.world, each, found.number)
+            for each in found.reviewers.values()
+        ]
+    )
 
 
 @routes("PUT", f"{ONE}/reviewers/{{reviewerId}}")
@@ -184,7 +204,9 @@ def vote(call: Call) -> Answer:
     who = lifecycle.known(call.world, call.path["reviewerId"])
     value = int(body.get("vote") or 0)
     if value and who != call.person:
-        raise Refusal(403, "GitPullRequestReviewerPermission", f"Only {who.name} can vote as {who.name}.")
+        raise Refusal(
+            403, "GitPullRequestReviewerPermission", f"Only {who.name} can vote as {who.name}."
+        )
     reviewer = lifecycle.vote(call.world, found, who, value, required=body.get("isRequired"))
     return Answer(pull_request_shapes.reviewer(call.world, reviewer, found.number))
 

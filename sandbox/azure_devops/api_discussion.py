@@ -32,13 +32,17 @@ def _comment_answer(call: Call, comment: Comment) -> Answer:
 def threads(call: Call) -> Answer:
     """All threads, the system's and deleted ones included; there are no pages."""
     found = call.pull_request
-    return listed([discussion_shapes.thread(call.world, found.number, each) for each in found.threads])
+    return listed(
+        [discussion_shapes.thread(call.world, found.number, each) for each in found.threads]
+    )
 
 
 @routes("POST", THREADS)
 def start(call: Call) -> Answer:
     """Begin a thread."""
-    return _thread_answer(call, discussion.start_thread(call.world, call.pull_request, call.person, call.object()))
+    return _thread_answer(
+        call, discussion.start_thread(call.world, call.pull_request, call.person, call.object())
+    )
 
 
 @routes("GET", THREAD)
@@ -59,14 +63,20 @@ def change(call: Call) -> Answer:
 def comments(call: Call) -> Answer:
     """A thread's comments."""
     number, found = call.pull_request.number, _thread(call)
-    return listed([discussion_shapes.linked_comment(call.world, number, found.id, each) for each in found.comments])
+    return listed(
+        [
+            discussion_shapes.linked_comment(call.world, number, found.id, each)
+            for each in found.comments
+        ]
+    )
 
 
 @routes("POST", f"{THREAD}/comments")
 def reply(call: Call) -> Answer:
     """Add a comment."""
     return _comment_answer(
-        call, discussion.reply(call.world, call.pull_request, _thread(call), call.person, call.object())
+        call,
+        discussion.reply(call.world, call.pull_request, _thread(call), call.person, call.object()),
     )
 
 

@@ -34,12 +34,18 @@ def hook_routes(sender: Sender) -> Routes:
     @routes("GET", "hooks/subscriptions", scope="organization")
     def subscriptions(call: Call) -> Answer:
         """Subscriptions, by publisher, event type and consumer if asked."""
-        event, consumer, publisher = call.asked("eventType"), call.asked("consumerId"), call.asked("publisherId")
+        event, consumer, publisher = (
+            call.asked("eventType"),
+            call.asked("consumerId"),
+            call.asked("publisherId"),
+        )
         return listed(
             [
                 hooks_subscriptions.shape(call.world, each)
                 for each in call.world.subscriptions.values()
-                if event in (None, each.event_type) and consumer in (None, "webHooks") and publisher in (None, "tfs")
+                if event in (None, each.event_type)
+                and consumer in (None, "webHooks")
+                and publisher in (None, "tfs")
             ]
         )
 
@@ -103,12 +109,17 @@ def hook_routes(sender: Sender) -> Routes:
             if each.id == number:
                 return Answer(hooks_subscriptions.notification_shape(found, each, details=True))
         raise Refusal(
-            404, "NotificationNotFoundException", f"There is no notification {number}.", area=hooks_subscriptions.AREA
+            404,
+            "NotificationNotFoundException",
+            f"There is no notification {number}.",
+            area=hooks_subscriptions.AREA,
         )
 
     @routes("POST", "hooks/testnotifications", scope="organization")
     def test(call: Call) -> Answer:
-        """Send a test: the Fabrikam constants, or with `useRealData` the latest event of an existing subscription."""
+        """Send a test: the Fabrikam constants, or with `useRealData` the latest event of an
+        existing subscription.
+        """
         body = call.object()
         existing = call.world.subscriptions.get(str(body.get("subscriptionId")))
         with call.world.lock:
@@ -116,7 +127,10 @@ def hook_routes(sender: Sender) -> Routes:
             if call.asked_yes("useRealData"):
                 happening = sender.recent.get(found.event_type)
                 if existing is None or happening is None:
-                    raise invalid("useRealData", "Real data needs an existing subscription and an event that happened.")
+                    raise invalid(
+                        "useRealData",
+                        "Real data needs an existing subscription and an event that happened.",
+                    )
                 event = envelope(call.world, found, happening, str(uuid.uuid4()))
             else:
                 event = test_event(found.event_type, found.resource_version)
@@ -130,7 +144,9 @@ def hook_routes(sender: Sender) -> Routes:
 
 def _unsaved(call: Call, body: Mapping[str, Any]) -> Subscription:
     # As in the portal's dialogue, before the subscription is saved: it gets the empty id.
-    details = {"consumerId": "webHooks", "consumerActionId": "httpRequest"} | dict(body.get("details") or {})
+    details = {"consumerId": "webHooks", "consumerActionId": "httpRequest"} | dict(
+        body.get("details") or {}
+    )
     found = hooks_subscriptions.accepted(call.person, details)
     found.id = "00000000-0000-0000-0000-000000000000"
     found.modified = dates.now()
@@ -138,11 +154,16 @@ def _unsaved(call: Call, body: Mapping[str, Any]) -> Subscription:
 
 
 def _meets(filters: Any, inputs: Mapping[str, str]) -> bool:
-    return not filters or any(all(_holds(one, inputs) for one in each.get("conditions") or []) for each in filters)
+    return not filters or any(
+        all(_holds(one, inputs) for one in each.get("conditions") or []) for each in filters
+    )
 
 
 def _holds(condition: Mapping[str, Any], inputs: Mapping[str, str]) -> bool:
-    found, wanted = inputs.get(str(condition.get("inputId")), ""), str(condition.get("inputValue") or "")
+    found, wanted = (
+        inputs.get(str(condition.get("inputId")), ""),
+        str(condition.get("inputValue") or ""),
+    )
     if not condition.get("caseSensitive"):
         found, wanted = found.lower(), wanted.lower()
     return (found == wanted) == (str(condition.get("operator", "equals")).lower() == "equals")

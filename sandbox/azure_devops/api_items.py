@@ -27,7 +27,9 @@ def items(call: Call) -> Answer:
         raise _missing(call, wanted, version, kind, commit)
     form = (call.asked("$format") or "").lower()
     if form == "zip":
-        content = call.world.git.run("archive", "--format=zip", commit, *([wanted] if wanted else []))
+        content = call.world.git.run(
+            "archive", "--format=zip", commit, *([wanted] if wanted else [])
+        )
         return Answer(content, content_type="application/zip")
     if path is None or entry.kind == "tree":
         return listed(_list(call, commit, entry, level))
@@ -49,7 +51,9 @@ def blob(call: Call) -> Answer:
     world, sha = call.world, call.path["sha1"]
     content = world.git.blob(sha) if len(sha) == 40 else None
     if content is None:
-        raise Refusal(404, "GitObjectDoesNotExistException", f"TF401035: The object '{sha}' does not exist.")
+        raise Refusal(
+            404, "GitObjectDoesNotExistException", f"TF401035: The object '{sha}' does not exist."
+        )
     if (call.asked("$format") or "").lower() != "json":
         return Answer(content, content_type="application/octet-stream")
     url, base = f"{shapes.repository_url(world)}/blobs/{sha}", shapes.repository_url(world)
@@ -65,7 +69,7 @@ def _list(call: Call, commit: str, top: Entry, level: str) -> list[dict[str, Any
 
 
 def _item(call: Call, commit: str, entry: Entry) -> dict[str, Any]:
-    url = f"{shapes.repository_url(call.world)}/items/{quote(entry.path)}?versionType=Commit&version={commit}"
+    url = f"{shapes.repository_url(call.world)}/items/{quote(entry.path)}?versionType=Commit&version={commit}"  # noqa: E501 a table, or a text as it is sent
     shape: dict[str, Any] = {
         "objectId": entry.object_id,
         "gitObjectType": entry.kind,
@@ -95,6 +99,7 @@ def _missing(call: Call, path: str, version: str | None, kind: str | None, commi
     return Refusal(
         404,
         "GitItemNotFoundException",
-        f"TF401174: The item '/{path}' could not be found in the repository '{call.world.repository}' "
+        f"TF401174: The item '/{path}' could not be found in the repository "
+        f"'{call.world.repository}' "
         f"at the version specified by '{descriptor}' (resolved to commit '{commit}').",
     )

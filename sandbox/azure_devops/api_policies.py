@@ -18,7 +18,9 @@ def create(call: Call) -> Answer:
     body = call.object()
     kind, settings = str((body.get("type") or {}).get("id") or "").lower(), body.get("settings")
     if kind not in policies.NAMES:
-        raise Refusal(404, "PolicyTypeNotFoundException", f"There is no policy type '{kind}'.", area=AREA)
+        raise Refusal(
+            404, "PolicyTypeNotFoundException", f"There is no policy type '{kind}'.", area=AREA
+        )
     if not isinstance(settings, dict) or not settings.get("scope"):
         raise invalid("configuration.settings", "A policy needs settings with a scope.")
     if kind == policies.STATUS and not settings.get("statusName"):
@@ -41,9 +43,15 @@ def create(call: Call) -> Answer:
 def configurations(call: Call) -> Answer:
     """The policies of the project, by type if asked; `scope` is accepted for exact scopes only."""
     kind, scope = call.asked("policyType"), call.asked("scope")
-    found = [each for each in call.world.policies if not each.deleted and kind in (None, each.type_id)]
+    found = [
+        each for each in call.world.policies if not each.deleted and kind in (None, each.type_id)
+    ]
     if scope:
-        found = [each for each in found if scope in {_scope(one) for one in each.settings.get("scope", [])}]
+        found = [
+            each
+            for each in found
+            if scope in {_scope(one) for one in each.settings.get("scope", [])}
+        ]
     return listed([_shape(call.world, each) for each in found])
 
 
@@ -73,7 +81,9 @@ def delete(call: Call) -> Answer:
 
 @routes("GET", "policy/evaluations", preview=True, scope="project")
 def evaluations(call: Call) -> Answer:
-    """How one pull request stands; it is named by `vstfs:///CodeReview/CodeReviewId/{projectId}/{number}`."""
+    """How one pull request stands; it is named by
+    `vstfs:///CodeReview/CodeReviewId/{projectId}/{number}`.
+    """
     artifact = call.asked("artifactId") or ""
     project, _, number = artifact.removeprefix("vstfs:///CodeReview/CodeReviewId/").partition("/")
     if project != call.world.project_id or not number.isdigit():
@@ -98,7 +108,12 @@ def _policy(call: Call) -> Policy:
     for each in call.world.policies:
         if each.id == number and not each.deleted:
             return each
-    raise Refusal(404, "PolicyConfigurationNotFoundException", f"There is no policy configuration {number}.", area=AREA)
+    raise Refusal(
+        404,
+        "PolicyConfigurationNotFoundException",
+        f"There is no policy configuration {number}.",
+        area=AREA,
+    )
 
 
 def _scope(scope: dict[str, Any]) -> str:
@@ -129,7 +144,9 @@ def _shape(world: World, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _evaluation(world: World, found: PullRequest, artifact: str, policy: Policy, state: str) -> dict[str, Any]:
+def _evaluation(
+    world: World, found: PullRequest, artifact: str, policy: Policy, state: str
+) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "configuration": _shape(world, policy),
         "artifactId": artifact,

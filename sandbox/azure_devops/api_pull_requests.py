@@ -46,8 +46,16 @@ def update(call: Call) -> Answer:
 def search(call: Call) -> Answer:
     """Pull requests by the search criteria, newest first; active ones unless asked otherwise."""
     found = [each for each in reversed(call.world.pull_requests.values()) if _fits(call, each)]
-    skip, top = call.asked_number("$skip", default=0), min(call.asked_number("$top", default=100), 1000)
-    return listed([pull_request_shapes.listed_pull_request(call.world, each) for each in found[skip : skip + top]])
+    skip, top = (
+        call.asked_number("$skip", default=0),
+        min(call.asked_number("$top", default=100), 1000),
+    )
+    return listed(
+        [
+            pull_request_shapes.listed_pull_request(call.world, each)
+            for each in found[skip : skip + top]
+        ]
+    )
 
 
 def _fits(call: Call, found: PullRequest) -> bool:
@@ -64,13 +72,18 @@ def _fits(call: Call, found: PullRequest) -> bool:
         ("targetRefName", found.target),
         ("creatorId", found.author.id),
         ("repositoryId", call.world.repository_id),
-        ("sourceRepositoryId", shapes.fork_id(call.world, found.fork) if found.fork else call.world.repository_id),
+        (
+            "sourceRepositoryId",
+            shapes.fork_id(call.world, found.fork) if found.fork else call.world.repository_id,
+        ),
     ):
         if asked(name) not in (None, value):
             return False
     if asked("reviewerId") and asked("reviewerId") not in found.reviewers:
         return False
-    moment = found.closed if (asked("queryTimeRangeType") or "").lower() == "closed" else found.created
+    moment = (
+        found.closed if (asked("queryTimeRangeType") or "").lower() == "closed" else found.created
+    )
     earliest, latest = _moment(asked("minTime")), _moment(asked("maxTime"))
     if earliest and (moment is None or moment < earliest):
         return False
@@ -86,16 +99,22 @@ def _moment(text: str | None) -> datetime | None:
 
 @routes("POST", f"{REPOSITORY}/pullrequestquery")
 def query(call: Call) -> Answer:
-    """Which pull requests a commit belongs to, as their last merge commit or as any commit they merged."""
+    """Which pull requests a commit belongs to, as their last merge commit or as any commit they
+    merged.
+    """
     body = call.object()
     results = []
     for each in body.get("queries") or []:
         kind = str(each.get("type", "")).lower()
         answer: dict[str, list[Any]] = {}
         for sha in each.get("items") or []:
-            found = [one for one in call.world.pull_requests.values() if _holds(call, one, kind, sha)]
+            found = [
+                one for one in call.world.pull_requests.values() if _holds(call, one, kind, sha)
+            ]
             if found:
-                answer[sha] = [pull_request_shapes.listed_pull_request(call.world, one) for one in found]
+                answer[sha] = [
+                    pull_request_shapes.listed_pull_request(call.world, one) for one in found
+                ]
         results.append(answer)
     return Answer({"queries": body.get("queries") or [], "results": results})
 
@@ -117,7 +136,9 @@ def _holds(call: Call, found: PullRequest, kind: str, sha: str) -> bool:
 def iterations(call: Call) -> Answer:
     """Every push to the source branch, oldest first."""
     found = call.pull_request
-    shaped = [pull_request_shapes.iteration(call.world, found.number, each) for each in found.iterations]
+    shaped = [
+        pull_request_shapes.iteration(call.world, found.number, each) for each in found.iterations
+    ]
     if call.asked_yes("includeCommits"):
         for shape, each in zip(shaped, found.iterations, strict=True):
             shape["commits"] = _commits(call, each)
@@ -143,7 +164,10 @@ def changes(call: Call) -> Answer:
     entries = []
     for position, change in enumerate(call.world.git.changes(before, now.source), start=1):
         gone = change.kind == "D"
-        item: dict[str, Any] = {"objectId": change.old_id if gone else change.new_id, "path": f"/{change.path}"}
+        item: dict[str, Any] = {
+            "objectId": change.old_id if gone else change.new_id,
+            "path": f"/{change.path}",
+        }
         if change.kind != "A":
             item["originalObjectId"] = change.old_id
         entry = {
@@ -182,7 +206,10 @@ def work_items(_: Call) -> Answer:
 
 
 def _commits(call: Call, at: Iteration) -> list[dict[str, Any]]:
-    return [shapes.commit(call.world, each) for each in call.world.git.commits(f"{at.common}..{at.source}")]
+    return [
+        shapes.commit(call.world, each)
+        for each in call.world.git.commits(f"{at.common}..{at.source}")
+    ]
 
 
 def _iteration(call: Call, number: int) -> Iteration:

@@ -18,7 +18,7 @@ def connection_data(call: Call) -> Answer:
     world, who = call.world, call.person
     identity = {
         "id": who.id,
-        "descriptor": f"Microsoft.IdentityModel.Claims.ClaimsIdentity;{world.account_id}\\{who.email}",
+        "descriptor": f"Microsoft.IdentityModel.Claims.ClaimsIdentity;{world.account_id}\\{who.email}",  # noqa: E501 a table, or a text as it is sent
         "subjectDescriptor": who.descriptor,
         "providerDisplayName": who.name,
         "isActive": True,
@@ -60,7 +60,11 @@ def _repository(world: World) -> dict[str, Any]:
 def refs(call: Call) -> Answer:
     """Refs by prefix (`filter`, after `refs/`) or substring, in pages with a continuation token."""
     world = call.world
-    found = {name: sha for name, sha in world.git.refs("refs/").items() if not name.startswith(f"{FORKS}/")}
+    found = {
+        name: sha
+        for name, sha in world.git.refs("refs/").items()
+        if not name.startswith(f"{FORKS}/")
+    }
     if start := call.asked("filter"):
         found = {name: sha for name, sha in found.items() if name.startswith(f"refs/{start}")}
     if part := call.asked("filterContains"):
@@ -86,7 +90,11 @@ def _ref(call: Call, name: str, sha: str) -> dict[str, Any]:
         "creator": shapes.person(world, creator),
         "url": f"{shapes.repository_url(world)}/refs?filter={name.removeprefix('refs/')}",
     }
-    if call.asked_yes("peelTags") and name.startswith("refs/tags/") and (peeled := world.git.peeled(name)):
+    if (
+        call.asked_yes("peelTags")
+        and name.startswith("refs/tags/")
+        and (peeled := world.git.peeled(name))
+    ):
         shape["peeledObjectId"] = peeled
     return shape
 
@@ -100,7 +108,8 @@ def commit(call: Call) -> Answer:
         raise Refusal(
             404,
             "GitCommitDoesNotExistException",
-            f"TF401175: The version descriptor <Commit: {wanted} > could not be resolved to a version "
+            f"TF401175: The version descriptor <Commit: {wanted} > could not be resolved to a "
+            "version "
             f"in the repository {world.repository}.",
         )
     found = world.git.commit(sha)
@@ -110,13 +119,19 @@ def commit(call: Call) -> Answer:
         "treeId": found.tree,
         "parents": list(found.parents),
         "remoteUrl": f"{shapes.web_url(world)}/commit/{sha}",
-        "_links": {"self": {"href": url}, "repository": {"href": base}, "changes": {"href": f"{url}/changes"}},
+        "_links": {
+            "self": {"href": url},
+            "repository": {"href": base},
+            "changes": {"href": f"{url}/changes"},
+        },
     }
     return Answer(shape)
 
 
 def resolved(call: Call, version: str | None, kind: str | None) -> str:
-    """The commit a version descriptor names; the default branch where none is given, 404 where there is none."""
+    """The commit a version descriptor names; the default branch where none is given, 404 where
+    there is none.
+    """
     world, kind = call.world, (kind or "branch").lower()
     version = version or world.default_branch
     prefix = {"branch": "refs/heads/", "tag": "refs/tags/", "commit": ""}.get(kind)
@@ -128,7 +143,8 @@ def resolved(call: Call, version: str | None, kind: str | None) -> str:
         raise Refusal(
             404,
             "GitUnresolvableToCommitException",
-            f"TF401175: The version descriptor <{kind.capitalize()}: {version} > could not be resolved to a version "
+            f"TF401175: The version descriptor <{kind.capitalize()}: {version} > could not be "
+            "resolved to a version "
             f"in the repository {world.repository}.",
         )
     return sha
@@ -136,7 +152,9 @@ def resolved(call: Call, version: str | None, kind: str | None) -> str:
 
 @routes("GET", f"{REPOSITORY}/diffs/commits")
 def diffs(call: Call) -> Answer:
-    """What differs between two versions, folders included; a rename is told twice, as the service does."""
+    """What differs between two versions, folders included; a rename is told twice, as the service
+    does.
+    """
     world = call.world
     base = resolved(call, call.asked("baseVersion"), call.asked("baseVersionType"))
     target = resolved(call, call.asked("targetVersion"), call.asked("targetVersionType"))

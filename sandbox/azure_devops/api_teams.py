@@ -20,7 +20,8 @@ def members(call: Call) -> Answer:
         raise Refusal(
             404,
             "ProjectDoesNotExistWithNameException",
-            f"TF200016: The following project does not exist: {project}. Verify that the name of the project "
+            f"TF200016: The following project does not exist: {project}. Verify that the name of "
+            "the project "
             "is correct and that the project exists on the specified Azure DevOps Server.",
             area=CORE,
         )
@@ -28,7 +29,9 @@ def members(call: Call) -> Answer:
         if wanted.lower() in (name.lower(), shapes.team_id(world, name)):
             skip = call.asked_number("$skip", default=0)
             top = min(call.asked_number("$top", default=LARGEST_PAGE), LARGEST_PAGE)
-            return listed([{"identity": shapes.person(world, who)} for who in people[skip : skip + top]])
+            return listed(
+                [{"identity": shapes.person(world, who)} for who in people[skip : skip + top]]
+            )
     raise Refusal(
         404,
         "TeamNotFoundException",

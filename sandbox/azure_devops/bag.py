@@ -44,10 +44,14 @@ def patched(old: Bag, operations: Any) -> Bag:
     new = dict(old)
     if not isinstance(operations, list):
         raise Refusal(
-            400, "PropertiesCollectionPatchException", "The properties could not be patched: no list of operations."
+            400,
+            "PropertiesCollectionPatchException",
+            "The properties could not be patched: no list of operations.",
         )
     for operation in operations:
-        name = str(operation.get("path", "")).removeprefix("/").replace("~1", "/").replace("~0", "~")
+        name = (
+            str(operation.get("path", "")).removeprefix("/").replace("~1", "/").replace("~0", "~")
+        )
         action = str(operation.get("op", "")).lower()
         if action in ("add", "replace") and name:
             new[name] = typed(operation.get("value"))
@@ -57,6 +61,7 @@ def patched(old: Bag, operations: Any) -> Bag:
             raise Refusal(
                 400,
                 "PropertiesCollectionPatchException",
-                f"The properties could not be patched: operation '{action}' on '/{name}' is not possible.",
+                f"The properties could not be patched: operation '{action}' on '/{name}' is not "
+                "possible.",
             )
     return new

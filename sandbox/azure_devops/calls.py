@@ -14,7 +14,9 @@ from sandbox.azure_devops.state import PullRequest, World
 
 @dataclass(frozen=True)
 class Exchange:
-    """A REST request and what was answered, for observers. `by` is the caller's display name, if known."""
+    """A REST request and what was answered, for observers. `by` is the caller's display name, if
+    known.
+    """
 
     method: str
     path: str
@@ -40,7 +42,11 @@ class Answer:
         """The bytes that go over the wire."""
         if self.body is None:
             return b""
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body, ensure_ascii=False).encode()
+        return (
+            self.body
+            if isinstance(self.body, bytes)
+            else json.dumps(self.body, ensure_ascii=False).encode()
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,10 @@ class Call:
     def asked(self, *names: str) -> str | None:
         """A query parameter under the first of its names that is there, names in any case."""
         lower = {name.lower(): value for name, value in self.query.items()}
-        return next((lower[name.lower()] for name in names if lower.get(name.lower()) not in (None, "")), None)
+        return next(
+            (lower[name.lower()] for name in names if lower.get(name.lower()) not in (None, "")),
+            None,
+        )
 
     def asked_number(self, *names: str, default: int) -> int:
         """A number in the query, or the default."""
@@ -91,14 +100,19 @@ class Call:
         return self.world.pull_request(self.number("pullRequestId"))
 
 
-JSON, JSON_PATCH, BYTES = "application/json", "application/json-patch+json", "application/octet-stream"
+JSON, JSON_PATCH, BYTES = (
+    "application/json",
+    "application/json-patch+json",
+    "application/octet-stream",
+)
 Handler = Callable[[Call], Answer]
 
 
 def listed(values: Sequence[Any], **headers: str) -> Answer:
     """A collection as the service wraps it, with its count."""
     return Answer(
-        {"value": list(values), "count": len(values)}, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        {"value": list(values), "count": len(values)},
+        headers={k.replace("_", "-"): v for k, v in headers.items()},
     )
 
 
@@ -121,26 +135,40 @@ class Routes:
         self.table: list[Route] = []
 
     def __call__(
-        self, method: str, path: str, *, preview: bool = False, scope: str = "either", consumes: str = JSON
+        self,
+        method: str,
+        path: str,
+        *,
+        preview: bool = False,
+        scope: str = "either",
+        consumes: str = JSON,
     ) -> Callable[[Handler], Handler]:
-        """Register an operation. `{name}` stands for a segment, `scope` for organization, project or either."""
+        """Register an operation. `{name}` stands for a segment, `scope` for organization, project
+        or either.
+        """
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
 
         def register(handler: Handler) -> Handler:
-            self.table.append(Route(method, re.compile(pattern, re.IGNORECASE), handler, preview, scope, consumes))
+            self.table.append(
+                Route(method, re.compile(pattern, re.IGNORECASE), handler, preview, scope, consumes)
+            )
             return handler
 
         return register
 
 
 def match(tables: Sequence[Routes], method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The operation for a path (still percent-encoded) and its parameters; 404 or 405 when there is none."""
+    """The operation for a path (still percent-encoded) and its parameters; 404 or 405 when there is
+    none.
+    """
     allowed = set()
     for table in tables:
         for route in table.table:
             if found := route.pattern.fullmatch(path):
                 if route.method == method:
-                    return route, {name: unquote(value) for name, value in found.groupdict().items()}
+                    return route, {
+                        name: unquote(value) for name, value in found.groupdict().items()
+                    }
                 allowed.add(route.method)
     if allowed:
         raise Refusal(
@@ -153,7 +181,8 @@ def match(tables: Sequence[Routes], method: str, path: str) -> tuple[Route, dict
     raise Refusal(
         404,
         "VssResourceNotFoundException",
-        f"API resource location for '{path}' is not registered on this server (the stand-in has no such operation).",
+        f"API resource location for '{path}' is not registered on this server (the stand-in has no "
+        "such operation).",
         area=FRAMEWORK,
         event_id=0,
     )

@@ -15,23 +15,36 @@ from sandbox.azure_devops.refusal import Refusal, invalid
 from sandbox.azure_devops.state import PullRequest, RefUpdate, World
 
 
-def begin(world: World, found: PullRequest, who: Person, head: str | None, options: Mapping[str, Any]) -> None:
-    """Accept a completion; a `Refusal` when it is stale (409), against policy (403) or makes no sense (400)."""
+def begin(
+    world: World, found: PullRequest, who: Person, head: str | None, options: Mapping[str, Any]
+) -> None:
+    """Accept a completion; a `Refusal` when it is stale (409), against policy (403) or makes no
+    sense (400).
+    """
     if found.status != "active":
-        raise invalid("status", f"Pull request {found.number} is {found.status} and cannot be completed.")
+        raise invalid(
+            "status", f"Pull request {found.number} is {found.status} and cannot be completed."
+        )
     if found.draft:
         raise invalid("status", f"Pull request {found.number} is a draft and cannot be completed.")
     if not head:
-        raise invalid("lastMergeSourceCommit", "Completing a pull request needs the last source commit it was read at.")
+        raise invalid(
+            "lastMergeSourceCommit",
+            "Completing a pull request needs the last source commit it was read at.",
+        )
     if head != world.git.commit_of(found.source_ref):
         raise Refusal(
             409,
             "GitPullRequestStaleException",
             "TF401192: The source branch has been modified since the last merge attempt.",
         )
-    strategy = options.get("mergeStrategy") or ("squash" if options.get("squashMerge") else "noFastForward")
+    strategy = options.get("mergeStrategy") or (
+        "squash" if options.get("squashMerge") else "noFastForward"
+    )
     if strategy not in merging.STRATEGIES:
-        raise invalid("completionOptions.mergeStrategy", f"There is no merge strategy '{strategy}'.")
+        raise invalid(
+            "completionOptions.mergeStrategy", f"There is no merge strategy '{strategy}'."
+        )
     if not options.get("bypassPolicy"):
         policies.refuse_unmet(world, found)
     found.completion_options = {"mergeStrategy": strategy} | dict(options)
@@ -42,7 +55,12 @@ def begin(world: World, found: PullRequest, who: Person, head: str | None, optio
 
 def when_allowed(world: World, found: PullRequest) -> None:
     """Complete a pull request that waits for its policies (auto-complete), once they are met."""
-    waiting = found.status == "active" and found.auto_complete_by and not found.draft and not found.completion_queued
+    waiting = (
+        found.status == "active"
+        and found.auto_complete_by
+        and not found.draft
+        and not found.completion_queued
+    )
     head = world.git.commit_of(found.source_ref)
     if waiting and found.auto_complete_by and head and not policies.blockers(world, found):
         options = dict(found.completion_options or {}) | {"triggeredByAutoComplete": True}
@@ -62,7 +80,9 @@ def _finish(world: World, found: PullRequest, who: Person, head: str) -> None:
             _call_off(world, found, "rejectedByPolicy")
             return
         title = f"Merged PR {found.number}: {found.title}"
-        message = options.get("mergeCommitMessage") or "\n\n".join(filter(None, [title, found.description]))
+        message = options.get("mergeCommitMessage") or "\n\n".join(
+            filter(None, [title, found.description])
+        )
         landed = merging.land(world.git, options["mergeStrategy"], target, head, message, who)
         found.source_commit, found.target_commit = head, target
         if landed is None:

@@ -1,4 +1,6 @@
-"""Threads, comments, files and checks on a pull request: what REST and the person-side verbs share."""
+"""Threads, comments, files and checks on a pull request: what REST and the person-side
+verbs share.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +13,15 @@ from sandbox.azure_devops.state import Attachment, Comment, PullRequest, Status,
 
 THREAD_STATUSES = ("unknown", "active", "fixed", "wontFix", "closed", "byDesign", "pending")
 COMMENT_TYPES = ("unknown", "text", "codeChange", "system")
-STATES = ("notSet", "pending", "succeeded", "failed", "error", "notApplicable", "partiallySucceeded")
+STATES = (
+    "notSet",
+    "pending",
+    "succeeded",
+    "failed",
+    "error",
+    "notApplicable",
+    "partiallySucceeded",
+)
 LONGEST_COMMENT = 150_000
 
 
@@ -20,7 +30,9 @@ def start_thread(world: World, found: PullRequest, who: Person, wish: Mapping[st
     with world.lock:
         comments = wish.get("comments") or []
         if not comments:
-            raise invalid("commentThread.Comments", "A thread begins with a comment, and this one has none.")
+            raise invalid(
+                "commentThread.Comments", "A thread begins with a comment, and this one has none."
+            )
         contents = [_content(each.get("content")) for each in comments]
         status = enum_value(wish.get("status"), THREAD_STATUSES, "status") or "active"
         moment = dates.now()
@@ -38,7 +50,9 @@ def start_thread(world: World, found: PullRequest, who: Person, wish: Mapping[st
             kind = enum_value(each.get("commentType"), COMMENT_TYPES, "commentType") or "text"
             parent = int(each.get("parentCommentId") or 0)
             thread.comments.append(
-                Comment(len(thread.comments) + 1, parent, who, content, moment, moment, moment, kind)
+                Comment(
+                    len(thread.comments) + 1, parent, who, content, moment, moment, moment, kind
+                )
             )
         found.threads.append(thread)
         for comment in thread.comments:
@@ -46,11 +60,16 @@ def start_thread(world: World, found: PullRequest, who: Person, wish: Mapping[st
         return thread
 
 
-def change_thread(world: World, found: PullRequest, thread: Thread, wish: Mapping[str, Any]) -> None:
+def change_thread(
+    world: World, found: PullRequest, thread: Thread, wish: Mapping[str, Any]
+) -> None:
     """Set a thread's status, or add to its properties."""
     with world.lock:
         if thread.is_system:
-            raise invalid("commentThread", f"Thread {thread.id} was written by the system and cannot be changed.")
+            raise invalid(
+                "commentThread",
+                f"Thread {thread.id} was written by the system and cannot be changed.",
+            )
         if wish.get("status") is not None:
             thread.status = enum_value(wish["status"], THREAD_STATUSES, "status")
         if wish.get("threadContext"):
@@ -60,20 +79,26 @@ def change_thread(world: World, found: PullRequest, thread: Thread, wish: Mappin
         completion.when_allowed(world, found)
 
 
-def reply(world: World, found: PullRequest, thread: Thread, who: Person, wish: Mapping[str, Any]) -> Comment:
+def reply(
+    world: World, found: PullRequest, thread: Thread, who: Person, wish: Mapping[str, Any]
+) -> Comment:
     """Add a comment to a thread; a closed thread stays as it is."""
     with world.lock:
         content, moment = _content(wish.get("content")), dates.now()
         kind = enum_value(wish.get("commentType"), COMMENT_TYPES, "commentType") or "text"
         parent = int(wish.get("parentCommentId") or 0)
-        comment = Comment(len(thread.comments) + 1, parent, who, content, moment, moment, moment, kind)
+        comment = Comment(
+            len(thread.comments) + 1, parent, who, content, moment, moment, moment, kind
+        )
         thread.comments.append(comment)
         thread.updated = moment
         hooks_events.commented(world, found, thread, comment, "commented")
         return comment
 
 
-def edit(world: World, found: PullRequest, thread: Thread, comment: Comment, who: Person, content: Any) -> None:
+def edit(
+    world: World, found: PullRequest, thread: Thread, comment: Comment, who: Person, content: Any
+) -> None:
     """Replace what one's own comment says."""
     with world.lock:
         _own(comment, who)
@@ -99,10 +124,14 @@ def like(world: World, comment: Comment, who: Person) -> None:
 
 
 def attach(world: World, found: PullRequest, name: str, content: bytes, who: Person) -> Attachment:
-    """Attach a file. A name that is taken is refused; what the service does then is not documented."""
+    """Attach a file. A name that is taken is refused; what the service does then is not
+    documented.
+    """
     with world.lock:
         if any(each.name == name for each in found.attachments):
-            raise invalid("fileName", f"Pull request {found.number} already has an attachment '{name}'.")
+            raise invalid(
+                "fileName", f"Pull request {found.number} already has an attachment '{name}'."
+            )
         attachment = Attachment(world.count("attachment"), name, content, who, dates.now())
         found.attachments.append(attachment)
         return attachment
@@ -111,7 +140,9 @@ def attach(world: World, found: PullRequest, name: str, content: bytes, who: Per
 def post_status(
     world: World, found: PullRequest, who: Person, wish: Mapping[str, Any], iteration: int | None
 ) -> Status:
-    """Post a check. It never replaces an older one: the newest of a genre and name is what counts."""
+    """Post a check. It never replaces an older one: the newest of a genre and name is what
+    counts.
+    """
     with world.lock:
         context = wish.get("context") or {}
         name, genre = context.get("name"), context.get("genre") or None
@@ -131,7 +162,9 @@ def post_status(
         description, target = wish.get("description"), wish.get("targetUrl")
         properties = bag(wish.get("properties"))
         number = len(found.statuses) + 1
-        status = Status(number, iteration, state, description, genre, name, target, dates.now(), who, properties)
+        status = Status(
+            number, iteration, state, description, genre, name, target, dates.now(), who, properties
+        )
         found.statuses.append(status)
         completion.when_allowed(world, found)
         return status
@@ -142,7 +175,9 @@ def thread_of(found: PullRequest, number: int) -> Thread:
     for thread in found.threads:
         if thread.id == number:
             return thread
-    raise Refusal(404, "GitPullRequestCommentThreadNotFoundException", f"There is no comment thread {number}.")
+    raise Refusal(
+        404, "GitPullRequestCommentThreadNotFoundException", f"There is no comment thread {number}."
+    )
 
 
 def comment_of(thread: Thread, number: int) -> Comment:
@@ -150,11 +185,17 @@ def comment_of(thread: Thread, number: int) -> Comment:
     for comment in thread.comments:
         if comment.id == number:
             return comment
-    raise Refusal(404, "GitPullRequestCommentNotFoundException", f"Thread {thread.id} has no comment {number}.")
+    raise Refusal(
+        404,
+        "GitPullRequestCommentNotFoundException",
+        f"Thread {thread.id} has no comment {number}.",
+    )
 
 
 def enum_value(given: Any, names: tuple[str, ...], parameter: str) -> str | None:
-    """An enumeration as the service reads it: its number, or its name in any case; None when not given."""
+    """An enumeration as the service reads it: its number, or its name in any case; None when not
+    given.
+    """
     if given is None:
         return None
     if isinstance(given, int) and 0 <= given < len(names):
@@ -170,12 +211,15 @@ def _own(comment: Comment, who: Person) -> None:
         raise Refusal(
             403,
             "GitPullRequestCommentCannotBeUpdatedException",
-            f"Comment {comment.id} was written by {comment.author.name}; only its author may change it.",
+            f"Comment {comment.id} was written by {comment.author.name}; only its author may "
+            "change it.",
         )
 
 
 def _given(context: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return {name: value for name, value in context.items() if value is not None} if context else None
+    return (
+        {name: value for name, value in context.items() if value is not None} if context else None
+    )
 
 
 def _content(text: Any) -> str:

@@ -26,7 +26,7 @@ from sandbox.azure_devops.state import World
 
 Pages = Callable[[Request, Sequence[str]], Response]
 SIGN_IN = """<!DOCTYPE html><html lang="en-US"><head><title>Azure DevOps Services | Sign In</title></head>
-<body><p>Sign in to your account to continue.</p></body></html>"""
+<body><p>Sign in to your account to continue.</p></body></html>"""  # noqa: E501 a table, or a text as it is sent
 VERSION = re.compile(r"(\d+)\.(\d+)(-preview(\.\d+)?)?")
 NEWEST = (7, 2)
 log = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ log = logging.getLogger(__name__)
 class Door:
     """Everything a request passes through. `latency` is added to every REST call, in seconds."""
 
-    def __init__(self, world: World, tables: Sequence[Routes], pages: Pages, *, latency: float) -> None:
+    def __init__(
+        self, world: World, tables: Sequence[Routes], pages: Pages, *, latency: float
+    ) -> None:
         self.world, self.tables, self.pages, self.latency = world, tables, pages, latency
         self.faults = Faults()
         self.calls: list[Exchange] = []
@@ -74,7 +76,12 @@ class Door:
         except Exception:
             log.exception("The stand-in failed on %s %s", request.method, raw_path)
             answer = Answer(
-                Refusal(500, "VssServiceException", "The stand-in failed; its log says how.", area=FRAMEWORK).body(),
+                Refusal(
+                    500,
+                    "VssServiceException",
+                    "The stand-in failed; its log says how.",
+                    area=FRAMEWORK,
+                ).body(),
                 status=500,
             )
         response = Response(answer.data(), answer.status, dict(answer.headers))
@@ -91,7 +98,13 @@ class Door:
         return response
 
     def _observe(
-        self, request: Request, path: str, raw: bytes, answer: Answer, response: Response, who: Person | None
+        self,
+        request: Request,
+        path: str,
+        raw: bytes,
+        answer: Answer,
+        response: Response,
+        who: Person | None,
     ) -> None:
         exchange = Exchange(
             request.method,
@@ -119,15 +132,21 @@ class Door:
                 return None
             return self.world.people.with_token(pair.partition(":")[2])
         # A browser that came by the pages may read what they show, such as attached images.
-        if request.method == "GET" and secrets.compare_digest(request.cookies.get("signed-in", ""), self.session):
+        if request.method == "GET" and secrets.compare_digest(
+            request.cookies.get("signed-in", ""), self.session
+        ):
             return self.world.people.system
         return None
 
-    def _carry_out(self, request: Request, segments: Sequence[str], who: Person, raw: bytes) -> Answer:
+    def _carry_out(
+        self, request: Request, segments: Sequence[str], who: Person, raw: bytes
+    ) -> Answer:
         position = segments.index("_apis")
         organization, *project = [unquote(part) for part in segments[:position]] or [""]
         if organization.lower() != self.world.organization.lower() or len(project) > 1:
-            raise Refusal(404, "ServiceHostDoesNotExistException", "TF200019: There is no such organization.")
+            raise Refusal(
+                404, "ServiceHostDoesNotExistException", "TF200019: There is no such organization."
+            )
         route, path = match(self.tables, request.method, "/".join(segments[position + 1 :]))
         _check_version(request, route)
         self._check_place(route, project[0] if project else None, path.get("repositoryId"))
@@ -142,13 +161,23 @@ class Door:
             raise Refusal(
                 404,
                 "ProjectDoesNotExistWithNameException",
-                f"TF200016: The following project does not exist: {project}. Verify that the name of the project "
+                f"TF200016: The following project does not exist: {project}. Verify that the name "
+                "of the project "
                 "is correct and that the project exists on the specified Azure DevOps Server.",
                 area="Microsoft.TeamFoundation.Core.WebApi",
             )
         if (route.scope, project is None) in (("organization", False), ("project", True)):
-            raise Refusal(404, "VssResourceNotFoundException", "The resource is not at this level.", area=FRAMEWORK)
-        by_name = project is not None and repository is not None and repository.lower() == world.repository.lower()
+            raise Refusal(
+                404,
+                "VssResourceNotFoundException",
+                "The resource is not at this level.",
+                area=FRAMEWORK,
+            )
+        by_name = (
+            project is not None
+            and repository is not None
+            and repository.lower() == world.repository.lower()
+        )
         if repository is not None and not by_name and repository.lower() != world.repository_id:
             raise Refusal(
                 404,
@@ -162,7 +191,11 @@ class Door:
         repository, _, service = rest.partition("/")
         organization, _, project = home.partition("/")
         world = self.world
-        places = (world.project.lower(), world.project_id, "" if world.project == world.repository else None)
+        places = (
+            world.project.lower(),
+            world.project_id,
+            "" if world.project == world.repository else None,
+        )
         names = (world.repository.lower(), world.repository_id)
         who = self._caller(request)
         if who is None:
@@ -177,7 +210,10 @@ class Door:
 
 def _faulty(fault: Fault) -> Answer:
     headers = {"Retry-After": f"{fault.retry_after:g}"} if fault.retry_after is not None else {}
-    sentence = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource."
+    sentence = (
+        "TF400733: The request has been canceled: Request was blocked due to exceeding usage of "
+        "resource."
+    )
     if fault.status != 429:
         sentence = "The service is unavailable."
     body = Refusal(fault.status, "VssServiceException", sentence, area=FRAMEWORK, event_id=0).body()
@@ -202,8 +238,10 @@ def _check_version(request: Request, route: Route) -> None:
         raise Refusal(
             400,
             "VssVersionNotSpecifiedException",
-            f'No api-version was supplied for the "{request.method}" request. The version must be supplied either as '
-            'part of the Accept header (e.g. "application/json; api-version=1.0") or as a query parameter '
+            f'No api-version was supplied for the "{request.method}" request. The version must be '
+            "supplied either as "
+            'part of the Accept header (e.g. "application/json; api-version=1.0") or as a query '
+            "parameter "
             '(e.g. "?api-version=1.0").',
             area="Microsoft.VisualStudio.Services.WebApi",
             event_id=0,
@@ -221,7 +259,8 @@ def _check_version(request: Request, route: Route) -> None:
         raise Refusal(
             400,
             "VssInvalidPreviewVersionException",
-            f'The requested version "{asked}" of the resource is under preview. The -preview flag must be supplied '
+            f'The requested version "{asked}" of the resource is under preview. The -preview flag '
+            "must be supplied "
             f'in the api-version for such requests. For example: "{asked}-preview"',
             area="Microsoft.VisualStudio.Services.WebApi",
             event_id=0,
@@ -233,7 +272,8 @@ def _check_content_type(request: Request, route: Route, raw: bytes) -> None:
         raise Refusal(
             415,
             "VssRequestContentTypeNotSupportedException",
-            f'The request indicated a Content-Type of "{request.mimetype}" for method type "{request.method}" which '
+            f'The request indicated a Content-Type of "{request.mimetype}" for method type '
+            f'"{request.method}" which '
             f"is not supported. Valid content types for this method are: {route.consumes}.",
             area="Microsoft.VisualStudio.Services.WebApi",
             event_id=0,

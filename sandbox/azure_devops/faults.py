@@ -1,4 +1,6 @@
-"""Trouble on demand: refusals, throttling and lost answers, for whoever wants to see what a client does then."""
+"""Trouble on demand: refusals, throttling and lost answers, for whoever wants to see what a client
+does then.
+"""
 
 import threading
 from dataclasses import dataclass
@@ -6,7 +8,9 @@ from dataclasses import dataclass
 
 @dataclass
 class Fault:
-    """What goes wrong with the next calls that match. `lose_answer` carries the call out and cuts the line."""
+    """What goes wrong with the next calls that match. `lose_answer` carries the call out and cuts
+    the line.
+    """
 
     status: int
     method: str | None

@@ -40,7 +40,7 @@ if [ "$2" != "{zero}" ] && grep -qxF "$1" protected-refs 2>/dev/null; then
   echo "TF402455: Pushes to this branch are not permitted; you must use a pull request to update this branch." >&2
   exit 1
 fi
-""".replace("{zero}", ZERO)
+""".replace("{zero}", ZERO)  # noqa: E501 a table, or a text as it is sent
 
 
 def install(world: World) -> None:
@@ -62,7 +62,9 @@ def serve(world: World, request: Request, service: str, who: Person) -> Response
         if service != "git-receive-pack":
             return _streamed(_start(world, request, service, who, body, size))
         with world.lock:
-            (world.git.path / "protected-refs").write_text("".join(f"{ref}\n" for ref in policies.protected(world)))
+            (world.git.path / "protected-refs").write_text(
+                "".join(f"{ref}\n" for ref in policies.protected(world))
+            )
             before = world.git.refs()
             process = _start(world, request, service, who, body, size)
             output, _ = process.communicate()
@@ -101,7 +103,9 @@ def _start(
         }
     )
     command = ["git", "http-backend"]
-    return subprocess.Popen(command, stdin=body, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
+    return subprocess.Popen(
+        command, stdin=body, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    )
 
 
 def _streamed(process: subprocess.Popen[bytes]) -> Response:

@@ -30,7 +30,9 @@ class Commit:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two trees. `kind` is git's letter: A, D, M, R, T; paths have no leading slash."""
+    """One difference between two trees. `kind` is git's letter: A, D, M, R, T; paths have no
+    leading slash.
+    """
 
     kind: str
     path: str
@@ -64,7 +66,9 @@ def commit_of_record(record: str) -> Commit:
     sha, tree, parents, an, ae, at, cn, ce, ct, message = record.split("\x1f", 9)
     author = Signature(an, ae, datetime.fromtimestamp(int(at), UTC))
     committer = Signature(cn, ce, datetime.fromtimestamp(int(ct), UTC))
-    return Commit(sha.strip(), tree, tuple(parents.split()), author, committer, message.rstrip("\n"))
+    return Commit(
+        sha.strip(), tree, tuple(parents.split()), author, committer, message.rstrip("\n")
+    )
 
 
 def entry_of_record(record: str) -> Entry:
@@ -84,4 +88,6 @@ def changes_of_records(parts: list[str]) -> Iterator[Change]:
         path = parts[position + 2] if renamed else old_path
         position += 3 if renamed else 2
         is_tree = "040000" in (old_mode, new_mode)
-        yield Change(status[0], path, old_path, old_id, new_id, is_tree, edited=renamed and old_id != new_id)
+        yield Change(
+            status[0], path, old_path, old_id, new_id, is_tree, edited=renamed and old_id != new_id
+        )

@@ -29,10 +29,17 @@ PROBATION = (1200, 2400, 4800, 9600, 19200, 38400, 54000)
 
 
 class Sender:
-    """Sends what subscriptions want to hear. `retry_scale` multiplies every waiting time but `latency` (seconds)."""
+    """Sends what subscriptions want to hear. `retry_scale` multiplies every waiting time but
+    `latency` (seconds).
+    """
 
     def __init__(self, world: World, *, latency: float, retry_scale: float, timeout: float) -> None:
-        self.world, self.latency, self.retry_scale, self.timeout = world, latency, retry_scale, timeout
+        self.world, self.latency, self.retry_scale, self.timeout = (
+            world,
+            latency,
+            retry_scale,
+            timeout,
+        )
         self.recent: dict[str, Happening] = {}
         self._due: list[tuple[float, int, Subscription, Notification]] = []
         self._order = itertools.count()
@@ -64,7 +71,10 @@ class Sender:
         with self.world.lock:
             for subscription in self.world.subscriptions.values():
                 if hooks_subscriptions.wants(subscription, happening):
-                    self.queue(subscription, hooks_envelope.envelope(self.world, subscription, happening, event_id))
+                    self.queue(
+                        subscription,
+                        hooks_envelope.envelope(self.world, subscription, happening, event_id),
+                    )
 
     def queue(self, subscription: Subscription, event: dict[str, Any]) -> Notification | None:
         """Make a notification out of an event; None where the subscription is disabled."""
@@ -82,24 +92,34 @@ class Sender:
         return notification
 
     def drain(self, timeout: float, *, retries: bool = False) -> None:
-        """Wait until every first attempt, and every retry that is due, was made; with `retries` all retries."""
+        """Wait until every first attempt, and every retry that is due, was made; with `retries` all
+        retries.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
             while self._waiting(retries):
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise TimeoutError(f"Service hooks were not all delivered within {timeout} seconds.")
+                    raise TimeoutError(
+                        f"Service hooks were not all delivered within {timeout} seconds."
+                    )
                 self._changed.wait(min(left, 0.05))
 
     def _waiting(self, retries: bool) -> bool:
         now = time.monotonic()
         return self._busy or any(
-            retries or due <= now or not notification.attempts for due, _, _, notification in self._due
+            retries or due <= now or not notification.attempts
+            for due, _, _, notification in self._due
         )
 
-    def _schedule(self, seconds: float, subscription: Subscription, notification: Notification) -> None:
+    def _schedule(
+        self, seconds: float, subscription: Subscription, notification: Notification
+    ) -> None:
         with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), subscription, notification))
+            heapq.heappush(
+                self._due,
+                (time.monotonic() + seconds, next(self._order), subscription, notification),
+            )
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -137,14 +157,24 @@ class Sender:
             notification.modified = dates.now()
             self._judge(current, notification, attempt.status)
 
-    def _judge(self, subscription: Subscription, notification: Notification, status: int | None) -> None:
+    def _judge(
+        self, subscription: Subscription, notification: Notification, status: int | None
+    ) -> None:
         made = len(notification.attempts)
         if status is not None and 200 <= status < 300:
-            notification.status, notification.result, notification.error = "completed", "succeeded", None
+            notification.status, notification.result, notification.error = (
+                "completed",
+                "succeeded",
+                None,
+            )
             subscription.status, subscription.probation_retries = "enabled", 0
             return
         notification.result = "failed"
-        notification.error = f"The request was answered with {status}." if status else "The request was not answered."
+        notification.error = (
+            f"The request was answered with {status}."
+            if status
+            else "The request was not answered."
+        )
         on_probation = subscription.status == "onProbation"
         if status in TRANSIENT and made <= len(RETRIES) and not on_probation:
             notification.status, notification.result = "queued", "pending"
@@ -165,8 +195,12 @@ class Sender:
         inputs, started, moment = subscription.consumer_inputs, time.monotonic(), dates.now()
         body = json.dumps(notification.event).encode()
         headers = hooks_envelope.headers(subscription)
-        shown = "\n".join(f"{name}: {hooks_envelope.MASKED.get(name, value)}" for name, value in headers.items())
-        notification.request = f"POST {inputs['url']}\n{shown}\n\n{json.dumps(notification.event, indent=2)}"
+        shown = "\n".join(
+            f"{name}: {hooks_envelope.MASKED.get(name, value)}" for name, value in headers.items()
+        )
+        notification.request = (
+            f"POST {inputs['url']}\n{shown}\n\n{json.dumps(notification.event, indent=2)}"
+        )
         url = urlsplit(inputs["url"])
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         connection = kind(url.hostname or "", url.port, timeout=self.timeout)
@@ -178,6 +212,8 @@ class Sender:
             answer = f"{status} {response.reason}\n{response.headers}\n{text}"
             return Attempt(moment, time.monotonic() - started, status, answer)
         except (OSError, http.client.HTTPException) as failure:
-            return Attempt(moment, time.monotonic() - started, None, f"{type(failure).__name__}: {failure}")
+            return Attempt(
+                moment, time.monotonic() - started, None, f"{type(failure).__name__}: {failure}"
+            )
         finally:
             connection.close()

@@ -33,8 +33,12 @@ def headers(subscription: Subscription) -> dict[str, str]:
     return made
 
 
-def envelope(world: World, subscription: Subscription, happening: Happening, event_id: str) -> dict[str, Any]:
-    """An event as this subscription asked for it: version, and how much of messages and resource."""
+def envelope(
+    world: World, subscription: Subscription, happening: Happening, event_id: str
+) -> dict[str, Any]:
+    """An event as this subscription asked for it: version, and how much of messages and
+    resource.
+    """
     inputs = subscription.consumer_inputs
     versions = happening.resources
     resource = versions.get(subscription.resource_version) or versions["1.0"]
@@ -44,7 +48,9 @@ def envelope(world: World, subscription: Subscription, happening: Happening, eve
         "eventType": happening.event_type,
         "publisherId": "tfs",
         "message": _messages(happening.message, inputs.get("messagesToSend")),
-        "detailedMessage": _messages(happening.detailed_message, inputs.get("detailedMessagesToSend")),
+        "detailedMessage": _messages(
+            happening.detailed_message, inputs.get("detailedMessagesToSend")
+        ),
         "resource": _resource(resource, inputs.get("resourceDetailsToSend")),
         "resourceVersion": subscription.resource_version,
         "resourceContainers": {
@@ -66,5 +72,9 @@ def _resource(resource: Mapping[str, Any], wanted: str | None) -> Mapping[str, A
     if wanted == "none":
         return None
     if wanted == "minimal":
-        return {name: resource[name] for name in ("pullRequestId", "pushId", "id", "url") if name in resource}
+        return {
+            name: resource[name]
+            for name in ("pullRequestId", "pushId", "id", "url")
+            if name in resource
+        }
     return resource

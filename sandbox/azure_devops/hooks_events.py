@@ -33,8 +33,12 @@ def pull_request_created(world: World, found: PullRequest) -> None:
     _tell_pull_request(world, CREATED, found, f"{found.author.name} created ")
 
 
-def pull_request_updated(world: World, found: PullRequest, who: Person, action: str, notification_type: str) -> None:
-    """Tell of an update; `action` is what the sentence says, such as "updated the source branch of"."""
+def pull_request_updated(
+    world: World, found: PullRequest, who: Person, action: str, notification_type: str
+) -> None:
+    """Tell of an update; `action` is what the sentence says, such as "updated the source branch
+    of".
+    """
     filters = {"notificationType": frozenset({notification_type})}
     _tell_pull_request(world, UPDATED, found, f"{who.name} {action} ", filters)
 
@@ -46,13 +50,18 @@ def merge_attempted(world: World, found: PullRequest) -> None:
 
 
 def _tell_pull_request(
-    world: World, event_type: str, found: PullRequest, lead: str, filters: dict[str, frozenset[str]] | None = None
+    world: World,
+    event_type: str,
+    found: PullRequest,
+    lead: str,
+    filters: dict[str, frozenset[str]] | None = None,
 ) -> None:
     home = shapes.web_url(world)
     name, page = f"pull request {found.number}", f"{home}/pullrequest/{found.number}"
     message = {
         "text": f"{lead}{name} ({found.title}) in {world.repository}\r\n{home}/",
-        "html": f'{lead}<a href="{page}">{name}</a> ({found.title}) in <a href="{home}/">{world.repository}</a>',
+        "html": f'{lead}<a href="{page}">{name}</a> ({found.title}) in <a '
+        f'href="{home}/">{world.repository}</a>',
         "markdown": f"{lead}[{name}]({page}) ({found.title}) in [{world.repository}]({home}/)",
     }
     detail = dict(message)
@@ -62,7 +71,13 @@ def _tell_pull_request(
         detail["markdown"] += f"\r\n{found.description}\r\n"
     resource = pull_request_shapes.hooked_pull_request(world, found)
     world.tell(
-        Happening(event_type, {"1.0": resource}, message, detail, _pull_request_filters(world, found) | (filters or {}))
+        Happening(
+            event_type,
+            {"1.0": resource},
+            message,
+            detail,
+            _pull_request_filters(world, found) | (filters or {}),
+        )
     )
 
 
@@ -86,7 +101,8 @@ def pushed(world: World, push: Push) -> None:
         resource["commits"] = commits
     resource |= {
         "refUpdates": [
-            {"name": update.name, "oldObjectId": update.old, "newObjectId": update.new} for update in push.updates
+            {"name": update.name, "oldObjectId": update.old, "newObjectId": update.new}
+            for update in push.updates
         ],
         "repository": shapes.pushed_repository(world),
         "pushedBy": shapes.person(world, push.person),
@@ -106,7 +122,8 @@ def pushed(world: World, push: Push) -> None:
     verb = "deleted" if first.new == ZERO else "pushed updates to"
     home = shapes.web_url(world)
     message = {
-        "text": f"{push.person.name} {verb} {world.repository}:{short}\r\n({home}/#version=GB{short})",
+        "text": f"{push.person.name} {verb} "
+        f"{world.repository}:{short}\r\n({home}/#version=GB{short})",
         "html": f'{push.person.name} {verb} <a href="{home}/">{world.repository}</a>:{short}',
         "markdown": f"{push.person.name} {verb} [{world.repository}]({home}/):{short}",
     }
@@ -126,13 +143,19 @@ def _new_commits(world: World, push: Push) -> list[dict[str, Any]]:
     known += [sha for name, sha in world.git.refs("refs/heads/").items() if name not in moved]
     if not wanted:
         return []
-    found = world.git.commits("--max-count=100", *wanted, *(f"^{sha}" for sha in sorted(set(known))))
+    found = world.git.commits(
+        "--max-count=100", *wanted, *(f"^{sha}" for sha in sorted(set(known)))
+    )
     plain = f"{world.organization_url}/_apis/git/repositories/{world.repository_id}/commits/"
     return [shapes.commit(world, each) | {"url": plain + each.sha} for each in found]
 
 
-def commented(world: World, found: PullRequest, thread: Thread, comment: Comment, verb: str) -> None:
-    """Tell of a comment that was written, edited or deleted; `verb` is the word the sentence uses."""
+def commented(
+    world: World, found: PullRequest, thread: Thread, comment: Comment, verb: str
+) -> None:
+    """Tell of a comment that was written, edited or deleted; `verb` is the word the
+    sentence uses.
+    """
     page = f"{shapes.web_url(world)}/pullrequest/{found.number}?discussionId={thread.id}"
     before, after = {
         "commented": ("has ", " on a pull request"),
@@ -161,6 +184,11 @@ def commented(world: World, found: PullRequest, thread: Thread, comment: Comment
     }
     resources = {
         "1.0": shape,
-        "2.0": {"comment": shape, "pullRequest": pull_request_shapes.hooked_pull_request(world, found)},
+        "2.0": {
+            "comment": shape,
+            "pullRequest": pull_request_shapes.hooked_pull_request(world, found),
+        },
     }
-    world.tell(Happening(COMMENTED, resources, message, detail, _pull_request_filters(world, found)))
+    world.tell(
+        Happening(COMMENTED, resources, message, detail, _pull_request_filters(world, found))
+    )

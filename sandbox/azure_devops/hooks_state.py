@@ -1,4 +1,6 @@
-"""What the stand-in remembers of service hooks: subscriptions, notifications, attempts to deliver them."""
+"""What the stand-in remembers of service hooks: subscriptions, notifications, attempts to deliver
+them.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime

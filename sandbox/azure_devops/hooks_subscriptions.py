@@ -43,12 +43,20 @@ VALUES = {
     "messagesToSend": {"all", "text", "html", "markdown", "none"},
     "detailedMessagesToSend": {"all", "text", "html", "markdown", "none"},
 }
-STATUSES = ("enabled", "onProbation", "disabledByUser", "disabledBySystem", "disabledByInactiveIdentity")
+STATUSES = (
+    "enabled",
+    "onProbation",
+    "disabledByUser",
+    "disabledBySystem",
+    "disabledByInactiveIdentity",
+)
 WRITTEN_BY_THE_SERVICE = {"tfsSubscriptionId", "hostId"}
 
 
 def accepted(who: Person, body: Mapping[str, Any]) -> Subscription:
-    """A new subscription out of a REST body; 400 with a sentence when something about it is wrong."""
+    """A new subscription out of a REST body; 400 with a sentence when something about it is
+    wrong.
+    """
     event_type = str(body.get("eventType") or "")
     if body.get("publisherId") != "tfs" or event_type not in FILTERS:
         raise _wrong(f"Publisher '{body.get('publisherId')}' has no event type '{event_type}'.")
@@ -58,8 +66,16 @@ def accepted(who: Person, body: Mapping[str, Any]) -> Subscription:
     version = str(body.get("resourceVersion") or max(v for v in versions if len(v) == 3))
     if version not in versions:
         raise _wrong(f"Event type '{event_type}' has no resource version '{version}'.")
-    publisher = {name: str(value) for name, value in (body.get("publisherInputs") or {}).items() if value is not None}
-    consumer = {name: str(value) for name, value in (body.get("consumerInputs") or {}).items() if value is not None}
+    publisher = {
+        name: str(value)
+        for name, value in (body.get("publisherInputs") or {}).items()
+        if value is not None
+    }
+    consumer = {
+        name: str(value)
+        for name, value in (body.get("consumerInputs") or {}).items()
+        if value is not None
+    }
     _check_inputs(event_type, publisher, consumer)
     publisher["tfsSubscriptionId"] = str(uuid.uuid4())
     moment = dates.now()
@@ -67,7 +83,16 @@ def accepted(who: Person, body: Mapping[str, Any]) -> Subscription:
     if status not in STATUSES:
         raise _wrong(f"'{status}' is no subscription status.")
     return Subscription(
-        str(uuid.uuid4()), event_type, version, publisher, consumer, who, moment, moment, who, status=status
+        str(uuid.uuid4()),
+        event_type,
+        version,
+        publisher,
+        consumer,
+        who,
+        moment,
+        moment,
+        who,
+        status=status,
     )
 
 
@@ -75,10 +100,14 @@ def replaced(who: Person, old: Subscription, body: Mapping[str, Any]) -> Subscri
     """The subscription after a PUT. The masked password is taken literally: send the real one."""
     new = accepted(who, body)
     new.publisher_inputs["tfsSubscriptionId"] = old.publisher_inputs["tfsSubscriptionId"]
-    return replace(new, id=old.id, author=old.author, created=old.created, notifications=old.notifications)
+    return replace(
+        new, id=old.id, author=old.author, created=old.created, notifications=old.notifications
+    )
 
 
-def _check_inputs(event_type: str, publisher: Mapping[str, str], consumer: Mapping[str, str]) -> None:
+def _check_inputs(
+    event_type: str, publisher: Mapping[str, str], consumer: Mapping[str, str]
+) -> None:
     strange = set(publisher) - FILTERS[event_type] - WRITTEN_BY_THE_SERVICE
     if strange:
         raise _wrong(f"Event type '{event_type}' has no input '{sorted(strange)[0]}'.")
@@ -108,7 +137,11 @@ def wants(subscription: Subscription, happening: Happening) -> bool:
     if subscription.event_type != happening.event_type:
         return False
     for name, value in subscription.publisher_inputs.items():
-        if value and name not in WRITTEN_BY_THE_SERVICE and value not in happening.filters.get(name, frozenset()):
+        if (
+            value
+            and name not in WRITTEN_BY_THE_SERVICE
+            and value not in happening.filters.get(name, frozenset())
+        ):
             return False
     return True
 
@@ -131,7 +164,9 @@ def shape(world: World, found: Subscription) -> dict[str, Any]:
         "eventType": found.event_type,
         "subscriber": None,
         "resourceVersion": found.resource_version,
-        "eventDescription": f"Repository {world.repository}" if found.publisher_inputs.get("repository") else "Any",
+        "eventDescription": f"Repository {world.repository}"
+        if found.publisher_inputs.get("repository")
+        else "Any",
         "consumerId": "webHooks",
         "consumerActionId": "httpRequest",
         "actionDescription": f"To host {host}",
@@ -156,7 +191,9 @@ def shape(world: World, found: Subscription) -> dict[str, Any]:
     return json
 
 
-def notification_shape(subscription: Subscription, found: Notification, *, details: bool) -> dict[str, Any]:
+def notification_shape(
+    subscription: Subscription, found: Notification, *, details: bool
+) -> dict[str, Any]:
     """A notification in JSON; with details the event, the request and the answer."""
     json: dict[str, Any] = {
         "id": found.id,
@@ -178,7 +215,11 @@ def notification_shape(subscription: Subscription, found: Notification, *, detai
         "consumerActionId": "httpRequest",
         "consumerInputs": masked(subscription.consumer_inputs),
         "publisherInputs": subscription.publisher_inputs,
-        "event": {name: found.event[name] for name in found.event if name not in ("subscriptionId", "notificationId")},
+        "event": {
+            name: found.event[name]
+            for name in found.event
+            if name not in ("subscriptionId", "notificationId")
+        },
         "request": found.request,
         "response": last.answer if last else "",
         "errorMessage": found.error,

@@ -1,4 +1,5 @@
-"""The constants a portal's Test button sends: the made-up company Fabrikam, and always the same event ids.
+"""The constants a portal's Test button sends: the made-up company Fabrikam, and always the same
+event ids.
 
 A receiver recognises them by repository id and host, and must not act on them.
 """
@@ -63,7 +64,9 @@ def _resource(event_type: str, resource_version: str) -> dict[str, Any]:
     moment = dates.written(dates.now())
     if event_type == hooks_events.PUSHED:
         return {
-            "refUpdates": [{"name": "refs/heads/master", "oldObjectId": ZERO, "newObjectId": "1" * 40}],
+            "refUpdates": [
+                {"name": "refs/heads/master", "oldObjectId": ZERO, "newObjectId": "1" * 40}
+            ],
             "repository": _repository(PUSH_REPOSITORY),
             "pushedBy": JAMAL,
             "pushId": 14,
@@ -99,4 +102,6 @@ def _resource(event_type: str, resource_version: str) -> dict[str, Any]:
         "commentType": "text",
         "_links": {"self": {"href": f"{threads}/comments/2"}, "threads": {"href": threads}},
     }
-    return comment if resource_version == "1.0" else {"comment": comment, "pullRequest": pull_request}
+    return (
+        comment if resource_version == "1.0" else {"comment": comment, "pullRequest": pull_request}
+    )

@@ -1,4 +1,6 @@
-"""Work the service does after it has answered: merge attempts and completions, one after the other."""
+"""Work the service does after it has answered: merge attempts and completions, one after
+the other.
+"""
 
 import queue
 import threading
@@ -24,7 +26,9 @@ class Jobs:
         with self._idle:
             self._open += 1
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="azure-devops-jobs", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._work, name="azure-devops-jobs", daemon=True
+                )
                 self._thread.start()
         self._queue.put(job)
 
@@ -32,8 +36,12 @@ class Jobs:
         """Wait until nothing is left to do; a failed job's exception is raised here."""
         deadline = time.monotonic() + timeout
         with self._idle:
-            if not self._idle.wait_for(lambda: self._open == 0, timeout=max(0.0, deadline - time.monotonic())):
-                raise TimeoutError(f"The stand-in's merge jobs were not done within {timeout} seconds.")
+            if not self._idle.wait_for(
+                lambda: self._open == 0, timeout=max(0.0, deadline - time.monotonic())
+            ):
+                raise TimeoutError(
+                    f"The stand-in's merge jobs were not done within {timeout} seconds."
+                )
             if self._failures:
                 raise self._failures.pop(0)
 

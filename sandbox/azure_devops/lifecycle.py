@@ -1,4 +1,5 @@
-"""Opening, editing, abandoning and reviewing pull requests: what REST and the person-side verbs share.
+"""Opening, editing, abandoning and reviewing pull requests: what REST and the person-side verbs
+share.
 
 Every function takes the world's lock itself and raises `Refusal` where the
 service would.
@@ -42,7 +43,9 @@ def open_pull_request(world: World, who: Person, wish: Mapping[str, Any]) -> Pul
         fork = _fork(world, wish.get("forkSource") or {})
         for name, ref in (("sourceRefName", source), ("targetRefName", target)):
             if not ref.startswith("refs/heads/"):
-                raise invalid(name, f"'{ref}' is not a full branch name; it begins with refs/heads/.")
+                raise invalid(
+                    name, f"'{ref}' is not a full branch name; it begins with refs/heads/."
+                )
         if source == target and not fork:
             raise invalid("sourceRefName", "The source and the target branch are the same.")
         _title(str(wish.get("title") or ""))
@@ -50,7 +53,10 @@ def open_pull_request(world: World, who: Person, wish: Mapping[str, Any]) -> Pul
         head, tip = world.git.commit_of(fork_ref(fork, source)), world.git.commit_of(target)
         for name, commit in ((source, head), (target, tip)):
             _refuse_missing({name: commit})
-        if any((each.fork, each.source, each.target) == (fork, source, target) for each in world.active()):
+        if any(
+            (each.fork, each.source, each.target) == (fork, source, target)
+            for each in world.active()
+        ):
             raise Refusal(
                 409,
                 "GitPullRequestExistsException",
@@ -125,10 +131,16 @@ def _set_status(world: World, found: PullRequest, who: Person, wish: Mapping[str
             raise Refusal(
                 400,
                 "GitPullRequestCannotBeActivated",
-                "TF401398: The pull request cannot be activated because the source and/or the target branch "
+                "TF401398: The pull request cannot be activated because the source and/or the "
+                "target branch "
                 "no longer exists, or the requested status update is not possible.",
             )
-        found.status, found.closed, found.closed_by, found.merge_status = "active", None, None, "queued"
+        found.status, found.closed, found.closed_by, found.merge_status = (
+            "active",
+            None,
+            None,
+            "queued",
+        )
         words = "reactivated"
         world.jobs.submit(partial(merging.attempt, world, found))
     else:
@@ -137,8 +149,12 @@ def _set_status(world: World, found: PullRequest, who: Person, wish: Mapping[str
     hooks_events.pull_request_updated(world, found, who, words, "StatusUpdateNotification")
 
 
-def vote(world: World, found: PullRequest, who: Person, value: int, *, required: bool | None = None) -> Reviewer:
-    """Vote, or with 0 just be asked to look. Tells the change of reviewers first when the person is new."""
+def vote(
+    world: World, found: PullRequest, who: Person, value: int, *, required: bool | None = None
+) -> Reviewer:
+    """Vote, or with 0 just be asked to look. Tells the change of reviewers first when the person is
+    new.
+    """
     with world.lock:
         if value not in VOTES:
             raise invalid("vote", f"A vote is 10, 5, 0, -5 or -10; {value} is none.")
@@ -152,7 +168,9 @@ def vote(world: World, found: PullRequest, who: Person, value: int, *, required:
         if value != reviewer.vote:
             reviewer.vote = value
             system_threads.voted(world, found, who, value)
-            hooks_events.pull_request_updated(world, found, who, VOTES[value], "ReviewerVoteNotification")
+            hooks_events.pull_request_updated(
+                world, found, who, VOTES[value], "ReviewerVoteNotification"
+            )
         completion.when_allowed(world, found)
         return reviewer
 
@@ -170,12 +188,18 @@ def known(world: World, identity: Any) -> Person:
     """The person with this id; 404 where the organisation knows none."""
     person = world.people.with_id(str(identity))
     if person is None:
-        raise Refusal(404, "GitIdentityNotFoundException", f"TF401232: The identity {identity} could not be found.")
+        raise Refusal(
+            404,
+            "GitIdentityNotFoundException",
+            f"TF401232: The identity {identity} could not be found.",
+        )
     return person
 
 
 def _tell_reviewers(world: World, found: PullRequest, who: Person) -> None:
-    hooks_events.pull_request_updated(world, found, who, "changed the reviewer list on", "ReviewersUpdateNotification")
+    hooks_events.pull_request_updated(
+        world, found, who, "changed the reviewer list on", "ReviewersUpdateNotification"
+    )
 
 
 def _retarget(world: World, found: PullRequest, target: str) -> None:
@@ -217,7 +241,8 @@ def _title(text: str) -> str:
         raise Refusal(
             400,
             "InvalidArgumentValueException",
-            f"A pull request's title has between 1 and {TITLE_LIMIT} characters; this one has {len(text)}."
+            f"A pull request's title has between 1 and {TITLE_LIMIT} characters; this one has "
+            f"{len(text)}."
             "\r\nParameter name: title",
             area=FRAMEWORK,
         )
@@ -228,6 +253,7 @@ def _description(text: str) -> str:
     if len(text) > DESCRIPTION_LIMIT:
         raise invalid(
             "description",
-            f"A pull request's description has at most {DESCRIPTION_LIMIT} characters; this one has {len(text)}.",
+            f"A pull request's description has at most {DESCRIPTION_LIMIT} characters; this one "
+            f"has {len(text)}.",
         )
     return text

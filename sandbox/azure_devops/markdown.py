@@ -59,7 +59,9 @@ def _folds_only(html: str, opened: list[str]) -> str:
 
 
 def _fits(found: re.Match[str], opened: list[str]) -> bool:
-    """Whether a tag opens something, or closes what was opened last; `opened` is kept up to date."""
+    """Whether a tag opens something, or closes what was opened last; `opened` is kept up to
+    date.
+    """
     if not found["name"]:
         return True
     if not found["closing"]:
@@ -71,11 +73,19 @@ def _fits(found: re.Match[str], opened: list[str]) -> bool:
     return False
 
 
-def _raw(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+def _raw(
+    _renderer: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    _options: OptionsDict,
+    env: EnvType,
+) -> str:
     return _folds_only(tokens[index].content, env[OPEN])
 
 
-def _link(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+def _link(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
     tokens[index].attrSet("target", "_blank")
     tokens[index].attrSet("rel", "noopener noreferrer")
     return str(renderer.renderToken(tokens, index, options, env))
@@ -89,7 +99,9 @@ def _sized_image(state: StateInline, silent: bool) -> bool:
         token = state.push("image", "img", 0)
         text = Token("text", "", 0, content=found[1])
         token.attrs = {"src": state.md.normalizeLink(found[2]), "alt": ""}
-        token.attrs |= {name: value for name, value in (("width", found[3]), ("height", found[4])) if value}
+        token.attrs |= {
+            name: value for name, value in (("width", found[3]), ("height", found[4])) if value
+        }
         token.children, token.content = [text], found[1]
     state.pos = found.end()
     return True
@@ -99,11 +111,15 @@ def _emoji(state: StateCore) -> None:
     for token in state.tokens:
         for child in token.children or []:
             if child.type == "text":
-                child.content = SHORTCODE.sub(lambda name: EMOJI.get(name[1], name[0]), child.content)
+                child.content = SHORTCODE.sub(
+                    lambda name: EMOJI.get(name[1], name[0]), child.content
+                )
 
 
 def _made() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": True, "breaks": True}).enable(["table", "strikethrough"])
+    markdown = MarkdownIt("commonmark", {"html": True, "breaks": True}).enable(
+        ["table", "strikethrough"]
+    )
     rules: dict[str, Any] = {"html_block": _raw, "html_inline": _raw, "link_open": _link}
     for name, rule in rules.items():
         markdown.add_render_rule(name, rule)

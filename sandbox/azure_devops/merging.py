@@ -39,7 +39,10 @@ def attempt(world: World, found: PullRequest, announce: Callable[[], None] = lam
         if tree is None:
             found.merge_status, found.merge_commit = "conflicts", None
         else:
-            title = f"Merge pull request {found.number} from {short(found.source)} into {short(found.target)}"
+            title = (
+                f"Merge pull request {found.number} from {short(found.source)} into "
+                f"{short(found.target)}"
+            )
             who = signature(found.author)
             found.merge_commit = world.git.commit_tree(tree, [target, source], title, who, who)
             found.merge_commits.append(found.merge_commit)
@@ -50,7 +53,9 @@ def attempt(world: World, found: PullRequest, announce: Callable[[], None] = lam
         hooks_events.merge_attempted(world, found)
 
 
-def land(git: Repository, strategy: str, target: str, source: str, message: str, who: Person) -> str | None:
+def land(
+    git: Repository, strategy: str, target: str, source: str, message: str, who: Person
+) -> str | None:
     """The commit the target branch would move to, or None when it conflicts."""
     by = signature(who)
     if strategy in ("rebase", "rebaseMerge"):

@@ -1,4 +1,5 @@
-"""Pages to look at: pull requests with their checks and discussion, and what service hooks delivered.
+"""Pages to look at: pull requests with their checks and discussion, and what service hooks
+delivered.
 
 Read-only, rendered on the server, nothing loaded from elsewhere. No sign-in:
 the server listens on this machine only.
@@ -18,14 +19,21 @@ from sandbox.azure_devops import markdown, merging, policies, shapes
 from sandbox.azure_devops.state import PullRequest, Status, World
 
 SAFE = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:",  # noqa: E501 a table, or a text as it is sent
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
 TABS = ("active", "completed", "abandoned", "all")
 RESOLVED = ("fixed", "wontFix", "closed", "byDesign")
-ICONS = {"succeeded": "✓", "failed": "✕", "error": "!", "pending": "◔", "notApplicable": "–", "notSet": "○"}
+ICONS = {
+    "succeeded": "✓",
+    "failed": "✕",
+    "error": "!",
+    "pending": "◔",
+    "notApplicable": "–",
+    "notSet": "○",
+}
 THREAD_WORDS = {"wontFix": "Won't fix", "byDesign": "By design", "fixed": "Resolved"}
 
 
@@ -40,7 +48,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"markdown": _markdown, "moment": _moment, "short": merging.short, "json": _json}
+        self._templates.filters |= {
+            "markdown": _markdown,
+            "moment": _moment,
+            "short": merging.short,
+            "json": _json,
+        }
 
     def __call__(self, request: Request, segments: Sequence[str]) -> Response:
         """The page for a path (its segments, decoded)."""
@@ -49,7 +62,9 @@ class Pages:
             if not segments or rest == []:
                 return self._redirect(self._home + "/pullrequests")
             if rest == ["_hooks"]:
-                return self._page("hooks.html", subscriptions=list(self.world.subscriptions.values()))
+                return self._page(
+                    "hooks.html", subscriptions=list(self.world.subscriptions.values())
+                )
             if rest and rest[:3] == [self.world.project, "_git", self.world.repository]:
                 return self._repository(request, rest[3:])
         return self._page("missing.html", 404, path=request.path)
@@ -59,9 +74,15 @@ class Pages:
             return self._redirect(self._home + "/pullrequests")
         if rest == ["pullrequests"]:
             tab = request.args.get("_a", "active")
-            found = [each for each in reversed(self.world.pull_requests.values()) if tab in ("all", each.status)]
+            found = [
+                each
+                for each in reversed(self.world.pull_requests.values())
+                if tab in ("all", each.status)
+            ]
             checks = {each.number: self._checks(each) for each in found}
-            return self._page("pull_requests.html", pull_requests=found, tab=tab, tabs=TABS, checks=checks)
+            return self._page(
+                "pull_requests.html", pull_requests=found, tab=tab, tabs=TABS, checks=checks
+            )
         if len(rest) == 2 and rest[0] == "pullrequest" and rest[1].isdigit():
             found_one = self.world.pull_requests.get(int(rest[1]))
             if found_one is not None:
@@ -74,9 +95,14 @@ class Pages:
             "pull_request.html",
             pull_request=found,
             checks=self._checks(found),
-            policies=[(policies.title(each), each.blocking, state) for each, state in self._evaluations(found)],
+            policies=[
+                (policies.title(each), each.blocking, state)
+                for each, state in self._evaluations(found)
+            ],
             commits=self.world.git.commits(f"{last.common}..{last.source}"),
-            threads=sorted(found.threads, key=lambda thread: (thread.published, thread.id), reverse=True),
+            threads=sorted(
+                found.threads, key=lambda thread: (thread.published, thread.id), reverse=True
+            ),
         )
 
     def _evaluations(self, found: PullRequest) -> list[tuple[Any, str]]:

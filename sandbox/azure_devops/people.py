@@ -49,7 +49,8 @@ class People:
     def named(self, name: str) -> Person:
         """The person with this display name; a name not seen before joins the organisation.
 
-        A name such as `ml Build Service (contoso)` is that of the identity which a project's builds run as.
+        A name such as `ml Build Service (contoso)` is that of the identity which a project's builds
+        run as.
         """
         if name not in self._by_name:
             plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
@@ -66,4 +67,6 @@ class People:
 
     def with_id(self, identity: str) -> Person | None:
         """The person with this identity id, or None."""
-        return next((person for person in self._by_name.values() if person.id == identity.lower()), None)
+        return next(
+            (person for person in self._by_name.values() if person.id == identity.lower()), None
+        )

@@ -31,7 +31,12 @@ class GitError(Exception):
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment git runs in: nothing of the caller's git settings, and never a prompt."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    quiet = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    quiet = {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
     return kept | quiet | dict(extra or {})
 
 
@@ -46,34 +51,50 @@ class Repository:
         """Make the repository, or take over the one that is there."""
         if not (self.path / "HEAD").exists():
             self.path.mkdir(parents=True, exist_ok=True)
-            self.run("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}")
+            self.run(
+                "init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}"
+            )
         config = self.path / "config"
         text = config.read_text().split("# stand-in\n")[0]
-        config.write_text(text + "# stand-in\n" + "".join(f"{_setting(k, v)}\n" for k, v in settings.items()))
+        config.write_text(
+            text + "# stand-in\n" + "".join(f"{_setting(k, v)}\n" for k, v in settings.items())
+        )
 
     def attempt(
         self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run git and hand back what it did, success or not."""
         return subprocess.run(
-            ["git", *arguments], cwd=self.path, input=stdin, capture_output=True, env=clean_environment(env)
+            ["git", *arguments],
+            cwd=self.path,
+            input=stdin,
+            capture_output=True,
+            env=clean_environment(env),
         )
 
-    def run(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+    def run(
+        self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> bytes:
         """Run git and return its output; `GitError` with git's own words when it fails."""
         done = self.attempt(*arguments, stdin=stdin, env=env)
         if done.returncode:
-            raise GitError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+            raise GitError(
+                f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}"
+            )
         return done.stdout
 
     def commit_of(self, revision: str) -> str | None:
         """The full sha of a revision, or None where it names no commit."""
-        done = self.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
+        done = self.attempt(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"
+        )
         return done.stdout.decode().strip() or None
 
     def refs(self, prefix: str = "refs/") -> dict[str, str]:
         """Ref names and the objects they point at, in git's order."""
-        output = self.run("for-each-ref", "--format=%(objectname) %(refname)", prefix.rstrip("/")).decode()
+        output = self.run(
+            "for-each-ref", "--format=%(objectname) %(refname)", prefix.rstrip("/")
+        ).decode()
         pairs = (line.split(" ", 1) for line in output.splitlines())
         return {name: object_id for object_id, name in pairs}
 
@@ -90,7 +111,9 @@ class Repository:
 
     def commits(self, *selection: str) -> list[Commit]:
         """The commits a `git log` selection names, newest first."""
-        output = self.run("log", "-z", f"--format={COMMIT_FIELDS}", *selection, "--").decode(errors="replace")
+        output = self.run("log", "-z", f"--format={COMMIT_FIELDS}", *selection, "--").decode(
+            errors="replace"
+        )
         return [commit_of_record(record) for record in output.split("\0") if record]
 
     def commit(self, sha: str) -> Commit:
@@ -110,7 +133,9 @@ class Repository:
     def changes(self, base: str, target: str, *, folders: bool = False) -> list[Change]:
         """What differs between two commits, renames found; folders too when asked."""
         flags = ["-t"] if folders else []
-        output = self.run("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", *flags, base, target)
+        output = self.run(
+            "diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", *flags, base, target
+        )
         return list(changes_of_records(output.decode(errors="surrogateescape").split("\0")))
 
     def entry(self, commit: str, path: str) -> Entry | None:
@@ -120,14 +145,20 @@ class Repository:
         found = self.tree(commit, path, recursive=False, literal=True)
         return found[0] if found else None
 
-    def tree(self, commit: str, path: str, *, recursive: bool, literal: bool = False) -> list[Entry]:
+    def tree(
+        self, commit: str, path: str, *, recursive: bool, literal: bool = False
+    ) -> list[Entry]:
         """What a folder holds, folders included; with `literal` the entry at `path` itself."""
         where = [path if literal else path + "/"] if path else []
         flags = ["-r", "-t"] if recursive else []
         done = self.attempt("--literal-pathspecs", "ls-tree", "-z", *flags, commit, *where)
         records = done.stdout.decode(errors="surrogateescape").split("\0")
         entries = [entry_of_record(record) for record in records if record]
-        return entries if literal else [entry for entry in entries if not path or entry.path.startswith(path + "/")]
+        return (
+            entries
+            if literal
+            else [entry for entry in entries if not path or entry.path.startswith(path + "/")]
+        )
 
     def blob(self, object_id: str) -> bytes | None:
         """A file's content by its object id, or None where there is no such object."""
@@ -142,10 +173,19 @@ class Repository:
         author: Signature,
         parent: str | None,
     ) -> str:
-        """Commit files on top of `parent` (None: a first commit) and point the ref there; None removes a file."""
+        """Commit files on top of `parent` (None: a first commit) and point the ref there; None
+        removes a file.
+        """
         who = f"{author.name} <{author.email}> {int(author.when.timestamp())} +0000".encode()
         text = message.encode()
-        lines = [b"feature done\ncommit ", ref.encode(), b"\nmark :1\nauthor ", who, b"\ncommitter ", who]
+        lines = [
+            b"feature done\ncommit ",
+            ref.encode(),
+            b"\nmark :1\nauthor ",
+            who,
+            b"\ncommitter ",
+            who,
+        ]
         lines.append(b"\ndata %d\n" % len(text) + text + b"\n")
         if parent:
             lines.append(f"from {parent}\n".encode())
@@ -158,7 +198,11 @@ class Repository:
                 lines.append(head + b"\ndata %d\n" % len(file.content) + file.content + b"\n")
         lines.append(b"\nget-mark :1\ndone\n")
         return (
-            self.run("fast-import", "--quiet", "--force", "--date-format=raw", stdin=b"".join(lines)).decode().strip()
+            self.run(
+                "fast-import", "--quiet", "--force", "--date-format=raw", stdin=b"".join(lines)
+            )
+            .decode()
+            .strip()
         )
 
     def merged_tree(self, ours: str, theirs: str) -> str | None:
@@ -169,7 +213,12 @@ class Repository:
         return done.stdout.decode().split("\n", 1)[0] if done.returncode == 0 else None
 
     def commit_tree(
-        self, tree: str, parents: Sequence[str], message: str, author: Signature, committer: Signature
+        self,
+        tree: str,
+        parents: Sequence[str],
+        message: str,
+        author: Signature,
+        committer: Signature,
     ) -> str:
         """Write a commit object for a tree; no ref moves."""
         env = {
@@ -181,7 +230,9 @@ class Repository:
             "GIT_COMMITTER_DATE": f"@{int(committer.when.timestamp())} +0000",
         }
         flags = [part for parent in parents for part in ("-p", parent)]
-        return self.run("commit-tree", tree, *flags, stdin=message.encode(), env=env).decode().strip()
+        return (
+            self.run("commit-tree", tree, *flags, stdin=message.encode(), env=env).decode().strip()
+        )
 
 
 def _setting(name: str, value: str) -> str:

@@ -40,8 +40,14 @@ def guards(world: World, policy: Policy, ref: str) -> bool:
 
 
 def evaluations(world: World, found: PullRequest) -> list[tuple[Policy, str]]:
-    """Every policy that guards the target branch, and its state: approved, rejected, queued, running, notApplicable."""
-    return [(each, _state(world, each, found)) for each in world.policies if guards(world, each, found.target)]
+    """Every policy that guards the target branch, and its state: approved, rejected, queued,
+    running, notApplicable.
+    """
+    return [
+        (each, _state(world, each, found))
+        for each in world.policies
+        if guards(world, each, found.target)
+    ]
 
 
 def blockers(world: World, found: PullRequest) -> list[Policy]:
@@ -61,15 +67,21 @@ def refuse_unmet(world: World, found: PullRequest) -> None:
         raise Refusal(
             403,
             "GitPullRequestUpdateRejectedByPolicyException",
-            f"The pull request cannot be completed because required policies are not satisfied: {names}.",
+            "The pull request cannot be completed because required policies are not satisfied: "
+            f"{names}.",
         )
 
 
-def refuse_status_without_iteration(world: World, found: PullRequest, genre: str | None, name: str) -> None:
+def refuse_status_without_iteration(
+    world: World, found: PullRequest, genre: str | None, name: str
+) -> None:
     """Refuse a status posted without an iteration where a policy resets statuses on new changes."""
     for policy in world.policies:
         wants = policy.type_id == STATUS and guards(world, policy, found.target)
-        same = policy.settings.get("statusName") == name and (policy.settings.get("statusGenre") or None) == genre
+        same = (
+            policy.settings.get("statusName") == name
+            and (policy.settings.get("statusGenre") or None) == genre
+        )
         if wants and same and policy.settings.get("invalidateOnSourceUpdate"):
             raise Refusal(
                 403,
@@ -82,7 +94,11 @@ def refuse_status_without_iteration(world: World, found: PullRequest, genre: str
 def protected(world: World) -> list[str]:
     """Branches nobody may push to directly, because a blocking policy guards them."""
     blocking = [policy for policy in world.policies if policy.blocking]
-    return [ref for ref in world.git.refs("refs/heads/") if any(guards(world, policy, ref) for policy in blocking)]
+    return [
+        ref
+        for ref in world.git.refs("refs/heads/")
+        if any(guards(world, policy, ref) for policy in blocking)
+    ]
 
 
 def title(policy: Policy) -> str:
@@ -108,9 +124,17 @@ def _state(world: World, policy: Policy, found: PullRequest) -> str:
         ]
         if any(vote == -10 for vote in votes):
             return "rejected"
-        return "approved" if sum(vote > 0 for vote in votes) >= settings.get("minimumApproverCount", 1) else "queued"
+        return (
+            "approved"
+            if sum(vote > 0 for vote in votes) >= settings.get("minimumApproverCount", 1)
+            else "queued"
+        )
     if policy.type_id == COMMENTS:
-        waiting = (each for each in found.threads if each.status in ("active", "pending") and not each.deleted)
+        waiting = (
+            each
+            for each in found.threads
+            if each.status in ("active", "pending") and not each.deleted
+        )
         return "rejected" if any(waiting) else "approved"
     return "approved"
 
@@ -132,7 +156,12 @@ def _status_state(settings: dict[str, Any], found: PullRequest) -> str:
         posted = [each for each in posted if each.iteration == found.iterations[-1].id]
     if not posted:
         return "queued"
-    states = {"succeeded": "approved", "failed": "rejected", "error": "rejected", "notApplicable": "notApplicable"}
+    states = {
+        "succeeded": "approved",
+        "failed": "rejected",
+        "error": "rejected",
+        "notApplicable": "notApplicable",
+    }
     return states.get(posted[-1].state, "running")
 
 

@@ -99,13 +99,20 @@ def pull_request(world: World, found: PullRequest) -> Json:
     if found.fork:
         shape["forkSource"] = {"name": found.source, "repository": fork(world, found.fork)}
     if found.labels:
-        shape["labels"] = [label(world, found.number, name, key) for name, key in found.labels.items()]
+        shape["labels"] = [
+            label(world, found.number, name, key) for name, key in found.labels.items()
+        ]
     return shape
 
 
 def label(world: World, number: int, name: str, key: str) -> Json:
     """A label on a pull request."""
-    return {"id": key, "name": name, "active": True, "url": f"{pull_request_url(world, number)}/labels/{key}"}
+    return {
+        "id": key,
+        "name": name,
+        "active": True,
+        "url": f"{pull_request_url(world, number)}/labels/{key}",
+    }
 
 
 def linked_pull_request(world: World, found: PullRequest) -> Json:
@@ -128,7 +135,9 @@ def linked_pull_request(world: World, found: PullRequest) -> Json:
 
 
 def listed_pull_request(world: World, found: PullRequest) -> Json:
-    """A pull request in a list: the description cut at 400 characters, commits by id only, no links."""
+    """A pull request in a list: the description cut at 400 characters, commits by id only, no
+    links.
+    """
     shape = pull_request(world, found)
     if "description" in shape:
         shape["description"] = shape["description"][:400]

@@ -11,11 +11,17 @@ from sandbox.azure_devops.state import FORKS, Iteration, PullRequest, Push, RefU
 
 def record(world: World, who: Person, updates: Sequence[RefUpdate]) -> Push | None:
     """Take note of refs that have just moved. The caller holds the world's lock."""
-    moved = [update for update in updates if update.old != update.new and not update.name.startswith("refs/pull/")]
+    moved = [
+        update
+        for update in updates
+        if update.old != update.new and not update.name.startswith("refs/pull/")
+    ]
     if not moved:
         return None
     push = Push(world.count("push"), who, dates.now(), tuple(moved))
-    if not moved[0].name.startswith(f"{FORKS}/"):  # A fork is another repository, with service hooks of its own.
+    if not moved[0].name.startswith(
+        f"{FORKS}/"
+    ):  # A fork is another repository, with service hooks of its own.
         world.pushes.append(push)
         hooks_events.pushed(world, push)
     for update in moved:
@@ -44,7 +50,10 @@ def _next_iteration(world: World, found: PullRequest, push: Push, head: str) -> 
         return
     forced = not world.git.is_ancestor(before, head)
     _add_iteration(world, found, push.person, "forcePush" if forced else "push", head, push.id)
-    new = [commit.sha for commit in world.git.commits("--max-count=100", head, f"^{before}", f"^{found.target}")]
+    new = [
+        commit.sha
+        for commit in world.git.commits("--max-count=100", head, f"^{before}", f"^{found.target}")
+    ]
     system_threads.branch_moved(world, found, push.person, new)
     found.merge_status = "queued"
     action, kind = "updated the source branch of", "PushNotification"
@@ -52,7 +61,9 @@ def _next_iteration(world: World, found: PullRequest, push: Push, head: str) -> 
     world.jobs.submit(partial(merging.attempt, world, found, announce))
 
 
-def _add_iteration(world: World, found: PullRequest, who: Person, reason: str, head: str, push: int) -> None:
+def _add_iteration(
+    world: World, found: PullRequest, who: Person, reason: str, head: str, push: int
+) -> None:
     target = world.git.commit_of(found.target) or found.target_commit
     common = world.git.merge_base(target, head) or target
     number = len(found.iterations) + 1

@@ -12,9 +12,13 @@ WEB_API = "Microsoft.VisualStudio.Services.WebApi"
 
 
 class Refusal(Exception):
-    """A call the stand-in does not carry out: HTTP status, the vendor's `typeKey`, and a sentence."""
+    """A call the stand-in does not carry out: HTTP status, the vendor's `typeKey`, and a
+    sentence.
+    """
 
-    def __init__(self, status: int, type_key: str, message: str, *, area: str = GIT, event_id: int = 3000) -> None:
+    def __init__(
+        self, status: int, type_key: str, message: str, *, area: str = GIT, event_id: int = 3000
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.type_key = type_key
@@ -38,7 +42,11 @@ class Refusal(Exception):
 def invalid(parameter: str, sentence: str = "A value was not accepted.") -> Refusal:
     """400 for an argument that cannot be right; `parameter` is named as .NET names it."""
     return Refusal(
-        400, "InvalidArgumentValueException", f"{sentence}\r\nParameter name: {parameter}", area=FRAMEWORK, event_id=0
+        400,
+        "InvalidArgumentValueException",
+        f"{sentence}\r\nParameter name: {parameter}",
+        area=FRAMEWORK,
+        event_id=0,
     )
 
 

@@ -26,7 +26,9 @@ def files_to_seed(folder: Path) -> Iterator[tuple[str, File]]:
     """Every file worth committing, with its path in the repository; symbolic links stay links."""
     for place, folders, names in os.walk(folder):
         top = Path(place) == folder
-        folders[:] = sorted(name for name in folders if not _skipped(name) and not (top and name == "var"))
+        folders[:] = sorted(
+            name for name in folders if not _skipped(name) and not (top and name == "var")
+        )
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in sorted(names + links):
             path = Path(place) / name
@@ -36,7 +38,10 @@ def files_to_seed(folder: Path) -> Iterator[tuple[str, File]]:
             if path.is_symlink():
                 yield inside, File(os.readlink(path).encode(), "120000")
             else:
-                yield inside, File(path.read_bytes(), "100755" if os.access(path, os.X_OK) else "100644")
+                yield (
+                    inside,
+                    File(path.read_bytes(), "100755" if os.access(path, os.X_OK) else "100644"),
+                )
 
 
 def _skipped(name: str) -> bool:

@@ -1,4 +1,6 @@
-"""The stand-in Azure DevOps as one object: an HTTP server on 127.0.0.1, a git repository, people who do things."""
+"""The stand-in Azure DevOps as one object: an HTTP server on 127.0.0.1, a git repository, people
+who do things.
+"""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -66,7 +68,9 @@ class AzureDevOps(Verbs):
         git_http.install(world)
         world.jobs = Jobs(job_delay)
         self.bot_name = bot_name
-        self._sender = Sender(world, latency=hook_latency, retry_scale=retry_scale, timeout=hook_timeout)
+        self._sender = Sender(
+            world, latency=hook_latency, retry_scale=retry_scale, timeout=hook_timeout
+        )
         world.tell = self._sender.tell
         tables = [
             api_repositories.routes,
@@ -85,11 +89,16 @@ class AzureDevOps(Verbs):
 
     def start(self, port: int = 0) -> "AzureDevOps":
         """Serve on 127.0.0.1; port 0 is a free one, and the same again after a `stop`."""
-        server = make_server("127.0.0.1", port or self._port, self._door, threaded=True, request_handler=_Handler)
+        server = make_server(
+            "127.0.0.1", port or self._port, self._door, threaded=True, request_handler=_Handler
+        )
         self._server, self._port = server, server.port
         self.world.address = self.url
         self._thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="azure-devops-http", daemon=True
+            target=server.serve_forever,
+            kwargs={"poll_interval": 0.02},
+            name="azure-devops-http",
+            daemon=True,
         )
         self._thread.start()
         self._sender.start()
@@ -125,7 +134,9 @@ class AzureDevOps(Verbs):
     @property
     def clone_url(self) -> str:
         """What git clones; authenticate with a token as the password."""
-        return f"{self.organization_url}/{self.world.project}/_git/{self.world.repository}".replace(" ", "%20")
+        return f"{self.organization_url}/{self.world.project}/_git/{self.world.repository}".replace(
+            " ", "%20"
+        )
 
     @property
     def calls(self) -> list[Exchange]:
@@ -138,7 +149,9 @@ class AzureDevOps(Verbs):
         return self._door.observers
 
     def drain(self, timeout: float = 10.0, *, retries: bool = False) -> None:
-        """Wait until merge jobs are done and every delivery that is due was tried; with `retries` all of them."""
+        """Wait until merge jobs are done and every delivery that is due was tried; with `retries`
+        all of them.
+        """
         self.world.jobs.settle(timeout)
         self._sender.drain(timeout, retries=retries)
 

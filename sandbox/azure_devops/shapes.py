@@ -41,7 +41,9 @@ def person(world: World, who: Person) -> Json:
         "displayName": who.name,
         "url": f"{world.organization_url}/_apis/Identities/{who.id}",
         "_links": {
-            "avatar": {"href": f"{world.organization_url}/_apis/GraphProfile/MemberAvatars/{who.descriptor}"},
+            "avatar": {
+                "href": f"{world.organization_url}/_apis/GraphProfile/MemberAvatars/{who.descriptor}"  # noqa: E501 a table, or a text as it is sent
+            },
         },
         "id": who.id,
         "uniqueName": who.email,
@@ -68,7 +70,9 @@ def project(world: World) -> Json:
 
 
 def repository(world: World) -> Json:
-    """The repository as pull requests carry it: no default branch, a remote address with a user in it."""
+    """The repository as pull requests carry it: no default branch, a remote address with a user in
+    it.
+    """
     host = world.address.removeprefix("http://")
     path = web_url(world).removeprefix(world.address)
     return {
@@ -93,7 +97,12 @@ def fork_id(world: World, name: str) -> str:
 def fork(world: World, name: str) -> Json:
     """A fork as pull requests refer to it."""
     key = fork_id(world, name)
-    return {"id": key, "name": name, "url": f"{project_url(world)}/git/repositories/{key}", "project": project(world)}
+    return {
+        "id": key,
+        "name": name,
+        "url": f"{project_url(world)}/git/repositories/{key}",
+        "project": project(world),
+    }
 
 
 def team_id(world: World, name: str) -> str:
@@ -102,7 +111,9 @@ def team_id(world: World, name: str) -> str:
 
 
 def pushed_repository(world: World) -> Json:
-    """The repository as git.push carries it: with the default branch, no project in the address, no user."""
+    """The repository as git.push carries it: with the default branch, no project in the address, no
+    user.
+    """
     owner = project(world) | {"visibility": "unchanged", "lastUpdateTime": "0001-01-01T00:00:00"}
     del owner["revision"]
     return {

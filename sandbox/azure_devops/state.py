@@ -150,7 +150,9 @@ class PullRequest:
 
     @property
     def source_ref(self) -> str:
-        """Where the repository keeps the source branch: that of a fork where nobody can fetch it."""
+        """Where the repository keeps the source branch: that of a fork where nobody can
+        fetch it.
+        """
         return fork_ref(self.fork, self.source)
 
     @property
@@ -160,7 +162,9 @@ class PullRequest:
 
 
 def fork_ref(fork: str, name: str) -> str:
-    """The hidden ref that stands for a ref of a fork; objects of forks are kept with those of the repository."""
+    """The hidden ref that stands for a ref of a fork; objects of forks are kept with those of the
+    repository.
+    """
     return f"{FORKS}/{quote(fork, safe='')}/{name.removeprefix('refs/')}" if fork else name
 
 
@@ -202,7 +206,13 @@ class World:
     """One organisation with one project and one repository. Hold `lock` to change anything."""
 
     def __init__(
-        self, organization: str, project: str, repository: str, people: People, git: Repository, default_branch: str
+        self,
+        organization: str,
+        project: str,
+        repository: str,
+        people: People,
+        git: Repository,
+        default_branch: str,
     ) -> None:
         self.lock = threading.RLock()
         self.organization, self.project, self.repository = organization, project, repository

@@ -1,4 +1,5 @@
-"""The threads the service writes itself: who pushed, voted, changed reviewers or status, and merge attempts.
+"""The threads the service writes itself: who pushed, voted, changed reviewers or status, and merge
+attempts.
 
 Property names follow the threads example of Microsoft's REST specification.
 """
@@ -11,7 +12,9 @@ from sandbox.azure_devops.people import Person
 from sandbox.azure_devops.state import Comment, PullRequest, Thread, World
 
 
-def note(world: World, found: PullRequest, kind: str, sentence: str, properties: dict[str, Any]) -> None:
+def note(
+    world: World, found: PullRequest, kind: str, sentence: str, properties: dict[str, Any]
+) -> None:
     """Add a system thread of this kind (`CodeReviewThreadType`)."""
     moment = dates.now()
     comment = Comment(1, 0, world.people.system, sentence, moment, moment, moment, kind="system")
@@ -43,7 +46,9 @@ def merge_tried(world: World, found: PullRequest) -> None:
     }
     sentence = "The pull request has merge conflicts."
     if found.merge_commit:
-        sentence = f"The pull request can be merged; the merge commit would be {found.merge_commit}."
+        sentence = (
+            f"The pull request can be merged; the merge commit would be {found.merge_commit}."
+        )
     note(world, found, "MergeAttempt", sentence, properties)
 
 
@@ -58,7 +63,11 @@ def voted(world: World, found: PullRequest, who: Person, vote: int) -> None:
 
 
 def reviewers_changed(
-    world: World, found: PullRequest, by: Person, added: Person | None = None, removed: Person | None = None
+    world: World,
+    found: PullRequest,
+    by: Person,
+    added: Person | None = None,
+    removed: Person | None = None,
 ) -> None:
     """Someone was asked to look, or no longer is."""
     properties: dict[str, Any] = {
@@ -87,4 +96,10 @@ def status_changed(world: World, found: PullRequest, by: Person) -> None:
         "CodeReviewStatusUpdatedByDisplayName": by.name,
         "CodeReviewStatusUpdatedByTfId": by.id,
     }
-    note(world, found, "StatusUpdate", f"{by.name} updated the pull request status to {status}", properties)
+    note(
+        world,
+        found,
+        "StatusUpdate",
+        f"{by.name} updated the pull request status to {status}",
+        properties,
+    )

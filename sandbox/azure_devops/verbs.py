@@ -1,4 +1,5 @@
-"""What people do, in Python: push, open, comment, vote, complete. The same code as REST, without the wire.
+"""What people do, in Python: push, open, comment, vote, complete. The same code as REST, without
+the wire.
 
 Each verb returns when the service's own merge jobs are done, so the next line
 sees the result; webhooks go out in the background (see `AzureDevOps.drain`).
@@ -47,10 +48,16 @@ class Verbs:
         """
         with self.world.lock:
             if self.world.git.commit_of(f"refs/heads/{branch}"):
-                raise ValueError(f"Branch {branch} has commits already; only an empty branch can be seeded.")
+                raise ValueError(
+                    f"Branch {branch} has commits already; only an empty branch can be seeded."
+                )
             who = self._who(author)
             sha = self.world.git.write_commit(
-                f"refs/heads/{branch}", files_to_seed(folder), f"First commit of {branch}", merging.signature(who), None
+                f"refs/heads/{branch}",
+                files_to_seed(folder),
+                f"First commit of {branch}",
+                merging.signature(who),
+                None,
             )
             pushes.record(self.world, who, [RefUpdate(f"refs/heads/{branch}", ZERO, sha)])
         self.world.jobs.settle()
@@ -83,7 +90,9 @@ class Verbs:
                 )
             who, old = self._who(author), self.world.git.commit_of(ref)
             parent = old if old and not force else self.world.git.commit_of(f"refs/heads/{base}")
-            sha = self.world.git.write_commit(ref, _files(changes), message, merging.signature(who), parent)
+            sha = self.world.git.write_commit(
+                ref, _files(changes), message, merging.signature(who), parent
+            )
             pushes.record(self.world, who, [RefUpdate(ref, old or ZERO, sha)])
         self.world.jobs.settle()
         return sha
@@ -98,22 +107,28 @@ class Verbs:
         base: str = "main",
         author: str | None = None,
     ) -> str:
-        """Push one commit to a branch of a fork of the repository, which is made if need be; gives its sha.
+        """Push one commit to a branch of a fork of the repository, which is made if need be; gives
+        its sha.
 
-        The commit is on no branch of the repository. A branch that is not there begins at the repository's `base`.
+        The commit is on no branch of the repository. A branch that is not there begins at the
+        repository's `base`.
         """
         ref = fork_ref(fork, f"refs/heads/{branch}")
         with self.world.lock:
             self.world.forks.add(fork)
             who, old = self._who(author), self.world.git.commit_of(ref)
             parent = old or self.world.git.commit_of(f"refs/heads/{base}")
-            sha = self.world.git.write_commit(ref, _files(changes), message, merging.signature(who), parent)
+            sha = self.world.git.write_commit(
+                ref, _files(changes), message, merging.signature(who), parent
+            )
             pushes.record(self.world, who, [RefUpdate(ref, old or ZERO, sha)])
         self.world.jobs.settle()
         return sha
 
     def team(self, name: str, *members: str) -> str:
-        """Let a team of the project have exactly these members, by display name, and return the team's id."""
+        """Let a team of the project have exactly these members, by display name, and return the
+        team's id.
+        """
         with self.world.lock:
             self.world.teams[name] = [self.world.people.named(one) for one in members]
         return team_id(self.world, name)
@@ -154,7 +169,9 @@ class Verbs:
         fork: str = "",
         author: str | None = None,
     ) -> int:
-        """Open a pull request between two branches and return its number; `source` may be one of a fork."""
+        """Open a pull request between two branches and return its number; `source` may be one of a
+        fork.
+        """
         wish: dict[str, Any] = {
             "sourceRefName": f"refs/heads/{source}",
             "targetRefName": f"refs/heads/{target}",
@@ -182,15 +199,27 @@ class Verbs:
         bypass_policy: bool = False,
         author: str | None = None,
     ) -> str:
-        """Merge a pull request and return the sha that landed; a `Refusal` when policy or a conflict forbids it."""
+        """Merge a pull request and return the sha that landed; a `Refusal` when policy or a
+        conflict forbids it.
+        """
         found = self.world.pull_request(number)
         options: dict[str, Any] = {"mergeStrategy": strategy, "deleteSourceBranch": delete_source}
         if bypass_policy:
             options["bypassPolicy"] = True
         head = {"commitId": self.world.git.commit_of(found.source_ref)}
-        self.change(number, author=author, status="completed", lastMergeSourceCommit=head, completionOptions=options)
+        self.change(
+            number,
+            author=author,
+            status="completed",
+            lastMergeSourceCommit=head,
+            completionOptions=options,
+        )
         if found.status != "completed" or found.merge_commit is None:
-            raise Refusal(409, "GitPullRequestStaleException", f"The merge did not succeed: {found.merge_status}.")
+            raise Refusal(
+                409,
+                "GitPullRequestStaleException",
+                f"The merge did not succeed: {found.merge_status}.",
+            )
         return found.merge_commit
 
     def abandon(self, number: int, *, author: str | None = None) -> None:
@@ -201,67 +230,119 @@ class Verbs:
         """Open an abandoned pull request again."""
         self.change(number, author=author, status="active")
 
-    def comment(self, number: int, text: str, thread: int | None = None, *, author: str | None = None) -> int:
+    def comment(
+        self, number: int, text: str, thread: int | None = None, *, author: str | None = None
+    ) -> int:
         """Write a comment, in a new thread or an old one, and return the thread's id."""
         found, who = self.world.pull_request(number), self._who(author)
         if thread is None:
-            wish = {"comments": [{"parentCommentId": 0, "content": text, "commentType": 1}], "status": 1}
+            wish = {
+                "comments": [{"parentCommentId": 0, "content": text, "commentType": 1}],
+                "status": 1,
+            }
             return discussion.start_thread(self.world, found, who, wish).id
         discussion.reply(
-            self.world, found, discussion.thread_of(found, thread), who, {"content": text, "parentCommentId": 1}
+            self.world,
+            found,
+            discussion.thread_of(found, thread),
+            who,
+            {"content": text, "parentCommentId": 1},
         )
         return thread
 
-    def edit_comment(self, number: int, thread: int, comment: int, text: str, *, author: str | None = None) -> None:
+    def edit_comment(
+        self, number: int, thread: int, comment: int, text: str, *, author: str | None = None
+    ) -> None:
         """Replace what one's own comment says."""
         found = self.world.pull_request(number)
         inside = discussion.thread_of(found, thread)
-        discussion.edit(self.world, found, inside, discussion.comment_of(inside, comment), self._who(author), text)
+        discussion.edit(
+            self.world,
+            found,
+            inside,
+            discussion.comment_of(inside, comment),
+            self._who(author),
+            text,
+        )
 
-    def delete_comment(self, number: int, thread: int, comment: int, *, author: str | None = None) -> None:
+    def delete_comment(
+        self, number: int, thread: int, comment: int, *, author: str | None = None
+    ) -> None:
         """Delete one's own comment."""
         found = self.world.pull_request(number)
         inside = discussion.thread_of(found, thread)
-        discussion.delete(self.world, found, inside, discussion.comment_of(inside, comment), self._who(author))
+        discussion.delete(
+            self.world, found, inside, discussion.comment_of(inside, comment), self._who(author)
+        )
 
     def resolve(self, number: int, thread: int, status: str = "closed") -> None:
         """Give a thread another status: `closed`, `fixed`, `active` …"""
         found = self.world.pull_request(number)
-        discussion.change_thread(self.world, found, discussion.thread_of(found, thread), {"status": status})
+        discussion.change_thread(
+            self.world, found, discussion.thread_of(found, thread), {"status": status}
+        )
 
-    def like(self, number: int, thread: int, comment: int = 1, *, author: str | None = None) -> None:
+    def like(
+        self, number: int, thread: int, comment: int = 1, *, author: str | None = None
+    ) -> None:
         """Like a comment; twice is once."""
         inside = discussion.thread_of(self.world.pull_request(number), thread)
         discussion.like(self.world, discussion.comment_of(inside, comment), self._who(author))
 
     def attach(self, number: int, name: str, content: bytes, *, author: str | None = None) -> str:
-        """Attach a file to a pull request and return its address; a `Refusal` when the name is taken."""
+        """Attach a file to a pull request and return its address; a `Refusal` when the name is
+        taken.
+        """
         found = self.world.pull_request(number)
         discussion.attach(self.world, found, name, content, self._who(author))
         return discussion_shapes.attachment_url(self.world, number, name)
 
     def vote(self, number: int, vote: int = 10, *, author: str | None = None) -> None:
-        """Vote on a pull request: 10 approves, 5 with suggestions, 0 resets, -5 waits, -10 rejects."""
+        """Vote on a pull request: 10 approves, 5 with suggestions, 0 resets, -5 waits, -10
+        rejects.
+        """
         lifecycle.vote(self.world, self.world.pull_request(number), self._who(author), vote)
         self.world.jobs.settle()
 
     def require_status(
-        self, genre: str, name: str, branch: str = "main", *, reset: bool = True, author_id: str | None = None
+        self,
+        genre: str,
+        name: str,
+        branch: str = "main",
+        *,
+        reset: bool = True,
+        author_id: str | None = None,
     ) -> int:
-        """Add a blocking status policy to a branch and return its id; `reset` wants a status per iteration."""
+        """Add a blocking status policy to a branch and return its id; `reset` wants a status per
+        iteration.
+        """
         scope = {
             "repositoryId": self.world.repository_id,
             "refName": f"refs/heads/{branch}",
             "matchKind": "exact",
         }
-        settings: dict[str, Any] = {"statusGenre": genre, "statusName": name, "invalidateOnSourceUpdate": reset}
+        settings: dict[str, Any] = {
+            "statusGenre": genre,
+            "statusName": name,
+            "invalidateOnSourceUpdate": reset,
+        }
         settings |= {"scope": [scope]} | ({"authorId": author_id} if author_id else {})
         with self.world.lock:
-            policy = Policy(self.world.count("policy"), policies.STATUS, True, True, settings, self._who(None), now())
+            policy = Policy(
+                self.world.count("policy"),
+                policies.STATUS,
+                True,
+                True,
+                settings,
+                self._who(None),
+                now(),
+            )
             self.world.policies.append(policy)
         return policy.id
 
-    def subscribe(self, event_type: str, url: str, username: str = "", password: str = "", **filters: str) -> str:
+    def subscribe(
+        self, event_type: str, url: str, username: str = "", password: str = "", **filters: str
+    ) -> str:
         """Subscribe a webhook to one event type of the repository and return the subscription's id.
 
         Filters are publisher inputs (`branch`, `notificationType`, `mergeResult` …);
@@ -270,7 +351,12 @@ class Verbs:
         consumer = {"url": url}
         if username or password:
             consumer |= {"basicAuthUsername": username, "basicAuthPassword": password}
-        for name in ("httpHeaders", "resourceDetailsToSend", "messagesToSend", "detailedMessagesToSend"):
+        for name in (
+            "httpHeaders",
+            "resourceDetailsToSend",
+            "messagesToSend",
+            "detailedMessagesToSend",
+        ):
             if name in filters:
                 consumer[name] = filters.pop(name)
         body = {
@@ -279,7 +365,11 @@ class Verbs:
             "resourceVersion": "2.0" if event_type == hooks_events.COMMENTED else "1.0",
             "consumerId": "webHooks",
             "consumerActionId": "httpRequest",
-            "publisherInputs": {"projectId": self.world.project_id, "repository": self.world.repository_id} | filters,
+            "publisherInputs": {
+                "projectId": self.world.project_id,
+                "repository": self.world.repository_id,
+            }
+            | filters,
             "consumerInputs": consumer,
         }
         with self.world.lock:
@@ -288,7 +378,9 @@ class Verbs:
         return found.id
 
     def subscribe_bot(self, url: str, username: str, password: str) -> list[str]:
-        """Subscribe a bot to all it lives on: created, updated, merge attempted, pushed, commented."""
+        """Subscribe a bot to all it lives on: created, updated, merge attempted, pushed,
+        commented.
+        """
         kinds = (
             hooks_events.CREATED,
             hooks_events.UPDATED,
@@ -300,9 +392,15 @@ class Verbs:
 
     @contextmanager
     def silent(self, event_type: str) -> Iterator[None]:
-        """Have nobody told of events of one type for a while, as by an administrator who removed the subscriptions."""
+        """Have nobody told of events of one type for a while, as by an administrator who removed
+        the subscriptions.
+        """
         with self.world.lock:
-            gone = {key: one for key, one in self.world.subscriptions.items() if one.event_type == event_type}
+            gone = {
+                key: one
+                for key, one in self.world.subscriptions.items()
+                if one.event_type == event_type
+            }
             for key in gone:
                 del self.world.subscriptions[key]
         try:
@@ -314,7 +412,9 @@ class Verbs:
     def pull_request(self, number: int) -> dict[str, Any]:
         """A pull request as REST answers it."""
         with self.world.lock:
-            return pull_request_shapes.linked_pull_request(self.world, self.world.pull_request(number))
+            return pull_request_shapes.linked_pull_request(
+                self.world, self.world.pull_request(number)
+            )
 
     def statuses(self, number: int) -> list[dict[str, Any]]:
         """The statuses posted on a pull request as REST answers them, oldest first."""
@@ -327,7 +427,9 @@ class Verbs:
         with self.world.lock:
             found = self.world.pull_request(number).threads
             return [
-                discussion_shapes.thread(self.world, number, each) for each in found if system or not each.is_system
+                discussion_shapes.thread(self.world, number, each)
+                for each in found
+                if system or not each.is_system
             ]
 
     def attachments(self, number: int) -> list[dict[str, Any]]:
@@ -340,11 +442,19 @@ class Verbs:
         """What was sent to a subscription, with event, request and answer; oldest first."""
         with self.world.lock:
             found = self.world.subscriptions[subscription]
-            return [hooks_subscriptions.notification_shape(found, each, details=True) for each in found.notifications]
+            return [
+                hooks_subscriptions.notification_shape(found, each, details=True)
+                for each in found.notifications
+            ]
 
 
 def _files(changes: Mapping[str, str | bytes | None]) -> list[tuple[str, File | None]]:
     return [
-        (path, None if content is None else File(content.encode() if isinstance(content, str) else content))
+        (
+            path,
+            None
+            if content is None
+            else File(content.encode() if isinstance(content, str) else content),
+        )
         for path, content in changes.items()
     ]

@@ -1,4 +1,5 @@
-"""The bot's processes as a platform runs them: one web master, some workers, each started again when it is gone.
+"""The bot's processes as a platform runs them: one web master, some workers, each started again
+when it is gone.
 
 Started by the commands of the Procfile, on a leash. Knows nothing of when or why
 somebody kills them.
@@ -36,10 +37,17 @@ class Kill:
 
 
 class BotProcesses:
-    """Web at `port` and one worker for each environment given. `kills` are those that hit, in order."""
+    """Web at `port` and one worker for each environment given. `kills` are those that hit, in
+    order.
+    """
 
     def __init__(
-        self, port: int, web: Mapping[str, str], workers: Sequence[Mapping[str, str]], logs: Path, diary: Diary
+        self,
+        port: int,
+        web: Mapping[str, str],
+        workers: Sequence[Mapping[str, str]],
+        logs: Path,
+        diary: Diary,
     ) -> None:
         self.kills: list[Kill] = []
         self.died: list[str] = []
@@ -71,7 +79,9 @@ class BotProcesses:
         deadline = time.monotonic() + timeout
         while not self._ready():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"The bot did not start. The end of its log:\n{self._log_end('web')}")
+                raise RuntimeError(
+                    f"The bot did not start. The end of its log:\n{self._log_end('web')}"
+                )
             self._stopping.wait(0.05)
 
     def stop(self) -> None:
@@ -122,7 +132,9 @@ class BotProcesses:
         name = _name(number)
         command = _procfile()["web" if number == 0 else "worker"]
         environment = self._environments[number]
-        filled = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: environment.get(found[1], found[2]), command)
+        filled = re.sub(
+            r"\$\{(\w+):-([^}]*)\}", lambda found: environment.get(found[1], found[2]), command
+        )
         words = shlex.split(filled.replace("0.0.0.0", "127.0.0.1"))  # noqa: S104 (the storm stays on this machine)
         target = words[1:] if words[0] == "python" else ["-m", *words]
         self._running[number] = leash.start(
@@ -138,7 +150,10 @@ class BotProcesses:
                     if process is None or (code := process.poll()) is None:
                         continue
                     if number not in self._doomed:
-                        self.died.append(f"{_name(number)} ended by itself with {code}: {self._log_end(_name(number))}")
+                        self.died.append(
+                            f"{_name(number)} ended by itself with {code}: "
+                            f"{self._log_end(_name(number))}"
+                        )
                         self._diary.note("died", process=_name(number), code=code)
                     self._doomed.discard(number)
                     process.kill()
@@ -162,11 +177,18 @@ class BotProcesses:
 
 def _procfile() -> dict[str, str]:
     lines = (HERE / "Procfile").read_text(encoding="utf-8").splitlines()
-    return {name: command.strip() for name, _, command in (line.partition(":") for line in lines if line)}
+    return {
+        name: command.strip()
+        for name, _, command in (line.partition(":") for line in lines if line)
+    }
 
 
 def _whole(environment: Mapping[str, str], port: int) -> dict[str, str]:
-    own = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "SSL_CERT_FILE") if name in os.environ}
+    own = {
+        name: os.environ[name]
+        for name in ("HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
+        if name in os.environ
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     fixed = {"PATH": path, "PORT": str(port), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(HERE)}
     return {**own, **fixed, **environment}

@@ -1,4 +1,6 @@
-"""An HTTP call and its answer, taken whole; and a small server that hands calls to a function. Decides nothing."""
+"""An HTTP call and its answer, taken whole; and a small server that hands calls to a function.
+Decides nothing.
+"""
 
 import http.client
 import socket
@@ -10,7 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 from urllib.parse import urlsplit
 
-_OF_ONE_LINE = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "expect", "date", "server"}
+_OF_ONE_LINE = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "content-length",
+    "host",
+    "expect",
+    "date",
+    "server",
+}
 """Headers that belong to one connection, and those that each server writes itself."""
 
 # Asked by POST because the question is long; they change nothing.
@@ -55,7 +66,9 @@ Answer = Callable[[Call], Reply]
 
 
 def ask(address: str, call: Call) -> Reply:
-    """Make a call at `http://host:port`, on a connection of its own. Raises OSError or HTTPException."""
+    """Make a call at `http://host:port`, on a connection of its own. Raises OSError or
+    HTTPException.
+    """
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
     try:
@@ -68,20 +81,27 @@ def ask(address: str, call: Call) -> Reply:
         connection.endheaders(call.body or None)
         found = connection.getresponse()
         body = found.read()
-        kept = tuple((name, value) for name, value in found.getheaders() if name.lower() not in _OF_ONE_LINE)
+        kept = tuple(
+            (name, value) for name, value in found.getheaders() if name.lower() not in _OF_ONE_LINE
+        )
         return Reply(found.status, kept, body)
     finally:
         connection.close()
 
 
 class Listener:
-    """Answers every call on 127.0.0.1 by a function, until `close`. `CutError` from it cuts the line."""
+    """Answers every call on 127.0.0.1 by a function, until `close`. `CutError` from it cuts the
+    line.
+    """
 
     def __init__(self, answer: Answer) -> None:
         self._server = _Server(answer)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="weather"
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            daemon=True,
+            name="weather",
         )
         self._thread.start()
 

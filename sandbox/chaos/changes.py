@@ -1,4 +1,6 @@
-"""What the people know of each pull request: what they pushed, what they did with it, and what must become of it."""
+"""What the people know of each pull request: what they pushed, what they did with it, and what must
+become of it.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,8 +20,8 @@ MODES: dict[str, Verdict] = {
 
 @dataclass
 class Change:
-    """A pull request. `modes` says how each project it touches behaves now; `pushed` holds the commit and the
-    verdict of each iteration, the first being iteration 1.
+    """A pull request. `modes` says how each project it touches behaves now; `pushed` holds the
+    commit and the verdict of each iteration, the first being iteration 1.
     """
 
     number: int
@@ -40,4 +42,8 @@ class Change:
             return "failed"
         if not self.modes:
             return "notApplicable"
-        return "failed" if any(MODES[mode] == "failed" for mode in self.modes.values()) else "succeeded"
+        return (
+            "failed"
+            if any(MODES[mode] == "failed" for mode in self.modes.values())
+            else "succeeded"
+        )

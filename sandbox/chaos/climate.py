@@ -1,10 +1,14 @@
-"""How bad the weather is, and what befalls one call: drawn by dice, never by time, so that a seed tells it again."""
+"""How bad the weather is, and what befalls one call: drawn by dice, never by time, so that a seed
+tells it again.
+"""
 
 import random
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["fine", "busy", "broken", "throttled", "signed out", "cut", "lost", "hangs", "outage"]
+Kind = Literal[
+    "fine", "busy", "broken", "throttled", "signed out", "cut", "lost", "hangs", "outage"
+]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ CALM = Climate(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Fate:
-    """What befalls a call. `latency` and `lasts` in seconds; `status` is what is answered instead, if anything is."""
+    """What befalls a call. `latency` and `lasts` in seconds; `status` is what is answered instead,
+    if anything is.
+    """
 
     kind: Kind = "fine"
     latency: float = 0.0
@@ -63,5 +69,7 @@ def draw(climate: Climate, seed: int, neighbour: str, number: int, *, azure_rest
         mark -= probability
         if mark < 0:
             status = {"busy": 429, "signed out": 203}.get(kind, 0)
-            return Fate(kind, latency, dice.choice((500, 502, 503)) if kind == "broken" else status, lasts)
+            return Fate(
+                kind, latency, dice.choice((500, 502, 503)) if kind == "broken" else status, lasts
+            )
     return Fate("fine", latency)

@@ -1,4 +1,6 @@
-"""How the bot is deployed for a storm: its configuration file, and the doors by which a worker finds the neighbours."""
+"""How the bot is deployed for a storm: its configuration file, and the doors by which a worker
+finds the neighbours.
+"""
 
 import re
 from pathlib import Path
@@ -9,10 +11,14 @@ from sandbox.world import World
 
 
 def configuration(file: Path, *, sweep: str, lease: str) -> Path:
-    """Write the product's own config/bot.yml with another sweep, and with another lease if one is given."""
+    """Write the product's own config/bot.yml with another sweep, and with another lease if one is
+    given.
+    """
     text = (HERE / "config" / "bot.yml").read_text(encoding="utf-8")
     text = re.sub(r"sweep: \w+", f"sweep: {sweep}", text)
-    file.write_text(re.sub(r"lease: \w+", f"lease: {lease}", text) if lease else text, encoding="utf-8")
+    file.write_text(
+        re.sub(r"lease: \w+", f"lease: {lease}", text) if lease else text, encoding="utf-8"
+    )
     return file
 
 

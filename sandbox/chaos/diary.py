@@ -22,6 +22,8 @@ class Diary:
 
     def note(self, event: str, **told: object) -> None:
         """Add a line of JSON."""
-        text = json.dumps({"at": round(self.elapsed, 3), "event": event, **told}, default=str, ensure_ascii=False)
+        text = json.dumps(
+            {"at": round(self.elapsed, 3), "event": event, **told}, default=str, ensure_ascii=False
+        )
         with self._lock, self.file.open("a", encoding="utf-8") as file:
             file.write(f"{text}\n")

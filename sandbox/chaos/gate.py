@@ -19,7 +19,9 @@ _NOBODY = Reply(502, (("Content-Type", "text/html"),), b"<html><body>Bad gateway
 
 @dataclass(frozen=True)
 class Post:
-    """How well webhooks are delivered: probabilities per delivery, and the longest delay in seconds."""
+    """How well webhooks are delivered: probabilities per delivery, and the longest delay in
+    seconds.
+    """
 
     doubled: float = 0.05
     late: float = 0.08
@@ -33,7 +35,8 @@ RELIABLE = Post(0, 0, 0, 0)
 class Gate:
     """Stands where webhooks are sent to; delivers at once until `post` is set to another service.
 
-    `sent` counts the deliveries, each once however often it is tried, `refused` those that web would not have.
+    `sent` counts the deliveries, each once however often it is tried, `refused` those that web
+    would not have.
     """
 
     def __init__(self, seed: int, web: str, diary: Diary) -> None:
@@ -80,7 +83,9 @@ class Gate:
         post, dice = self.post, random.Random(f"{self._seed} post {number}")
         mark, delay = dice.random(), dice.uniform(0.2, max(0.2, post.latest))
         if mark < post.dropped:
-            self._diary.note("delivery dropped", path=call.path, body=call.body[:300].decode(errors="replace"))
+            self._diary.note(
+                "delivery dropped", path=call.path, body=call.body[:300].decode(errors="replace")
+            )
             return _ACCEPTED
         if mark < post.dropped + post.late:
             self._later(call, delay)
@@ -95,7 +100,10 @@ class Gate:
         except (OSError, http.client.HTTPException):
             return _NOBODY
         if reply.status not in (200, 202, 503):
-            told = f"Web answered {call.path} with {reply.status}: {reply.body[:300].decode(errors='replace')}"
+            told = (
+                f"Web answered {call.path} with {reply.status}: "
+                f"{reply.body[:300].decode(errors='replace')}"
+            )
             self.refused.append(told)
             self._diary.note("web refused", told=told)
         return reply

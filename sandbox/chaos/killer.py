@@ -1,4 +1,6 @@
-"""Who kills: how many, when, whom, and at which moment of whose call. Draws by dice; the pace follows the events."""
+"""Who kills: how many, when, whom, and at which moment of whose call. Draws by dice; the pace
+follows the events.
+"""
 
 import random
 import threading
@@ -24,9 +26,13 @@ class _Aim:
 
 
 class Killer:
-    """Kills so many processes while so many events happen; `progress` tells how much of the storm is over (0 to 1)."""
+    """Kills so many processes while so many events happen; `progress` tells how much of the storm
+    is over (0 to 1).
+    """
 
-    def __init__(self, seed: int, kills: int, bot: BotProcesses, progress: Callable[[], float]) -> None:
+    def __init__(
+        self, seed: int, kills: int, bot: BotProcesses, progress: Callable[[], float]
+    ) -> None:
         self._dice = random.Random(f"{seed} kills")
         self._kills, self._bot, self._progress = kills, bot, progress
         self._aim: _Aim | None = None
@@ -52,7 +58,9 @@ class Killer:
             self._aim = None
 
     def watch(self, worker: int, moment: Moment) -> bool:
-        """A worker makes a changing call (a `weather.Watcher`): kill it if this is the one that was aimed at."""
+        """A worker makes a changing call (a `weather.Watcher`): kill it if this is the one that was
+        aimed at.
+        """
         with self._lock:
             aim = self._aim
             if aim is None or aim.worker != worker or aim.moment != moment:

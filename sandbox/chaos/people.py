@@ -1,4 +1,5 @@
-"""People at work: they open, push, comment, abandon, merge and promote, as dice say, and remember what they did.
+"""People at work: they open, push, comment, abandon, merge and promote, as dice say, and remember
+what they did.
 
 They never look at the bot; some wait for its verdict, as people do, and some do not.
 """
@@ -17,13 +18,16 @@ from sandbox.world import World
 
 MOST_OPEN = 9
 MOST_UNJUDGED = 6
-"""Pull requests that wait for a verdict; with more of them, people only talk: one machine runs it all."""
+"""Pull requests that wait for a verdict; with more of them, people only talk: one machine runs it
+all.
+"""
 
 
 class People:
     """Everybody who works in the world; `changes` is what they made.
 
-    `clusters` is how many clusters the cloud fails to bring up meanwhile. Each costs a pull request half a minute.
+    `clusters` is how many clusters the cloud fails to bring up meanwhile. Each costs a pull request
+    half a minute.
     """
 
     def __init__(self, seed: int, world: World, diary: Diary, *, clusters: int = 0) -> None:
@@ -63,22 +67,32 @@ class People:
             return False
         self._count += 1
         bad = self._dice.random() < 0.08
-        change = Change(0, f"feature/x.{self._count}" if bad else f"c{self._count}", badly_named=bad)
+        change = Change(
+            0, f"feature/x.{self._count}" if bad else f"c{self._count}", badly_named=bad
+        )
         change.patient = self._dice.random() < 0.7
         self._pushed(change, self._files(change))
-        change.number = self._world.azure.open_pull_request(change.branch, title=f"Change {self._count}")
+        change.number = self._world.azure.open_pull_request(
+            change.branch, title=f"Change {self._count}"
+        )
         self.changes.append(change)
         self._diary.note("opened", number=change.number, branch=change.branch, modes=change.modes)
         return True
 
     def _push(self) -> bool:
         found = self._one(
-            [one for one in self._open_ones() if self._unjudged() < MOST_UNJUDGED or not self._judged(one)]
+            [
+                one
+                for one in self._open_ones()
+                if self._unjudged() < MOST_UNJUDGED or not self._judged(one)
+            ]
         )
         if found is None:
             return False
         self._pushed(found, self._files(found))
-        self._diary.note("pushed", number=found.number, commit=found.pushed[-1][0][:7], modes=found.modes)
+        self._diary.note(
+            "pushed", number=found.number, commit=found.pushed[-1][0][:7], modes=found.modes
+        )
         return True
 
     def _comment(self) -> bool:
@@ -126,7 +140,7 @@ class People:
             self._alias("DELETE", {"name": self._champion, "alias": content.ALIAS})
             self._champion = ""
             return True
-        path = f"/api/2.0/mlflow/model-versions/search?max_results=20&filter=name%20LIKE%20'%25{content.MODELS}'"
+        path = f"/api/2.0/mlflow/model-versions/search?max_results=20&filter=name%20LIKE%20'%25{content.MODELS}'"  # noqa: E501 a table, or a text as it is sent
         found = self._world.mlflow.call("GET", path).get("model_versions", [])
         fresh = [(str(one["name"]), str(one["version"])) for one in found]
         fresh = [one for one in fresh if one not in self._promoted]
@@ -182,7 +196,9 @@ class People:
         return {f"{project}/train.py": content.training(project, mode, mark)}
 
     def _hook(self, mark: str) -> dict[str, str | None]:
-        files: dict[str, str | None] = {f"{content.HOOKS}/hook_{self._count}.py": content.notebook(mark)}
+        files: dict[str, str | None] = {
+            f"{content.HOOKS}/hook_{self._count}.py": content.notebook(mark)
+        }
         on_main = [path for path in self._hooks if self._there(path)]
         if on_main and self._dice.random() < 0.3:
             gone = self._dice.choice(on_main)

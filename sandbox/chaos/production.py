@@ -1,4 +1,6 @@
-"""What must be seen in production: the workspace holds what main holds, one job, pointed at the version that serves."""
+"""What must be seen in production: the workspace holds what main holds, one job, pointed at the
+version that serves.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,11 +42,17 @@ def wanted_objects(world: World) -> dict[str, bytes]:
 
 
 def serving(world: World) -> Serving | None:
-    """The version that serves: one with the alias before one in the stage, then the one changed last."""
+    """The version that serves: one with the alias before one in the stage, then the one changed
+    last.
+    """
     found: list[tuple[tuple[bool, int, str, int], Serving]] = []
     for model in _models(world):
-        by_alias = {one["alias"]: str(one["version"]) for one in model.get("aliases", ())}.get(content.ALIAS)
-        staged = [one for one in model.get("latest_versions", ()) if one["current_stage"] == content.STAGE]
+        by_alias = {one["alias"]: str(one["version"]) for one in model.get("aliases", ())}.get(
+            content.ALIAS
+        )
+        staged = [
+            one for one in model.get("latest_versions", ()) if one["current_stage"] == content.STAGE
+        ]
         if by_alias:
             path = f"model-versions/get?name={quote(model['name'])}&version={by_alias}"
             one = world.mlflow.call("GET", f"/api/2.0/mlflow/{path}")["model_version"]
@@ -65,7 +73,9 @@ def _workspace(world: World) -> list[Finding]:
         there |= world.databricks.tree(place)
     missing = sorted(wanted.keys() - there.keys())
     stray = sorted(there.keys() - wanted.keys())
-    old = sorted(path for path in wanted.keys() & there.keys() if wanted[path].strip() != there[path].strip())
+    old = sorted(
+        path for path in wanted.keys() & there.keys() if wanted[path].strip() != there[path].strip()
+    )
     return [
         *(Finding("lost", f"{path} is on main and not in the workspace.") for path in missing),
         *(Finding("lost", f"{path} in the workspace is not what main holds.") for path in old),
@@ -88,7 +98,10 @@ def _job(world: World) -> list[Finding]:
     loads = (parameters.get("model_name"), parameters.get("model_version"))
     signed = (tags.get("signalman_model"), tags.get("signalman_version"))
     if loads != (right.name, right.version) or signed != loads:
-        told = f"The job scores with {loads} and is tagged {signed}; what serves is {right.name} v{right.version}."
+        told = (
+            f"The job scores with {loads} and is tagged {signed}; what serves is {right.name} "
+            f"v{right.version}."
+        )
         return [Finding("lost", told)]
     return _told(world, right)
 
@@ -108,7 +121,9 @@ def _models(world: World) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     token = ""
     while True:
-        path = f"registered-models/search?max_results=500&filter=name%20LIKE%20'%25{content.MODELS}'"
+        path = (
+            f"registered-models/search?max_results=500&filter=name%20LIKE%20'%25{content.MODELS}'"
+        )
         path += f"&page_token={quote(token)}" if token else ""
         page = world.mlflow.call("GET", f"/api/2.0/mlflow/{path}")
         found += page.get("registered_models", [])

@@ -1,4 +1,6 @@
-"""What must be seen of runs, at Databricks and in MLflow: none twice, none left running, each ended as it did."""
+"""What must be seen of runs, at Databricks and in MLflow: none twice, none left running, each ended
+as it did.
+"""
 
 import re
 from collections import Counter
@@ -37,7 +39,9 @@ def mlflow_runs(world: World) -> list[MlflowRun]:
     found: list[MlflowRun] = []
     for start in range(0, len(experiments), 100):
         wanted = [one["experiment_id"] for one in experiments[start : start + 100]]
-        for run in _pages(world, "runs/search", {"experiment_ids": wanted, "max_results": 1000}, "runs"):
+        for run in _pages(
+            world, "runs/search", {"experiment_ids": wanted, "max_results": 1000}, "runs"
+        ):
             tags = {one["key"]: one["value"] for one in run["data"].get("tags", ())}
             if "signalman.token" in tags:
                 found.append(MlflowRun(run["info"]["run_id"], run["info"]["status"], tags))
@@ -51,7 +55,12 @@ def _on_clusters(runs: Sequence[dict[str, Any]], changes: Sequence[Change]) -> l
     for run in runs:
         state, name = run["state"], run["run_name"]
         if state["life_cycle_state"] not in _OVER:
-            found.append(Finding("leaked", f"Databricks run {run['run_id']} ({name}) is {state['life_cycle_state']}."))
+            found.append(
+                Finding(
+                    "leaked",
+                    f"Databricks run {run['run_id']} ({name}) is {state['life_cycle_state']}.",
+                )
+            )
         code = run["status"].get("termination_details", {}).get("code", "")
         if _NAME.fullmatch(name) and code != LOST_CLUSTER:
             by_name.setdefault(name, []).append(state.get("result_state", "running"))
@@ -70,22 +79,39 @@ def _in_mlflow(runs: Sequence[MlflowRun], on_clusters: Sequence[dict[str, Any]])
         name = f"MLflow run {run.id} (pull request {run.tags.get('signalman.pull_request')})"
         cluster_run = run.tags.get("signalman.cluster_run", "")
         if run.status in ("RUNNING", "SCHEDULED"):
-            found.append(Finding("leaked", f"{name} is {run.status}; its Databricks run: {cluster_run or 'none'}."))
+            found.append(
+                Finding(
+                    "leaked",
+                    f"{name} is {run.status}; its Databricks run: {cluster_run or 'none'}.",
+                )
+            )
         elif cluster_run in results:
             result = results[cluster_run]
             right = _ENDS.get(str(result), "FAILED")
             if run.status != right:
-                found.append(Finding("wrong", f"{name} is {run.status}; its Databricks run ended with {result}."))
+                found.append(
+                    Finding(
+                        "wrong", f"{name} is {run.status}; its Databricks run ended with {result}."
+                    )
+                )
         elif run.status == "FINISHED":
-            found.append(Finding("wrong", f"{name} is FINISHED, but no Databricks run is noted there."))
+            found.append(
+                Finding("wrong", f"{name} is FINISHED, but no Databricks run is noted there.")
+            )
     tokens = Counter(run.tags["signalman.token"] for run in runs)
     for token, times in tokens.items():
         if times > 1:
             same = [(run.id, run.status) for run in runs if run.tags["signalman.token"] == token]
             number = next(
-                run.tags.get("signalman.pull_request") for run in runs if run.tags["signalman.token"] == token
+                run.tags.get("signalman.pull_request")
+                for run in runs
+                if run.tags["signalman.token"] == token
             )
-            found.append(Finding("doubled", f"Pull request {number}: one order has {times} MLflow runs: {same}."))
+            found.append(
+                Finding(
+                    "doubled", f"Pull request {number}: one order has {times} MLflow runs: {same}."
+                )
+            )
     return found
 
 

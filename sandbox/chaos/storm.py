@@ -29,10 +29,11 @@ RECOVERS_WITHIN = 120.0
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for. `database` is an address, or empty for a SQLite file of the storm's own; `lease` and `sweep`
-    are as config/bot.yml says them, the product's own lease when empty; `pace` is how many events people cause a second
-    at most, `longest` for how many seconds they work at most; `stays` how long, after it became right, it has to stay
-    so: a dead worker's subject is looked at again that late.
+    """What is asked for. `database` is an address, or empty for a SQLite file of the storm's own;
+    `lease` and `sweep` are as config/bot.yml says them, the product's own lease when empty; `pace`
+    is how many events people cause a second at most, `longest` for how many seconds they work at
+    most; `stays` how long, after it became right, it has to stay so: a dead worker's subject is
+    looked at again that late.
     """
 
     seed: int
@@ -48,8 +49,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. Times in seconds; `first_effects` are those until the bot's next change, for each kill at which
-    a pull request waited for its verdict.
+    """What came of it. Times in seconds; `first_effects` are those until the bot's next change, for
+    each kill at which a pull request waited for its verdict.
     """
 
     database: str
@@ -66,7 +67,9 @@ class Outcome:
 
 
 def play(order: Order, root: Path) -> Outcome:
-    """Have the storm, below `root`, where all logs and databases stay. RuntimeError when the bot does not start."""
+    """Have the storm, below `root`, where all logs and databases stay. RuntimeError when the bot
+    does not start.
+    """
     diary = Diary(root / "diary.jsonl")
     world = World(root, repository_content.prepare(root / "content"), slots=3)
     sky = Sky(order.seed, diary)
@@ -93,16 +96,22 @@ def play(order: Order, root: Path) -> Outcome:
 
 
 def _moved_in(world: World) -> None:
-    """Wait until the workspace holds what main holds: before that, nobody can tell what a merge has changed there."""
+    """Wait until the workspace holds what main holds: before that, nobody can tell what a merge has
+    changed there.
+    """
     deadline, never = time.monotonic() + RECOVERS_WITHIN, threading.Event()
     while found := production.findings(world):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"In good weather already, the bot did not bring the workspace up to date: {found}")
+            raise RuntimeError(
+                f"In good weather already, the bot did not bring the workspace up to date: {found}"
+            )
         never.wait(0.2)
 
 
 class _Storm:
-    def __init__(self, order: Order, world: World, sky: Sky, gate: Gate, bot: BotProcesses, diary: Diary) -> None:
+    def __init__(
+        self, order: Order, world: World, sky: Sky, gate: Gate, bot: BotProcesses, diary: Diary
+    ) -> None:
         self._order, self._world, self._sky, self._gate, self._bot = order, world, sky, gate, bot
         self._diary = diary
         # A lost cluster is tried again after half a minute, which a short storm does not have.
@@ -120,7 +129,9 @@ class _Storm:
         self._gate.post = RELIABLE
         self._diary.note("calm")
         right_after, found = self._settle(calmed)
-        found += [Finding("wrong", told) for told in (*self._bot.died, *dict.fromkeys(self._gate.refused))]
+        found += [
+            Finding("wrong", told) for told in (*self._bot.died, *dict.fromkeys(self._gate.refused))
+        ]
         for one in found:
             self._diary.note("found", kind=one.kind, told=one.sentence)
         kills = [kill for kill in self._bot.kills if kill.at < calmed]
@@ -139,8 +150,14 @@ class _Storm:
         )
 
     def _rage(self, began: float) -> bool:
-        """Let people work until there were events and kills enough; False when the time was over before."""
-        self._sky.climate, self._gate.post, self._sky.watcher = Climate(), Post(), self._killer.watch
+        """Let people work until there were events and kills enough; False when the time was over
+        before.
+        """
+        self._sky.climate, self._gate.post, self._sky.watcher = (
+            Climate(),
+            Post(),
+            self._killer.watch,
+        )
         self._killer.start()
         try:
             while not self._done():
@@ -161,7 +178,9 @@ class _Storm:
         return min(1.0, (self._gate.sent + 1) / self._order.events)
 
     def _settle(self, calmed: float) -> tuple[float | None, list[Finding]]:
-        """Wait until all is right, and look whether it stays so; what is wrong in the end if not."""
+        """Wait until all is right, and look whether it stays so; what is wrong in the end
+        if not.
+        """
         right_since: float | None = None
         while True:
             now = time.monotonic()

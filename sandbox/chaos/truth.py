@@ -1,4 +1,6 @@
-"""The oracle: what must be true of the world after all that people did, looked at from outside only."""
+"""The oracle: what must be true of the world after all that people did, looked at from outside
+only.
+"""
 
 from collections.abc import Sequence
 
@@ -19,4 +21,8 @@ def findings(world: World, changes: Sequence[Change]) -> list[Finding]:
 
 def right(world: World, changes: Sequence[Change]) -> bool:
     """Whether nothing is wrong. What is cheap to see is looked at first."""
-    return not (verdicts.findings(world.azure, changes) or runs.findings(world, changes) or production.findings(world))
+    return not (
+        verdicts.findings(world.azure, changes)
+        or runs.findings(world, changes)
+        or production.findings(world)
+    )

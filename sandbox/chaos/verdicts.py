@@ -55,27 +55,44 @@ def _statuses(azure: AzureDevOps, change: Change) -> list[Finding]:
     for iteration, states in by_iteration.items():
         finals = [state for state in states if state in FINAL]
         if iteration is None or not 1 <= iteration <= len(change.pushed):
-            found.append(Finding("wrong", f"{name} has a status on iteration {iteration}, which it does not have."))
+            found.append(
+                Finding(
+                    "wrong",
+                    f"{name} has a status on iteration {iteration}, which it does not have.",
+                )
+            )
             continue
         right = change.pushed[iteration - 1][1]
         found += [
-            Finding("wrong", f"{name}, iteration {iteration}: the verdict is {state}; right is {right}.")
+            Finding(
+                "wrong", f"{name}, iteration {iteration}: the verdict is {state}; right is {right}."
+            )
             for state in dict.fromkeys(finals)
             if state != right
         ]
         if len(finals) > 1:
             found.append(
-                Finding("doubled", f"{name}, iteration {iteration}: there are {len(finals)} verdicts: {states}.")
+                Finding(
+                    "doubled",
+                    f"{name}, iteration {iteration}: there are {len(finals)} verdicts: {states}.",
+                )
             )
     newest = by_iteration.get(len(change.pushed), [])
     if change.state == "open" and not any(state in FINAL for state in newest):
         found.append(
             Finding(
-                "lost", f"{name}, iteration {len(change.pushed)}: there is no verdict; found: {newest or 'nothing'}."
+                "lost",
+                f"{name}, iteration {len(change.pushed)}: there is no verdict; found: "
+                f"{newest or 'nothing'}.",
             )
         )
     elif change.state == "open" and newest[-1] not in FINAL:
-        found.append(Finding("wrong", f"{name}, iteration {len(change.pushed)}: its verdict was taken back: {newest}."))
+        found.append(
+            Finding(
+                "wrong",
+                f"{name}, iteration {len(change.pushed)}: its verdict was taken back: {newest}.",
+            )
+        )
     return found
 
 
@@ -89,7 +106,9 @@ def _threads(azure: AzureDevOps, change: Change) -> list[Finding]:
     if change.state == "open" and verdict != "notApplicable":
         found += _report(name, report, commit, verdict)
     found += [
-        Finding("doubled", f"{name} was told {times} times: {said.splitlines()[0] if said else said!r}")
+        Finding(
+            "doubled", f"{name} was told {times} times: {said.splitlines()[0] if said else said!r}"
+        )
         for said, times in Counter(replies).items()
         if times > 1
     ]
@@ -99,7 +118,9 @@ def _threads(azure: AzureDevOps, change: Change) -> list[Finding]:
     if change.state == "merged" and change.to_be_told and not merged:
         found.append(Finding("lost", f"{name} was merged, and nobody told it what became of that."))
     if len(set(merged)) > 1:
-        found.append(Finding("doubled", f"{name} was told {len(merged)} times that it was merged: {merged}"))
+        found.append(
+            Finding("doubled", f"{name} was told {len(merged)} times that it was merged: {merged}")
+        )
     return found
 
 

@@ -19,8 +19,8 @@ from sandbox.chaos.diary import Diary
 Neighbour = Literal["azure", "databricks", "mlflow"]
 Moment = Literal["before", "after"]
 
-_SIGN_IN = b"<!DOCTYPE html><html><head><title>Azure DevOps Services | Sign In</title></head><body></body></html>"
-_GATEWAY = b"<html><head><title>Bad gateway</title></head><body>The upstream server did not answer.</body></html>"
+_SIGN_IN = b"<!DOCTYPE html><html><head><title>Azure DevOps Services | Sign In</title></head><body></body></html>"  # noqa: E501 a table, or a text as it is sent
+_GATEWAY = b"<html><head><title>Bad gateway</title></head><body>The upstream server did not answer.</body></html>"  # noqa: E501 a table, or a text as it is sent
 _JSON, _HTML = ("Content-Type", "application/json"), ("Content-Type", "text/html; charset=utf-8")
 _PROJECTS = "Python-urllib"
 
@@ -29,7 +29,9 @@ class Watcher(Protocol):
     """Somebody who may kill a worker in the middle of its call."""
 
     def __call__(self, worker: int, moment: Moment) -> bool:
-        """Told of each changing call, before it is passed on and after it was answered; True if the caller is dead."""
+        """Told of each changing call, before it is passed on and after it was answered; True if the
+        caller is dead.
+        """
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Effect:
 
 
 class Sky:
-    """All weather of one storm; fair until `climate` is set to another. `effects` are the changes that the bot made."""
+    """All weather of one storm; fair until `climate` is set to another. `effects` are the changes
+    that the bot made.
+    """
 
     def __init__(self, seed: int, diary: Diary) -> None:
         self.climate = climates.CALM
@@ -76,7 +80,9 @@ class Sky:
     def _under_way(self, neighbour: Neighbour, address: str, worker: int, call: Call) -> Reply:
         fate = self._fate(neighbour, call)
         if fate.kind != "fine":
-            self._diary.note("trouble", kind=fate.kind, worker=worker, neighbour=neighbour, call=_short(call))
+            self._diary.note(
+                "trouble", kind=fate.kind, worker=worker, neighbour=neighbour, call=_short(call)
+            )
         self._never.wait(fate.latency)
         if fate.kind in ("cut", "hangs"):
             self._never.wait(self.climate.hold if fate.kind == "hangs" else 0)
@@ -87,7 +93,9 @@ class Sky:
             raise CutError
         reply = _passed_on(address, call)
         if call.changes:
-            self._diary.note("call", worker=worker, neighbour=neighbour, call=_short(call), status=reply.status)
+            self._diary.note(
+                "call", worker=worker, neighbour=neighbour, call=_short(call), status=reply.status
+            )
             if reply.status < 400:
                 self.effects.append(Effect(time.monotonic(), worker, f"{neighbour} {_short(call)}"))
             if self.watcher(worker, "after"):
@@ -132,10 +140,20 @@ def _refusal(neighbour: Neighbour, status: int) -> Reply:
     if status == 502 or neighbour == "mlflow":
         return Reply(status, (_HTML, *wait), _GATEWAY)
     if neighbour == "azure":
-        told = {"$id": "1", "message": "TF400733: The request has been canceled.", "typeKey": "VssServiceException"}
+        told = {
+            "$id": "1",
+            "message": "TF400733: The request has been canceled.",
+            "typeKey": "VssServiceException",
+        }
         return Reply(status, (_JSON, *wait), json.dumps(told).encode())
-    code = {429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE"}.get(status, "INTERNAL_ERROR")
-    return Reply(status, (_JSON, *wait), json.dumps({"error_code": code, "message": "Try again later."}).encode())
+    code = {429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE"}.get(
+        status, "INTERNAL_ERROR"
+    )
+    return Reply(
+        status,
+        (_JSON, *wait),
+        json.dumps({"error_code": code, "message": "Try again later."}).encode(),
+    )
 
 
 def _short(call: Call) -> str:

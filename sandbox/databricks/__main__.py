@@ -20,16 +20,25 @@ TOKENS = "DATABRICKS_SANDBOX_TOKENS"
 def main() -> int:
     """Serve until asked to stop."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.databricks", description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the folder that holds everything it keeps")
-    parser.add_argument("--port", type=int, default=0, help="the port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument(
+        "--root", type=Path, required=True, help="the folder that holds everything it keeps"
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="the port on 127.0.0.1; 0 takes a free one"
+    )
     parser.add_argument("--mlflow-url", help="the MLflow server behind it")
-    parser.add_argument("--slots", type=int, default=2, help="how many runs are carried out at once")
+    parser.add_argument(
+        "--slots", type=int, default=2, help="how many runs are carried out at once"
+    )
     parser.add_argument("--cluster-start-seconds", type=float, default=0.0)
     asked = parser.parse_args()
     pairs = [pair.partition("=") for pair in os.environ.get(TOKENS, "").split(",") if pair.strip()]
     tokens = {token.strip(): user.strip() for token, _, user in pairs}
     if not tokens or not all(tokens.values()):
-        print(f"{TOKENS} is not usable: it has to hold token=user, separated by commas.", file=sys.stderr)
+        print(
+            f"{TOKENS} is not usable: it has to hold token=user, separated by commas.",
+            file=sys.stderr,
+        )
         return 2
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

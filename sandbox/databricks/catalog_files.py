@@ -1,4 +1,5 @@
-"""The files of models in Unity Catalog, where Databricks keeps them by itself: each is written and read by an address.
+"""The files of models in Unity Catalog, where Databricks keeps them by itself: each is written and
+read by an address.
 
 The calls are those of MLflow's client (mlflow/store/artifact/
 presigned_url_artifact_repo.py). An address works for a while and needs no token,
@@ -54,22 +55,26 @@ class CatalogFiles:
 
     def remove(self, name: str, version: int | str) -> None:
         """Remove all files of a version."""
-        shutil.rmtree(self._place(f"{MODELS}{name.replace('.', '/')}/{version}"), ignore_errors=True)
+        shutil.rmtree(
+            self._place(f"{MODELS}{name.replace('.', '/')}/{version}"), ignore_errors=True
+        )
 
     def exchange(self, call: Call) -> Answer:
         """Write or read the file behind a signed address."""
         with self._lock:
-            method, place, until = self._signed.get(call.path.removeprefix(SIGNED), ("", Path(), 0.0))
+            method, place, until = self._signed.get(
+                call.path.removeprefix(SIGNED), ("", Path(), 0.0)
+            )
         if call.method != method or time.monotonic() >= until:
             # As cloud storage answers, not as the workspace does.
-            said = b"<Error><Code>AuthenticationFailed</Code><Message>Signature not valid.</Message></Error>"
+            said = b"<Error><Code>AuthenticationFailed</Code><Message>Signature not valid.</Message></Error>"  # noqa: E501 a table, or a text as it is sent
             return Answer(said, 403, content_type="application/xml")
         if method == "PUT":
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(call.body)
             return Answer(b"", 201)
         if not place.is_file():
-            said = b"<Error><Code>BlobNotFound</Code><Message>The specified blob does not exist.</Message></Error>"
+            said = b"<Error><Code>BlobNotFound</Code><Message>The specified blob does not exist.</Message></Error>"  # noqa: E501 a table, or a text as it is sent
             return Answer(said, 404, content_type="application/xml")
         return Answer(place.read_bytes(), content_type="application/octet-stream")
 
@@ -91,15 +96,22 @@ class CatalogFiles:
             raise Refusal(404, "NOT_FOUND", f"The directory being accessed is not found: {path}")
         found = []
         for child in sorted(place.iterdir()):
-            shown: dict[str, Any] = {"path": f"{path}/{child.name}", "name": child.name, "is_directory": child.is_dir()}
+            shown: dict[str, Any] = {
+                "path": f"{path}/{child.name}",
+                "name": child.name,
+                "is_directory": child.is_dir(),
+            }
             found.append(shown if child.is_dir() else {**shown, "file_size": child.stat().st_size})
         return {"contents": found}
 
     def _place(self, path: str) -> Path:
         named = re.match(rf"{MODELS}[^/]+/[^/]+/[^/]+/(?=\d+(/|$))", path)
         if named is not None:
-            # Unity Catalog does not tell names apart by case alone; storage does so with what is below them.
-            place = (self._root / named[0].removeprefix(MODELS).lower() / path[named.end() :]).resolve()
+            # Unity Catalog does not tell names apart by case alone; storage does so with what is
+            # below them.
+            place = (
+                self._root / named[0].removeprefix(MODELS).lower() / path[named.end() :]
+            ).resolve()
             if place.is_relative_to(self._root.resolve()):
                 return place
         raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Invalid path: {path}")

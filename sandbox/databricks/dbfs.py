@@ -1,4 +1,5 @@
-"""The DBFS root: a plain folder, the DBFS API 2.0 on it, and the upload address that MLflow's own backend uses.
+"""The DBFS root: a plain folder, the DBFS API 2.0 on it, and the upload address that MLflow's own
+backend uses.
 
 Workspaces of today come with the root disabled, and so does this one unless it
 is asked for. https://docs.databricks.com/api/workspace/dbfs
@@ -16,7 +17,8 @@ from typing import Any
 from sandbox.databricks.wire import Call, Handler, Refusal, missing
 
 UPLOADS = "/dbfs/"
-"""`POST /dbfs/<path>` takes a file as its body (mlflow/projects/databricks.py, `_upload_to_dbfs`)."""
+"""`POST /dbfs/<path>` takes a file as its body (mlflow/projects/databricks.py, `_upload_to_dbfs`).
+"""
 
 BLOCK = 1024 * 1024
 READ = 1024 * 1024
@@ -25,7 +27,9 @@ MOUNTS = re.compile(r"(?<![\w./:-])/(dbfs|databricks)(?=/)")
 
 
 class Dbfs:
-    """The DBFS root below `root`, when it is `enabled`; else every call is refused as in new workspaces."""
+    """The DBFS root below `root`, when it is `enabled`; else every call is refused as in new
+    workspaces.
+    """
 
     def __init__(self, root: Path, *, enabled: bool) -> None:
         self.enabled = enabled
@@ -50,7 +54,9 @@ class Dbfs:
     def handler(self, call: Call) -> Handler | None:
         """What answers a call, None when nothing does; a refusal when the root is disabled."""
         if not self.enabled:
-            raise Refusal(403, "PERMISSION_DENIED", "Public DBFS root is disabled in this workspace.")
+            raise Refusal(
+                403, "PERMISSION_DENIED", "Public DBFS root is disabled in this workspace."
+            )
         if call.path.startswith(UPLOADS):
             return self.upload if call.method == "POST" else None
         return self._routes.get((call.method, call.path.removeprefix("/api/2.0/dbfs/")))
@@ -64,9 +70,11 @@ class Dbfs:
         return self.folder.joinpath(*parts)
 
     def local(self, text: str, machine: Path) -> str:
-        """A command or program with `/dbfs/` and `/databricks/` where they are here: the root, and the cluster's disk.
+        """A command or program with `/dbfs/` and `/databricks/` where they are here: the root, and
+        the cluster's disk.
 
-        The one thing a task could notice; without it only root could run it, and on a machine of its own.
+        The one thing a task could notice; without it only root could run it, and on a machine of
+        its own.
         """
         places = {"dbfs": self.folder, "databricks": machine}
         return MOUNTS.sub(lambda found: str(places[found[1]]), text)
@@ -85,7 +93,9 @@ class Dbfs:
         """At most 1 MB of a file, from `offset` on."""
         place, asked = self._existing(call), call.asked()
         if place.is_dir():
-            raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Cannot read a directory: {asked['path']}")
+            raise Refusal(
+                400, "INVALID_PARAMETER_VALUE", f"Cannot read a directory: {asked['path']}"
+            )
         length = int(asked.get("length") or READ // 2)
         if length > READ:
             raise Refusal(400, "MAX_READ_SIZE_EXCEEDED", "Cannot read more than 1 MB at once.")
@@ -97,7 +107,11 @@ class Dbfs:
     def put(self, call: Call) -> dict[str, Any]:
         """A whole file of at most 1 MB in base64, or of any size as the file of a form."""
         asked: dict[str, Any] = dict(call.form) if call.uploads else call.json()
-        content = call.uploads["contents"] if "contents" in call.uploads else _block(asked.get("contents") or "")
+        content = (
+            call.uploads["contents"]
+            if "contents" in call.uploads
+            else _block(asked.get("contents") or "")
+        )
         overwrite = str(asked.get("overwrite", "")).lower() == "true"
         self._write(self._asked(asked), content, overwrite=overwrite, status=400)
         return {}
@@ -140,7 +154,9 @@ class Dbfs:
         place = self.on_disk(self._asked(call.asked()))
         if not place.exists():
             raise Refusal(
-                404, "RESOURCE_DOES_NOT_EXIST", f"No file or directory exists on path {call.asked()['path']}."
+                404,
+                "RESOURCE_DOES_NOT_EXIST",
+                f"No file or directory exists on path {call.asked()['path']}.",
             )
         return place
 
@@ -165,7 +181,11 @@ class Dbfs:
     def _stream(self, asked: dict[str, Any]) -> tuple[Path, Path]:
         found = self._streams.get(int(asked.get("handle") or 0))
         if found is None:
-            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"No stream exists with handle {asked.get('handle')}.")
+            raise Refusal(
+                404,
+                "RESOURCE_DOES_NOT_EXIST",
+                f"No stream exists with handle {asked.get('handle')}.",
+            )
         return found
 
     def _refuse_existing(self, place: Path, *, overwrite: bool, status: int) -> None:

@@ -57,7 +57,9 @@ class Post:
         with self._settled:
             self._open += 1
             if self._thread is None:
-                self._thread = threading.Thread(target=self._deliver_all, daemon=True, name="registry webhooks")
+                self._thread = threading.Thread(
+                    target=self._deliver_all, daemon=True, name="registry webhooks"
+                )
                 self._thread.start()
         self._due.put(letter)
 
@@ -101,7 +103,9 @@ class Post:
 def _post(spec: dict[str, Any], body: bytes) -> tuple[int | None, str]:
     headers = {"Content-Type": "application/json", "User-Agent": "Databricks/1.0"}
     if spec.get("secret"):
-        headers["X-Databricks-Signature"] = hmac.new(spec["secret"].encode(), body, hashlib.sha256).hexdigest()
+        headers["X-Databricks-Signature"] = hmac.new(
+            spec["secret"].encode(), body, hashlib.sha256
+        ).hexdigest()
     if spec.get("authorization"):
         headers["Authorization"] = spec["authorization"]
     parts = urlsplit(spec["url"])
@@ -111,11 +115,15 @@ def _post(spec: dict[str, Any], body: bytes) -> tuple[int | None, str]:
         context = ssl.create_default_context()
         if spec.get("enable_ssl_verification") is False:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, parts.port, timeout=PATIENCE_SECONDS, context=context)
+        connection = http.client.HTTPSConnection(
+            host, parts.port, timeout=PATIENCE_SECONDS, context=context
+        )
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=PATIENCE_SECONDS)
     try:
-        connection.request("POST", parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
+        connection.request(
+            "POST", parts.path + (f"?{parts.query}" if parts.query else ""), body, headers
+        )
         response = connection.getresponse()
         return response.status, response.read(2000).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:

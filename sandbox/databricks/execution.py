@@ -67,15 +67,24 @@ class Executor:
             if not run.one_time and len(active) >= limit:
                 if not (run.settings.get("queue") or {}).get("enabled"):
                     message = (
-                        f"Skipping this run because the limit of {limit} maximum concurrent runs has been reached."
+                        f"Skipping this run because the limit of {limit} maximum concurrent runs "
+                        "has been reached."
                     )
                     code, kind = "MAX_CONCURRENT_RUNS_EXCEEDED", "CLIENT_ERROR"
-                    self._end(run, State("SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED", message, code, kind))
+                    self._end(
+                        run,
+                        State("SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED", message, code, kind),
+                    )
                     return
-                run.state = State("QUEUED", message="Queued due to reaching maximum concurrent runs in job settings.")
+                run.state = State(
+                    "QUEUED",
+                    message="Queued due to reaching maximum concurrent runs in job settings.",
+                )
             else:
                 active.append(run)
-        thread = threading.Thread(target=self._carry_out, args=[run, limit], daemon=True, name=f"run {run.run_id}")
+        thread = threading.Thread(
+            target=self._carry_out, args=[run, limit], daemon=True, name=f"run {run.run_id}"
+        )
         self._threads.add(thread)
         thread.start()
 
@@ -117,7 +126,10 @@ class Executor:
                 self._waiting.append(run.run_id)
                 self._set(run, State("PENDING", message="Waiting for cluster"))
                 self.changed.wait_for(
-                    lambda: run.cancelled or (self._busy < self._slots and self._waiting[0] == run.run_id)
+                    lambda: (
+                        run.cancelled
+                        or (self._busy < self._slots and self._waiting[0] == run.run_id)
+                    )
                 )
                 self._waiting.remove(run.run_id)
                 if not run.cancelled:
@@ -126,8 +138,10 @@ class Executor:
                     run.left_queue = now()
                 self.changed.notify_all()
             self._end(run, self._all_tasks(run) if slot else _cancelled())
-        except Exception as error:  # A stand-in that breaks says so in the run, where it is looked for.
-            self._end(run, State("INTERNAL_ERROR", "FAILED", f"The stand-in failed: {error!r}", "INTERNAL_ERROR",
+        except (
+            Exception
+        ) as error:  # A stand-in that breaks says so in the run, where it is looked for.
+            self._end(run, State("INTERNAL_ERROR", "FAILED", f"The stand-in failed: {error!r}", "INTERNAL_ERROR",  # noqa: E501 a table, or a text as it is sent
                                  "INTERNAL_ERROR"))  # fmt: skip
         finally:
             with self.changed:
@@ -148,7 +162,11 @@ class Executor:
         left = list(run.tasks)
         results: dict[str, str] = {}
         while left:
-            ready = [t for t in left if all(d["task_key"] in results for d in t.spec.get("depends_on", []))]
+            ready = [
+                t
+                for t in left
+                if all(d["task_key"] in results for d in t.spec.get("depends_on", []))
+            ]
             if not ready:
                 raise Cannot("the tasks depend on each other in a circle")
             task = ready[0]
@@ -156,9 +174,15 @@ class Executor:
             before = [results[d["task_key"]] for d in task.spec.get("depends_on", [])]
             if run.cancelled:
                 state = _cancelled()
-            elif task.spec.get("run_if", "ALL_SUCCESS") == "ALL_SUCCESS" and any(r != "SUCCESS" for r in before):
+            elif task.spec.get("run_if", "ALL_SUCCESS") == "ALL_SUCCESS" and any(
+                r != "SUCCESS" for r in before
+            ):
                 state = State(
-                    "TERMINATED", "UPSTREAM_FAILED", "A task it depends on failed.", "SKIPPED", "CLIENT_ERROR"
+                    "TERMINATED",
+                    "UPSTREAM_FAILED",
+                    "A task it depends on failed.",
+                    "SKIPPED",
+                    "CLIENT_ERROR",
                 )
             else:
                 state = self._one_task(run, task, min(deadline, _deadline(task.spec)))
@@ -175,11 +199,15 @@ class Executor:
             process = self._start(run, task, token)
         except (Cannot, Refusal) as error:
             task.outcome = {"error": str(error)}
-            return State("INTERNAL_ERROR", "FAILED", str(error), "RESOURCE_NOT_FOUND", "CLIENT_ERROR")
+            return State(
+                "INTERNAL_ERROR", "FAILED", str(error), "RESOURCE_NOT_FOUND", "CLIENT_ERROR"
+            )
         try:
             with self.changed:
                 task.process, task.started = process, now()
-                if run.state.life_cycle == "PENDING":  # The first task is the one that waited for the cluster.
+                if (
+                    run.state.life_cycle == "PENDING"
+                ):  # The first task is the one that waited for the cluster.
                     task.setup = int(self.cluster_start_seconds * 1000)
                     task.started -= task.setup
                 task.state = State("RUNNING", message="In run")
@@ -189,7 +217,9 @@ class Executor:
                     process.kill()
             timed_out = False
             try:
-                code = process.wait(None if deadline == float("inf") else max(0.0, deadline - time.monotonic()))
+                code = process.wait(
+                    None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+                )
             except subprocess.TimeoutExpired:
                 timed_out = True
                 process.kill()
@@ -204,9 +234,14 @@ class Executor:
         if outcome.exists():
             task.outcome = json.loads(outcome.read_text())
         else:
-            task.outcome = {"error": f"Fatal error: The Python process ended with code {code} and without a word."}
+            task.outcome = {
+                "error": f"Fatal error: The Python process ended with code {code} and without a "
+                "word."
+            }
         if "error" in task.outcome:
-            return State("TERMINATED", "FAILED", WORKLOAD_FAILED, "RUN_EXECUTION_ERROR", "CLIENT_ERROR")
+            return State(
+                "TERMINATED", "FAILED", WORKLOAD_FAILED, "RUN_EXECUTION_ERROR", "CLIENT_ERROR"
+            )
         return State("TERMINATED", "SUCCESS")
 
     def _start(self, run: Run, task: TaskRun, token: str) -> leash.Leashed:
@@ -215,7 +250,12 @@ class Executor:
         order_file = task.folder / "order.json"
         order_file.write_text(json.dumps(order))
         environment = environment_for(
-            task, python=self._python, home=self._home, host=self._url(), token=token, further=self._environment
+            task,
+            python=self._python,
+            home=self._home,
+            host=self._url(),
+            token=token,
+            further=self._environment,
         )
         if self._stopped:
             raise Cannot("The workspace is shutting down.")

@@ -37,7 +37,11 @@ class Job:
             "creator_user_name": self.user,
             "run_as_user_name": self.user,
             "run_as_owner": True,
-            "settings": {key: copy.deepcopy(value) for key, value in self.settings.items() if key not in hidden},
+            "settings": {
+                key: copy.deepcopy(value)
+                for key, value in self.settings.items()
+                if key not in hidden
+            },
             "created_time": self.created,
         }
 
@@ -57,7 +61,9 @@ class JobsApi:
         return {"job_id": job.job_id}
 
     def get(self, call: Call) -> dict[str, Any]:
-        """`jobs/get`; in 2.2 by pages where a job has more than 100 tasks, clusters, parameters or environments."""
+        """`jobs/get`; in 2.2 by pages where a job has more than 100 tasks, clusters, parameters or
+        environments.
+        """
         job = self.find(call).shown()
         if version_of(call) != "2.2":
             return job
@@ -69,7 +75,9 @@ class JobsApi:
         """`jobs/list`, newest first; the name filter is exact but does not look at case."""
         asked = call.asked()
         name = str(asked.get("name", "")).lower()
-        found = [job for job in self.jobs.values() if not name or job.settings["name"].lower() == name]
+        found = [
+            job for job in self.jobs.values() if not name or job.settings["name"].lower() == name
+        ]
         found.sort(key=lambda job: job.job_id, reverse=True)
         if version_of(call) == "2.0":
             return {"jobs": [job.shown() for job in found]} if found else {}
@@ -85,12 +93,17 @@ class JobsApi:
         job, asked = self.find(call), call.json()
         with self._lock:
             job.settings = job_settings.merged(
-                job.settings, asked.get("new_settings") or {}, asked.get("fields_to_remove") or [], version_of(call)
+                job.settings,
+                asked.get("new_settings") or {},
+                asked.get("fields_to_remove") or [],
+                version_of(call),
             )
         return {}
 
     def reset(self, call: Call) -> dict[str, Any]:
-        """`jobs/reset`: everything is replaced, but a `run_as` that is left out stays (databricks/cli testserver)."""
+        """`jobs/reset`: everything is replaced, but a `run_as` that is left out stays
+        (databricks/cli testserver).
+        """
         job, asked = self.find(call), call.json()
         if not isinstance(asked.get("new_settings"), dict):
             raise missing("new_settings")
@@ -116,7 +129,8 @@ class JobsApi:
 
 
 def cut(settings: Settings, begin: int) -> bool:
-    """Leave 100 elements of each large array, those from `begin`; whether there are more after them.
+    """Leave 100 elements of each large array, those from `begin`; whether there are more after
+    them.
 
     https://docs.databricks.com/api/workspace/jobs/get
     """
@@ -138,14 +152,22 @@ def number_in(call: Call, name: str) -> int:
     try:
         return int(str(value))
     except ValueError:
-        raise Refusal(400, "INVALID_PARAMETER_VALUE", f"{name} has to be a number; found {value!r}.") from None
+        raise Refusal(
+            400, "INVALID_PARAMETER_VALUE", f"{name} has to be a number; found {value!r}."
+        ) from None
 
 
-def page(found: Sequence[Found], asked: dict[str, Any], *, most: int) -> tuple[Sequence[Found], dict[str, Any]]:
-    """One page, and the tokens of the pages around it. A token is the offset, which clients must not rely on."""
+def page(
+    found: Sequence[Found], asked: dict[str, Any], *, most: int
+) -> tuple[Sequence[Found], dict[str, Any]]:
+    """One page, and the tokens of the pages around it. A token is the offset, which clients must
+    not rely on.
+    """
     limit = int(asked.get("limit") or 20)
     if not 0 < limit <= most:
-        raise Refusal(400, "INVALID_PARAMETER_VALUE", f"limit has to be between 1 and {most}; found {limit}.")
+        raise Refusal(
+            400, "INVALID_PARAMETER_VALUE", f"limit has to be between 1 and {most}; found {limit}."
+        )
     offset = int(asked.get("page_token") or asked.get("offset") or 0)
     more: dict[str, Any] = {"has_more": offset + limit < len(found)}
     if more["has_more"]:

@@ -15,7 +15,9 @@ def to_source(content: bytes) -> bytes:
         cells = json.loads(content)["cells"]
         texts = [_cell(cell) for cell in cells]
     except (ValueError, KeyError, TypeError):
-        raise Refusal(400, "INVALID_PARAMETER_VALUE", "The content is not a valid Jupyter notebook.") from None
+        raise Refusal(
+            400, "INVALID_PARAMETER_VALUE", "The content is not a valid Jupyter notebook."
+        ) from None
     return (HEADER + "\n" + SEPARATOR.join(texts) + "\n").encode()
 
 
@@ -31,9 +33,19 @@ def from_source(content: bytes) -> bytes:
             lines[0] = lines[0].removeprefix("%md").lstrip(" ")
             cells.append({"cell_type": "markdown", "metadata": {}, "source": lines})
         else:
-            cells.append({"cell_type": "code", "metadata": {}, "source": lines, "outputs": [], "execution_count": None})
+            cells.append(
+                {
+                    "cell_type": "code",
+                    "metadata": {},
+                    "source": lines,
+                    "outputs": [],
+                    "execution_count": None,
+                }
+            )
     metadata = {"language_info": {"name": "python"}}
-    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}).encode()
+    return json.dumps(
+        {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+    ).encode()
 
 
 def _cell(cell: dict[str, Any]) -> str:

@@ -45,7 +45,10 @@ class Listener:
         self._server.block_on_close = False
         self.port = self._server.port
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True, name="databricks"
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.02},
+            daemon=True,
+            name="databricks",
         )
         self._thread.start()
 
@@ -55,11 +58,18 @@ class Listener:
         self._thread.join()
         self._server.server_close()
 
-    def _application(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def _application(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         with Request(environ) as request:  # Files of a form are open until it ends.
             call = read(request)
         answer = self._answer(call)
-        response = Response(answer.body, answer.status, headers=dict(answer.headers), content_type=answer.content_type)
+        response = Response(
+            answer.body,
+            answer.status,
+            headers=dict(answer.headers),
+            content_type=answer.content_type,
+        )
         return response(environ, start_response)
 
 

@@ -16,8 +16,23 @@ from sandbox.databricks.wire import Answer, Call, Refusal
 
 # uvicorn closes idle connections after 5 s; a younger one is safe to use again.
 IDLE_SECONDS = 2.0
-NOT_PASSED_ON = {"host", "authorization", "connection", "content-length", "accept-encoding", "transfer-encoding"}
-NOT_PASSED_BACK = {"connection", "transfer-encoding", "content-length", "content-type", "date", "server", "keep-alive"}
+NOT_PASSED_ON = {
+    "host",
+    "authorization",
+    "connection",
+    "content-length",
+    "accept-encoding",
+    "transfer-encoding",
+}
+NOT_PASSED_BACK = {
+    "connection",
+    "transfer-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "server",
+    "keep-alive",
+}
 
 
 class MlflowProxy:
@@ -31,7 +46,9 @@ class MlflowProxy:
 
     def forward(self, call: Call) -> Answer:
         """Pass a call on and its answer back."""
-        headers = {name: value for name, value in call.headers.items() if name.lower() not in NOT_PASSED_ON}
+        headers = {
+            name: value for name, value in call.headers.items() if name.lower() not in NOT_PASSED_ON
+        }
         target = call.path + (f"?{call.query_string}" if call.query_string else "")
         return self._send(call.method, target, call.body, headers)
 
@@ -65,10 +82,16 @@ class MlflowProxy:
         except OSError as error:
             connection.close()
             raise Refusal(
-                503, "TEMPORARILY_UNAVAILABLE", f"The MLflow server of this workspace does not answer: {error}"
+                503,
+                "TEMPORARILY_UNAVAILABLE",
+                f"The MLflow server of this workspace does not answer: {error}",
             ) from None
         kind = response.headers.get("Content-Type", "application/json")
-        passed = {name: value for name, value in response.headers.items() if name.lower() not in NOT_PASSED_BACK}
+        passed = {
+            name: value
+            for name, value in response.headers.items()
+            if name.lower() not in NOT_PASSED_BACK
+        }
         content: bytes | Iterable[bytes]
         if "json" in kind:
             content = response.read()
@@ -77,7 +100,9 @@ class MlflowProxy:
             content = self._pieces(connection, response)
         return Answer(content, response.status, passed, kind)
 
-    def _pieces(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> Iterator[bytes]:
+    def _pieces(
+        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+    ) -> Iterator[bytes]:
         try:
             while piece := response.read(64 * 1024):
                 yield piece

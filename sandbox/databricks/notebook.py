@@ -28,7 +28,9 @@ class UnsupportedMagic(Exception):
 
 
 class Exit(BaseException):
-    """`dbutils.notebook.exit`; not an `Exception`, so that a notebook's own `except` lets it pass."""
+    """`dbutils.notebook.exit`; not an `Exception`, so that a notebook's own `except` lets
+    it pass.
+    """
 
 
 class Widgets:
@@ -51,7 +53,9 @@ class Widgets:
     ) -> None:
         """Declare a choice; the default has to be one of the choices."""
         if defaultValue not in choices:
-            raise ValueError(f"The default value {defaultValue!r} of widget {name} is not one of its choices.")
+            raise ValueError(
+                f"The default value {defaultValue!r} of widget {name} is not one of its choices."
+            )
         self._declared[name] = str(defaultValue)
 
     combobox = multiselect = dropdown
@@ -96,7 +100,9 @@ class NotebookUtilities:
         timeout_seconds: int = 0,  # noqa: ARG002
         arguments: Mapping[str, str] | None = None,
     ) -> str:
-        """Run another notebook with names of its own and give its result. The timeout is not enforced here."""
+        """Run another notebook with names of its own and give its result. The timeout is not
+        enforced here.
+        """
         return run(resolved(path, Path.cwd(), self._tree), arguments or {}, self._tree)
 
 
@@ -127,7 +133,9 @@ def run(notebook: Path, parameters: Mapping[str, str], tree: Path) -> str:
     widgets = Widgets(parameters)
     module = types.ModuleType("__main__")
     module.__dict__.update(
-        dbutils=types.SimpleNamespace(widgets=widgets, notebook=NotebookUtilities(tree), library=Library()),
+        dbutils=types.SimpleNamespace(
+            widgets=widgets, notebook=NotebookUtilities(tree), library=Library()
+        ),
         display=display,
         displayHTML=display_html,
         getArgument=widgets.get,
@@ -147,7 +155,9 @@ def cells(source: str) -> list[str]:
     """The cells of notebook source, without header; magic cells with their `# MAGIC` taken off."""
     text = source.removeprefix(HEADER)
     found = [cell.strip("\n") for cell in SEPARATOR.split(text)]
-    return [MAGIC.sub("", cell) if _first_line(cell).startswith("# MAGIC") else cell for cell in found]
+    return [
+        MAGIC.sub("", cell) if _first_line(cell).startswith("# MAGIC") else cell for cell in found
+    ]
 
 
 def resolved(path: str, directory: Path, tree: Path) -> Path:
@@ -187,4 +197,7 @@ def _execute(code: str, name: str, names: dict[str, Any]) -> None:
 
 
 def _first_line(cell: str) -> str:
-    return next((line for line in cell.splitlines() if line.strip() and not line.startswith("# DBTITLE")), "")
+    return next(
+        (line for line in cell.splitlines() if line.strip() and not line.startswith("# DBTITLE")),
+        "",
+    )

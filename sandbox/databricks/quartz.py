@@ -15,7 +15,9 @@ SEARCHED_DAYS = 366 * 4
 
 
 def next_run(expression: str, zone: str, after: datetime) -> datetime | None:
-    """The first moment after `after`, in UTC; None when there is none in four years, or it is not understood."""
+    """The first moment after `after`, in UTC; None when there is none in four years, or it is not
+    understood.
+    """
     try:
         words = expression.upper().split()
         seconds, minutes, hours, days, months, weekdays = (
@@ -27,12 +29,18 @@ def next_run(expression: str, zone: str, after: datetime) -> datetime | None:
     local = after.astimezone(clock)
     for offset in range(SEARCHED_DAYS):
         day = (local + timedelta(days=offset)).date()
-        if day.month not in months or day.day not in days or day.isoweekday() % 7 + 1 not in weekdays:
+        if (
+            day.month not in months
+            or day.day not in days
+            or day.isoweekday() % 7 + 1 not in weekdays
+        ):
             continue
         for hour in sorted(hours):
             for minute in sorted(minutes):
                 for second in sorted(seconds):
-                    moment = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=clock)
+                    moment = datetime(
+                        day.year, day.month, day.day, hour, minute, second, tzinfo=clock
+                    )
                     if moment > local:
                         return moment.astimezone(UTC)
     return None

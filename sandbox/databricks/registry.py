@@ -25,7 +25,9 @@ UNKNOWN_HERE = ("registered-models/alias", "webhooks")
 class Registry:
     """Answers everything below `/api/2.0/mlflow/`."""
 
-    def __init__(self, mlflow: MlflowProxy, files: StoredFiles, tree: Tree, webhooks: Webhooks) -> None:
+    def __init__(
+        self, mlflow: MlflowProxy, files: StoredFiles, tree: Tree, webhooks: Webhooks
+    ) -> None:
         self.mlflow = mlflow
         self.webhooks = webhooks
         self.comments: dict[str, dict[str, Any]] = {}
@@ -60,26 +62,43 @@ class Registry:
         own = self._own.get((call.method, rest))
         if own:
             return own(call)
-        if rest.startswith((*UNKNOWN_HERE, "registry-webhooks/", "comments/", "transition-requests/", "databricks/")):
+        if rest.startswith(
+            (
+                *UNKNOWN_HERE,
+                "registry-webhooks/",
+                "comments/",
+                "transition-requests/",
+                "databricks/",
+            )
+        ):
             raise no_such_endpoint(call)
         return self.mlflow.forward(call)
 
     def create_experiment(self, call: Call) -> Answer:
-        """An experiment is named by an absolute path whose parent exists (dbdemos#155, mlflow#11077)."""
+        """An experiment is named by an absolute path whose parent exists (dbdemos#155,
+        mlflow#11077).
+        """
         name = str(call.json().get("name") or "")
         if not name.startswith("/"):
             raise Refusal(
                 400,
                 "INVALID_PARAMETER_VALUE",
-                f"Got an invalid experiment name '{name}'. An experiment name must be an absolute path within the "
+                f"Got an invalid experiment name '{name}'. An experiment name must be an absolute "
+                "path within the "
                 "Databricks workspace, e.g. '/Users/<some-username>/my-experiment'.",
             )
         path = normal(name)
         parent = path.rsplit("/", 1)[0] or "/"
         if self._tree.kind(parent) != "DIRECTORY":
-            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"Parent directory {parent} does not exist.")
+            raise Refusal(
+                404, "RESOURCE_DOES_NOT_EXIST", f"Parent directory {parent} does not exist."
+            )
         if self._tree.kind(path) or (path != name and self._experiment_exists(path)):
-            raise Refusal(400, "RESOURCE_ALREADY_EXISTS", f"Node named '{path.rsplit('/', 1)[1]}' already exists")
+            raise Refusal(
+                400,
+                "RESOURCE_ALREADY_EXISTS",
+                f"Node named '{path.rsplit('/', 1)[1]}' already exists",
+            )
         if path == name:
             return self.mlflow.forward(call)
         body = {**call.json(), "name": path}
@@ -99,8 +118,16 @@ class Registry:
         answer = self.mlflow.forward(call)
         if answer.status == 200:
             version = _parsed(answer)["model_version"]
-            text = f"{call.user} created version {version['version']} of registered model '{version['name']}'."
-            self.webhooks.fire(("MODEL_VERSION_CREATED",), version["name"], version=str(version["version"]), text=text)
+            text = (
+                f"{call.user} created version {version['version']} of registered model "
+                f"'{version['name']}'."
+            )
+            self.webhooks.fire(
+                ("MODEL_VERSION_CREATED",),
+                version["name"],
+                version=str(version["version"]),
+                text=text,
+            )
         return answer
 
     def set_version_tag(self, call: Call) -> Answer:
@@ -109,14 +136,23 @@ class Registry:
         if answer.status == 200:
             asked = call.json()
             tags = [{"key": asked["key"], "value": asked.get("value", "")}]
-            text = f"{call.user} set a tag of version {asked['version']} of registered model '{asked['name']}'."
+            text = (
+                f"{call.user} set a tag of version {asked['version']} of registered model "
+                f"'{asked['name']}'."
+            )
             self.webhooks.fire(
-                ("MODEL_VERSION_TAG_SET",), asked["name"], version=str(asked["version"]), tags=tags, text=text
+                ("MODEL_VERSION_TAG_SET",),
+                asked["name"],
+                version=str(asked["version"]),
+                tags=tags,
+                text=text,
             )
         return answer
 
     def transition_stage(self, call: Call) -> dict[str, Any]:
-        """Move a version to another stage; Databricks' own endpoint and MLflow's answer in different words."""
+        """Move a version to another stage; Databricks' own endpoint and MLflow's answer in
+        different words.
+        """
         asked = call.json()
         for name in ("name", "version", "stage"):
             if not asked.get(name):
@@ -131,14 +167,18 @@ class Registry:
             return {"model_version": version}
         return {"model_version_databricks": {**version, "permission_level": "CAN_MANAGE"}}
 
-    def transition(self, name: str, version: str, stage: str, *, archive: bool = False) -> dict[str, Any]:
+    def transition(
+        self, name: str, version: str, stage: str, *, archive: bool = False
+    ) -> dict[str, Any]:
         """Move a version and tell the webhooks, also of versions that are archived by it."""
         if stage not in STAGES:
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Invalid Model Version stage {stage}.")
         before = self._stage(name, version)
         replaced: list[str] = []
         if archive and stage in ("Staging", "Production"):
-            found = self.mlflow.ask("GET", "model-versions/search", filter=f"name='{name}'", max_results=10000)
+            found = self.mlflow.ask(
+                "GET", "model-versions/search", filter=f"name='{name}'", max_results=10000
+            )
             replaced = [
                 other["version"]
                 for other in found.get("model_versions", [])
@@ -162,7 +202,13 @@ class Registry:
         model = self.mlflow.ask("GET", "registered-models/get", name=name)["registered_model"]
         model.pop("aliases", None)
         identity = uuid.uuid5(uuid.NAMESPACE_OID, name).hex
-        return {"registered_model_databricks": {**model, "id": identity, "permission_level": "CAN_MANAGE"}}
+        return {
+            "registered_model_databricks": {
+                **model,
+                "id": identity,
+                "permission_level": "CAN_MANAGE",
+            }
+        }
 
     def list_experiments(self, call: Call) -> dict[str, Any]:
         """Databricks kept the list that MLflow's own server no longer has."""
@@ -174,7 +220,10 @@ class Registry:
 
     def list_models(self, call: Call) -> dict[str, Any]:
         """As with experiments."""
-        asked = {"max_results": int(call.query.get("max_results", 100)), "page_token": call.query.get("page_token", "")}
+        asked = {
+            "max_results": int(call.query.get("max_results", 100)),
+            "page_token": call.query.get("page_token", ""),
+        }
         return self.mlflow.ask("GET", "registered-models/search", **asked)
 
     def create_comment(self, call: Call) -> dict[str, Any]:
@@ -193,15 +242,28 @@ class Registry:
             "last_updated_timestamp": now(),
             "available_actions": ["EDIT_COMMENT", "DELETE_COMMENT"],
         }
-        self.comments[identity] = {**comment, "name": asked["name"], "version": str(asked["version"])}
-        text = f"{call.user} commented on registered model '{asked['name']}' version {asked['version']}."
+        self.comments[identity] = {
+            **comment,
+            "name": asked["name"],
+            "version": str(asked["version"]),
+        }
+        text = (
+            f"{call.user} commented on registered model '{asked['name']}' version "
+            f"{asked['version']}."
+        )
         self.webhooks.fire(
-            ("COMMENT_CREATED",), asked["name"], version=str(asked["version"]), comment=asked["comment"], text=text
+            ("COMMENT_CREATED",),
+            asked["name"],
+            version=str(asked["version"]),
+            comment=asked["comment"],
+            text=text,
         )
         return {"comment": comment}
 
     def _stage(self, name: str, version: str) -> str:
-        found = self.mlflow.ask("GET", "model-versions/get", name=name, version=version)["model_version"]
+        found = self.mlflow.ask("GET", "model-versions/get", name=name, version=version)[
+            "model_version"
+        ]
         return str(found.get("current_stage") or "None")
 
     def _told(self, name: str, version: str, old: str, new: str) -> None:
@@ -211,7 +273,9 @@ class Registry:
         if new != "None":
             events.append(f"MODEL_VERSION_TRANSITIONED_TO_{new.upper()}")
         text = f"Registered model '{name}' version {version} transitioned from {old} to {new}."
-        self.webhooks.fire(tuple(events), name, version=version, to_stage=new, from_stage=old, text=text)
+        self.webhooks.fire(
+            tuple(events), name, version=version, to_stage=new, from_stage=old, text=text
+        )
 
     def _experiment_exists(self, path: str) -> bool:
         try:

@@ -1,4 +1,6 @@
-"""Which call goes where, besides MLflow's; and the few answers about the workspace and its users."""
+"""Which call goes where, besides MLflow's; and the few answers about the workspace and its
+users.
+"""
 
 import uuid
 from collections.abc import Callable
@@ -22,7 +24,12 @@ class Identity:
     def host_metadata(self, _: Call) -> dict[str, Any]:
         """`/.well-known/databricks-config`, which databricks-sdk reads when a client is made."""
         oidc = f"{self._url()}/oidc"
-        return {"oidc_endpoint": oidc, "account_id": ACCOUNT_ID, "workspace_id": WORKSPACE_ID, "cloud": "AZURE"}
+        return {
+            "oidc_endpoint": oidc,
+            "account_id": ACCOUNT_ID,
+            "workspace_id": WORKSPACE_ID,
+            "cloud": "AZURE",
+        }
 
     def login_endpoints(self, _: Call) -> dict[str, Any]:
         """Where OAuth would begin; tokens are all this workspace knows."""
@@ -42,7 +49,9 @@ class Identity:
         }
 
 
-def table(workspace: WorkspaceApi, jobs: JobsApi, runs: RunsApi, identity: Identity) -> dict[tuple[str, str], Handler]:
+def table(
+    workspace: WorkspaceApi, jobs: JobsApi, runs: RunsApi, identity: Identity
+) -> dict[tuple[str, str], Handler]:
     """All handlers by method and path."""
     found: dict[tuple[str, str], Handler] = {
         ("GET", "/.well-known/databricks-config"): identity.host_metadata,

@@ -42,10 +42,17 @@ class State:
         if self.result:
             state["result_state"] = self.result
         if self.final:
-            status["termination_details"] = {"code": self.code, "type": self.kind, "message": self.message}
+            status["termination_details"] = {
+                "code": self.code,
+                "type": self.kind,
+                "message": self.message,
+            }
         if self.life_cycle == "QUEUED":
             state["queue_reason"] = self.message
-            status["queue_details"] = {"code": "MAX_CONCURRENT_RUNS_REACHED", "message": self.message}
+            status["queue_details"] = {
+                "code": "MAX_CONCURRENT_RUNS_REACHED",
+                "message": self.message,
+            }
         return {"state": state, "status": status}
 
 
@@ -77,7 +84,9 @@ class TaskRun:
 
 @dataclass
 class Run:
-    """A run of a job, or a one-time run. `parameters` are the job parameters, each with its value."""
+    """A run of a job, or a one-time run. `parameters` are the job parameters, each with its
+    value.
+    """
 
     run_id: int
     job_id: int
@@ -139,7 +148,9 @@ class Run:
             task = self.tasks[0]
             found["task"] = {kind: task.spec[kind] for kind in task.spec if kind.endswith("_task")}
             found["cluster_spec"] = {
-                key: task.spec[key] for key in ("new_cluster", "existing_cluster_id", "libraries") if key in task.spec
+                key: task.spec[key]
+                for key in ("new_cluster", "existing_cluster_id", "libraries")
+                if key in task.spec
             }
             found["setup_duration"] = task.setup
             found["execution_duration"] = task.ended - begun if task.ended and begun else 0
@@ -151,7 +162,11 @@ class Run:
         """A single task as runs/get shows it when asked for the task's own run id."""
         if self.in_old_form:
             return self.shown()
-        rest = {key: value for key, value in self.shown(with_tasks=False).items() if key not in ("state", "status")}
+        rest = {
+            key: value
+            for key, value in self.shown(with_tasks=False).items()
+            if key not in ("state", "status")
+        }
         return {**rest, **self._shown_task(task), "run_name": task.key, "job_run_id": self.run_id}
 
     def _shown_task(self, task: TaskRun) -> dict[str, Any]:

@@ -18,14 +18,27 @@ from sandbox.databricks.settings import Settings
 from sandbox.databricks.wire import Call, Refusal
 
 LOG_LIMIT = 5 * 1024 * 1024
-GIVEN = ("notebook_params", "python_params", "jar_params", "python_named_params", "spark_submit_params")
+GIVEN = (
+    "notebook_params",
+    "python_params",
+    "jar_params",
+    "python_named_params",
+    "spark_submit_params",
+)
 
 
 class RunsApi:
-    """Answers `jobs/run-now` and the calls below `/api/2.x/jobs/runs/`. `runs` holds all runs, oldest first."""
+    """Answers `jobs/run-now` and the calls below `/api/2.x/jobs/runs/`. `runs` holds all runs,
+    oldest first.
+    """
 
     def __init__(
-        self, jobs: JobsApi, executor: Executor, folder: Path, url: Callable[[], str], workspace_id: str
+        self,
+        jobs: JobsApi,
+        executor: Executor,
+        folder: Path,
+        url: Callable[[], str],
+        workspace_id: str,
     ) -> None:
         self.executor = executor
         self.runs: dict[int, Run] = {}
@@ -43,14 +56,18 @@ class RunsApi:
         given = {key: asked[key] for key in GIVEN if asked.get(key)}
         if asked.get("job_parameters") and given:
             raise Refusal(
-                400, "INVALID_PARAMETER_VALUE", "job_parameters cannot be used together with task-level parameters."
+                400,
+                "INVALID_PARAMETER_VALUE",
+                "job_parameters cannot be used together with task-level parameters.",
             )
         with self._lock:
             known = self._known(call, asked)
             if known:
                 return {"run_id": known.run_id, "number_in_job": known.number}
             job.runs += 1
-            run = self._new_run(job.job_id, copy.deepcopy(job.settings), job.user, "ONE_TIME", job.runs)
+            run = self._new_run(
+                job.job_id, copy.deepcopy(job.settings), job.user, "ONE_TIME", job.runs
+            )
             run.parameters = resolved_parameters(job.settings, asked.get("job_parameters") or {})
             run.overriding = given
             self._remember(call, asked, run)
@@ -60,7 +77,9 @@ class RunsApi:
     def submit(self, call: Call) -> dict[str, Any]:
         """`jobs/runs/submit`: a one-time run."""
         asked = call.json()
-        settings = job_settings.accepted({**asked, "name": asked.get("run_name") or "Untitled"}, version_of(call))
+        settings = job_settings.accepted(
+            {**asked, "name": asked.get("run_name") or "Untitled"}, version_of(call)
+        )
         with self._lock:
             known = self._known(call, asked)
             if known:
@@ -78,14 +97,17 @@ class RunsApi:
             return run.shown_task(task) if task else run.shown()
 
     def get_output(self, call: Call) -> dict[str, Any]:
-        """`jobs/runs/get-output`. A notebook task has no `logs` here, as the service says of itself."""
+        """`jobs/runs/get-output`. A notebook task has no `logs` here, as the service says of
+        itself.
+        """
         run, task = self._run(call)
         if task is None:
             if len(run.tasks) > 1:
                 raise Refusal(
                     400,
                     "INVALID_PARAMETER_VALUE",
-                    "Retrieving the output of runs with multiple tasks is not supported. Please retrieve the output of "
+                    "Retrieving the output of runs with multiple tasks is not supported. Please "
+                    "retrieve the output of "
                     "each individual task run instead.",
                 )
             task = run.tasks[0]
@@ -95,18 +117,25 @@ class RunsApi:
         if "notebook_task" in task.spec:
             result = outcome.get("result")
             found["notebook_output"] = (
-                {"result": result[:LOG_LIMIT], "truncated": len(result) > LOG_LIMIT} if result else {}
+                {"result": result[:LOG_LIMIT], "truncated": len(result) > LOG_LIMIT}
+                if result
+                else {}
             )
         elif over or task.started:
             logs = task.log.read_bytes() if task.log.exists() else b""
             found["logs"] = logs[-LOG_LIMIT:].decode(errors="replace")
             found["logs_truncated"] = len(logs) > LOG_LIMIT
-        return {**found, **{key: outcome[key] for key in ("error", "error_trace") if key in outcome}}
+        return {
+            **found,
+            **{key: outcome[key] for key in ("error", "error_trace") if key in outcome},
+        }
 
     def list_runs(self, call: Call) -> dict[str, Any]:
         """`jobs/runs/list`, newest first."""
         asked = call.asked()
-        active, completed = (str(asked.get(key, "")).lower() == "true" for key in ("active_only", "completed_only"))
+        active, completed = (
+            str(asked.get(key, "")).lower() == "true" for key in ("active_only", "completed_only")
+        )
         found = [
             run
             for run in self.runs.values()
@@ -114,7 +143,9 @@ class RunsApi:
             and ("run_type" not in asked or (asked["run_type"] == "SUBMIT_RUN") == run.one_time)
             and not (active and run.state.final)
             and not (completed and not run.state.final)
-            and int(asked.get("start_time_from", 0)) <= run.started <= int(asked.get("start_time_to", 2**62))
+            and int(asked.get("start_time_from", 0))
+            <= run.started
+            <= int(asked.get("start_time_to", 2**62))
         ]
         found.sort(key=lambda run: run.run_id, reverse=True)
         shown, more = page(found, asked, most=25)
@@ -140,11 +171,15 @@ class RunsApi:
         """`jobs/runs/delete`, of a run that is over."""
         run, _ = self._run(call)
         if not run.state.final:
-            raise Refusal(400, "INVALID_STATE", f"Run {run.run_id} is active and cannot be deleted.")
+            raise Refusal(
+                400, "INVALID_STATE", f"Run {run.run_id} is active and cannot be deleted."
+            )
         del self.runs[run.run_id]
         return {}
 
-    def _new_run(self, job_id: int, settings: Settings, user: str, trigger: str, number: int) -> Run:
+    def _new_run(
+        self, job_id: int, settings: Settings, user: str, trigger: str, number: int
+    ) -> Run:
         run_id = next(self._ids)
         page = f"{self._url()}/jobs/{job_id}/runs/{run_id}?o={self._workspace_id}"
         run = Run(run_id, job_id, settings["name"], settings, user, page, trigger, number)
@@ -158,10 +193,16 @@ class RunsApi:
     def _known(self, call: Call, asked: dict[str, Any]) -> Run | None:
         token = str(asked.get("idempotency_token") or "")
         if len(token) > 64:
-            raise Refusal(400, "INVALID_PARAMETER_VALUE", "idempotency_token can have at most 64 characters.")
+            raise Refusal(
+                400, "INVALID_PARAMETER_VALUE", "idempotency_token can have at most 64 characters."
+            )
         run_id = self._once.get((call.path.rsplit("/", 1)[1], token)) if token else None
         if run_id is not None and run_id not in self.runs:
-            raise Refusal(400, "INVALID_PARAMETER_VALUE", f"The run with the idempotency token {token} was deleted.")
+            raise Refusal(
+                400,
+                "INVALID_PARAMETER_VALUE",
+                f"The run with the idempotency token {token} was deleted.",
+            )
         return self.runs.get(run_id or 0)
 
     def _remember(self, call: Call, asked: dict[str, Any], run: Run) -> None:

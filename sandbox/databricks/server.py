@@ -98,7 +98,9 @@ class Databricks:
             url=lambda: self.url,
         )
         self.jobs_api = JobsApi()
-        self.runs_api = RunsApi(self.jobs_api, self.executor, root / "runs", lambda: self.url, WORKSPACE_ID)
+        self.runs_api = RunsApi(
+            self.jobs_api, self.executor, root / "runs", lambda: self.url, WORKSPACE_ID
+        )
         self.webhooks = Webhooks(self._run_job_of_webhook)
         self._proxy = MlflowProxy(mlflow_url) if mlflow_url else None
         self.stored_files = StoredFiles(self._proxy, lambda: self.url) if self._proxy else None
@@ -109,8 +111,15 @@ class Databricks:
         )
         files = catalog_files.CatalogFiles(root / "unity_catalog", lambda: self.url)
         self.unity_catalog = catalog.UnityCatalog(files)
-        self._pages = Pages(self.tree_on_disk, self.jobs_api, self.runs_api, self.webhooks, mlflow_url)
-        self._routes = table(WorkspaceApi(self.tree_on_disk), self.jobs_api, self.runs_api, Identity(lambda: self.url))
+        self._pages = Pages(
+            self.tree_on_disk, self.jobs_api, self.runs_api, self.webhooks, mlflow_url
+        )
+        self._routes = table(
+            WorkspaceApi(self.tree_on_disk),
+            self.jobs_api,
+            self.runs_api,
+            Identity(lambda: self.url),
+        )
 
     @property
     def url(self) -> str:
@@ -139,38 +148,57 @@ class Databricks:
         return self if self._listener else self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
     def subscribe_bot(self, url: str, secret: str, events: tuple[str, ...] = SUBSCRIBED) -> str:
-        """Have events of the whole registry posted to `url`, signed with `secret`; gives the webhook's id."""
+        """Have events of the whole registry posted to `url`, signed with `secret`; gives the
+        webhook's id.
+        """
         asked = {"events": list(events), "http_url_spec": {"url": url, "secret": secret}}
-        created = self.webhooks.create(self._own_call("POST", "/api/2.0/mlflow/registry-webhooks/create", asked))
+        created = self.webhooks.create(
+            self._own_call("POST", "/api/2.0/mlflow/registry-webhooks/create", asked)
+        )
         identity: str = created["webhook"]["id"]
         return identity
 
-    def transition(self, name: str, version: str | int, stage: str, *, archive: bool = False) -> None:
+    def transition(
+        self, name: str, version: str | int, stage: str, *, archive: bool = False
+    ) -> None:
         """Do what a person does who moves a model version to a stage in the UI."""
         if self.registry is None:
-            raise RuntimeError("This workspace was started without an MLflow server, so it has no models.")
+            raise RuntimeError(
+                "This workspace was started without an MLflow server, so it has no models."
+            )
         self.registry.transition(name, str(version), stage, archive=archive)
 
-    def request_transition(self, name: str, version: str | int, stage: str, *, user: str = PERSON) -> None:
+    def request_transition(
+        self, name: str, version: str | int, stage: str, *, user: str = PERSON
+    ) -> None:
         """Do what a person does who asks for a model version to be moved to a stage."""
         if self.registry is None:
-            raise RuntimeError("This workspace was started without an MLflow server, so it has no models.")
+            raise RuntimeError(
+                "This workspace was started without an MLflow server, so it has no models."
+            )
         self.registry.requests.ask(name, str(version), stage, user)
 
     def comments(self, name: str, version: str | int) -> list[str]:
         """What was said on a model version, the oldest first."""
         found = self.registry.comments.values() if self.registry else ()
-        return [one["comment"] for one in found if (one["name"], one["version"]) == (name, str(version))]
+        return [
+            one["comment"] for one in found if (one["name"], one["version"]) == (name, str(version))
+        ]
 
     def run_now(self, job_id: int, **job_parameters: str) -> int:
         """Press "Run now" of a job; gives the id of the run."""
         asked = {"job_id": job_id, "job_parameters": job_parameters}
-        run_id: int = self.runs_api.run_now(self._own_call("POST", "/api/2.2/jobs/run-now", asked))["run_id"]
+        run_id: int = self.runs_api.run_now(self._own_call("POST", "/api/2.2/jobs/run-now", asked))[
+            "run_id"
+        ]
         return run_id
 
     def pause(self, job_id: int, paused: bool = True) -> None:
@@ -183,10 +211,14 @@ class Databricks:
         self.jobs_api.update(self._own_call("POST", "/api/2.2/jobs/update", asked))
 
     def wait(self, run_id: int, timeout: float = 120) -> dict[str, Any]:
-        """Wait for the end of a run and give it as runs/get shows it; `TimeoutError` after `timeout` seconds."""
+        """Wait for the end of a run and give it as runs/get shows it; `TimeoutError` after
+        `timeout` seconds.
+        """
         run = self.runs_api.runs[run_id]
         if not self.executor.wait(run, timeout):
-            raise TimeoutError(f"Run {run_id} ({run.name}) is still {run.state.life_cycle} after {timeout:.0f} s.")
+            raise TimeoutError(
+                f"Run {run_id} ({run.name}) is still {run.state.life_cycle} after {timeout:.0f} s."
+            )
         return run.shown()
 
     def output(self, run_id: int) -> str:
@@ -205,7 +237,9 @@ class Databricks:
     def tree(self, path: str = "/") -> dict[str, bytes]:
         """Path and content of every notebook and file below a directory."""
         found: dict[str, bytes] = {}
-        for child in self.tree_on_disk.children(path) if self.tree_on_disk.kind(path) == "DIRECTORY" else []:
+        for child in (
+            self.tree_on_disk.children(path) if self.tree_on_disk.kind(path) == "DIRECTORY" else []
+        ):
             if self.tree_on_disk.kind(child) == "DIRECTORY":
                 found |= self.tree(child)
             else:
@@ -226,18 +260,27 @@ class Databricks:
         retry_after: int | None = None,
         lose_answer: bool = False,
     ) -> None:
-        """Answer the next calls whose path begins with `path` with an error, instead of doing what they ask.
+        """Answer the next calls whose path begins with `path` with an error, instead of doing what
+        they ask.
 
         With `lose_answer` what they ask is done, and only the answer is lost on its way.
         """
         code, message = FAULTS.get(status, ("INTERNAL_ERROR", "An internal error occurred."))
-        refusal = Refusal(status, code, message, {} if retry_after is None else {"Retry-After": str(retry_after)})
+        refusal = Refusal(
+            status, code, message, {} if retry_after is None else {"Retry-After": str(retry_after)}
+        )
         with self._lock:
             self._faults += [(method, path, refusal, lose_answer)] * times
 
-    def fail_next_cluster(self, code: str = "CLOUD_FAILURE", message: str = "The cloud has no such machine.") -> None:
-        """Let the cluster of the next run that starts not come up; `code` is that of its termination details."""
-        state = State("INTERNAL_ERROR", "FAILED", f"Cluster was terminated. {message}", code, "CLOUD_FAILURE")
+    def fail_next_cluster(
+        self, code: str = "CLOUD_FAILURE", message: str = "The cloud has no such machine."
+    ) -> None:
+        """Let the cluster of the next run that starts not come up; `code` is that of its
+        termination details.
+        """
+        state = State(
+            "INTERNAL_ERROR", "FAILED", f"Cluster was terminated. {message}", code, "CLOUD_FAILURE"
+        )
         self.executor.broken_clusters.append(state)
 
     def _answer(self, call: Call) -> Answer:
@@ -261,7 +304,9 @@ class Databricks:
             answer = found if isinstance(found, Answer) else Answer(json.dumps(found).encode())
         except Refusal as refusal:
             answer = refusal.answer()
-        except Exception as error:  # Every call is answered; what broke is for the stand-in's author.
+        except (
+            Exception
+        ) as error:  # Every call is answered; what broke is for the stand-in's author.
             answer = Refusal(500, "INTERNAL_ERROR", f"The stand-in failed: {error!r}").answer()
         request = readable(call.body, "json") if call.body else ({**call.form} or None)
         exchange = Exchange(
@@ -280,7 +325,9 @@ class Databricks:
             return call
         kind, _, token = call.headers.get("Authorization", "").partition(" ")
         if kind != "Bearer" or not token:
-            raise Refusal(401, 401, "Credential was not sent or was of an unsupported type for this API.")
+            raise Refusal(
+                401, 401, "Credential was not sent or was of an unsupported type for this API."
+            )
         user = self._tokens.get(token)
         if user is None:
             raise Refusal(403, 403, "Invalid access token.")

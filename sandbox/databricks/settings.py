@@ -12,16 +12,21 @@ from sandbox.databricks.wire import Refusal
 
 Settings = dict[str, Any]
 TASK_KINDS = ("notebook_task", "spark_python_task")
-OTHER_KINDS = ("python_wheel_task", "spark_jar_task", "sql_task", "dbt_task", "pipeline_task", "run_job_task",
-               "condition_task", "for_each_task", "spark_submit_task", "shell_command_task")  # fmt: skip
+OTHER_KINDS = ("python_wheel_task", "spark_jar_task", "sql_task", "dbt_task", "pipeline_task", "run_job_task",  # noqa: E501 a table, or a text as it is sent
+               "condition_task", "for_each_task", "spark_submit_task", "shell_command_task")  # fmt: skip  # noqa: E501 a table, or a text as it is sent
 LIBRARIES = {"pypi", "whl", "jar", "egg", "maven", "cran", "requirements"}
-KEPT = {"name", "description", "tags", "tasks", "job_clusters", "environments", "email_notifications",
-        "webhook_notifications", "notification_settings", "timeout_seconds", "health", "schedule", "trigger",
-        "continuous", "max_concurrent_runs", "git_source", "format", "queue", "parameters", "run_as", "edit_mode",
+KEPT = {"name", "description", "tags", "tasks", "job_clusters", "environments", "email_notifications",  # noqa: E501 a table, or a text as it is sent
+        "webhook_notifications", "notification_settings", "timeout_seconds", "health", "schedule", "trigger",  # noqa: E501 a table, or a text as it is sent
+        "continuous", "max_concurrent_runs", "git_source", "format", "queue", "parameters", "run_as", "edit_mode",  # noqa: E501 a table, or a text as it is sent
         "deployment", "budget_policy_id", "performance_target"}  # fmt: skip
-OF_ONE_TASK = {"new_cluster", "existing_cluster_id", "libraries", "max_retries", "min_retry_interval_millis",
+OF_ONE_TASK = {"new_cluster", "existing_cluster_id", "libraries", "max_retries", "min_retry_interval_millis",  # noqa: E501 a table, or a text as it is sent
                "retry_on_timeout", *TASK_KINDS, *OTHER_KINDS}  # fmt: skip
-KEYS = {"tasks": "task_key", "job_clusters": "job_cluster_key", "parameters": "name", "environments": "environment_key"}
+KEYS = {
+    "tasks": "task_key",
+    "job_clusters": "job_cluster_key",
+    "parameters": "name",
+    "environments": "environment_key",
+}
 REMOVABLE = ("tasks", "job_clusters")
 PROVIDERS = (
     "github,gitlab,bitbucketcloud,gitlabenterpriseedition,bitbucketserver,azuredevopsservices,githubenterprise,"
@@ -30,8 +35,12 @@ PROVIDERS = (
 
 
 def accepted(asked: Mapping[str, Any], version: str) -> Settings:
-    """Settings for a new job or a reset, checked and completed as the server does. `version` is `2.0` … `2.2`."""
-    settings = {key: copy.deepcopy(value) for key, value in asked.items() if key in KEPT | OF_ONE_TASK}
+    """Settings for a new job or a reset, checked and completed as the server does. `version` is
+    `2.0` … `2.2`.
+    """
+    settings = {
+        key: copy.deepcopy(value) for key, value in asked.items() if key in KEPT | OF_ONE_TASK
+    }
     if settings.get("tasks"):
         settings = {key: value for key, value in settings.items() if key in KEPT}
         settings["format"] = "MULTI_TASK"
@@ -72,9 +81,14 @@ def merged(old: Settings, new: Mapping[str, Any], removed: list[str], version: s
         if not key:
             settings.pop(field, None)
         elif array not in REMOVABLE:
-            raise _invalid(f"Removing {field} is not supported: of lists, only tasks and job clusters lose entries.")
+            raise _invalid(
+                f"Removing {field} is not supported: of lists, only tasks and job clusters lose "
+                "entries."
+            )
         else:
-            settings[array] = [entry for entry in settings.get(array, []) if entry.get(KEYS[array]) != key]
+            settings[array] = [
+                entry for entry in settings.get(array, []) if entry.get(KEYS[array]) != key
+            ]
     for field, value in new.items():
         if field in KEYS and isinstance(value, list):
             by_key = {entry.get(KEYS[field]): entry for entry in settings.get(field, [])}
@@ -94,7 +108,9 @@ def tasks_of(settings: Settings) -> list[dict[str, Any]]:
 
 
 def cluster_of(task: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """The cluster a task runs on, as far as it is described; an existing or serverless one is empty."""
+    """The cluster a task runs on, as far as it is described; an existing or serverless one is
+    empty.
+    """
     if "job_cluster_key" in task:
         for cluster in settings.get("job_clusters", []):
             if cluster.get("job_cluster_key") == task["job_cluster_key"]:
@@ -124,7 +140,10 @@ def check(settings: Settings) -> None:
     for task in tasks_of(settings):
         for needed in task.get("depends_on", []):
             if needed.get("task_key") not in keys:
-                raise _invalid(f"Task {task['task_key']} depends on {needed.get('task_key')}, which does not exist.")
+                raise _invalid(
+                    f"Task {task['task_key']} depends on {needed.get('task_key')}, which does not "
+                    "exist."
+                )
     names = [parameter.get("name") for parameter in settings.get("parameters", [])]
     if len(set(names)) != len(names) or not all(names):
         raise _invalid("Job parameters need a name each, and every name once.")
@@ -145,29 +164,47 @@ def check(settings: Settings) -> None:
 def _check_task(task: Mapping[str, Any], clusters: list[Any]) -> None:
     kinds = [kind for kind in (*TASK_KINDS, *OTHER_KINDS) if task.get(kind) is not None]
     if len(kinds) != 1:
-        raise _invalid("A task must have exactly one of notebook_task, spark_python_task and their like.")
+        raise _invalid(
+            "A task must have exactly one of notebook_task, spark_python_task and their like."
+        )
     notebook, program = task.get("notebook_task"), task.get("spark_python_task")
     if notebook is not None:
         path = notebook.get("notebook_path")
         if not path:
             raise _invalid("Missing required field: notebook_task.notebook_path")
         if notebook.get("source") != "GIT" and not path.startswith("/"):
-            raise _invalid("Only absolute paths are currently supported. Paths must begin with '/'.")
+            raise _invalid(
+                "Only absolute paths are currently supported. Paths must begin with '/'."
+            )
     if program is not None and not program.get("python_file"):
         raise _invalid("Missing required field: spark_python_task.python_file")
-    compute = [key for key in ("new_cluster", "existing_cluster_id", "job_cluster_key") if task.get(key) is not None]
+    compute = [
+        key
+        for key in ("new_cluster", "existing_cluster_id", "job_cluster_key")
+        if task.get(key) is not None
+    ]
     if len(compute) > 1:
         raise _invalid(f"A task can have one of {', '.join(compute)} only.")
     if not compute and program is not None and not task.get("environment_key"):
-        raise _invalid("One of job_cluster_key, new_cluster, existing_cluster_id or environment_key must be specified.")
+        raise _invalid(
+            "One of job_cluster_key, new_cluster, existing_cluster_id or environment_key must be "
+            "specified."
+        )
     if "new_cluster" in compute:
         _check_cluster(task["new_cluster"])
     if "job_cluster_key" in compute and task["job_cluster_key"] not in clusters:
-        raise _invalid(f"Job cluster '{task['job_cluster_key']}' is not defined in field 'job_clusters'.")
+        raise _invalid(
+            f"Job cluster '{task['job_cluster_key']}' is not defined in field 'job_clusters'."
+        )
     for library in task.get("libraries") or []:
         if not isinstance(library, dict) or len(library) != 1 or not set(library) <= LIBRARIES:
-            raise _invalid(f"A library has to be exactly one of {', '.join(sorted(LIBRARIES))}; found: {library}")
-        if "pypi" in library and not (isinstance(library["pypi"], dict) and library["pypi"].get("package")):
+            raise _invalid(
+                f"A library has to be exactly one of {', '.join(sorted(LIBRARIES))}; found: "
+                f"{library}"
+            )
+        if "pypi" in library and not (
+            isinstance(library["pypi"], dict) and library["pypi"].get("package")
+        ):
             raise _invalid("Missing required field: libraries.pypi.package")
 
 
@@ -175,13 +212,21 @@ def _check_cluster(cluster: Mapping[str, Any]) -> None:
     where = "Cluster validation error: Missing required field: settings.cluster_spec.new_cluster"
     if not cluster.get("spark_version"):
         raise _invalid(f"{where}.spark_version")
-    if not (cluster.get("node_type_id") or cluster.get("instance_pool_id") or cluster.get("policy_id")):
+    if not (
+        cluster.get("node_type_id") or cluster.get("instance_pool_id") or cluster.get("policy_id")
+    ):
         raise _invalid(f"{where}.node_type_id")
-    sized = cluster.get("num_workers") is not None or cluster.get("autoscale") or cluster.get("is_single_node")
+    sized = (
+        cluster.get("num_workers") is not None
+        or cluster.get("autoscale")
+        or cluster.get("is_single_node")
+    )
     if not (sized or cluster.get("policy_id")):
         raise _invalid(f"{where}.size")
     for field in ("spark_env_vars", "custom_tags", "spark_conf"):
-        if cluster.get(field) and not all(isinstance(value, str) for value in cluster[field].values()):
+        if cluster.get(field) and not all(
+            isinstance(value, str) for value in cluster[field].values()
+        ):
             raise _invalid(f"Cluster validation error: {field} has to be a map of strings.")
 
 

@@ -1,4 +1,5 @@
-"""The files of runs and of registered versions, handed out as a workspace does: by addresses signed for a while.
+"""The files of runs and of registered versions, handed out as a workspace does: by addresses signed
+for a while.
 
 What belongs to a run or a version is what MLflow says: the folder it names, and
 nothing that leads out of it. The calls, and what is in them, are those of
@@ -28,7 +29,9 @@ BINARY = "application/octet-stream"
 
 
 class StoredFiles:
-    """Lists a version's files, and signs addresses of those and of runs'. `valid_seconds` is how long one works."""
+    """Lists a version's files, and signs addresses of those and of runs'. `valid_seconds` is how
+    long one works.
+    """
 
     def __init__(self, mlflow: MlflowProxy, url: Callable[[], str]) -> None:
         self.valid_seconds = VALID_SECONDS
@@ -38,7 +41,9 @@ class StoredFiles:
         self._lock = threading.Lock()
 
     def list(self, call: Call) -> dict[str, Any]:
-        """`model-versions/list-artifacts`: what is directly in a folder; a file lists itself; nothing lists nothing."""
+        """`model-versions/list-artifacts`: what is directly in a folder; a file lists itself;
+        nothing lists nothing.
+        """
         asked = call.asked()
         folder, place = self._place(asked)
         found = [place] if place.is_file() else sorted(place.iterdir()) if place.is_dir() else []
@@ -54,11 +59,15 @@ class StoredFiles:
         asked = call.asked()
         _, place = self._place(asked)
         if not place.is_file():
-            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"{asked.get('path') or 'The model'} is not a file.")
+            raise Refusal(
+                404, "RESOURCE_DOES_NOT_EXIST", f"{asked.get('path') or 'The model'} is not a file."
+            )
         return {"signed_uri": self._address(place), "headers": []}
 
     def sign_for_reading(self, call: Call) -> dict[str, Any]:
-        """`artifacts/credentials-for-read` of files of a run, which need not be there, as in cloud storage."""
+        """`artifacts/credentials-for-read` of files of a run, which need not be there, as in cloud
+        storage.
+        """
         asked = call.json()
         if not asked.get("run_id"):
             raise missing("run_id")
@@ -89,16 +98,18 @@ class StoredFiles:
         with self._lock:
             place, until = self._signed.get(call.path.removeprefix(SIGNED), (Path(), 0.0))
         if call.method in ("GET", "HEAD") and time.monotonic() < until and not place.is_file():
-            said = b"<Error><Code>BlobNotFound</Code><Message>The specified blob does not exist.</Message></Error>"
+            said = b"<Error><Code>BlobNotFound</Code><Message>The specified blob does not exist.</Message></Error>"  # noqa: E501 a table, or a text as it is sent
             return Answer(said, 404, content_type="application/xml")
         if call.method not in ("GET", "HEAD") or time.monotonic() >= until:
             # As cloud storage answers, not as the workspace does.
-            said = b"<Error><Code>AuthenticationFailed</Code><Message>Signature not valid.</Message></Error>"
+            said = b"<Error><Code>AuthenticationFailed</Code><Message>Signature not valid.</Message></Error>"  # noqa: E501 a table, or a text as it is sent
             return Answer(said, 403, content_type="application/xml")
         size = place.stat().st_size
         ranged = re.fullmatch(r"bytes=(\d+)-(\d*)", call.headers.get("Range", ""))
         if ranged is None:
-            return Answer(_pieces(place, 0, size), headers={"Content-Length": str(size)}, content_type=BINARY)
+            return Answer(
+                _pieces(place, 0, size), headers={"Content-Length": str(size)}, content_type=BINARY
+            )
         first, last = int(ranged[1]), min(int(ranged[2] or size), size - 1)
         if first > last:
             return Answer(b"", 416, {"Content-Range": f"bytes */{size}"}, BINARY)
@@ -111,7 +122,9 @@ class StoredFiles:
         for name in ("name", "version"):
             if not asked.get(name):
                 raise missing(name)
-        found = self._mlflow.ask("GET", "model-versions/get-download-uri", name=asked["name"], version=asked["version"])
+        found = self._mlflow.ask(
+            "GET", "model-versions/get-download-uri", name=asked["name"], version=asked["version"]
+        )
         return _within(str(found.get("artifact_uri") or ""), str(asked.get("path") or ""))
 
 
@@ -119,7 +132,11 @@ def _within(artifact_uri: str, path: str) -> tuple[Path, Path]:
     """The folder that MLflow names, and what `path` names in it."""
     parts = urlsplit(artifact_uri)
     if parts.scheme not in ("", "file") or parts.netloc or not parts.path:
-        raise Refusal(501, "NOT_IMPLEMENTED", f"These files are at {parts.scheme or '?'}:, out of this machine.")
+        raise Refusal(
+            501,
+            "NOT_IMPLEMENTED",
+            f"These files are at {parts.scheme or '?'}:, out of this machine.",
+        )
     folder = Path(unquote(parts.path) if parts.scheme else parts.path).resolve()
     place = (folder / path.lstrip("/")).resolve()
     if not place.is_relative_to(folder):

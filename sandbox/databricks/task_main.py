@@ -1,4 +1,5 @@
-"""The program that a task's process runs: a Python file, a notebook or a command, and a note of how it ended.
+"""The program that a task's process runs: a Python file, a notebook or a command, and a note of how
+it ended.
 
 It is started by path, with the path of an order (JSON) as its argument, and
 imports nothing of this repository but its neighbour `notebook.py`.
@@ -24,7 +25,9 @@ def main(order_file: str) -> None:
     outcome: dict[str, str] = {}
     try:
         if order["kind"] == "command":
-            code = subprocess.run(order["command"], env={**os.environ, **order["variables"]}, check=False).returncode
+            code = subprocess.run(
+                order["command"], env={**os.environ, **order["variables"]}, check=False
+            ).returncode
             if code:
                 said = f"The command failed with exit code {code}."
                 outcome |= {"error": said, "error_trace": said}

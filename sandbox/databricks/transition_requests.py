@@ -1,4 +1,5 @@
-"""Requests to move a model version to another stage, which somebody with the right approves, rejects or takes back.
+"""Requests to move a model version to another stage, which somebody with the right approves,
+rejects or takes back.
 
 https://docs.databricks.com/api/model-registry/v1/transition-request. What the
 service answers to a second request of the same person is not documented; here it
@@ -54,9 +55,17 @@ class Request:
 
 
 class TransitionRequests:
-    """Answers `/api/2.0/mlflow/transition-requests/…`. `stage` tells where a version is, or refuses that it is."""
+    """Answers `/api/2.0/mlflow/transition-requests/…`. `stage` tells where a version is, or refuses
+    that it is.
+    """
 
-    def __init__(self, stage: Callable[[str, str], str], move: Moves, webhooks: Webhooks, stages: tuple[str, ...]):
+    def __init__(
+        self,
+        stage: Callable[[str, str], str],
+        move: Moves,
+        webhooks: Webhooks,
+        stages: tuple[str, ...],
+    ):
         self.open: list[Request] = []
         self._stage, self._move, self._webhooks, self._stages = stage, move, webhooks, stages
         self._ids = itertools.count(1)
@@ -74,14 +83,25 @@ class TransitionRequests:
     def create(self, call: Call) -> dict[str, Any]:
         """Ask for a version to be moved, and tell the webhooks."""
         asked = self._asked(call, "name", "version", "stage")
-        return {"request": self.ask(asked["name"], asked["version"], asked["stage"], call.user, asked.get("comment"))}
+        return {
+            "request": self.ask(
+                asked["name"], asked["version"], asked["stage"], call.user, asked.get("comment")
+            )
+        }
 
-    def ask(self, name: str, version: str, stage: str, user: str, comment: str | None = None) -> dict[str, Any]:
+    def ask(
+        self, name: str, version: str, stage: str, user: str, comment: str | None = None
+    ) -> dict[str, Any]:
         """The same, by whoever does it in the UI."""
         identity = f"{next(self._ids):032x}"
-        found = Request(identity, name, version, self._stage(name, version), stage, user, comment or "", now())
+        found = Request(
+            identity, name, version, self._stage(name, version), stage, user, comment or "", now()
+        )
         self.open.append(found)
-        text = f"{user} requested a transition of registered model '{name}' version {version} to {stage}."
+        text = (
+            f"{user} requested a transition of registered model '{name}' version {version} to "
+            f"{stage}."
+        )
         specific = [] if stage == "None" else [f"TRANSITION_REQUEST_TO_{stage.upper()}_CREATED"]
         self._webhooks.fire(
             ("TRANSITION_REQUEST_CREATED", *specific),
@@ -132,7 +152,9 @@ class TransitionRequests:
             if asked.get(name) in (None, ""):
                 raise missing(name)
         if "stage" in names and asked["stage"] not in self._stages:
-            raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Invalid Model Version stage {asked['stage']}.")
+            raise Refusal(
+                400, "INVALID_PARAMETER_VALUE", f"Invalid Model Version stage {asked['stage']}."
+            )
         return {**asked, "version": str(asked["version"])}
 
     def _found(self, asked: dict[str, Any]) -> list[Request]:
@@ -142,7 +164,9 @@ class TransitionRequests:
             raise _none(asked)
         return found
 
-    def _activity(self, kind: str, request: Request, call: Call, asked: dict[str, Any]) -> dict[str, Any]:
+    def _activity(
+        self, kind: str, request: Request, call: Call, asked: dict[str, Any]
+    ) -> dict[str, Any]:
         comment = {"comment": asked["comment"]} if asked.get("comment") else {}
         return {
             "id": f"{next(self._ids):032x}",
@@ -157,5 +181,7 @@ class TransitionRequests:
 
 
 def _none(asked: dict[str, Any]) -> Refusal:
-    told = f"No open request to move {asked['name']} version {asked['version']} to {asked['stage']}."
+    told = (
+        f"No open request to move {asked['name']} version {asked['version']} to {asked['stage']}."
+    )
     return Refusal(404, "RESOURCE_DOES_NOT_EXIST", told)

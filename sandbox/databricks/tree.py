@@ -28,9 +28,13 @@ def header(language: str) -> str:
 
 
 def language_of_source(content: bytes) -> str | None:
-    """The language a notebook header names by its comment sign (`#` counts as Python), or None without a header."""
+    """The language a notebook header names by its comment sign (`#` counts as Python), or None
+    without a header.
+    """
     first = content.split(b"\n", 1)[0].decode(errors="replace").strip()
-    return next((language for language in ("PYTHON", "SQL", "SCALA") if first == header(language)), None)
+    return next(
+        (language for language in ("PYTHON", "SQL", "SCALA") if first == header(language)), None
+    )
 
 
 def normal(path: str) -> str:
@@ -118,7 +122,9 @@ class Tree:
         return [f"{path.rstrip('/')}/{name}" for name in sorted(os.listdir(self.on_disk(path)))]
 
     def listing(self, path: str) -> list[dict[str, object]]:
-        """What is directly in a directory, described; an object that is no directory lists itself."""
+        """What is directly in a directory, described; an object that is no directory lists
+        itself.
+        """
         with self._lock:
             info = self.info(path)
             if info["object_type"] != "DIRECTORY":
@@ -140,13 +146,21 @@ class Tree:
                 if kind is not None:
                     name = parent.rsplit("/", 1)[1]
                     # https://github.com/databrickslabs/dbx/issues/613
-                    raise Refusal(400, "RESOURCE_ALREADY_EXISTS", f"{name} already exists and it is not a folder")
+                    raise Refusal(
+                        400,
+                        "RESOURCE_ALREADY_EXISTS",
+                        f"{name} already exists and it is not a folder",
+                    )
                 if parent.rsplit("/", 1)[0] == "/Users":
                     raise Refusal(400, "DIRECTORY_PROTECTED", "Folder Users is protected")
                 self.on_disk(parent).mkdir()
 
-    def write(self, path: str, content: bytes, kind: str, language: str | None, *, overwrite: bool) -> None:
-        """Put a notebook or a file where its parent exists, in one step: readers see the old or the new content."""
+    def write(
+        self, path: str, content: bytes, kind: str, language: str | None, *, overwrite: bool
+    ) -> None:
+        """Put a notebook or a file where its parent exists, in one step: readers see the old or the
+        new content.
+        """
         path = normal(path)
         parent = path.rsplit("/", 1)[0] or "/"
         with self._lock:
@@ -158,12 +172,18 @@ class Tree:
                 raise Refusal(
                     400,
                     "INVALID_PARAMETER_VALUE",
-                    f"Cannot overwrite the asset at {path} due to type mismatch (asked: {kind}, actual: {old.kind})",
+                    f"Cannot overwrite the asset at {path} due to type mismatch (asked: {kind}, "
+                    f"actual: {old.kind})",
                 )
             if old is not None and not overwrite:
-                # https://github.com/databricks/cli/issues/3386 · https://github.com/databrickslabs/migrate/issues/15
+                # https://github.com/databricks/cli/issues/3386 ·
+                # https://github.com/databrickslabs/migrate/issues/15
                 name = path.rsplit("/", 1)[1]
-                said = f"Node named '{name}' already exists" if kind == "FILE" else f"Path ({path}) already exists."
+                said = (
+                    f"Node named '{name}' already exists"
+                    if kind == "FILE"
+                    else f"Path ({path}) already exists."
+                )
                 raise Refusal(400, "RESOURCE_ALREADY_EXISTS", said)
             place = self._incoming / str(next(self._ids))
             place.write_bytes(content)
@@ -181,7 +201,9 @@ class Tree:
             if kind is None:
                 raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"Path ({path}) doesn't exist.")
             if path in PROTECTED | self._homes:
-                raise Refusal(400, "DIRECTORY_PROTECTED", f"Folder {path.rsplit('/', 1)[1]} is protected")
+                raise Refusal(
+                    400, "DIRECTORY_PROTECTED", f"Folder {path.rsplit('/', 1)[1]} is protected"
+                )
             place = self.on_disk(path)
             if kind != "DIRECTORY":
                 place.unlink()
@@ -191,11 +213,15 @@ class Tree:
                 raise Refusal(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")
             else:
                 place.rmdir()
-            for known in [known for known in self._nodes if known == path or known.startswith(path + "/")]:
+            for known in [
+                known for known in self._nodes if known == path or known.startswith(path + "/")
+            ]:
                 del self._nodes[known]
 
     def _adopted(self, place: Path) -> Node:
-        """An object that came by another way than `write`: a directory, or a file that a task wrote."""
+        """An object that came by another way than `write`: a directory, or a file that a task
+        wrote.
+        """
         written = int(place.stat().st_mtime * 1000)
         if place.is_dir():
             return Node(next(self._ids), "DIRECTORY", written, written)

@@ -1,4 +1,5 @@
-"""The models of the stand-in workspace's Unity Catalog: names of three parts, versions, aliases and tags.
+"""The models of the stand-in workspace's Unity Catalog: names of three parts, versions, aliases and
+tags.
 
 It answers what MLflow's own store calls (mlflow/store/_unity_catalog/registry/
 rest_store.py), in MLflow's messages, and the list of databricks-sdk. It shares
@@ -18,7 +19,11 @@ from sandbox.databricks.wire import Call, Handler, Refusal, missing, now
 BELOW = "/api/2.0/mlflow/unity-catalog/"
 MODELS = "/api/2.1/unity-catalog/models"
 SCHEMAS = ("dev.ml", "prod.ml")
-INVALID, GONE, TAKEN = "INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"
+INVALID, GONE, TAKEN = (
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS",
+)
 LONGEST_NAME = 255
 MOST_TAGS = 50
 PAGE = 100
@@ -55,7 +60,9 @@ class Model:
 
 
 class UnityCatalog:
-    """The catalogs and schemas that `schemas` names, as `catalog.schema`; the files of versions are with `files`."""
+    """The catalogs and schemas that `schemas` names, as `catalog.schema`; the files of versions are
+    with `files`.
+    """
 
     def __init__(self, files: CatalogFiles, schemas: Iterable[str] = SCHEMAS) -> None:
         self.models: dict[str, Model] = {}
@@ -65,15 +72,21 @@ class UnityCatalog:
         models, versions = f"{BELOW}registered-models", f"{BELOW}model-versions"
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", f"{models}/create"): self._create_model,
-            ("GET", f"{models}/get"): lambda call: {"registered_model": self._shown(self._model(call.asked()))},
+            ("GET", f"{models}/get"): lambda call: {
+                "registered_model": self._shown(self._model(call.asked()))
+            },
             ("GET", f"{models}/search"): self._search_models,
             ("PATCH", f"{models}/update"): self._update_model,
             ("DELETE", f"{models}/delete"): self._delete_model,
             ("POST", f"{models}/alias"): self._set_alias,
             ("GET", f"{models}/alias"): self._get_by_alias,
             ("DELETE", f"{models}/alias"): self._delete_alias,
-            ("POST", f"{models}/set-tag"): lambda call: _tag(self._model(call.asked()), call.asked()),
-            ("DELETE", f"{models}/delete-tag"): lambda call: _untag(self._model(call.asked()), call.asked()),
+            ("POST", f"{models}/set-tag"): lambda call: _tag(
+                self._model(call.asked()), call.asked()
+            ),
+            ("DELETE", f"{models}/delete-tag"): lambda call: _untag(
+                self._model(call.asked()), call.asked()
+            ),
             ("GET", f"{models}:is-databricks-sdk-models-artifact-repository-enabled"): lambda _: {},
             ("POST", f"{versions}/create"): self._create_version,
             ("GET", f"{versions}/get"): self._get_version,
@@ -81,8 +94,12 @@ class UnityCatalog:
             ("PATCH", f"{versions}/update"): self._update_version,
             ("DELETE", f"{versions}/delete"): self._delete_version,
             ("POST", f"{versions}/finalize"): self._finalize,
-            ("POST", f"{versions}/set-tag"): lambda call: _tag(self._version(call.asked())[1], call.asked()),
-            ("DELETE", f"{versions}/delete-tag"): lambda call: _untag(self._version(call.asked())[1], call.asked()),
+            ("POST", f"{versions}/set-tag"): lambda call: _tag(
+                self._version(call.asked())[1], call.asked()
+            ),
+            ("DELETE", f"{versions}/delete-tag"): lambda call: _untag(
+                self._version(call.asked())[1], call.asked()
+            ),
             ("POST", f"{versions}/generate-temporary-credentials"): self._credentials,
             ("GET", f"{versions}/get-download-uri"): self._download_uri,
             ("GET", MODELS): self._list_models,
@@ -96,7 +113,9 @@ class UnityCatalog:
     # -- what people do
 
     def register(self, name: str, run: str = "", **files: bytes) -> str:
-        """Do what a training does that registers a model: a new version with these files; gives its number."""
+        """Do what a training does that registers a model: a new version with these files; gives its
+        number.
+        """
         with self._lock:
             model = self.models.get(name.lower()) or self._create(name)
             version = self._add(model, run=run, source=f"dbfs:/runs/{run}/model")
@@ -155,7 +174,14 @@ class UnityCatalog:
         for full, model in sorted(self.models.items()):
             parts = dict(zip(("catalog_name", "schema_name", "name"), full.split("."), strict=True))
             if not catalog or full.startswith(f"{catalog}.{schema}.".lower()):
-                found.append({**parts, "full_name": full, "created_at": model.created, "updated_at": model.updated})
+                found.append(
+                    {
+                        **parts,
+                        "full_name": full,
+                        "created_at": model.created,
+                        "updated_at": model.updated,
+                    }
+                )
         return _page("registered_models", found, call.asked(), default=10_000 if catalog else PAGE)
 
     # -- aliases
@@ -183,7 +209,9 @@ class UnityCatalog:
     def _create_version(self, call: Call) -> dict[str, Any]:
         asked = call.json()
         model = self._model(asked)
-        version = self._add(model, run=str(asked.get("run_id") or ""), source=_needed(asked, "source"))
+        version = self._add(
+            model, run=str(asked.get("run_id") or ""), source=_needed(asked, "source")
+        )
         version.user, version.description = call.user, str(asked.get("description") or "")
         for tag in asked.get("tags") or ():
             _tag(version, tag)
@@ -210,16 +238,22 @@ class UnityCatalog:
     def _delete_version(self, call: Call) -> dict[str, Any]:
         model, version = self._version(call.asked())
         del model.versions[str(version.number)]
-        model.aliases = {alias: number for alias, number in model.aliases.items() if number != str(version.number)}
+        model.aliases = {
+            alias: number
+            for alias, number in model.aliases.items()
+            if number != str(version.number)
+        }
         self.files.remove(model.name, version.number)
         return {}
 
     def _search_versions(self, call: Call) -> dict[str, Any]:
         """By the name of a model or by a run, and by nothing else."""
-        wanted = re.fullmatch(r"\s*(name|run_id)\s*=\s*(['\"])([^'\"]*)\2\s*", call.asked().get("filter") or "")
+        wanted = re.fullmatch(
+            r"\s*(name|run_id)\s*=\s*(['\"])([^'\"]*)\2\s*", call.asked().get("filter") or ""
+        )
         if wanted is None:
             raise Refusal(
-                400, INVALID, "Unsupported filter. Please specify your filter parameter in the format "
+                400, INVALID, "Unsupported filter. Please specify your filter parameter in the format "  # noqa: E501 a table, or a text as it is sent
                 "`name = 'model_name'` or `run_id = 'run_id'`.",
             )  # fmt: skip
         models = list(self.models.values())
@@ -234,9 +268,13 @@ class UnityCatalog:
         return _page("model_versions", shown, call.asked())
 
     def _credentials(self, call: Call) -> dict[str, Any]:
-        """The files lie where Databricks keeps them by itself; they are asked for one by one (`CatalogFiles`)."""
+        """The files lie where Databricks keeps them by itself; they are asked for one by one
+        (`CatalogFiles`).
+        """
         self._version(call.json())
-        return {"credentials": {"storage_mode": "DEFAULT_STORAGE", "expiration_time": now() + 3_600_000}}
+        return {
+            "credentials": {"storage_mode": "DEFAULT_STORAGE", "expiration_time": now() + 3_600_000}
+        }
 
     def _download_uri(self, call: Call) -> dict[str, Any]:
         return {"artifact_uri": _location(*self._version(call.asked()))}
@@ -248,15 +286,19 @@ class UnityCatalog:
             return handler(call)
 
     def _checked(self, name: str) -> str:
-        """A name in lower case. https://docs.databricks.com/sql/language-manual/sql-ref-names.html"""
+        """A name in lower case.
+        https://docs.databricks.com/sql/language-manual/sql-ref-names.html
+        """
         parts = name.lower().split(".")
         if len(parts) != 3 or not all(parts):
             raise Refusal(
-                400, INVALID, "Bad model name: please specify all three levels of the model in the form "
+                400, INVALID, "Bad model name: please specify all three levels of the model in the form "  # noqa: E501 a table, or a text as it is sent
                 "`catalog_name.schema_name.model_name`",
             )  # fmt: skip
         if any(len(part) > LONGEST_NAME or re.search(r"[ /\x00-\x1f\x7f]", part) for part in parts):
-            raise Refusal(400, INVALID, f"Invalid input: the name '{parts[2]}' is not a valid name.")
+            raise Refusal(
+                400, INVALID, f"Invalid input: the name '{parts[2]}' is not a valid name."
+            )
         self._known(parts[0], parts[1])
         return ".".join(parts)
 
@@ -264,7 +306,9 @@ class UnityCatalog:
         if not any(one.startswith(f"{catalog}.") for one in self._schemas):
             raise Refusal(404, "CATALOG_DOES_NOT_EXIST", f"Catalog '{catalog}' does not exist.")
         if f"{catalog}.{schema}" not in self._schemas:
-            raise Refusal(404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{catalog}.{schema}' does not exist.")
+            raise Refusal(
+                404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{catalog}.{schema}' does not exist."
+            )
 
     def _model(self, asked: dict[str, Any]) -> Model:
         full = self._checked(_needed(asked, "name"))
@@ -288,11 +332,15 @@ class UnityCatalog:
             "description": model.description,
         }
         if alone:
-            shown["aliases"] = [{"alias": alias, "version": number} for alias, number in model.aliases.items()]
+            shown["aliases"] = [
+                {"alias": alias, "version": number} for alias, number in model.aliases.items()
+            ]
             shown["tags"] = _tags(model)
         return shown
 
-    def _shown_version(self, model: Model, version: Version, *, alone: bool = True) -> dict[str, Any]:
+    def _shown_version(
+        self, model: Model, version: Version, *, alone: bool = True
+    ) -> dict[str, Any]:
         """A version as it is shown; in a list without aliases and tags."""
         shown: dict[str, Any] = {
             "name": model.name,
@@ -307,14 +355,16 @@ class UnityCatalog:
             "storage_location": _location(model, version),
         }
         if alone:
-            here = (alias for alias, number in model.aliases.items() if number == str(version.number))
+            here = (
+                alias for alias, number in model.aliases.items() if number == str(version.number)
+            )
             shown["aliases"] = [{"alias": alias, "version": str(version.number)} for alias in here]
             shown["tags"] = _tags(version)
         return shown
 
 
 def _location(model: Model, version: Version) -> str:
-    return f"abfss://metastore@contoso.dfs.core.windows.net/models/{model.name.replace('.', '/')}/{version.number}"
+    return f"abfss://metastore@contoso.dfs.core.windows.net/models/{model.name.replace('.', '/')}/{version.number}"  # noqa: E501 a table, or a text as it is sent
 
 
 def _needed(asked: dict[str, Any], name: str) -> str:
@@ -331,7 +381,11 @@ def _tag(on: Model | Version, asked: dict[str, Any]) -> dict[str, Any]:
     """Set a tag. https://docs.databricks.com/en/database-objects/tags.html#constraint"""
     key = _needed(asked, "key")
     if re.search(r"[.,\-=/:]", key) or len(key) > LONGEST_NAME:
-        raise Refusal(400, INVALID, f"Tag key '{key}' is invalid: it contains one of the characters . , - = / :")
+        raise Refusal(
+            400,
+            INVALID,
+            f"Tag key '{key}' is invalid: it contains one of the characters . , - = / :",
+        )
     if key not in on.tags and len(on.tags) >= MOST_TAGS:
         raise Refusal(400, INVALID, f"A securable can have at most {MOST_TAGS} tags.")
     on.tags[key], on.updated = str(asked.get("value") or ""), now()
@@ -343,7 +397,9 @@ def _untag(on: Model | Version, asked: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _page(name: str, found: list[dict[str, Any]], asked: dict[str, Any], default: int = PAGE) -> dict[str, Any]:
+def _page(
+    name: str, found: list[dict[str, Any]], asked: dict[str, Any], default: int = PAGE
+) -> dict[str, Any]:
     start, size = int(asked.get("page_token") or 0), int(asked.get("max_results") or default)
     more = {"next_page_token": str(start + size)} if start + size < len(found) else {}
     return {name: found[start : start + size]} | more

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from sandbox.databricks.deliveries import Letter, Post
 from sandbox.databricks.wire import Call, Refusal, missing, now
 
-EVENTS = {"MODEL_VERSION_CREATED", "MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_TRANSITIONED_TO_STAGING",
+EVENTS = {"MODEL_VERSION_CREATED", "MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_TRANSITIONED_TO_STAGING",  # noqa: E501 a table, or a text as it is sent
           "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION", "MODEL_VERSION_TRANSITIONED_TO_ARCHIVED",
-          "MODEL_VERSION_TAG_SET", "TRANSITION_REQUEST_CREATED", "TRANSITION_REQUEST_TO_STAGING_CREATED",
-          "TRANSITION_REQUEST_TO_PRODUCTION_CREATED", "TRANSITION_REQUEST_TO_ARCHIVED_CREATED", "COMMENT_CREATED",
+          "MODEL_VERSION_TAG_SET", "TRANSITION_REQUEST_CREATED", "TRANSITION_REQUEST_TO_STAGING_CREATED",  # noqa: E501 a table, or a text as it is sent
+          "TRANSITION_REQUEST_TO_PRODUCTION_CREATED", "TRANSITION_REQUEST_TO_ARCHIVED_CREATED", "COMMENT_CREATED",  # noqa: E501 a table, or a text as it is sent
           "REGISTERED_MODEL_CREATED"}  # fmt: skip
 
 
@@ -34,7 +34,9 @@ class Webhook:
     updated: int = field(default_factory=now)
 
     def shown(self) -> dict[str, Any]:
-        """The webhook as the API shows it: secret, authorization and access token are never given back."""
+        """The webhook as the API shows it: secret, authorization and access token are never given
+        back.
+        """
         found: dict[str, Any] = {
             "id": self.id,
             "creation_timestamp": self.created,
@@ -51,7 +53,9 @@ class Webhook:
                 "enable_ssl_verification": self.http.get("enable_ssl_verification", True),
             }
         if self.job:
-            found["job_spec"] = {key: self.job[key] for key in ("job_id", "workspace_url") if key in self.job}
+            found["job_spec"] = {
+                key: self.job[key] for key in ("job_id", "workspace_url") if key in self.job
+            }
         return found
 
 
@@ -70,7 +74,9 @@ class Webhooks:
         if (http is None) == (job is None):
             raise _invalid("Exactly one of http_url_spec and job_spec must be specified.")
         if asked.get("model_name") and "REGISTERED_MODEL_CREATED" in events:
-            raise _invalid("REGISTERED_MODEL_CREATED can only be subscribed to for the whole registry.")
+            raise _invalid(
+                "REGISTERED_MODEL_CREATED can only be subscribed to for the whole registry."
+            )
         _check_url(http)
         hook = Webhook(
             id=secrets.token_hex(16),
@@ -125,12 +131,18 @@ class Webhooks:
         asked = call.json()
         hook = self._hook(asked)
         event = asked.get("event") or hook.events[0]
-        sample = {"model_name": hook.model_name or "test_model", "version": "1", "text": "A test of this webhook."}
+        sample = {
+            "model_name": hook.model_name or "test_model",
+            "version": "1",
+            "text": "A test of this webhook.",
+        }
         delivery = self.post.deliver(_letter(hook, event, sample))
         return {"status_code": delivery.status or 502, "body": delivery.answer}
 
     def fire(self, events: tuple[str, ...], model: str, **fields: Any) -> None:
-        """Tell all active subscribers of any of these events; each hears the event by the name it asked for."""
+        """Tell all active subscribers of any of these events; each hears the event by the name it
+        asked for.
+        """
         for hook in list(self.hooks.values()):
             if hook.status != "ACTIVE" or hook.model_name not in (None, model):
                 continue
@@ -146,7 +158,9 @@ class Webhooks:
         if not asked.get("id"):
             raise missing("id")
         if asked["id"] not in self.hooks:
-            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"Webhook with ID {asked['id']} not found.")
+            raise Refusal(
+                404, "RESOURCE_DOES_NOT_EXIST", f"Webhook with ID {asked['id']} not found."
+            )
         return self.hooks[asked["id"]]
 
     @staticmethod
@@ -169,7 +183,9 @@ def _check_url(spec: dict[str, Any] | None) -> None:
         return
     parts = urlsplit(spec.get("url") or "")
     # The service takes https only. Loopback is the one thing a sandbox has to allow besides.
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")):
+    if parts.scheme != "https" and not (
+        parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
+    ):
         raise _invalid(f"Invalid webhook URL: {spec.get('url')}. Only HTTPS URLs are supported.")
 
 

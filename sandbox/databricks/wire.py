@@ -34,13 +34,19 @@ class Call:
         try:
             found = json.loads(self.body)
         except ValueError as error:
-            raise Refusal(400, "MALFORMED_REQUEST", f"Could not parse request object: {error}") from None
+            raise Refusal(
+                400, "MALFORMED_REQUEST", f"Could not parse request object: {error}"
+            ) from None
         if not isinstance(found, dict):
-            raise Refusal(400, "MALFORMED_REQUEST", "Could not parse request object: Expected an object.")
+            raise Refusal(
+                400, "MALFORMED_REQUEST", "Could not parse request object: Expected an object."
+            )
         return found
 
     def asked(self) -> dict[str, Any]:
-        """What is asked for, from query and body together: databricks-cli sends some of a GET in its body."""
+        """What is asked for, from query and body together: databricks-cli sends some of a GET in
+        its body.
+        """
         return {**self.query, **self.json()}
 
 
@@ -64,7 +70,11 @@ class Refusal(Exception):
     """
 
     def __init__(
-        self, status: int, code: str | int | None, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str | int | None,
+        message: str,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -75,7 +85,9 @@ class Refusal(Exception):
     def answer(self) -> Answer:
         """The refusal as it is sent."""
         body: dict[str, Any] = {} if self.code is None else {"error_code": self.code}
-        return Answer(json.dumps({**body, "message": self.message}).encode(), self.status, self.headers)
+        return Answer(
+            json.dumps({**body, "message": self.message}).encode(), self.status, self.headers
+        )
 
 
 @dataclass(frozen=True)

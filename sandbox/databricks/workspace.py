@@ -26,7 +26,9 @@ class WorkspaceApi:
         return self.tree.info(self._path(call.asked()))
 
     def list(self, call: Call) -> dict[str, Any]:
-        """The objects in a directory, or the object itself; an empty directory has no `objects` at all."""
+        """The objects in a directory, or the object itself; an empty directory has no `objects` at
+        all.
+        """
         found = self.tree.listing(self._path(call.asked()))
         return {"objects": found} if found else {}
 
@@ -54,7 +56,11 @@ class WorkspaceApi:
             too_much = len(asked["content"]) > LIMIT
             content = _decoded(asked["content"])
         if too_much:
-            raise Refusal(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", f"The content of {path} exceeds the limit of 10 MB.")
+            raise Refusal(
+                400,
+                "MAX_NOTEBOOK_SIZE_EXCEEDED",
+                f"The content of {path} exceeds the limit of 10 MB.",
+            )
         place, kind, language, stored = self._read_as(path, content, asked)
         self.tree.write(place, stored, kind, language, overwrite=_true(asked.get("overwrite")))
         return {}
@@ -66,7 +72,9 @@ class WorkspaceApi:
         info = self.tree.info(path)
         if info["object_type"] == "DIRECTORY":
             raise Refusal(
-                400, "INVALID_PARAMETER_VALUE", f"{path} is a directory; this workspace exports single objects only."
+                400,
+                "INVALID_PARAMETER_VALUE",
+                f"{path} is a directory; this workspace exports single objects only.",
             )
         content = self.tree.read(path)
         extension = PurePosixPath(path).suffix
@@ -76,9 +84,15 @@ class WorkspaceApi:
             if wanted == "JUPYTER":
                 content, extension = jupyter.from_source(content), ".ipynb"
             elif wanted not in ("SOURCE", "AUTO", "RAW"):
-                raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Format {wanted} is not supported for {path}.")
+                raise Refusal(
+                    400, "INVALID_PARAMETER_VALUE", f"Format {wanted} is not supported for {path}."
+                )
         if len(content) > LIMIT:
-            raise Refusal(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", f"The content of {path} exceeds the limit of 10 MB.")
+            raise Refusal(
+                400,
+                "MAX_NOTEBOOK_SIZE_EXCEEDED",
+                f"The content of {path} exceeds the limit of 10 MB.",
+            )
         if _true(asked.get("direct_download")):
             name = PurePosixPath(path).stem + extension
             return Answer(
@@ -88,7 +102,9 @@ class WorkspaceApi:
             )
         return {"content": base64.b64encode(content).decode(), "file_type": extension.lstrip(".")}
 
-    def _read_as(self, path: str, content: bytes, asked: dict[str, Any]) -> tuple[str, str, str | None, bytes]:
+    def _read_as(
+        self, path: str, content: bytes, asked: dict[str, Any]
+    ) -> tuple[str, str, str | None, bytes]:
         """Path, kind, language and stored bytes that a format makes of what was sent."""
         wanted = asked.get("format") or "SOURCE"
         suffix = PurePosixPath(path).suffix
@@ -101,7 +117,9 @@ class WorkspaceApi:
             if suffix == ".ipynb":
                 return bare, "NOTEBOOK", "PYTHON", jupyter.to_source(content)
             language = LANGUAGE.get(suffix.lower())
-            if language and language_of_source(content) == ("PYTHON" if language == "R" else language):
+            if language and language_of_source(content) == (
+                "PYTHON" if language == "R" else language
+            ):
                 return bare, "NOTEBOOK", language, content
             return path, "FILE", None, content
         if wanted == "SOURCE":
@@ -113,7 +131,9 @@ class WorkspaceApi:
             if not content.startswith(header(language).encode()):
                 content = header(language).encode() + b"\n" + content
             return path, "NOTEBOOK", language, content
-        raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Importing the format {wanted} is not supported here.")
+        raise Refusal(
+            400, "INVALID_PARAMETER_VALUE", f"Importing the format {wanted} is not supported here."
+        )
 
     @staticmethod
     def _path(asked: dict[str, Any]) -> str:

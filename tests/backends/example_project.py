@@ -11,7 +11,11 @@ from bot.backends.run import Backend, RunStatus, Submission
 
 T = TypeVar("T")
 
-CLUSTER = {"spark_version": "17.3.x-cpu-ml-scala2.13", "node_type_id": "Standard_D4ds_v5", "num_workers": 1}
+CLUSTER = {
+    "spark_version": "17.3.x-cpu-ml-scala2.13",
+    "node_type_id": "Standard_D4ds_v5",
+    "num_workers": 1,
+}
 MLPROJECT = """name: example
 conda_env: env.yaml
 entry_points:
@@ -56,7 +60,12 @@ print("done", flush=True)
 def project(folder: Path, **files: str) -> Path:
     """The example project in a folder, with files added or replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in {"MLproject": MLPROJECT, "env.yaml": ENVIRONMENT, "main.py": MAIN, **files}.items():
+    for name, content in {
+        "MLproject": MLPROJECT,
+        "env.yaml": ENVIRONMENT,
+        "main.py": MAIN,
+        **files,
+    }.items():
         (folder / name).write_text(content)
     return folder
 

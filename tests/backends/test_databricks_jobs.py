@@ -34,7 +34,9 @@ def backend_of(workspace: WorkspaceAccess) -> DatabricksJobs:
 
 
 def uploaded(workspace: WorkspaceAccess) -> list[str]:
-    """The names of what was written below the folder of uploads, each as often as it was written."""
+    """The names of what was written below the folder of uploads, each as often as it was
+    written.
+    """
     sent = [
         call.request["path"]
         for call in workspace.calls
@@ -52,7 +54,9 @@ def test_a_project_is_uploaded_once_for_its_content(
 ) -> None:
     here, copy, changed = (tmp_path / name for name in ("here", "elsewhere", "changed"))
 
-    for number, folder in enumerate((project(here), here, project(copy), project(changed, note="changed"))):
+    for number, folder in enumerate(
+        (project(here), here, project(copy), project(changed, note="changed"))
+    ):
         run = backend.submit(submission(folder, token=str(number)))
         assert ended(backend, run).outcome == "succeeded"
     backend_of(workspace).submit(submission(here, token="after a restart"))
@@ -63,7 +67,9 @@ def test_a_project_is_uploaded_once_for_its_content(
     assert len(launchers) == 1
 
 
-def test_the_same_token_is_the_same_run(workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path) -> None:
+def test_the_same_token_is_the_same_run(
+    workspace: WorkspaceAccess, backend: DatabricksJobs, tmp_path: Path
+) -> None:
     folder = project(tmp_path / "project")
 
     first = backend.submit(submission(folder))
@@ -90,7 +96,9 @@ def test_a_submission_whose_answer_was_lost_is_found_again(
     assert ended(backend, run).outcome == "succeeded"
 
 
-def test_a_run_that_succeeds_says_so_with_its_page_and_its_times(backend: DatabricksJobs, tmp_path: Path) -> None:
+def test_a_run_that_succeeds_says_so_with_its_page_and_its_times(
+    backend: DatabricksJobs, tmp_path: Path
+) -> None:
     run = backend.submit(submission(project(tmp_path / "project")))
 
     seen = ended(backend, run)
@@ -119,7 +127,9 @@ def test_a_project_that_fails_is_seen_with_its_reason_and_its_last_words(
     assert len(seen.log.splitlines()) <= 60
 
 
-def test_a_run_past_its_limit_is_ended_by_the_workspace(backend: DatabricksJobs, tmp_path: Path) -> None:
+def test_a_run_past_its_limit_is_ended_by_the_workspace(
+    backend: DatabricksJobs, tmp_path: Path
+) -> None:
     run = backend.submit(submission(project(tmp_path / "project"), "for ever", timeout=1.0))
 
     seen = ended(backend, run)
@@ -128,7 +138,9 @@ def test_a_run_past_its_limit_is_ended_by_the_workspace(backend: DatabricksJobs,
     assert seen.reason
 
 
-def test_a_cancelled_run_is_seen_as_such_and_leaves_no_process(backend: DatabricksJobs, tmp_path: Path) -> None:
+def test_a_cancelled_run_is_seen_as_such_and_leaves_no_process(
+    backend: DatabricksJobs, tmp_path: Path
+) -> None:
     run = backend.submit(submission(project(tmp_path / "project"), "for ever"))
     until(lambda: backend.look(run).started)
 
@@ -161,7 +173,10 @@ def test_cluster_and_libraries_are_what_the_project_says_and_the_run_is_tagged(
 
     (sent,) = submitted(workspace)
     (task,) = sent["tasks"]
-    assert task["new_cluster"] == {**machines, "custom_tags": {"team": "ml", "signalman_pull_request": "7"}}
+    assert task["new_cluster"] == {
+        **machines,
+        "custom_tags": {"team": "ml", "signalman_pull_request": "7"},
+    }
     assert task["libraries"] == [
         {"pypi": {"package": "mlflow==3.17.2"}},
         {"pypi": {"package": "scikit-learn==1.9.1"}},
@@ -209,11 +224,15 @@ def left_behind(workspace: WorkspaceAccess) -> list[str]:
     return [path for path in workspace.tree(LOGS) if path.startswith(LOGS)]
 
 
-def test_a_log_can_be_followed_while_the_run_goes_on(workspace: WorkspaceAccess, tmp_path: Path) -> None:
+def test_a_log_can_be_followed_while_the_run_goes_on(
+    workspace: WorkspaceAccess, tmp_path: Path
+) -> None:
     backend = live(workspace)
     run = backend.submit(submission(project(tmp_path / "project"), "for ever"))
 
-    first = until(lambda: part if (part := backend.live_log(run, "token-for-ever", 0)).content else None)
+    first = until(
+        lambda: part if (part := backend.live_log(run, "token-for-ever", 0)).content else None
+    )
     again = backend.live_log(run, "token-for-ever", len(first.content))
     middle = backend.live_log(run, "token-for-ever", 5)
     backend.cancel(run)
@@ -225,7 +244,9 @@ def test_a_log_can_be_followed_while_the_run_goes_on(workspace: WorkspaceAccess,
     assert (middle.start, middle.content[:9]) == (5, b"for ever\n")
 
 
-def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(workspace: WorkspaceAccess, tmp_path: Path) -> None:
+def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(
+    workspace: WorkspaceAccess, tmp_path: Path
+) -> None:
     backend = live(workspace)
     run = backend.submit(submission(project(tmp_path / "project")))
     ended(backend, run)
@@ -234,13 +255,18 @@ def test_what_is_left_of_a_log_is_removed_when_the_whole_is_read(workspace: Work
     for _ in range(2):
         whole = backend.whole_log(run, "token-fine")
 
-        assert (whole.content.decode().splitlines()[:2], whole.cut) == (["mode fine", "done"], False)
+        assert (whole.content.decode().splitlines()[:2], whole.cut) == (
+            ["mode fine", "done"],
+            False,
+        )
         assert left_behind(workspace) == []
     assert backend.live_log(run, "token-fine", 7) == LogChunk(b"", 7)
 
 
 @pytest.mark.parametrize("content", [b"", b"12", b"x\nline\n", b"12\n"])
-def test_a_log_that_is_just_being_written_tells_nothing_wrong(workspace: WorkspaceAccess, content: bytes) -> None:
+def test_a_log_that_is_just_being_written_tells_nothing_wrong(
+    workspace: WorkspaceAccess, content: bytes
+) -> None:
     databricks = DatabricksSdk(Access(workspace.url, (SecretStr("dapi-bot"),)))
     databricks.write(f"{LOGS}/t.log", content)
 

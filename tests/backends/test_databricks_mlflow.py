@@ -1,4 +1,6 @@
-"""MLflow's own backend `databricks`, end to end: on a workspace as they were when it still worked."""
+"""MLflow's own backend `databricks`, end to end: on a workspace as they were when it still
+worked.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +26,8 @@ pytestmark = pytest.mark.slow
 
 SUBMIT = "/api/2.0/jobs/runs/submit"
 QUICK = CONTENT / "projects" / "quick"
-# The process that submits has the bot's token, so nothing of the project's folder may be imported there.
+# The process that submits has the bot's token, so nothing of the project's folder may be imported
+# there.
 SPY = "import os, pathlib\npathlib.Path({witness!r}).write_text(str(dict(os.environ)))\n"
 
 
@@ -32,7 +35,9 @@ SPY = "import os, pathlib\npathlib.Path({witness!r}).write_text(str(dict(os.envi
 def workspace(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceAccess]:
     folder = tmp_path_factory.mktemp("old-workspace")
     tokens = {"dapi-bot": "signalman"}
-    with WorkspaceAccess(folder, tokens=tokens, mlflow_url=world.mlflow.url, dbfs_root=True) as started:
+    with WorkspaceAccess(
+        folder, tokens=tokens, mlflow_url=world.mlflow.url, dbfs_root=True
+    ) as started:
         yield started
 
 
@@ -54,14 +59,20 @@ def prepared(workspace: WorkspaceAccess, folder: Path, **more: Any) -> Submissio
     runs = mlflow(workspace)
     experiment = runs.make_experiment("/Shared/mlflows_own_backend", {})
     run = runs.start(experiment, "a run", datetime.now(UTC), {})
-    return submission(folder, environment={"MLFLOW_RUN_ID": run, "MLFLOW_EXPERIMENT_ID": experiment}, **more)
+    return submission(
+        folder, environment={"MLFLOW_RUN_ID": run, "MLFLOW_EXPERIMENT_ID": experiment}, **more
+    )
 
 
 def test_a_project_runs_under_the_run_that_the_bot_created(
     workspace: WorkspaceAccess, backend: DatabricksMlflow
 ) -> None:
     asked = prepared(
-        workspace, QUICK, parameters={"model_name": "own backend model"}, token="a good one", timeout=180.0
+        workspace,
+        QUICK,
+        parameters={"model_name": "own backend model"},
+        token="a good one",
+        timeout=180.0,
     )
 
     run = backend.submit(asked)
@@ -77,8 +88,12 @@ def test_a_project_runs_under_the_run_that_the_bot_created(
     assert mlflow(workspace).registered_by(found.id) == ("own backend model", "1")
 
 
-def test_a_project_that_fails_is_seen_with_its_log(workspace: WorkspaceAccess, backend: DatabricksMlflow) -> None:
-    asked = prepared(workspace, QUICK, parameters={"mode": "exits"}, token="a bad one", timeout=180.0)
+def test_a_project_that_fails_is_seen_with_its_log(
+    workspace: WorkspaceAccess, backend: DatabricksMlflow
+) -> None:
+    asked = prepared(
+        workspace, QUICK, parameters={"mode": "exits"}, token="a bad one", timeout=180.0
+    )
 
     run = backend.submit(asked)
     seen = ended(backend, run, 180)
@@ -95,14 +110,19 @@ def test_what_mlflow_leaves_out_of_a_submission_is_added(
 ) -> None:
     machines = {**CLUSTER, "custom_tags": {"team": "ml"}}
 
-    run = backend.submit(prepared(workspace, project(tmp_path / "project"), token="complete", cluster=machines))
+    run = backend.submit(
+        prepared(workspace, project(tmp_path / "project"), token="complete", cluster=machines)
+    )
     backend.cancel(run)
 
     sent = [call.request for call in workspace.calls if call.path == SUBMIT][-1]
     assert (sent["idempotency_token"], sent["timeout_seconds"]) == ("complete", 60)
     assert sent["run_name"] == "signalman contoso/ml/models !7 example (fine)"
     # Nothing but the cluster: MLflow's own command adds keys of its own to it.
-    assert sent["new_cluster"] == {**CLUSTER, "custom_tags": {"team": "ml", "signalman_pull_request": "7"}}
+    assert sent["new_cluster"] == {
+        **CLUSTER,
+        "custom_tags": {"team": "ml", "signalman_pull_request": "7"},
+    }
     assert [one["pypi"]["package"] for one in sent["libraries"]] == [
         "mlflow==3.17.2",
         "scikit-learn==1.9.1",
@@ -128,12 +148,16 @@ def test_nothing_of_the_project_is_run_where_the_token_is(
     assert not witness.exists()
 
 
-def test_a_workspace_without_a_dbfs_root_is_told_in_so_many_words(world: World, tmp_path: Path) -> None:
+def test_a_workspace_without_a_dbfs_root_is_told_in_so_many_words(
+    world: World, tmp_path: Path
+) -> None:
     backend = DatabricksMlflow(
-        DatabricksSdk(Access(world.databricks.url, (SecretStr(world.keys.validation),))), "databricks"
+        DatabricksSdk(Access(world.databricks.url, (SecretStr(world.keys.validation),))),
+        "databricks",
     )
     asked = submission(
-        project(tmp_path / "project"), environment={"MLFLOW_RUN_ID": "0" * 32, "MLFLOW_EXPERIMENT_ID": "0"}
+        project(tmp_path / "project"),
+        environment={"MLFLOW_RUN_ID": "0" * 32, "MLFLOW_EXPERIMENT_ID": "0"},
     )
 
     with pytest.raises((ProjectError, ServiceError), match="DBFS root is disabled"):

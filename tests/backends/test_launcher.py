@@ -39,8 +39,15 @@ def _beside(folder: Path) -> Path:
     return script
 
 
-def _launch(folder: Path, command: str, *, script: Path = LAUNCHER, **order: Any) -> subprocess.CompletedProcess[str]:
-    order = {"archive": str(folder / "project.tgz"), "result": str(folder / "result.json"), "command": command, **order}
+def _launch(
+    folder: Path, command: str, *, script: Path = LAUNCHER, **order: Any
+) -> subprocess.CompletedProcess[str]:
+    order = {
+        "archive": str(folder / "project.tgz"),
+        "result": str(folder / "result.json"),
+        "command": command,
+        **order,
+    }
     return subprocess.run(
         [sys.executable, str(script), json.dumps(order)],
         cwd=folder,
@@ -65,7 +72,9 @@ def packed(tmp_path: Path) -> Path:
 
 def test_a_command_runs_in_the_unpacked_project_with_the_launchers_python(packed: Path) -> None:
     ended = _launch(
-        packed, "python train.py && cat data/rows.csv && echo $MLFLOW_RUN_ID", environment={"MLFLOW_RUN_ID": "7"}
+        packed,
+        "python train.py && cat data/rows.csv && echo $MLFLOW_RUN_ID",
+        environment={"MLFLOW_RUN_ID": "7"},
     )
 
     assert ended.returncode == 0, ended.stderr
@@ -76,10 +85,16 @@ def test_a_command_runs_in_the_unpacked_project_with_the_launchers_python(packed
 
 def test_an_order_may_be_a_file_and_the_archive_may_lie_beside_it(packed: Path) -> None:
     order = packed / "order.json"
-    order.write_text(json.dumps({"archive": "/Workspace/elsewhere/project.tgz", "command": "python train.py"}))
+    order.write_text(
+        json.dumps({"archive": "/Workspace/elsewhere/project.tgz", "command": "python train.py"})
+    )
 
     ended = subprocess.run(
-        [sys.executable, str(LAUNCHER), str(order)], cwd=packed, capture_output=True, text=True, check=True
+        [sys.executable, str(LAUNCHER), str(order)],
+        cwd=packed,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert ended.stdout == "trained\n"
@@ -107,7 +122,10 @@ def test_a_program_that_ends_with_a_code_is_quoted_by_its_last_line(packed: Path
 
 def test_an_error_that_was_survived_is_not_the_reason(packed: Path) -> None:
     survived = "import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc()\n"
-    code = survived + "for i in range(20): print('epoch', i)\nraise SystemExit('the loss is not a number')"
+    code = (
+        survived
+        + "for i in range(20): print('epoch', i)\nraise SystemExit('the loss is not a number')"
+    )
 
     _launch(packed, f"python - <<'END'\n{code}\nEND\n")
 
@@ -133,22 +151,32 @@ def test_a_program_that_runs_too_long_is_stopped_and_the_output_says_so(packed: 
     assert ended.returncode == 1
     assert _result(packed)["timed_out"] is True
     assert _result(packed)["seconds"] < 20
-    assert ended.stdout == "training\nlauncher: The project ran longer than its limit of 0.5 s and was stopped.\n"
+    assert (
+        ended.stdout
+        == "training\nlauncher: The project ran longer than its limit of 0.5 s and was stopped.\n"
+    )
 
 
 def _gone(pid: int) -> bool:
     """A zombie counts as gone: whether somebody has collected it is not the launcher's business."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            == "Z"
+        )
     except FileNotFoundError:
         return True
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="orphans are adopted on Linux only")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="orphans are adopted on Linux only"
+)
 @pytest.mark.parametrize("ending", ["exit 0", "sleep 60"])
 def test_a_daemon_of_the_project_does_not_outlive_it(packed: Path, ending: str) -> None:
     daemon = "import os,time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n"
-    daemon += "open('DAEMON','w').write(str(os.getpid()))\ntime.sleep(60)\n".replace("DAEMON", str(packed / "daemon"))
+    daemon += "open('DAEMON','w').write(str(os.getpid()))\ntime.sleep(60)\n".replace(
+        "DAEMON", str(packed / "daemon")
+    )
     (packed / "daemon.py").write_text(daemon, encoding="utf-8")
     started = f"python {packed / 'daemon.py'}; until [ -s {packed / 'daemon'} ]; do :; done"
 
@@ -161,7 +189,10 @@ def test_a_launcher_that_is_asked_to_stop_stops_the_project_first(packed: Path) 
     order = {"archive": str(packed / "project.tgz"), "result": str(packed / "result.json")}
     order["command"] = "echo $$; exec sleep 60"
     with subprocess.Popen(
-        [sys.executable, str(LAUNCHER), json.dumps(order)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(LAUNCHER), json.dumps(order)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], 20)
@@ -172,11 +203,16 @@ def test_a_launcher_that_is_asked_to_stop_stops_the_project_first(packed: Path) 
 
     assert process.returncode == 1
     assert _gone(project_pid)
-    assert _result(packed)["reason"] == "The run was stopped from outside before the project had ended."
+    assert (
+        _result(packed)["reason"]
+        == "The run was stopped from outside before the project had ended."
+    )
     assert _result(packed)["timed_out"] is False
 
 
-def test_a_launcher_that_is_asked_to_stop_while_it_starts_the_project_stops_it_all_the_same(packed: Path) -> None:
+def test_a_launcher_that_is_asked_to_stop_while_it_starts_the_project_stops_it_all_the_same(
+    packed: Path,
+) -> None:
     order = {"archive": str(packed / "project.tgz"), "result": str(packed / "result.json")}
     order["command"] = "exec sleep 60"
     asks = (
@@ -200,7 +236,10 @@ def test_a_launcher_that_is_asked_to_stop_while_it_starts_the_project_stops_it_a
     )
 
     assert _gone(int(ended.stdout.splitlines()[0]))
-    assert _result(packed)["reason"] == "The run was stopped from outside before the project had ended."
+    assert (
+        _result(packed)["reason"]
+        == "The run was stopped from outside before the project had ended."
+    )
 
 
 def test_output_is_passed_on_while_the_program_runs_and_kept_in_the_log(packed: Path) -> None:
@@ -231,7 +270,9 @@ def test_output_is_passed_on_while_the_program_runs_and_kept_in_the_log(packed: 
         ("pipe", tarfile.FIFOTYPE, "is not a plain file"),
     ],
 )
-def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, name: str, kind: bytes, complaint: str) -> None:
+def test_an_archive_that_reaches_outside_is_refused(
+    tmp_path: Path, name: str, kind: bytes, complaint: str
+) -> None:
     member = tarfile.TarInfo(name)
     member.type = kind
     member.linkname = "/etc/passwd"
@@ -246,7 +287,9 @@ def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, name: str, k
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an archive", b"\x1f\x8b\x08\x00broken"])
-def test_an_archive_that_cannot_be_read_is_a_sentence(tmp_path: Path, content: bytes | None) -> None:
+def test_an_archive_that_cannot_be_read_is_a_sentence(
+    tmp_path: Path, content: bytes | None
+) -> None:
     if content is not None:
         (tmp_path / "project.tgz").write_bytes(content)
 
@@ -259,7 +302,11 @@ def test_an_archive_that_cannot_be_read_is_a_sentence(tmp_path: Path, content: b
 @pytest.mark.parametrize("argument", ["{", "/no/such/file.json", "{}", '{"archive": "x"}'])
 def test_an_order_that_cannot_be_read_is_a_sentence(argument: str) -> None:
     ended = subprocess.run(
-        [sys.executable, str(LAUNCHER), argument], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(LAUNCHER), argument],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert ended.returncode == 1
@@ -275,11 +322,20 @@ def test_nothing_is_left_on_the_disk(packed: Path) -> None:
 def test_the_launcher_needs_nothing_but_an_old_python() -> None:
     tree = ast.parse(LAUNCHER.read_text(encoding="utf-8"), feature_version=(3, 8))
     imported = {
-        name.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
+        name.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for name in node.names
     }
-    imported |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {
+        str(node.module).split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    }
 
-    assert imported - set(sys.stdlib_module_names) == {"databricks"}, "the runtime's own SDK, where there is one"
+    assert imported - set(sys.stdlib_module_names) == {"databricks"}, (
+        "the runtime's own SDK, where there is one"
+    )
 
 
 def test_the_newest_part_of_the_output_is_left_where_it_can_be_read_meanwhile(packed: Path) -> None:
@@ -287,7 +343,11 @@ def test_the_newest_part_of_the_output_is_left_where_it_can_be_read_meanwhile(pa
     live.parent.parent.mkdir()
 
     with subprocess.Popen(
-        [sys.executable, str(LAUNCHER), _order(packed, "echo first; read -r line <> pipe; echo last", live)],
+        [
+            sys.executable,
+            str(LAUNCHER),
+            _order(packed, "echo first; read -r line <> pipe; echo last", live),
+        ],
         cwd=packed,
         stdout=subprocess.DEVNULL,
     ) as process:
@@ -301,10 +361,14 @@ def test_the_newest_part_of_the_output_is_left_where_it_can_be_read_meanwhile(pa
 def _order(folder: Path, command: str, live: Path) -> str:
     os.mkfifo(folder / "pipe")
     command = command.replace("pipe", str(folder / "pipe"))
-    return json.dumps({"archive": str(folder / "project.tgz"), "command": command, "live": str(live)})
+    return json.dumps(
+        {"archive": str(folder / "project.tgz"), "command": command, "live": str(live)}
+    )
 
 
-def test_of_much_output_only_the_newest_part_is_left_and_it_tells_where_it_begins(packed: Path) -> None:
+def test_of_much_output_only_the_newest_part_is_left_and_it_tells_where_it_begins(
+    packed: Path,
+) -> None:
     live = packed / "logs" / "t.log"
 
     ended = _launch(packed, "seq 100000", live=str(live))
@@ -314,7 +378,9 @@ def test_of_much_output_only_the_newest_part_is_left_and_it_tells_where_it_begin
     assert ended.stdout.encode()[int(start) :] == part
 
 
-def test_where_the_workspace_is_elsewhere_the_part_is_left_beside_the_launchers_folder(packed: Path) -> None:
+def test_where_the_workspace_is_elsewhere_the_part_is_left_beside_the_launchers_folder(
+    packed: Path,
+) -> None:
     _launch(packed, "echo it", script=_beside(packed), live="/no/such/place/logs/t.log")
 
     assert (packed / "logs" / "t.log").read_bytes() == b"0\nit\n"
@@ -345,7 +411,12 @@ def test_what_the_environment_calls_a_secret_is_in_no_output(packed: Path) -> No
         live=str(packed / "logs" / "t.log"),
     )
 
-    for told in (ended.stdout, ended.stderr, (packed / "output.log").read_text(), (packed / "logs/t.log").read_text()):
+    for told in (
+        ended.stdout,
+        ended.stderr,
+        (packed / "output.log").read_text(),
+        (packed / "logs/t.log").read_text(),
+    ):
         assert "canary" not in told
     assert "canary" not in _result(packed)["reason"]
     for name, value in plain.items():

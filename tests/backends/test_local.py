@@ -1,4 +1,6 @@
-"""The backend `local`: processes of this machine, which outlive their starter and are found again."""
+"""The backend `local`: processes of this machine, which outlive their starter and are found
+again.
+"""
 
 import json
 import os
@@ -48,8 +50,12 @@ def test_a_run_that_succeeds_says_so(backend: Local, folder: Path) -> None:
     assert seen.ended is not None
 
 
-@pytest.mark.parametrize(("mode", "reason"), [("raises", "KeyError: 'alcohol'"), ("exits", "exit code 3")])
-def test_a_project_that_fails_is_seen_with_its_reason(backend: Local, folder: Path, mode: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("raises", "KeyError: 'alcohol'"), ("exits", "exit code 3")]
+)
+def test_a_project_that_fails_is_seen_with_its_reason(
+    backend: Local, folder: Path, mode: str, reason: str
+) -> None:
     seen = ended(backend, backend.submit(submission(folder, mode)))
 
     assert seen.outcome == "failed"
@@ -60,7 +66,13 @@ def test_a_project_that_fails_is_seen_with_its_reason(backend: Local, folder: Pa
 def test_a_project_sees_nothing_of_the_bots_environment(
     backend: Local, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AZURE_DEVOPS_TOKEN", "DATABRICKS_TOKEN", "DATABASE_URL", "MLFLOW_TRACKING_TOKEN", "ANYTHING_ELSE"):
+    for name in (
+        "AZURE_DEVOPS_TOKEN",
+        "DATABRICKS_TOKEN",
+        "DATABASE_URL",
+        "MLFLOW_TRACKING_TOKEN",
+        "ANYTHING_ELSE",
+    ):
         monkeypatch.setenv(name, "canary-4711")
 
     run = backend.submit(submission(folder, "tells"))
@@ -98,7 +110,9 @@ def fence_of_this_kernel() -> int:
     return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
 
 
-def test_a_project_cannot_look_into_the_bots_process_or_stop_it(backend: Local, tmp_path: Path) -> None:
+def test_a_project_cannot_look_into_the_bots_process_or_stop_it(
+    backend: Local, tmp_path: Path
+) -> None:
     if fence_of_this_kernel() < 6:
         pytest.skip("this kernel has no Landlock, or one that knows no signals")
     nosy = project(tmp_path / "nosy", **{"main.py": NOSY})
@@ -171,10 +185,16 @@ def test_the_same_token_starts_once(backend: Local, folder: Path) -> None:
 
 
 def test_a_run_outlives_the_process_that_started_it(backend: Local, folder: Path) -> None:
-    code = STARTER.format(tests=str(Path(__file__).parent), runs=str(backend._folder), project=str(folder))
+    code = STARTER.format(
+        tests=str(Path(__file__).parent), runs=str(backend._folder), project=str(folder)
+    )
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as starter:
         assert starter.stdout is not None
         assert starter.stdout.readline() == "started\n"
@@ -186,7 +206,9 @@ def test_a_run_outlives_the_process_that_started_it(backend: Local, folder: Path
     assert "done" in seen.log
 
 
-def test_a_run_whose_process_is_gone_without_a_word_is_not_the_projects_fault(backend: Local, folder: Path) -> None:
+def test_a_run_whose_process_is_gone_without_a_word_is_not_the_projects_fault(
+    backend: Local, folder: Path
+) -> None:
     run = backend.submit(submission(folder, "for ever"))
     until(lambda: len(processes(backend.look(run).log)) == 2)
     launcher = json.loads((backend._folder / run / "process.json").read_text())["pid"]
@@ -200,7 +222,9 @@ def test_a_run_whose_process_is_gone_without_a_word_is_not_the_projects_fault(ba
     assert "disappeared" in seen.reason
 
 
-def test_a_process_that_was_given_the_number_of_a_lost_one_is_not_taken_for_it(backend: Local, folder: Path) -> None:
+def test_a_process_that_was_given_the_number_of_a_lost_one_is_not_taken_for_it(
+    backend: Local, folder: Path
+) -> None:
     run = backend.submit(submission(folder))
     ended(backend, run)
     home = backend._folder / run

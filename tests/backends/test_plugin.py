@@ -23,7 +23,7 @@ run = mlflow.projects.run(sys.argv[1], parameters={"mode": "for ever"}, backend=
 assert run.get_status() == mlflow.entities.RunStatus.RUNNING
 run.cancel()
 print("RUN", run.run_id)
-"""
+"""  # noqa: E501 a table, or a text as it is sent
 
 
 def environment(world: World, home: Path, **more: str) -> dict[str, str]:
@@ -41,7 +41,15 @@ def environment(world: World, home: Path, **more: str) -> dict[str, str]:
 def mlflow_run(
     world: World, home: Path, experiment: str, *words: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    command = [str(MLFLOW), "run", str(QUICK), "-b", "databricks-jobs", "--experiment-name", f"/Shared/{experiment}"]
+    command = [
+        str(MLFLOW),
+        "run",
+        str(QUICK),
+        "-b",
+        "databricks-jobs",
+        "--experiment-name",
+        f"/Shared/{experiment}",
+    ]
     return subprocess.run(
         [*command, *words],
         env=environment(world, home, **variables),
@@ -57,7 +65,9 @@ def run_of(world: World, experiment: str) -> dict[str, Any]:
     """The one MLflow run of an experiment."""
     path = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name=/Shared/{experiment}"
     found = world.mlflow.call("GET", path)["experiment"]["experiment_id"]
-    (run,) = world.mlflow.call("POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": [found]})["runs"]
+    (run,) = world.mlflow.call("POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": [found]})[
+        "runs"
+    ]
     return dict(run)
 
 
@@ -65,21 +75,36 @@ def tags_of(run: dict[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
 
 
-def test_mlflow_run_runs_a_project_on_databricks_and_closes_its_run(world: World, tmp_path: Path) -> None:
+def test_mlflow_run_runs_a_project_on_databricks_and_closes_its_run(
+    world: World, tmp_path: Path
+) -> None:
     config = str(QUICK / "cluster.json")
 
     done = mlflow_run(
-        world, tmp_path, "plugin_good", "--backend-config", config, "-P", "model_name=plugin_model", "-P", "mode=fine"
+        world,
+        tmp_path,
+        "plugin_good",
+        "--backend-config",
+        config,
+        "-P",
+        "model_name=plugin_model",
+        "-P",
+        "mode=fine",
     )
 
     assert done.returncode == 0, done.stderr
     run = run_of(world, "plugin_good")
     assert run["info"]["status"] == "FINISHED"
     assert {metric["key"] for metric in run["data"]["metrics"]} == {"rmse"}
-    assert {one["key"]: one["value"] for one in run["data"]["params"]} == {"model_name": "plugin_model", "mode": "fine"}
+    assert {one["key"]: one["value"] for one in run["data"]["params"]} == {
+        "model_name": "plugin_model",
+        "mode": "fine",
+    }
     tags = tags_of(run)
     (cluster_run,) = (
-        one for one in world.databricks.runs() if str(one["run_id"]) == tags["mlflow.databricks.shellJobRunID"]
+        one
+        for one in world.databricks.runs()
+        if str(one["run_id"]) == tags["mlflow.databricks.shellJobRunID"]
     )
     assert tags["mlflow.databricks.runURL"] == cluster_run["run_page_url"]
     assert tags["mlflow.project.backend"] == "databricks-jobs"
@@ -95,7 +120,9 @@ def test_mlflow_run_fails_when_the_project_does_and_says_why(world: World, tmp_p
     assert run_of(world, "plugin_bad")["info"]["status"] == "FAILED"
 
 
-def test_a_run_that_cannot_be_submitted_leaves_no_open_run_behind(world: World, tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_submitted_leaves_no_open_run_behind(
+    world: World, tmp_path: Path
+) -> None:
     config = tmp_path / "cluster.json"
     config.write_text('{"spark_version": "17.3.x-cpu-ml-scala2.13"}')
 
@@ -107,13 +134,17 @@ def test_a_run_that_cannot_be_submitted_leaves_no_open_run_behind(world: World, 
 
 
 def test_without_an_address_it_says_what_to_set(world: World, tmp_path: Path) -> None:
-    done = mlflow_run(world, tmp_path, "plugin_nowhere", DATABRICKS_HOST="", MLFLOW_TRACKING_URI=world.mlflow.url)
+    done = mlflow_run(
+        world, tmp_path, "plugin_nowhere", DATABRICKS_HOST="", MLFLOW_TRACKING_URI=world.mlflow.url
+    )
 
     assert done.returncode == 1
     assert "DATABRICKS_HOST is not set" in done.stderr
 
 
-def test_a_run_started_from_python_is_cancelled_and_its_mlflow_run_killed(world: World, tmp_path: Path) -> None:
+def test_a_run_started_from_python_is_cancelled_and_its_mlflow_run_killed(
+    world: World, tmp_path: Path
+) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CANCELS, str(QUICK), str(QUICK / "cluster.json")],
         env=environment(world, tmp_path),

@@ -11,7 +11,9 @@ from tests.browser.reader import CHROMIUM, Reader, found, launched, reading
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium. It ends with this folder: while it is there, no other test could run an event loop."""
+    """Debian's Chromium. It ends with this folder: while it is there, no other test could run an
+    event loop.
+    """
     if not found():
         pytest.skip(f"There is no {CHROMIUM}; .ci/chromium gets it from Debian's packages.")
     with launched() as started:
@@ -20,7 +22,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def reader(browser: Browser) -> Iterator[Reader]:
-    """Somebody who looks at pages, of which the browser must have nothing to complain; nothing leaves this machine."""
+    """Somebody who looks at pages, of which the browser must have nothing to complain; nothing
+    leaves this machine.
+    """
     with reading(browser) as one:
         yield one
     one.is_content()

@@ -1,4 +1,6 @@
-"""A stand-in Azure DevOps without a bot, and pull requests on which the bot's comments are put to be looked at."""
+"""A stand-in Azure DevOps without a bot, and pull requests on which the bot's comments are put to
+be looked at.
+"""
 
 import contextlib
 import itertools
@@ -11,12 +13,16 @@ from bot.pictures.chart import chart
 from sandbox.azure_devops import AzureDevOps
 
 IMAGE = re.compile(r"(!\[[^\]\n]*\]\()([^\s)]+)")
-PICTURE = chart("rmse", "lower", (0.731, 0.728, 0.735, 0.724, 0.727, 0.721), 0.712, 0.744, 0.73, "main")
+PICTURE = chart(
+    "rmse", "lower", (0.731, 0.728, 0.735, 0.724, 0.727, 0.721), 0.712, 0.744, 0.73, "main"
+)
 
 
 @dataclass
 class Desk:
-    """Opens pull requests and says things there; `numbers` count whatever needs a name of its own."""
+    """Opens pull requests and says things there; `numbers` count whatever needs a name of
+    its own.
+    """
 
     azure: AzureDevOps
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -39,11 +45,15 @@ class Desk:
         author: str = "Signalman",
         pictures: Sequence[bytes] = (),
     ) -> int:
-        """Say something. Its images are attached to the pull request: these, or else a chart. Gives the thread."""
+        """Say something. Its images are attached to the pull request: these, or else a chart. Gives
+        the thread.
+        """
         shown = iter(pictures)
 
         def attached(image: re.Match[str]) -> str:
-            return image[1] + self.azure.attach(number, f"{next(self.numbers)}.png", next(shown, PICTURE))
+            return image[1] + self.azure.attach(
+                number, f"{next(self.numbers)}.png", next(shown, PICTURE)
+            )
 
         return self.azure.comment(number, IMAGE.sub(attached, text), thread, author=author)
 

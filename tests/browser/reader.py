@@ -38,7 +38,9 @@ def launched() -> Iterator[Browser]:
 
 @dataclass
 class Reader:
-    """Looks at pages. `complaints` are what the browser said against them, `asked` the hosts it turned to."""
+    """Looks at pages. `complaints` are what the browser said against them, `asked` the hosts it
+    turned to.
+    """
 
     page: Page
     complaints: list[str] = field(default_factory=list)
@@ -46,9 +48,15 @@ class Reader:
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(5000)
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type != "log" else None)
+        self.page.on(
+            "console",
+            lambda said: self.complaints.append(said.text) if said.type != "log" else None,
+        )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.asked.add(urlsplit(request.url).hostname or request.url[:5]))
+        self.page.on(
+            "request",
+            lambda request: self.asked.add(urlsplit(request.url).hostname or request.url[:5]),
+        )
 
     def open(self, url: str) -> Page:
         """Go to a page and wait for all that is on it."""
@@ -56,7 +64,9 @@ class Reader:
         return self.page
 
     def is_content(self) -> None:
-        """Fail where the browser had something to complain, or turned to anybody but this machine."""
+        """Fail where the browser had something to complain, or turned to anybody but this
+        machine.
+        """
         assert self.complaints == []
         assert self.asked <= {"127.0.0.1", "data:"}
 
@@ -65,7 +75,10 @@ class Reader:
 def reading(browser: Browser, scale: float = 1.0) -> Iterator[Reader]:
     """A reader with a fresh profile; `scale` is how many pixels its screen has to one of a page."""
     context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, device_scale_factor=scale, locale="en-GB", timezone_id="UTC"
+        viewport={"width": 1280, "height": 900},
+        device_scale_factor=scale,
+        locale="en-GB",
+        timezone_id="UTC",
     )
     try:
         yield Reader(context.new_page())

@@ -1,4 +1,6 @@
-"""`make screenshots`: the pictures of reports in `docs/`, taken of the stand-in's page in a browser."""
+"""`make screenshots`: the pictures of reports in `docs/`, taken of the stand-in's page in a
+browser.
+"""
 
 import io
 import tempfile
@@ -27,7 +29,11 @@ SCALE = 1.3
 def take() -> list[Path]:
     """Write the pictures; gives where they are."""
     written = []
-    with tempfile.TemporaryDirectory() as root, open_desk(Path(root)) as desk, launched() as browser:
+    with (
+        tempfile.TemporaryDirectory() as root,
+        open_desk(Path(root)) as desk,
+        launched() as browser,
+    ):
         for name, report in TAKEN.items():
             number = desk.pull_request()
             thread = desk.say(number, REPORTS[report](), pictures=_pictures(report))
@@ -55,7 +61,10 @@ def _pictures(report: str) -> list[bytes]:
 def _by_quantile() -> bytes:
     figure = Figure(figsize=(9, 3), dpi=150, layout="tight")
     axes = figure.add_subplot()
-    axes.bar(["lowest", "2", "3", "4", "5", "6", "7", "highest"], [0.81, 0.72, 0.65, 0.62, 0.63, 0.68, 0.74, 0.83])
+    axes.bar(
+        ["lowest", "2", "3", "4", "5", "6", "7", "highest"],
+        [0.81, 0.72, 0.65, 0.62, 0.63, 0.68, 0.74, 0.83],
+    )
     axes.set(ylabel="rmse", title="rmse by quantile of quality")
     axes.spines[["top", "right"]].set_visible(False)
     sent = io.BytesIO()

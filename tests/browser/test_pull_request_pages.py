@@ -1,4 +1,6 @@
-"""The stand-in's page of a pull request, in a real browser: what Azure DevOps shows of comments is shown."""
+"""The stand-in's page of a pull request, in a real browser: what Azure DevOps shows of comments is
+shown.
+"""
 
 import re
 
@@ -27,13 +29,19 @@ HOSTILE = """\
 """
 
 
-def test_an_attached_picture_is_seen_in_the_size_that_was_asked_for(desk: Desk, reader: Reader) -> None:
+def test_an_attached_picture_is_seen_in_the_size_that_was_asked_for(
+    desk: Desk, reader: Reader
+) -> None:
     number = desk.pull_request()
-    thread = desk.say(number, "![a chart](chart.png =240x)\n\n![a chart](chart.png =x80)\n\n![a chart](chart.png)")
+    thread = desk.say(
+        number, "![a chart](chart.png =240x)\n\n![a chart](chart.png =x80)\n\n![a chart](chart.png)"
+    )
 
     page = reader.open(desk.page(number))
 
-    sizes = page.locator(f"#thread-{thread} img").evaluate_all("all => all.map(one => [one.width, one.height])")
+    sizes = page.locator(f"#thread-{thread} img").evaluate_all(
+        "all => all.map(one => [one.width, one.height])"
+    )
     assert sizes[:2] == [[240, 80], [240, 80]]
     assert sizes[2][0] > 700
 
@@ -65,7 +73,9 @@ def test_a_resolved_thread_is_closed_until_it_is_clicked(desk: Desk, reader: Rea
     assert card.locator(".md").is_visible()
 
 
-def test_nothing_in_a_hostile_comment_acts_nor_leaves_its_thread(desk: Desk, browser: Browser) -> None:
+def test_nothing_in_a_hostile_comment_acts_nor_leaves_its_thread(
+    desk: Desk, browser: Browser
+) -> None:
     number = desk.pull_request()
     thread = desk.azure.comment(number, HOSTILE)
     after = desk.azure.comment(number, "Another thread")
@@ -76,7 +86,10 @@ def test_nothing_in_a_hostile_comment_acts_nor_leaves_its_thread(desk: Desk, bro
 
         assert re.match(r"!\d+ Try fewer rounds", page.title())
         assert page.locator("body").is_visible()
-        assert page.locator("script, iframe, svg, [onerror], [onload], a[href^=javascript]").count() == 0
+        assert (
+            page.locator("script, iframe, svg, [onerror], [onload], a[href^=javascript]").count()
+            == 0
+        )
         assert page.locator(f"#thread-{after}").locator(f"#thread-{thread}").count() == 0
         assert page.locator("aside .card").first.is_visible()
         assert "Not a thread" in card.inner_text()

@@ -19,7 +19,21 @@ FENCED = re.compile(r"^(`{3,})[^\n]*\n.*?^\1 *$", re.MULTILINE | re.DOTALL)
 RULER = re.compile(r"^\|(?: *:?-+:? *\|)+$", re.MULTILINE)
 FOLD = re.compile(r"<details( open)?>")
 IMAGE = re.compile(r"!\[")
-RAW = ("###", "|--", "| --", "```", "**", "](", "![", "<details", "</", "<summary", "<code", "&lt;", "&#")
+RAW = (
+    "###",
+    "|--",
+    "| --",
+    "```",
+    "**",
+    "](",
+    "![",
+    "<details",
+    "</",
+    "<summary",
+    "<code",
+    "&lt;",
+    "&#",
+)
 
 
 @dataclass
@@ -58,12 +72,16 @@ def test_the_verdict_is_the_heading(shown: Shown, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_tables_are_tables_with_the_same_number_of_columns_in_each_row(shown: Shown, name: str) -> None:
+def test_tables_are_tables_with_the_same_number_of_columns_in_each_row(
+    shown: Shown, name: str
+) -> None:
     wanted = [ruler.count("|") - 1 for ruler in RULER.findall(outside_code(TEXTS[name]()))]
 
     tables = shown.comment(name).locator("table")
 
-    rows = tables.evaluate_all("all => all.map(one => Array.from(one.rows, row => row.cells.length))")
+    rows = tables.evaluate_all(
+        "all => all.map(one => Array.from(one.rows, row => row.cells.length))"
+    )
     assert [set(found) for found in rows] == [{columns} for columns in wanted]
     assert all(len(found) > 1 for found in rows)
 
@@ -111,9 +129,15 @@ def test_pictures_are_seen(shown: Shown, name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_links_lead_to_other_pages_and_tell_them_nothing(shown: Shown, name: str) -> None:
-    links = shown.comment(name).locator("a").evaluate_all("all => all.map(one => [one.href, one.rel, one.innerText])")
+    links = (
+        shown.comment(name)
+        .locator("a")
+        .evaluate_all("all => all.map(one => [one.href, one.rel, one.innerText])")
+    )
 
-    assert all(address.startswith(("https://", "http://")) and text.strip() for address, _, text in links)
+    assert all(
+        address.startswith(("https://", "http://")) and text.strip() for address, _, text in links
+    )
     assert {rel for _, rel, _ in links} <= {"noopener noreferrer"}
 
 

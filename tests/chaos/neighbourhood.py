@@ -22,9 +22,14 @@ class Neighbourhood:
     world: World
 
     def opened(self, *, verdict: str = "succeeded") -> Change:
-        """A pull request of which everything is still to be said; `verdict` is what must be said in the end."""
+        """A pull request of which everything is still to be said; `verdict` is what must be said in
+        the end.
+        """
         name = f"story{next(_NUMBERS)}"
-        modes = {"succeeded": {"projects/quick": "fine"}, "failed": {"projects/quick": "raises"}}.get(verdict, {})
+        modes = {
+            "succeeded": {"projects/quick": "fine"},
+            "failed": {"projects/quick": "raises"},
+        }.get(verdict, {})
         commit = self.world.azure.push(name, {f"{name}.md": name}, name)
         change = Change(self.world.azure.open_pull_request(name, title=name), name, modes=modes)
         change.pushed.append((commit, change.verdict))
@@ -53,13 +58,17 @@ class Neighbourhood:
         mark = {"signalman.thread": {"$type": "System.String", "$value": "report"}}
         comment = {"parentCommentId": 0, "content": text, "commentType": "text"}
         return int(
-            self._azure(f"pullRequests/{change.number}/threads", {"comments": [comment], "properties": mark})["id"]
+            self._azure(
+                f"pullRequests/{change.number}/threads", {"comments": [comment], "properties": mark}
+            )["id"]
         )
 
     def reply(self, change: Change, text: str) -> None:
         """Add a comment to the first thread that carries the mark."""
         threads = self.world.azure.threads(change.number)
-        thread = next(one["id"] for one in threads if "signalman.thread" in (one["properties"] or {}))
+        thread = next(
+            one["id"] for one in threads if "signalman.thread" in (one["properties"] or {})
+        )
         body = {"content": text, "parentCommentId": 1, "commentType": "text"}
         self._azure(f"pullRequests/{change.number}/threads/{thread}/comments", body)
 
@@ -68,36 +77,58 @@ class Neighbourhood:
         path = f"/Shared/nap_{next(_NUMBERS)}"
         code = base64.b64encode(NAP.format(seconds).encode()).decode()
         self._databricks(
-            "/api/2.0/workspace/import", {"path": path, "content": code, "format": "SOURCE", "language": "PYTHON"}
+            "/api/2.0/workspace/import",
+            {"path": path, "content": code, "format": "SOURCE", "language": "PYTHON"},
         )
         task = {
             "task_key": "project",
             "notebook_task": {"notebook_path": path},
-            "new_cluster": {"spark_version": "17.3.x-cpu-ml-scala2.13", "node_type_id": "x", "num_workers": 0},
+            "new_cluster": {
+                "spark_version": "17.3.x-cpu-ml-scala2.13",
+                "node_type_id": "x",
+                "num_workers": 0,
+            },
         }
         place = f"{ORGANIZATION}/{PROJECT}/{REPOSITORY}"
         name = f"signalman {place} !{change.number} quick {change.pushed[-1][0][:7]}"
-        run = int(self._databricks("/api/2.2/jobs/runs/submit", {"run_name": name, "tasks": [task]})["run_id"])
+        run = int(
+            self._databricks("/api/2.2/jobs/runs/submit", {"run_name": name, "tasks": [task]})[
+                "run_id"
+            ]
+        )
         if wait:
             self.world.databricks.wait(run)
         return run
 
-    def in_mlflow(self, change: Change, status: str, *, token: str = "", cluster_run: int = 0) -> None:
+    def in_mlflow(
+        self, change: Change, status: str, *, token: str = "", cluster_run: int = 0
+    ) -> None:
         """A run of the bot's for a change, in that status."""
         tags = {
             "signalman.token": token or f"token {next(_NUMBERS)}",
             "signalman.pull_request": str(change.number),
             **({"signalman.cluster_run": str(cluster_run)} if cluster_run else {}),
         }
-        body = {"experiment_id": "0", "tags": [{"key": key, "value": value} for key, value in tags.items()]}
-        run = self.world.mlflow.call("POST", "/api/2.0/mlflow/runs/create", body)["run"]["info"]["run_id"]
-        self.world.mlflow.call("POST", "/api/2.0/mlflow/runs/update", {"run_id": run, "status": status})
+        body = {
+            "experiment_id": "0",
+            "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        }
+        run = self.world.mlflow.call("POST", "/api/2.0/mlflow/runs/create", body)["run"]["info"][
+            "run_id"
+        ]
+        self.world.mlflow.call(
+            "POST", "/api/2.0/mlflow/runs/update", {"run_id": run, "status": status}
+        )
 
     def served(self, change: Change, version_of: str) -> None:
-        """The first version of a model, made by a run for a change, with the alias that lets it serve."""
+        """The first version of a model, made by a run for a change, with the alias that lets it
+        serve.
+        """
         call = self.world.mlflow.call
         tags = [{"key": "signalman.pull_request", "value": str(change.number)}]
-        run = call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0", "tags": tags})["run"]["info"]
+        run = call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0", "tags": tags})[
+            "run"
+        ]["info"]
         call("POST", "/api/2.0/mlflow/registered-models/create", {"name": version_of})
         body = {"name": version_of, "source": run["artifact_uri"], "run_id": run["run_id"]}
         call("POST", "/api/2.0/mlflow/model-versions/create", body)
@@ -110,9 +141,15 @@ class Neighbourhood:
 
     def job(self, model: str) -> int:
         """A scoring job that loads version 1 of a model, and says so; gives its id."""
-        parameters = [{"name": "model_name", "default": model}, {"name": "model_version", "default": "1"}]
+        parameters = [
+            {"name": "model_name", "default": model},
+            {"name": "model_version", "default": "1"},
+        ]
         tags = {"signalman_model": model, "signalman_version": "1"}
-        task = {"task_key": "score", "notebook_task": {"notebook_path": "/Shared/mlflow_hooks/score"}}
+        task = {
+            "task_key": "score",
+            "notebook_task": {"notebook_path": "/Shared/mlflow_hooks/score"},
+        }
         body = {"name": "nightly", "tasks": [task], "parameters": parameters, "tags": tags}
         return int(self._databricks("/api/2.2/jobs/create", body)["job_id"])
 
@@ -127,16 +164,25 @@ class Neighbourhood:
         notebook = content.startswith(b"# Databricks notebook source")
         name = f"{path}.py" if notebook else path
         self._databricks(
-            "/api/2.0/workspace/import", {"path": name, "content": code, "format": "AUTO", "overwrite": True}
+            "/api/2.0/workspace/import",
+            {"path": name, "content": code, "format": "AUTO", "overwrite": True},
         )
 
     def _azure(self, path: str, body: object) -> dict[str, Any]:
-        url = f"{self.world.azure.organization_url}/{PROJECT}/_apis/git/repositories/{REPOSITORY}/{path}"
-        return _answer(requests.post(f"{url}?api-version=7.1", json=body, auth=("", self.world.keys.azure), timeout=30))
+        url = f"{self.world.azure.organization_url}/{PROJECT}/_apis/git/repositories/{REPOSITORY}/{path}"  # noqa: E501 a table, or a text as it is sent
+        return _answer(
+            requests.post(
+                f"{url}?api-version=7.1", json=body, auth=("", self.world.keys.azure), timeout=30
+            )
+        )
 
     def _databricks(self, path: str, body: object) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.world.keys.databricks}"}
-        return _answer(requests.post(f"{self.world.databricks.url}{path}", json=body, headers=headers, timeout=30))
+        return _answer(
+            requests.post(
+                f"{self.world.databricks.url}{path}", json=body, headers=headers, timeout=30
+            )
+        )
 
 
 def _answer(response: requests.Response) -> dict[str, Any]:

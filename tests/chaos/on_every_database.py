@@ -1,4 +1,5 @@
-"""`make chaos`: the long storm, on SQLite and then on PostgreSQL in a schema of its own; on one database if told which.
+"""`make chaos`: the long storm, on SQLite and then on PostgreSQL in a schema of its own; on one
+database if told which.
 
 What is said besides `--database` is handed on to `python -m sandbox.chaos`.
 """
@@ -19,7 +20,10 @@ def main(arguments: list[str]) -> int:
         return storm(arguments)
     results = [storm(arguments)]
     if databases.POSTGRESQL:
-        with tempfile.TemporaryDirectory() as folder, databases.empty("postgresql", Path(folder)) as url:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            databases.empty("postgresql", Path(folder)) as url,
+        ):
             results.append(storm([*arguments, "--database", url]))
     else:
         click.echo(
@@ -32,7 +36,9 @@ def main(arguments: list[str]) -> int:
 def storm(arguments: list[str]) -> int:
     """One storm; its table goes where ours would."""
     sys.stdout.flush()
-    return subprocess.run([sys.executable, "-m", "sandbox.chaos", *arguments], check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox.chaos", *arguments], check=False
+    ).returncode
 
 
 if __name__ == "__main__":

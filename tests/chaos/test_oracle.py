@@ -1,4 +1,6 @@
-"""The storm's oracle finds what is wrong: each thing that may go wrong is done to the world on purpose, and found."""
+"""The storm's oracle finds what is wrong: each thing that may go wrong is done to the world on
+purpose, and found.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,9 @@ from tests.chaos.neighbourhood import Neighbourhood
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[Neighbourhood]:
+def here(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer
+) -> Iterator[Neighbourhood]:
     root: Path = tmp_path_factory.mktemp("oracle")
     with World(root, repository_content.prepare(root / "content"), mlflow=mlflow_server) as world:
         yield Neighbourhood(world)
@@ -26,11 +30,17 @@ def found(here: Neighbourhood, change: Change) -> list[str]:
 def of_runs(here: Neighbourhood, change: Change) -> list[str]:
     name = f"!{change.number} "
     told = runs.findings(here.world, [change])
-    return [one.kind for one in told if name in one.sentence or f"ull request {change.number}" in one.sentence]
+    return [
+        one.kind
+        for one in told
+        if name in one.sentence or f"ull request {change.number}" in one.sentence
+    ]
 
 
 @pytest.mark.parametrize("verdict", ["succeeded", "failed"])
-def test_a_pull_request_that_was_answered_rightly_is_right(here: Neighbourhood, verdict: str) -> None:
+def test_a_pull_request_that_was_answered_rightly_is_right(
+    here: Neighbourhood, verdict: str
+) -> None:
     change = here.opened(verdict=verdict)
 
     here.answered(change)
@@ -63,7 +73,9 @@ def test_a_wrong_verdict_is_found(here: Neighbourhood) -> None:
 def test_a_wrong_verdict_on_an_iteration_that_is_over_is_found(here: Neighbourhood) -> None:
     change = here.opened()
     here.say_status(change, "error", iteration=1)
-    change.pushed.append((here.world.azure.push(change.branch, {"more.md": change.branch}, "More"), "succeeded"))
+    change.pushed.append(
+        (here.world.azure.push(change.branch, {"more.md": change.branch}, "More"), "succeeded")
+    )
 
     here.answered(change)
 
@@ -100,7 +112,9 @@ def test_a_second_thread_is_found(here: Neighbourhood) -> None:
 def test_a_report_about_an_older_commit_is_found(here: Neighbourhood) -> None:
     change = here.opened()
     here.answered(change)
-    change.pushed.append((here.world.azure.push(change.branch, {"new.md": change.branch}, "New"), "succeeded"))
+    change.pushed.append(
+        (here.world.azure.push(change.branch, {"new.md": change.branch}, "New"), "succeeded")
+    )
 
     here.say_status(change, "succeeded")
 
@@ -129,7 +143,9 @@ def test_a_missing_reply_to_a_merge_is_found(here: Neighbourhood) -> None:
     assert found(here, change) == []
 
 
-@pytest.mark.parametrize("again", ["🔁 Merged as `abcdef0`: 1 new.", "🔁 Merged as `abcdef0`: 1 updated."])
+@pytest.mark.parametrize(
+    "again", ["🔁 Merged as `abcdef0`: 1 new.", "🔁 Merged as `abcdef0`: 1 updated."]
+)
 def test_a_merge_that_was_told_twice_is_found(here: Neighbourhood, again: str) -> None:
     change = here.opened()
     here.answered(change)
@@ -177,7 +193,9 @@ def test_an_mlflow_run_that_is_not_closed_is_found(here: Neighbourhood) -> None:
     assert of_runs(here, change) == ["leaked"]
 
 
-def test_an_mlflow_run_that_shows_another_end_than_the_true_one_is_found(here: Neighbourhood) -> None:
+def test_an_mlflow_run_that_shows_another_end_than_the_true_one_is_found(
+    here: Neighbourhood,
+) -> None:
     change = here.opened()
 
     here.in_mlflow(change, "FAILED", cluster_run=here.on_a_cluster(change))
@@ -204,7 +222,9 @@ def test_a_workspace_that_differs_from_main_is_found(here: Neighbourhood) -> Non
 
     here.put("/Shared/mlflow_hooks/settings.py", b"THRESHOLD = 2\n")
     here.put("/Shared/projects/stray.txt", b"1")
-    here.world.azure.push("main", {"mlflow_hooks/new.py": repository_content.notebook("new")}, "New")
+    here.world.azure.push(
+        "main", {"mlflow_hooks/new.py": repository_content.notebook("new")}, "New"
+    )
     told = production.findings(here.world)
     here.no_job(job)
 
@@ -223,7 +243,9 @@ def test_a_job_that_is_not_pointed_at_what_serves_is_found(here: Neighbourhood) 
 
     none = [one.kind for one in production.findings(here.world) if "job" in one.sentence]
     wrong = here.job("other_model")
-    pointed_elsewhere = [one.kind for one in production.findings(here.world) if "job" in one.sentence]
+    pointed_elsewhere = [
+        one.kind for one in production.findings(here.world) if "job" in one.sentence
+    ]
     here.no_job(wrong)
     right = here.job(model)
     silent = [one.sentence for one in production.findings(here.world) if "is live" in one.sentence]

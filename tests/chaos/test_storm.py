@@ -1,4 +1,6 @@
-"""A short storm: the real processes are killed while people work in bad weather, and everything comes right."""
+"""A short storm: the real processes are killed while people work in bad weather, and everything
+comes right.
+"""
 
 import subprocess
 import sys
@@ -18,7 +20,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_no_event_is_lost_and_nothing_is_done_twice_in_a_storm(database: str) -> None:
-    # With a short lease: what a killed worker had is else taken over after half a minute, and a test has no more.
+    # With a short lease: what a killed worker had is else taken over after half a minute, and a
+    # test has no more.
     storm = "--seed 1 --events 60 --kills 8 --lease 5s --pace 5 --stays 6 --longest 90"
 
     done = subprocess.run(

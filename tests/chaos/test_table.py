@@ -24,7 +24,9 @@ OUTCOME = Outcome(
 def test_findings_are_counted_by_their_kind() -> None:
     cells = table.cells(OUTCOME)
 
-    assert [cells[name] for name in ("lost", "doubled effects", "wrong verdicts", "leaked runs")] == list("2100")
+    assert [
+        cells[name] for name in ("lost", "doubled effects", "wrong verdicts", "leaked runs")
+    ] == list("2100")
 
 
 def test_kills_and_times_are_told() -> None:

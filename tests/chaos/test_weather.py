@@ -1,4 +1,6 @@
-"""The weather between the bot and its neighbours does what its name says, and the same again for the same seed."""
+"""The weather between the bot and its neighbours does what its name says, and the same again for
+the same seed.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -66,7 +68,9 @@ def test_a_seed_gives_the_same_fates_again() -> None:
     stormy = Climate(busy=0.2, lost=0.2, cut=0.2)
 
     def fates(seed: int) -> list[climates.Fate]:
-        return [climates.draw(stormy, seed, "azure", number, azure_rest=True) for number in range(200)]
+        return [
+            climates.draw(stormy, seed, "azure", number, azure_rest=True) for number in range(200)
+        ]
 
     assert fates(1) == fates(1)
     assert fates(1) != fates(2)
@@ -118,7 +122,9 @@ def test_what_a_project_calls_is_let_through(somebody: Somebody, diary: Diary) -
 
 
 @pytest.mark.parametrize(("moment", "heard"), [("before", 0), ("after", 1)])
-def test_who_is_killed_at_a_call_gets_no_answer(somebody: Somebody, diary: Diary, moment: Moment, heard: int) -> None:
+def test_who_is_killed_at_a_call_gets_no_answer(
+    somebody: Somebody, diary: Diary, moment: Moment, heard: int
+) -> None:
     sky = Sky(1, diary)
     sky.watcher = lambda worker, when: (worker, when) == (0, moment)
 
@@ -129,7 +135,8 @@ def test_who_is_killed_at_a_call_gets_no_answer(somebody: Somebody, diary: Diary
 
 
 @pytest.mark.parametrize(
-    ("service", "arrives"), [(RELIABLE, 1), (Post(1, 0, 0, 0), 2), (Post(0, 1, 0, 0.1), 1), (Post(0, 0, 1, 0), 0)]
+    ("service", "arrives"),
+    [(RELIABLE, 1), (Post(1, 0, 0, 0), 2), (Post(0, 1, 0, 0.1), 1), (Post(0, 0, 1, 0), 0)],
 )
 def test_a_webhook_is_delivered_doubled_late_or_not_at_all(
     somebody: Somebody, diary: Diary, service: Post, arrives: int

@@ -1,4 +1,6 @@
-"""What `python -m bot check` says of the files of a checkout that a merge would write to the workspace."""
+"""What `python -m bot check` says of the files of a checkout that a merge would write to the
+workspace.
+"""
 
 from pathlib import Path
 
@@ -15,12 +17,16 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for folder in ("config", "hooks"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "config" / "bot.yml").write_text((Path(__file__).parents[2] / "config" / "bot.yml").read_text())
+    (tmp_path / "config" / "bot.yml").write_text(
+        (Path(__file__).parents[2] / "config" / "bot.yml").read_text()
+    )
     (tmp_path / "config" / "mlops.yml").write_text(CONFIG)
     return tmp_path
 
 
-def test_two_notebooks_that_would_be_one_object_are_a_mistake_in_whatever_language(checkout: Path) -> None:
+def test_two_notebooks_that_would_be_one_object_are_a_mistake_in_whatever_language(
+    checkout: Path,
+) -> None:
     (checkout / "hooks" / "score.py").write_text("# Databricks notebook source\n")
     (checkout / "hooks" / "score.sql").write_text("-- Databricks notebook source\n")
 
@@ -62,7 +68,8 @@ def test_a_name_that_is_none_in_unity_catalog_is_a_mistake_there(
 
     assert in_the_workspace == []
     assert mistake == (
-        "config/mlops.yml: jobs[0].model is wine_model; MLFLOW_REGISTRY_URI is databricks-uc, and names in Unity "
+        "config/mlops.yml: jobs[0].model is wine_model; MLFLOW_REGISTRY_URI is databricks-uc, and "
+        "names in Unity "
         "Catalog have three parts, such as prod.ml.wine_model."
     )
 
@@ -75,7 +82,10 @@ def test_mistakes_in_job_definitions_are_told_each_in_a_line(checkout: Path) -> 
 
     told = list(check.mistakes(checkout))
 
-    assert [one.partition(" ")[2][:25] for one in told] == ["resources.jobs.a.taks is ", "resources.jobs.a.max_conc"]
+    assert [one.partition(" ")[2][:25] for one in told] == [
+        "resources.jobs.a.taks is ",
+        "resources.jobs.a.max_conc",
+    ]
 
 
 def test_a_job_that_runs_what_the_repository_does_not_hold_is_a_mistake(checkout: Path) -> None:
@@ -88,4 +98,6 @@ def test_a_job_that_runs_what_the_repository_does_not_hold_is_a_mistake(checkout
 
     (mistake,) = check.mistakes(checkout)
 
-    assert mistake.startswith("config/jobs/train.yml: task t of job train runs /Shared/hooks/train, but")
+    assert mistake.startswith(
+        "config/jobs/train.yml: task t of job train runs /Shared/hooks/train, but"
+    )

@@ -1,4 +1,6 @@
-"""`events` and `replay` as an operator types them, against a database with rows and, where it says so, a worker."""
+"""`events` and `replay` as an operator types them, against a database with rows and, where it says
+so, a worker.
+"""
 
 import os
 import re
@@ -39,7 +41,9 @@ class Operator:
         self.url, self.folder, self.queue = url, folder, Queue(url)
 
     def types(self, *words: str, code: int = 0) -> list[str]:
-        """The lines that `python -m bot …` prints: on the error stream when it ends with another code than 0."""
+        """The lines that `python -m bot …` prints: on the error stream when it ends with another
+        code than 0.
+        """
         ended = subprocess.run(
             [sys.executable, "-m", "bot", *words],
             cwd=PROJECT,
@@ -55,7 +59,9 @@ class Operator:
         )
         assert ended.returncode == code, ended.stderr
         lines = (ended.stderr if code else ended.stdout).splitlines()
-        return [line for line in lines if not line.startswith('{"time"')]  # what the bot logs at its start
+        return [
+            line for line in lines if not line.startswith('{"time"')
+        ]  # what the bot logs at its start
 
     def hears(self, name: str, subject: Subject) -> None:
         """A delivery comes in."""
@@ -88,9 +94,15 @@ def test_each_delivery_is_told_with_what_became_of_it(operator: Operator) -> Non
     operator.passes(error="Databricks did not answer.")
     operator.hears("azure-s-4", Model("waiting"))
     told = operator.types("events")
-    assert [line.split()[-1] for line in told[::2]] == ["azure-s-4", "azure-s-3", "azure-s-2", "azure-s-1"]
+    assert [line.split()[-1] for line in told[::2]] == [
+        "azure-s-4",
+        "azure-s-3",
+        "azure-s-2",
+        "azure-s-1",
+    ]
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  azure-devops git.push  pull-request/lighthouse%2FTides%2Fforecast/12"
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  azure-devops git.push  "
+        r"pull-request/lighthouse%2FTides%2Fforecast/12"
         r"  azure-s-1",
         told[6],
     )
@@ -198,15 +210,28 @@ def test_everything_that_waits_or_fails_can_be_replayed_at_once(operator: Operat
 
 def test_what_comes_from_outside_is_inert_on_a_terminal(operator: Operator) -> None:
     hostile = "\x1b]0;title\x07\u202e\r\n"
-    operator.queue.mark(Delivery(f"key{hostile}", f"sender{hostile}", f"event{hostile}", Model(hostile)))
+    operator.queue.mark(
+        Delivery(f"key{hostile}", f"sender{hostile}", f"event{hostile}", Model(hostile))
+    )
     operator.passes(error=f"error{hostile}")
     operator.hears("azure-s-2", Model("m"))
     operator.passes(f"said{hostile}")
-    for words in (["events"], ["events", "--failed"], ["events", "show", "azure-s-2"], ["replay", "--all-open"]):
+    for words in (
+        ["events"],
+        ["events", "--failed"],
+        ["events", "show", "azure-s-2"],
+        ["replay", "--all-open"],
+    ):
         assert all(line.isprintable() for line in operator.types(*words))
     assert len(operator.types("events")) == 4
 
 
 def test_asking_to_replay_nothing_explains_itself(operator: Operator) -> None:
-    assert operator.types("replay", code=2)[-1] == "Error: Name a delivery or a subject, or say --all-open."
-    assert any("Example: python -m bot replay azure-" in line for line in operator.types("replay", "--help"))
+    assert (
+        operator.types("replay", code=2)[-1]
+        == "Error: Name a delivery or a subject, or say --all-open."
+    )
+    assert any(
+        "Example: python -m bot replay azure-" in line
+        for line in operator.types("replay", "--help")
+    )

@@ -51,7 +51,9 @@ def answering(azure: StandIn, answer: str) -> threading.Thread:
     served = Served("contoso/ml/models", azure.organization_url, "ml", "models", "main")
     service = AzureDevOps(served, Client(azure.organization_url, (SecretStr(BOT),)))
     said = threading.Event()
-    azure.observers.append(lambda call: said.set() if call.by != "Signalman" and call.method == "POST" else None)
+    azure.observers.append(
+        lambda call: said.set() if call.by != "Signalman" and call.method == "POST" else None
+    )
 
     def listen() -> None:
         assert said.wait(20)
@@ -100,7 +102,9 @@ def test_an_answer_that_does_not_come_is_told_with_where_it_will_be(azure: Stand
         (("rerty",), "No such command 'rerty'"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_said(azure: StandIn, words: tuple[str, ...], told: str) -> None:
+def test_a_mistake_is_told_before_anything_is_said(
+    azure: StandIn, words: tuple[str, ...], told: str
+) -> None:
     done = run(*words, "--pull-request", "1")
 
     assert done.exit_code != 0
@@ -108,9 +112,13 @@ def test_a_mistake_is_told_before_anything_is_said(azure: StandIn, words: tuple[
     assert azure.threads(1) == []
 
 
-def test_the_bot_is_not_made_to_speak_to_itself(azure: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bot_is_not_made_to_speak_to_itself(
+    azure: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     served = Served("contoso/ml/models", azure.organization_url, "ml", "models", "main")
-    AzureDevOps(served, Client(azure.organization_url, (SecretStr(BOT),))).open_thread(1, "the report", "closed")
+    AzureDevOps(served, Client(azure.organization_url, (SecretStr(BOT),))).open_thread(
+        1, "the report", "closed"
+    )
     monkeypatch.setenv("AZURE_DEVOPS_PERSON_TOKEN", BOT)
 
     done = run("retry", "--pull-request", "1")
@@ -122,7 +130,9 @@ def test_the_bot_is_not_made_to_speak_to_itself(azure: StandIn, monkeypatch: pyt
 
 def test_of_several_repositories_one_has_to_be_said(azure: StandIn, tmp_path: Path) -> None:
     file = tmp_path / "bot.yml"
-    file.write_text("repositories: [{project: ml, repository: models}, {project: ml, repository: other}]\n")
+    file.write_text(
+        "repositories: [{project: ml, repository: models}, {project: ml, repository: other}]\n"
+    )
     environ = {"BOT_CONFIG": str(file), "AZURE_DEVOPS_ORG_URL": azure.organization_url}
     environ["AZURE_DEVOPS_PERSON_TOKEN"] = ADA
 

@@ -40,8 +40,12 @@ NEEDED = {
 
 
 def read(**changed: str | None) -> Settings:
-    """The settings of an environment that has all it needs, but for these changes; None takes a variable away."""
-    return environment.read({name: value for name, value in {**NEEDED, **changed}.items() if value is not None})
+    """The settings of an environment that has all it needs, but for these changes; None takes a
+    variable away.
+    """
+    return environment.read(
+        {name: value for name, value in {**NEEDED, **changed}.items() if value is not None}
+    )
 
 
 def mistake(**changed: str | None) -> str:
@@ -68,7 +72,10 @@ def test_a_deployment_with_all_it_needs_is_read() -> None:
     assert found.database_url.startswith("sqlite:///")
 
 
-OTHER = {"DATABRICKS_VALIDATION_HOST": "https://adb-9.9.azuredatabricks.net", "DATABRICKS_VALIDATION_TOKEN": "other"}
+OTHER = {
+    "DATABRICKS_VALIDATION_HOST": "https://adb-9.9.azuredatabricks.net",
+    "DATABRICKS_VALIDATION_TOKEN": "other",
+}
 
 
 def test_pull_request_code_runs_in_the_production_workspace_only_if_no_other_is_named() -> None:
@@ -82,16 +89,22 @@ def test_the_production_workspace_is_recognised_however_its_address_is_written()
     assert read(**OTHER | {"DATABRICKS_VALIDATION_HOST": written}).shares_workspace
 
 
-def test_databricks_sdk_is_not_left_to_present_the_production_token_in_the_validation_workspace() -> None:
+def test_databricks_sdk_is_not_left_to_present_the_production_token_in_the_validation_workspace() -> (  # noqa: E501 a table, or a text as it is sent
+    None
+):
     told = mistake(DATABRICKS_VALIDATION_HOST=OTHER["DATABRICKS_VALIDATION_HOST"])
 
-    assert told.startswith("DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production workspace's")
+    assert told.startswith(
+        "DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production workspace's"
+    )
 
 
 def test_a_token_for_a_validation_workspace_that_is_not_named_is_a_mistake() -> None:
     told = mistake(DATABRICKS_VALIDATION_TOKEN="other-words")
 
-    assert told.startswith("DATABRICKS_VALIDATION_TOKEN is set and DATABRICKS_VALIDATION_HOST is not")
+    assert told.startswith(
+        "DATABRICKS_VALIDATION_TOKEN is set and DATABRICKS_VALIDATION_HOST is not"
+    )
     assert "other-words" not in told
 
 
@@ -110,7 +123,10 @@ def test_one_sign_in_for_two_workspaces_is_noticed() -> None:
         (OTHER, []),
         (
             {**OTHER, "DATABRICKS_TOKEN": "", "DATABRICKS_VALIDATION_TOKEN": ""},
-            ["pull-request code runs with the identity that the production workspace knows the bot by"],
+            [
+                "pull-request code runs with the identity that the production workspace knows the "
+                "bot by"
+            ],
         ),
     ],
 )
@@ -124,12 +140,17 @@ def test_a_start_warns_of_what_two_workspaces_would_keep_apart(
         cwd=ROOT, env=variables, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
-    told = [json.loads(line)["message"] for line in started.stderr.splitlines() if '"warning"' in line]
+    told = [
+        json.loads(line)["message"] for line in started.stderr.splitlines() if '"warning"' in line
+    ]
     assert [one.partition(";")[0] for one in told] == warnings
 
 
 def test_the_production_token_is_not_taken_for_the_validation_workspace() -> None:
-    found = read(DATABRICKS_VALIDATION_HOST="https://adb-9.9.azuredatabricks.net", DATABRICKS_VALIDATION_TOKEN="other")
+    found = read(
+        DATABRICKS_VALIDATION_HOST="https://adb-9.9.azuredatabricks.net",
+        DATABRICKS_VALIDATION_TOKEN="other",
+    )
 
     assert words(found.validation.tokens) == ["other"]
     assert words(found.production.tokens) == ["dapi-1d2e"]
@@ -139,7 +160,10 @@ def test_an_mlflow_server_serves_as_registry_too_unless_another_is_named() -> No
     server = "https://mlflow.contoso.example"
 
     assert read(MLFLOW_TRACKING_URI=f"{server}/").registry_uri == server
-    assert read(MLFLOW_TRACKING_URI=server, MLFLOW_REGISTRY_URI="databricks").registry_uri == "databricks"
+    assert (
+        read(MLFLOW_TRACKING_URI=server, MLFLOW_REGISTRY_URI="databricks").registry_uri
+        == "databricks"
+    )
 
 
 SILENT = """
@@ -172,7 +196,11 @@ def test_unity_catalog_never_tells() -> None:
 
 
 def test_a_secret_that_is_being_changed_may_have_two_values() -> None:
-    found = read(AZURE_DEVOPS_TOKEN="new, old", DATABRICKS_WEBHOOK_SECRET="a,b", MLFLOW_WEBHOOK_SECRET=" a , b ")
+    found = read(
+        AZURE_DEVOPS_TOKEN="new, old",
+        DATABRICKS_WEBHOOK_SECRET="a,b",
+        MLFLOW_WEBHOOK_SECRET=" a , b ",
+    )
 
     assert words(found.azure_tokens) == ["new", "old"]
     assert words(found.databricks_hooks) == ["a", "b"]
@@ -202,7 +230,8 @@ def test_a_variable_goes_before_its_file() -> None:
 
 def test_a_file_that_cannot_be_read_is_named() -> None:
     assert mistake(MLFLOW_WEBHOOK_SECRET=None, MLFLOW_WEBHOOK_SECRET_FILE="/nowhere/x") == (
-        "MLFLOW_WEBHOOK_SECRET_FILE is /nowhere/x, which cannot be read (No such file or directory)."
+        "MLFLOW_WEBHOOK_SECRET_FILE is /nowhere/x, which cannot be read (No such file or "
+        "directory)."
     )
 
 
@@ -214,7 +243,8 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
     [
         (
             "AZURE_DEVOPS_ORG_URL",
-            "is not set. It is the address of your organisation, such as https://dev.azure.com/contoso.",
+            "is not set. It is the address of your organisation, such as "
+            "https://dev.azure.com/contoso.",
         ),
         (
             "AZURE_DEVOPS_WEBHOOK_USERNAME",
@@ -226,7 +256,8 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
         ),
         (
             "DATABRICKS_HOST",
-            "is not set. It is the address of the production workspace, such as https://adb-123.4.azuredatabricks.net.",
+            "is not set. It is the address of the production workspace, such as "
+            "https://adb-123.4.azuredatabricks.net.",
         ),
         (
             "DATABRICKS_WEBHOOK_SECRET",
@@ -257,15 +288,23 @@ def test_the_token_is_named_with_the_rights_it_needs() -> None:
         ("AZURE_DEVOPS_REPOSITORY", "the name of the repository to serve"),
     ],
 )
-def test_a_missing_variable_that_the_file_refers_to_is_named_with_both(name: str, meaning: str) -> None:
-    assert mistake(**{name: None}) == f"{name} is not set, and {NEEDED['BOT_CONFIG']} refers to it. It is {meaning}."
+def test_a_missing_variable_that_the_file_refers_to_is_named_with_both(
+    name: str, meaning: str
+) -> None:
+    assert (
+        mistake(**{name: None})
+        == f"{name} is not set, and {NEEDED['BOT_CONFIG']} refers to it. It is {meaning}."
+    )
 
 
 def test_a_variable_of_ones_own_in_the_file_is_yours_to_set(tmp_path: Path) -> None:
     file = tmp_path / "bot.yml"
     file.write_text("repositories: [{project: '${TEAM}', repository: wine}]", encoding="utf-8")
 
-    assert mistake(BOT_CONFIG=str(file)) == f"TEAM is not set, and {file} refers to it. It is yours to set."
+    assert (
+        mistake(BOT_CONFIG=str(file))
+        == f"TEAM is not set, and {file} refers to it. It is yours to set."
+    )
     assert read(BOT_CONFIG=str(file), TEAM="red").served[0].key == "contoso/red/wine"
 
 
@@ -281,7 +320,9 @@ def test_every_missing_variable_is_named_at_once() -> None:
 
 def test_a_sender_that_may_not_send_needs_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "bot.yml"
-    file.write_text("registry_webhooks: [mlflow]\nrepositories: [{project: a, repository: b}]", encoding="utf-8")
+    file.write_text(
+        "registry_webhooks: [mlflow]\nrepositories: [{project: a, repository: b}]", encoding="utf-8"
+    )
 
     found = read(BOT_CONFIG=str(file), DATABRICKS_WEBHOOK_SECRET=None)
 
@@ -291,7 +332,9 @@ def test_a_sender_that_may_not_send_needs_no_secret(tmp_path: Path) -> None:
 
 def test_the_secret_of_a_sender_that_may_not_send_opens_nothing(tmp_path: Path) -> None:
     file = tmp_path / "bot.yml"
-    file.write_text("registry_webhooks: []\nrepositories: [{project: a, repository: b}]", encoding="utf-8")
+    file.write_text(
+        "registry_webhooks: []\nrepositories: [{project: a, repository: b}]", encoding="utf-8"
+    )
 
     found = read(BOT_CONFIG=str(file))
 
@@ -310,7 +353,9 @@ def test_the_token_is_said_to_be_a_token() -> None:
     assert "It is Azure DevOps" not in mistake(AZURE_DEVOPS_TOKEN=None)
 
 
-@pytest.mark.parametrize("name", ["AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_WEBHOOK_PASSWORD", "MLFLOW_WEBHOOK_SECRET"])
+@pytest.mark.parametrize(
+    "name", ["AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_WEBHOOK_PASSWORD", "MLFLOW_WEBHOOK_SECRET"]
+)
 @pytest.mark.parametrize("value", [",", " ", " , "])
 def test_a_secret_of_nothing_but_spaces_and_commas_is_missing(name: str, value: str) -> None:
     assert mistake(**{name: value}).startswith(f"{name} is not set.")
@@ -320,26 +365,36 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     held = tmp_path / "secret"
     held.write_bytes(b"\xff\xfe\x00")
 
-    assert "AZURE_DEVOPS_TOKEN_FILE" in mistake(AZURE_DEVOPS_TOKEN=None, AZURE_DEVOPS_TOKEN_FILE=str(held))
+    assert "AZURE_DEVOPS_TOKEN_FILE" in mistake(
+        AZURE_DEVOPS_TOKEN=None, AZURE_DEVOPS_TOKEN_FILE=str(held)
+    )
 
 
 # -- addresses
 
 
-@pytest.mark.parametrize("name", ["AZURE_DEVOPS_ORG_URL", "DATABRICKS_HOST", "DATABRICKS_VALIDATION_HOST"])
-@pytest.mark.parametrize("value", ["http://dev.azure.com/contoso", "http://127.0.0.1.example.com", "http://10.0.0.5"])
+@pytest.mark.parametrize(
+    "name", ["AZURE_DEVOPS_ORG_URL", "DATABRICKS_HOST", "DATABRICKS_VALIDATION_HOST"]
+)
+@pytest.mark.parametrize(
+    "value", ["http://dev.azure.com/contoso", "http://127.0.0.1.example.com", "http://10.0.0.5"]
+)
 def test_a_token_is_sent_over_http_to_this_machine_only(name: str, value: str) -> None:
     assert mistake(**{name: value}) == (
         f"{name} is an http address; a token is only sent over https, except to this machine."
     )
 
 
-@pytest.mark.parametrize("value", ["http://127.0.0.1:8080", "http://localhost:5000", "http://[::1]:80"])
+@pytest.mark.parametrize(
+    "value", ["http://127.0.0.1:8080", "http://localhost:5000", "http://[::1]:80"]
+)
 def test_this_machine_may_be_reached_over_http(value: str) -> None:
     assert read(DATABRICKS_HOST=value).production.host == value
 
 
-@pytest.mark.parametrize("value", ["ftp://dev.azure.com", "https://", "file:///etc/passwd", "databricks"])
+@pytest.mark.parametrize(
+    "value", ["ftp://dev.azure.com", "https://", "file:///etc/passwd", "databricks"]
+)
 def test_an_address_that_is_none_is_refused(value: str) -> None:
     told = mistake(DATABRICKS_HOST=value)
 
@@ -359,11 +414,15 @@ def test_a_registry_is_the_workspaces_or_an_mlflow_server() -> None:
 
 
 def test_runs_are_not_tracked_in_unity_catalog() -> None:
-    assert mistake(MLFLOW_TRACKING_URI="databricks-uc").startswith('MLFLOW_TRACKING_URI is "databricks-uc"')
+    assert mistake(MLFLOW_TRACKING_URI="databricks-uc").startswith(
+        'MLFLOW_TRACKING_URI is "databricks-uc"'
+    )
 
 
 def test_an_address_without_its_scheme_is_shown_as_it_was_found() -> None:
-    assert '"adb-123.4.azuredatabricks.net"' in mistake(DATABRICKS_HOST="adb-123.4.azuredatabricks.net")
+    assert '"adb-123.4.azuredatabricks.net"' in mistake(
+        DATABRICKS_HOST="adb-123.4.azuredatabricks.net"
+    )
 
 
 def test_an_address_copied_from_a_clone_command_is_told_what_is_wrong() -> None:
@@ -379,13 +438,19 @@ def test_an_address_with_broken_brackets_is_named(name: str) -> None:
 
 
 def everything_shown(found: object) -> str:
-    return repr(found) + str(found) + f"{found!r:.100000}" + "".join(map(repr, vars(found).values()))
+    return (
+        repr(found) + str(found) + f"{found!r:.100000}" + "".join(map(repr, vars(found).values()))
+    )
 
 
 def test_settings_that_are_printed_show_no_secret() -> None:
     shown = everything_shown(read(**OPTIONAL))
 
-    secrets = (*SECRETS.values(), OPTIONAL["DATABRICKS_VALIDATION_TOKEN"], OPTIONAL["DASHBOARD_PASSWORD"])
+    secrets = (
+        *SECRETS.values(),
+        OPTIONAL["DATABRICKS_VALIDATION_TOKEN"],
+        OPTIONAL["DASHBOARD_PASSWORD"],
+    )
     assert [secret for secret in secrets if secret in shown] == []
 
 
@@ -397,7 +462,9 @@ def test_every_secret_is_given_to_the_log_to_keep_out() -> None:
     assert {OPTIONAL["DATABRICKS_VALIDATION_TOKEN"], OPTIONAL["DASHBOARD_PASSWORD"]} <= kept_out
 
 
-@pytest.mark.parametrize("name", [name for name in NEEDED if name not in SECRETS and name != "BOT_CONFIG"])
+@pytest.mark.parametrize(
+    "name", [name for name in NEEDED if name not in SECRETS and name != "BOT_CONFIG"]
+)
 def test_no_mistake_is_told_with_a_secret(name: str) -> None:
     told = mistake(**{name: None})
 
@@ -405,11 +472,15 @@ def test_no_mistake_is_told_with_a_secret(name: str) -> None:
 
 
 def test_settings_that_are_printed_show_no_password_of_the_database() -> None:
-    assert "s3cret" not in everything_shown(read(DATABASE_URL="postgresql://bot:s3cret@db.example/signalman"))
+    assert "s3cret" not in everything_shown(
+        read(DATABASE_URL="postgresql://bot:s3cret@db.example/signalman")
+    )
 
 
 def test_an_mlflow_address_that_is_refused_is_told_without_its_password() -> None:
-    assert "s3cret" not in mistake(MLFLOW_TRACKING_URI="postgresql://mlflow:s3cret@db.example/mlflow")
+    assert "s3cret" not in mistake(
+        MLFLOW_TRACKING_URI="postgresql://mlflow:s3cret@db.example/mlflow"
+    )
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"])
@@ -451,4 +522,9 @@ def test_a_person_does_not_speak_with_the_bots_token() -> None:
 def test_who_may_command_is_nobody_unless_somebody_is_named() -> None:
     found = Commands()
 
-    assert (found.contributors, found.model_owners, found.release_managers, found.own) == ((), (), (), False)
+    assert (found.contributors, found.model_owners, found.release_managers, found.own) == (
+        (),
+        (),
+        (),
+        False,
+    )

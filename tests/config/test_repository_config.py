@@ -1,4 +1,6 @@
-"""Each mistake in a configuration file gets its sentence, and the repository's own files have none."""
+"""Each mistake in a configuration file gets its sentence, and the repository's own files
+have none.
+"""
 
 from pathlib import Path
 
@@ -32,7 +34,9 @@ def deployment_mistake(text: str, folder: Path) -> str:
 
 
 INSIDE = "it must be a path inside the repository, such as projects/ExampleTrainingProject."
-ABSOLUTE = "it must be an absolute workspace path of at least two parts, such as /Shared/mlflow_hooks."
+ABSOLUTE = (
+    "it must be an absolute workspace path of at least two parts, such as /Shared/mlflow_hooks."
+)
 BACKENDS = "it must be 'databricks-jobs', 'databricks' or 'local'."
 TIME = "it must be a time such as 90s, 30m or 2h."
 
@@ -61,7 +65,8 @@ MISTAKES = [
     ("projects: [{path: a, timeout: 30 minutes}]", f'projects[0].timeout is "30 minutes"; {TIME}'),
     ("projects: [{path: a, timeout: true}]", f"projects[0].timeout is True; {TIME}"),
     ("projects: [{path: a, timeout: [30m]}]", f"projects[0].timeout is ['30m']; {TIME}"),
-    ("projects: [{path: a, backend: kubernetes}]", f'projects[0].backend is "kubernetes"; {BACKENDS}'),
+    ("projects: [{path: a, backend: "
+     "kubernetes}]", f'projects[0].backend is "kubernetes"; {BACKENDS}'),
     ("backend: spark", f'backend is "spark"; {BACKENDS}'),
     ("projects: [{path: a, metrics: [{goal: lower}]}]", "projects[0].metrics[0].name is missing."),
     (
@@ -76,12 +81,14 @@ MISTAKES = [
         "projects: [{path: a}, {path: b}, {path: c, after: [d]}]",
         "projects[2].after names d, which is not a project further up; it may be one of: a, b.",
     ),
-    ("projects: [{path: a, after: [a]}]", "projects[0].after names a, which is not a project further up; it may be "
+    ("projects: [{path: a, after: "
+     "[a]}]", "projects[0].after names a, which is not a project further up; it may be "
      "one of: none."),
     ("projects: [{path: a}, {path: ./a}]", "projects names a twice."),
     (
         "branches: {pattern: '['}",
-        'branches.pattern is "["; it must be a regular expression (unterminated character set at position 0).',
+        'branches.pattern is "["; it must be a regular expression (unterminated character set at '
+        'position 0).',
     ),
     ("experiment: Shared/x", f'experiment is "Shared/x"; {ABSOLUTE}'),
     ("experiment: /x", f'experiment is "/x"; {ABSOLUTE}'),
@@ -90,13 +97,16 @@ MISTAKES = [
     ("folders: [{from: a, to: /Shared/../x}]", f'folders[0].to is "/Shared/../x"; {ABSOLUTE}'),
     (
         "jobs: [{name: a, notebook: /Shared/a, model: a/b}]",
-        "jobs[0].model is \"a/b\"; it must be a model's name, in which * stands for any characters.",
+        "jobs[0].model is \"a/b\"; it must be a model's name, in which * stands for any "
+        "characters.",
     ),
     (
-        "jobs: [{name: a, notebook: /Shared/a, model: a}, {name: a, notebook: /Shared/b, model: b}]",
+        "jobs: [{name: a, notebook: /Shared/a, model: a}, {name: a, notebook: /Shared/b, model: "
+        "b}]",
         "jobs names a twice.",
     ),
-    ("jobs: [{name: a, notebook: /Shared/a, model: a, schedule: {}}]", "jobs[0].schedule.cron is missing."),
+    ("jobs: [{name: a, notebook: /Shared/a, model: a, schedule: "
+     "{}}]", "jobs[0].schedule.cron is missing."),
     (
         f"backend: {'x' * 200}",
         f'backend is "{"x" * 78}…; {BACKENDS}',
@@ -105,7 +115,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "sentence"), MISTAKES, ids=[text[:60] for text, _ in MISTAKES])
-def test_a_mistake_is_told_with_file_key_what_was_found_and_what_is_allowed(text: str, sentence: str) -> None:
+def test_a_mistake_is_told_with_file_key_what_was_found_and_what_is_allowed(
+    text: str, sentence: str
+) -> None:
     assert mistake(text) == f"config/mlops.yml: {sentence}".replace("::", ":")
 
 
@@ -121,7 +133,9 @@ def test_a_file_that_holds_no_keys_is_told_so(text: str, sentence: str) -> None:
     assert mistake(text) == sentence
 
 
-@pytest.mark.parametrize("text", ["a: [", "target: main\n\tx: 1", "? [a]\n: 1", "a: !!python/name:os.system", "\0"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "target: main\n\tx: 1", "? [a]\n: 1", "a: !!python/name:os.system", "\0"]
+)
 def test_a_file_that_is_not_yaml_is_told_where(text: str) -> None:
     assert mistake(text).startswith("config/mlops.yml is not valid YAML: ")
     assert "\n" not in mistake(text)
@@ -139,18 +153,23 @@ def test_each_mistake_gets_a_line_of_its_own() -> None:
     ("text", "sentence"),
     [
         ("registry_webhooks: [gitlab]\nrepositories: [{project: a, repository: b}]",
-         "config/bot.yml: registry_webhooks[0] is \"gitlab\"; it must be 'databricks' or 'mlflow'."),
+         "config/bot.yml: registry_webhooks[0] is \"gitlab\"; it must be 'databricks' or "
+         "'mlflow'."),
         ("limits: {sweep: often}\nrepositories: [{project: a, repository: b}]",
          f'config/bot.yml: limits.sweep is "often"; {TIME}'),
         ("repos: []\nrepositories: [{project: a, repository: b}]",
-         "config/bot.yml: repos is not a key that Signalman knows; remove it or correct its spelling. "
-         "It may be: repositories, client, registry_webhooks, limits, policies, report, commands, templates."),
+         "config/bot.yml: repos is not a key that Signalman knows; remove it or correct its "
+         "spelling. "
+         "It may be: repositories, client, registry_webhooks, limits, policies, report, commands, "
+         "templates."),
         ("{}", "config/bot.yml: repositories is missing."),
         ("", "config/bot.yml: repositories is missing."),
         ("- a", "config/bot.yml holds ['a'] at its top; it must hold keys and values."),
     ],
 )  # fmt: skip
-def test_a_mistake_in_the_deployments_file_is_told_alike(text: str, sentence: str, tmp_path: Path) -> None:
+def test_a_mistake_in_the_deployments_file_is_told_alike(
+    text: str, sentence: str, tmp_path: Path
+) -> None:
     assert deployment_mistake(text, tmp_path) == sentence
 
 
@@ -159,7 +178,8 @@ def test_a_deployments_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         environment.deployed(tmp_path / "bot.yml", str)
 
     assert str(refused.value) == (
-        f"{tmp_path}/bot.yml cannot be read (No such file or directory). Set BOT_CONFIG to where it is."
+        f"{tmp_path}/bot.yml cannot be read (No such file or directory). Set BOT_CONFIG to where "
+        "it is."
     )
 
 
@@ -183,7 +203,10 @@ def test_the_repositorys_own_files_have_no_mistake(monkeypatch: pytest.MonkeyPat
 def test_the_schemas_that_editors_use_are_those_of_the_program() -> None:
     generated = check.schemas()
 
-    held = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "config" / "schema").iterdir()}
+    held = {
+        file.name: file.read_text(encoding="utf-8")
+        for file in (ROOT / "config" / "schema").iterdir()
+    }
 
     assert held == generated, "run: make schema"
 
@@ -197,7 +220,16 @@ def test_each_file_names_its_schema_for_editors(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("90s", 90), ("30m", 1800), ("2h", 7200), ("1.5h", 5400), ("1d", 86400), ("90", 90), (90, 90), (" 5 m ", 300)],
+    [
+        ("90s", 90),
+        ("30m", 1800),
+        ("2h", 7200),
+        ("1.5h", 5400),
+        ("1d", 86400),
+        ("90", 90),
+        (90, 90),
+        (" 5 m ", 300),
+    ],
 )
 def test_a_time_may_be_written_with_its_unit(written: str | int, seconds: float) -> None:
     assert Project.model_validate({"path": "a", "timeout": written}).timeout == seconds
@@ -232,18 +264,27 @@ def test_what_is_filled_in_is_not_filled_again(branch: str, user: str) -> None:
 # -- names in Unity Catalog
 
 
-@pytest.mark.parametrize(("forbidden", "lacking"), [("['.']", '"/"'), ("['/', ':']", '"."'), ("[]", '"/" and "."')])
+@pytest.mark.parametrize(
+    ("forbidden", "lacking"), [("['.']", '"/"'), ("['/', ':']", '"."'), ("[]", '"/" and "."')]
+)
 def test_a_branch_may_not_break_a_name_in_unity_catalog(forbidden: str, lacking: str) -> None:
-    told = mistake(f"branches: {{forbidden: {forbidden}}}\nprojects: [{{path: a, model: 'dev.ml.{{branch}}_model'}}]")
+    told = mistake(
+        f"branches: {{forbidden: {forbidden}}}\nprojects: [{{path: a, model: "
+        f"'dev.ml.{{branch}}_model'}}]"
+    )
 
     assert told == (
-        "config/mlops.yml: projects[0].model is dev.ml.{branch}_model, a name in Unity Catalog, where no part may hold "
+        "config/mlops.yml: projects[0].model is dev.ml.{branch}_model, a name in Unity Catalog, "
+        "where no part may hold "
         f"{lacking}; add {lacking} to branches.forbidden."
     )
 
 
 def test_the_rule_that_holds_by_default_takes_names_in_unity_catalog() -> None:
-    text = "projects: [{path: a, model: 'dev.ml.{branch}_model', retrain: {model: prod.ml.wine_model}}]"
+    text = (
+        "projects: [{path: a, model: 'dev.ml.{branch}_model', retrain: {model: "
+        "prod.ml.wine_model}}]"
+    )
 
     assert yaml_file.parse(Mlops, text, MLOPS_FILE).projects[0].model == "dev.ml.{branch}_model"
 
@@ -298,7 +339,13 @@ def test_a_parameter_of_a_wrong_kind_is_one_mistake_and_not_four() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["projects: [{path: 5}]", "projects: [{path: }]", "folders: [{from: a, to: 2024}]", "experiment: [a]"]
+    "text",
+    [
+        "projects: [{path: 5}]",
+        "projects: [{path: }]",
+        "folders: [{from: a, to: 2024}]",
+        "experiment: [a]",
+    ],
 )
 def test_a_path_that_is_no_text_is_a_mistake_like_any_other(text: str) -> None:
     assert mistake(text).startswith("config/mlops.yml: ")
@@ -335,6 +382,10 @@ def test_what_is_written_once_may_be_used_in_several_places_and_overridden_there
 
     found = yaml_file.load(text, "x.yml")
 
-    assert found == {"once": {"a": 1, "b": 2}, "first": {"a": 1, "b": 3}, "second": {"a": 1, "b": 2, "c": 4}}
+    assert found == {
+        "once": {"a": 1, "b": 2},
+        "first": {"a": 1, "b": 3},
+        "second": {"a": 1, "b": 2, "c": 4},
+    }
     with pytest.raises(ConfigError, match="the key b is there twice"):
         yaml_file.load("once: &once {a: 1}\nfirst: {<<: *once, b: 3, b: 4}\n", "x.yml")

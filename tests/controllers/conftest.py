@@ -1,4 +1,6 @@
-"""A world of its own, because here the target branch, the jobs and the models are changed a hundred times."""
+"""A world of its own, because here the target branch, the jobs and the models are changed a hundred
+times.
+"""
 
 from collections.abc import Iterator
 
@@ -14,13 +16,17 @@ from tests.controllers.tellings import Story, Tellings
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[World]:
     """The neighbours of the bots that are killed."""
-    with World(tmp_path_factory.mktemp("cut_world"), CONTENT, slots=8, mlflow=mlflow_server) as started:
+    with World(
+        tmp_path_factory.mktemp("cut_world"), CONTENT, slots=8, mlflow=mlflow_server
+    ) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def prologue() -> tuple[Story, ...]:
-    """What happened before all stories of the file: they find the same world, whichever is told first."""
+    """What happened before all stories of the file: they find the same world, whichever is told
+    first.
+    """
     return (first_of_all,)
 
 

@@ -33,5 +33,8 @@ def changes(passes: Sequence[Sequence[str]]) -> list[str]:
     Passes that changed nothing are left out, and how often a run was told to stop
     before it did: that is the run's doing.
     """
-    once = [[name for name in names if not name.startswith("cancel") or name == "cancel 1"] for names in passes]
+    once = [
+        [name for name in names if not name.startswith("cancel") or name == "cancel 1"]
+        for names in passes
+    ]
     return [", ".join(names) for names in once if names]

@@ -1,4 +1,6 @@
-"""The bot without a process: it makes passes where the test stands, and dies there when the knife falls."""
+"""The bot without a process: it makes passes where the test stands, and dies there when the knife
+falls.
+"""
 
 import threading
 import time
@@ -17,7 +19,9 @@ from sandbox.world import World
 from tests.controllers.knife import Killed, Knife, within_reach
 
 PATIENCE = 120.0
-"""Seconds until a bot that does not come to an end is given up: long, for a machine that has other things to do."""
+"""Seconds until a bot that does not come to an end is given up: long, for a machine that has other
+things to do.
+"""
 
 SOON = 60.0
 """Who asked to be looked at again within so many seconds is looked at at once."""
@@ -25,7 +29,9 @@ SOON = 60.0
 
 @dataclass
 class KillableBot:
-    """A bot with a queue of its own. Nobody tells it anything but `hear`, so that each test has its own."""
+    """A bot with a queue of its own. Nobody tells it anything but `hear`, so that each test has its
+    own.
+    """
 
     world: World
     folder: Path
@@ -61,7 +67,9 @@ class KillableBot:
         self.hear(Model(name))
 
     def work(self, deadline: float = PATIENCE) -> None:
-        """Make passes until nothing is due, or all that is due can only wait. A killed bot is started again."""
+        """Make passes until nothing is due, or all that is due can only wait. A killed bot is
+        started again.
+        """
         end = time.monotonic() + deadline
         while not self.work_until_killed(end - time.monotonic()):
             pass
@@ -121,7 +129,9 @@ class KillableBot:
         return {row.subject for row in self.queue.subjects(100) if row.due_at is not None}
 
     def tell_of_steps(self) -> None:
-        """Post a status for each step too, from now on: many more places at which a pass may be cut off."""
+        """Post a status for each step too, from now on: many more places at which a pass may be cut
+        off.
+        """
         self.reporting = Reporting()
         self.services = self._born()
 

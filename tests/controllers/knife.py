@@ -1,4 +1,5 @@
-"""A knife between the bot and its neighbours: counts every call that changes something, and ends the pass at one.
+"""A knife between the bot and its neighbours: counts every call that changes something, and ends
+the pass at one.
 
 The services are the real ones. What `kill -9` does to a process, `Killed` does to
 a pass: nothing after the cut happens, and nothing of the pass is remembered.
@@ -14,8 +15,26 @@ from bot.controllers.services import Services, Workspace
 
 Side = Literal["before", "after"]
 
-AZURE = ("set_status", "open_thread", "edit_report", "set_thread_status", "reply", "answer", "like", "attach")
-DATABRICKS = ("make_folder", "write", "remove", "submit", "cancel", "create_job", "update_job", "comment")
+AZURE = (
+    "set_status",
+    "open_thread",
+    "edit_report",
+    "set_thread_status",
+    "reply",
+    "answer",
+    "like",
+    "attach",
+)
+DATABRICKS = (
+    "make_folder",
+    "write",
+    "remove",
+    "submit",
+    "cancel",
+    "create_job",
+    "update_job",
+    "comment",
+)
 MLFLOW = (
     "make_experiment",
     "start",
@@ -36,7 +55,9 @@ class Killed(BaseException):
 
 @dataclass
 class Knife:
-    """Cuts once: `side` of the call named `cut`, such as `set_status 2`. `passes` lists the calls of each pass."""
+    """Cuts once: `side` of the call named `cut`, such as `set_status 2`. `passes` lists the calls
+    of each pass.
+    """
 
     side: Side = "before"
     cut: str = ""

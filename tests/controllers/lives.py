@@ -1,4 +1,5 @@
-"""The life of a change, from its pull request to its promotion, and how unreliably a bot may come to hear of it.
+"""The life of a change, from its pull request to its promotion, and how unreliably a bot may come
+to hear of it.
 
 Told live, the events come while things happen. Replayed, all that came to the
 door in a whole life comes once more, to a bot that knows nothing, when
@@ -72,12 +73,16 @@ def disordered(post: list[Delivery], dice: random.Random) -> list[Delivery]:
 def what_a_sweep_lists(scene: Scene) -> list[Subject]:
     """The open pull request and the branch; not what other stories left in the world."""
     repository = scene.bot.repository
-    open_ = bool(scene.number) and scene.world.azure.pull_request(scene.number)["status"] == "active"
+    open_ = (
+        bool(scene.number) and scene.world.azure.pull_request(scene.number)["status"] == "active"
+    )
     return [Branch(repository), *([PullRequest(repository, scene.number)] if open_ else [])]
 
 
 def life_of_a_change(scene: Scene, post: Post) -> dict[str, Any]:
-    """A pull request that fails, is mended, merged, and its model promoted; gives what people see of it."""
+    """A pull request that fails, is mended, merged, and its model promoted; gives what people see
+    of it.
+    """
     bot = scene.bot
     scene.push({"config/mlops.yml": scene.with_a_job_of_its_own()}, "main")
     bot.hear_of_branch()
@@ -110,7 +115,9 @@ def seen(scene: Scene) -> dict[str, Any]:
     return {
         "statuses": [people_see.statuses(scene, 1), people_see.statuses(scene, 2)],
         "threads": people_see.threads(scene),
-        "cluster runs": sorted(run["state"].get("result_state", "") for run in scene.cluster_runs()),
+        "cluster runs": sorted(
+            run["state"].get("result_state", "") for run in scene.cluster_runs()
+        ),
         "MLflow runs": sorted(run["info"]["status"] for run in scene.mlflow_runs()),
         "versions": scene.versions(f"{scene.name}_model"),
         "workspace": people_see.workspace(scene, HOOKS),
@@ -128,7 +135,9 @@ def recorded(world: World, folder: Path) -> tuple[Scene, list[Delivery]]:
     """A life that was told by real webhooks to a real door, and what came to that door."""
     found, server = start_bot(world, folder / "door")
     scene = scene_in(world, folder, "recorded_x")
-    world.azure.subscribe_bot(f"{found.url}/webhooks/azure-devops", "azure-devops", world.keys.azure_hooks)
+    world.azure.subscribe_bot(
+        f"{found.url}/webhooks/azure-devops", "azure-devops", world.keys.azure_hooks
+    )
     world.databricks.subscribe_bot(f"{found.url}/webhooks/databricks", world.keys.databricks_hooks)
     life_of_a_change(scene, Straight())
     world.azure.drain(10)
@@ -136,13 +145,18 @@ def recorded(world: World, folder: Path) -> tuple[Scene, list[Delivery]]:
     with world.azure.world.lock:
         world.azure.world.subscriptions.clear()
     server.shutdown()
-    ours = {PullRequest(scene.bot.repository, scene.number), Branch(scene.bot.repository), Model(f"{scene.name}_model")}
+    ours = {
+        PullRequest(scene.bot.repository, scene.number),
+        Branch(scene.bot.repository),
+        Model(f"{scene.name}_model"),
+    }
     came = [one for one in reversed(found.queue.deliveries(1000)) if one.subject in ours]
     return scene, [Delivery(one.key, one.sender, one.event, one.subject) for one in came]
 
 
 def replayed(life: Scene, came: list[Delivery], folder: Path, seed: int) -> Scene:
-    """The same life with a bot that knew nothing, and heard of it in the seed's disorder; then the clock asked.
+    """The same life with a bot that knew nothing, and heard of it in the seed's disorder; then the
+    clock asked.
 
     Once more where a neighbour did not do as it was asked, as `Tellings.tell` does.
     """

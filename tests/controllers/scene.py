@@ -1,4 +1,6 @@
-"""Where a story takes place: a killable bot, a branch of its own, and projects that wait for a sign to end."""
+"""Where a story takes place: a killable bot, a branch of its own, and projects that wait for a sign
+to end.
+"""
 
 import json
 import re
@@ -38,31 +40,48 @@ class Scene:
 
     def trains(self, mode: str) -> dict[str, str]:
         """A change to the training: it behaves in that way, once the gate is open."""
-        return {f"{QUICK}/train.py": self._patient(f"{QUICK}/train.py", "mode = given.mode", f'mode = "{mode}"')}
+        return {
+            f"{QUICK}/train.py": self._patient(
+                f"{QUICK}/train.py", "mode = given.mode", f'mode = "{mode}"'
+            )
+        }
 
     def scores(self) -> dict[str, str]:
         """A change to the scoring: it waits for the gate."""
-        return {f"{SCORING}/score.py": self._patient(f"{SCORING}/score.py", "import mlflow_rest", "import time")}
+        return {
+            f"{SCORING}/score.py": self._patient(
+                f"{SCORING}/score.py", "import mlflow_rest", "import time"
+            )
+        }
 
     def _patient(self, path: str, line: str, instead: str) -> str:
         text = (CONTENT / path).read_text()  # not as it is on main by now
         more = "import mlflow_rest" if line.startswith("import") else ""
-        return text.replace(line, f"{instead}\n{more}{PATIENT.format(gate=str(self._gate(path, len(self.commits))))}")
+        return text.replace(
+            line,
+            f"{instead}\n{more}{PATIENT.format(gate=str(self._gate(path, len(self.commits))))}",
+        )
 
     def _gate(self, path: str, commit: int) -> Path:
         return self.bot.folder / f"{path.replace('/', '_')} {commit}"
 
     def push(self, changes: dict[str, Any], branch: str = "") -> None:
         """Push to the story's branch."""
-        self.commits.append(self.world.azure.push(branch or self.name, changes, f"Change {self.name}"))
+        self.commits.append(
+            self.world.azure.push(branch or self.name, changes, f"Change {self.name}")
+        )
 
     def open(self, changes: dict[str, Any], branch: str = "") -> None:
         """Push, and open a pull request."""
         self.push(changes, branch)
-        self.number = self.world.azure.open_pull_request(branch or self.name, title=f"Change {self.name}")
+        self.number = self.world.azure.open_pull_request(
+            branch or self.name, title=f"Change {self.name}"
+        )
 
     def with_a_job_of_its_own(self) -> str:
-        """The configuration with one job, which no other story has and which follows this story's model."""
+        """The configuration with one job, which no other story has and which follows this story's
+        model.
+        """
         projects, jobs = CONFIG.read_text().split("jobs:")
         jobs = re.sub(r"- name: nightly\w*", f"- name: nightly_{self.name}", jobs)
         # Two jobs that differ by name only are one that was renamed.
@@ -76,7 +95,9 @@ class Scene:
         return f"{CONFIG.read_text().split('jobs:')[0]}jobs: []\n"
 
     def registered(self) -> None:
-        """A run of the pull request's newest commit has registered a version of the story's model."""
+        """A run of the pull request's newest commit has registered a version of the story's
+        model.
+        """
         call = self.world.mlflow.call
         tags = {
             "signalman.repository": self.bot.repository,
@@ -84,7 +105,10 @@ class Scene:
             "signalman.iteration": "1",
             "signalman.commit": self.commits[0],
         }
-        body = {"experiment_id": "0", "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        body = {
+            "experiment_id": "0",
+            "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        }
         run = call("POST", "/api/2.0/mlflow/runs/create", body)["run"]["info"]
         model = f"{self.name}_model"
         if not self.versions(model):
@@ -105,12 +129,16 @@ class Scene:
         ]
 
     def leave(self) -> None:
-        """Close the pull request: each push to main would have the stand-in merge it on trial, story after story."""
+        """Close the pull request: each push to main would have the stand-in merge it on trial,
+        story after story.
+        """
         if self.number and self.world.azure.pull_request(self.number)["status"] == "active":
             self.world.azure.abandon(self.number)
 
     def let_end(self, project: str) -> None:
-        """Open the gate of a project that runs for the newest commit, and wait until its run is over."""
+        """Open the gate of a project that runs for the newest commit, and wait until its run is
+        over.
+        """
         for gate in self._gates_of(project):
             gate.touch()
         for run in self.cluster_runs():
@@ -118,7 +146,9 @@ class Scene:
                 self.world.databricks.wait(run["run_id"])
 
     def hold(self, project: str) -> None:
-        """Close that gate again: what is run for the newest commit from now on waits for it once more."""
+        """Close that gate again: what is run for the newest commit from now on waits for it once
+        more.
+        """
         for gate in self._gates_of(project):
             gate.unlink()
 
@@ -129,7 +159,9 @@ class Scene:
     def cluster_runs(self) -> list[dict[str, Any]]:
         """The runs on Databricks that were made for the pull request's commits."""
         found = self.world.databricks.runs()
-        return [run for run in found if any(commit[:7] in run["run_name"] for commit in self.commits)]
+        return [
+            run for run in found if any(commit[:7] in run["run_name"] for commit in self.commits)
+        ]
 
     def mlflow_runs(self) -> list[dict[str, Any]]:
         """The MLflow runs that carry the pull request's number."""
@@ -145,7 +177,9 @@ class Scene:
         }
         if not found:
             return []
-        runs: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", wanted).get("runs", [])
+        runs: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", wanted).get(
+            "runs", []
+        )
         return runs
 
     def versions(self, model: str) -> int:

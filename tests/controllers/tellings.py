@@ -1,4 +1,5 @@
-"""Stories told, each as often as it is cut, a few at a time: much of a story is waiting for a run's process.
+"""Stories told, each as often as it is cut, a few at a time: much of a story is waiting for a run's
+process.
 
 Those that change the target branch share it, and are told one after the other,
 beside the others.
@@ -40,7 +41,9 @@ class Told:
 
 
 class Tellings:
-    """Tells stories in one world; each case is told once, and `foresee` lets it be told before it is asked for."""
+    """Tells stories in one world; each case is told once, and `foresee` lets it be told before it
+    is asked for.
+    """
 
     def __init__(self, world: World, folder: Callable[[str], Path]) -> None:
         self._world = world
@@ -59,14 +62,17 @@ class Tellings:
         return self._told[case]
 
     def of(self, story: Story, side: Side = "before", cut: str = "") -> Told:
-        """A story cut off there; the whole story when nothing is said. Raises what went wrong in it."""
+        """A story cut off there; the whole story when nothing is said. Raises what went wrong in
+        it.
+        """
         return self.foresee(story, side, cut).result()
 
     def tell(self, story: Story, side: Side = "before", cut: str = "") -> Told:
         """Tell it now, here.
 
-        Once more where a neighbour did not do as it was asked, which happens on a busy machine. What a story itself
-        brings about happens in the second telling too, and is among the bot's errors then.
+        Once more where a neighbour did not do as it was asked, which happens on a busy machine.
+        What a story itself brings about happens in the second telling too, and is among the bot's
+        errors then.
         """
         told = self._once(story, side, cut)
         if told.scene.bot.errors:

@@ -1,4 +1,6 @@
-"""Commands on a pull request, heard and answered in the stand-in Azure DevOps; what production says of itself."""
+"""Commands on a pull request, heard and answered in the stand-in Azure DevOps; what production says
+of itself.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -45,7 +47,9 @@ def head(bot: Bot, number: int) -> PullRequestHead:
     return repository(bot).azure.pull_request(number)
 
 
-def test_a_command_is_liked_once_answered_once_and_its_thread_resolved(bot: Bot, number: int) -> None:
+def test_a_command_is_liked_once_answered_once_and_its_thread_resolved(
+    bot: Bot, number: int
+) -> None:
     azure = repository(bot).azure
     thread = bot.world.azure.comment(number, "/mlops rerty", author="Bo Okafor")
     given = heard(bot, number)
@@ -130,7 +134,9 @@ def test_what_only_asks_is_told(bot: Bot, number: int, line: str, told: str) -> 
 
 
 @pytest.mark.parametrize("name", [*commands.ORDERS, "retrain", "rollback"])
-def test_what_changes_something_is_not_answered_by_telling(bot: Bot, number: int, name: str) -> None:
+def test_what_changes_something_is_not_answered_by_telling(
+    bot: Bot, number: int, name: str
+) -> None:
     (verb,) = (one for one in commands.VERBS if one.name == name)
     asked = commands.read(verb.examples[0])
     assert asked is not None
@@ -141,8 +147,16 @@ def test_what_changes_something_is_not_answered_by_telling(bot: Bot, number: int
 def test_what_serves_is_told_with_its_commit_and_since_when(bot: Bot) -> None:
     call, world = bot.world.mlflow.call, bot.services
     call("POST", "/api/2.0/mlflow/registered-models/create", {"name": "told_live"})
-    call("POST", "/api/2.0/mlflow/model-versions/create", {"name": "told_live", "source": "s3://models/told"})
-    call("POST", "/api/2.0/mlflow/registered-models/alias", {"name": "told_live", "alias": "champion", "version": "1"})
+    call(
+        "POST",
+        "/api/2.0/mlflow/model-versions/create",
+        {"name": "told_live", "source": "s3://models/told"},
+    )
+    call(
+        "POST",
+        "/api/2.0/mlflow/registered-models/alias",
+        {"name": "told_live", "alias": "champion", "version": "1"},
+    )
     job(world, "told-live", {"model_name": "told_live", "model_version": "1"}, {
         "signalman_model": "told_live", "signalman_version": "1", "signalman_commit": "c" * 40,
     })  # fmt: skip

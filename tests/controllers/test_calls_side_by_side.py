@@ -1,4 +1,6 @@
-"""Calls that are made side by side: how many at a time, what a refusal changes, and what a failure stops."""
+"""Calls that are made side by side: how many at a time, what a refusal changes, and what a failure
+stops.
+"""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +14,9 @@ LONG = 30.0
 
 
 class Neighbour:
-    """Counts who is in it at once; lets go of nobody before `crowd` are there, and refuses the first `refusals`."""
+    """Counts who is in it at once; lets go of nobody before `crowd` are there, and refuses the
+    first `refusals`.
+    """
 
     def __init__(self, crowd: int = 1, refusals: int = 0, retry_after: float | None = None) -> None:
         self.most = self._inside = 0
@@ -33,7 +37,9 @@ class Neighbour:
             try:
                 self._barrier.wait(LONG)
                 if refused:
-                    raise ServiceError("Databricks", "Too many.", status=429, retry_after=self._retry_after)
+                    raise ServiceError(
+                        "Databricks", "Too many.", status=429, retry_after=self._retry_after
+                    )
                 with self._lock:
                     self.answered.append(number)
                 return number

@@ -21,7 +21,9 @@ CHANGES = (
 @in_turn
 def merged(scene: Scene) -> dict[str, Any]:
     hooks = f"mlflow_hooks/{scene.name}"
-    scene.push({f"{hooks}_stays.py": NOTEBOOK.format(1), f"{hooks}_changes.py": NOTEBOOK.format(1)}, "main")
+    scene.push(
+        {f"{hooks}_stays.py": NOTEBOOK.format(1), f"{hooks}_changes.py": NOTEBOOK.format(1)}, "main"
+    )
     scene.push({"config/mlops.yml": scene.without_jobs()}, "main")
     scene.push({f"{hooks}_goes.txt": "1"}, "main")
     scene.bot.knife.rest()
@@ -31,7 +33,11 @@ def merged(scene: Scene) -> dict[str, Any]:
 
     config = scene.with_a_job_of_its_own()
     scene.open(
-        {f"{hooks}_changes.py": NOTEBOOK.format(2), f"{hooks}_goes.txt": None, f"{hooks}_comes.py": NOTEBOOK.format(1)}
+        {
+            f"{hooks}_changes.py": NOTEBOOK.format(2),
+            f"{hooks}_goes.txt": None,
+            f"{hooks}_comes.py": NOTEBOOK.format(1),
+        }
         | {"config/mlops.yml": config}
     )
     scene.commits.append(scene.world.azure.complete(scene.number))
@@ -48,9 +54,15 @@ def merged(scene: Scene) -> dict[str, Any]:
 
 def manifest(scene: Scene) -> dict[str, Any]:
     """What the workspace is said to hold of the story's files, and whether of the newest commit."""
-    content = scene.bot.services.production.databricks.read(manifest_file.path(scene.bot.repository))
+    content = scene.bot.services.production.databricks.read(
+        manifest_file.path(scene.bot.repository)
+    )
     found = json.loads(content or b"{}")
-    files = {people_see.masked(path, scene): digest for path, digest in found["files"].items() if scene.name in path}
+    files = {
+        people_see.masked(path, scene): digest
+        for path, digest in found["files"].items()
+        if scene.name in path
+    }
     return {"commit": people_see.masked(found["commit"], scene), "files": files}
 
 
@@ -58,14 +70,17 @@ def test_the_changes_that_are_cut_are_all_that_a_merge_makes(tellings: Tellings)
     told = tellings.of(merged)
 
     assert changes(told.scene.bot.knife.passes) == list(CHANGES)
-    assert set(told.seen["workspace"]) == {f"{HOOKS}/(name)_{which}" for which in ("stays", "changes", "comes")}
+    assert set(told.seen["workspace"]) == {
+        f"{HOOKS}/(name)_{which}" for which in ("stays", "changes", "comes")
+    }
     assert told.seen["manifest"]["commit"] == "(commit 2)"
     assert len(told.seen["jobs"]) == 1
     assert told.scene.bot.errors == []
 
 
 @pytest.mark.parametrize(
-    ("story", "side", "cut"), [pytest.param(merged, *place.values, id=place.id) for place in everywhere(CHANGES)]
+    ("story", "side", "cut"),
+    [pytest.param(merged, *place.values, id=place.id) for place in everywhere(CHANGES)],
 )
 def test_a_merge_ends_the_same_wherever_a_pass_is_cut_off(
     tellings: Tellings, story: Story, side: Side, cut: str

@@ -1,4 +1,6 @@
-"""Promotions whose passes are cut off, wherever one may be: the same job, and each pull request told once."""
+"""Promotions whose passes are cut off, wherever one may be: the same job, and each pull request
+told once.
+"""
 
 import re
 from typing import Any, Literal
@@ -49,13 +51,20 @@ def refused(scene: Scene) -> dict[str, Any]:
 CHANGES = {
     by_stage: (POINTED,),
     by_alias_to_another_version: (POINTED,),
-    tried_first: ("make_experiment 1, start 1, write 1, submit 1, tag 1", f"end 1, tag 2, {POINTED}"),
+    tried_first: (
+        "make_experiment 1, start 1, write 1, submit 1, tag 1",
+        f"end 1, tag 2, {POINTED}",
+    ),
     refused: ("tag_version 1, reply 1, tag_version 2, tag_version 3",),
 }
 
 
-def begun(scene: Scene, verdict: Literal["succeeded", "failed"] = "succeeded", *, smoke: bool = False) -> str:
-    """A pull request whose model nobody promoted yet, and the job that would score with it; gives the model's name."""
+def begun(
+    scene: Scene, verdict: Literal["succeeded", "failed"] = "succeeded", *, smoke: bool = False
+) -> str:
+    """A pull request whose model nobody promoted yet, and the job that would score with it; gives
+    the model's name.
+    """
     scene.bot.knife.rest()
     scene.open({"README.md": scene.name})
     azure = scene.bot.services.repositories[scene.bot.repository].azure
@@ -82,13 +91,23 @@ def ended(scene: Scene) -> dict[str, Any]:
     scene.bot.hear_of_model(model)
     scene.bot.finish()
     told = [
-        {key: re.sub(r":[0-9a-f]{12}", ":(digest)", people_see.masked(tag, scene)) for key, tag in tags.items()}
+        {
+            key: re.sub(r":[0-9a-f]{12}", ":(digest)", people_see.masked(tag, scene))
+            for key, tag in tags.items()
+        }
         for tags in scene.told_on(model)
     ]
     tried = [run["info"]["status"] for run in smoke_runs(scene)]
-    shared = scene.world.azure.read("config/mlops.yml").decode().replace("smoke: true", "smoke: false")
+    shared = (
+        scene.world.azure.read("config/mlops.yml").decode().replace("smoke: true", "smoke: false")
+    )
     scene.push({"config/mlops.yml": shared, f"{SCORING}/note.md": f"{scene.name} is over"}, "main")
-    return {"jobs": people_see.jobs(scene), "threads": people_see.threads(scene), "versions": told, "tried": tried}
+    return {
+        "jobs": people_see.jobs(scene),
+        "threads": people_see.threads(scene),
+        "versions": told,
+        "tried": tried,
+    }
 
 
 def smoke_runs(scene: Scene) -> list[dict[str, Any]]:
@@ -100,7 +119,9 @@ def smoke_runs(scene: Scene) -> list[dict[str, Any]]:
         "experiment_ids": [one["experiment_id"] for one in there],
         "filter": f"tags.`signalman.model` = '{scene.name}_model'",
     }
-    found: list[dict[str, Any]] = call("POST", "/api/2.0/mlflow/runs/search", asked).get("runs", []) if there else []
+    found: list[dict[str, Any]] = (
+        call("POST", "/api/2.0/mlflow/runs/search", asked).get("runs", []) if there else []
+    )
     return found
 
 
@@ -113,7 +134,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(tellings: Tellings, story: Story) -> None:
+def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(
+    tellings: Tellings, story: Story
+) -> None:
     told = tellings.of(story)
 
     assert changes(told.scene.bot.knife.passes) == list(CHANGES[story])
@@ -123,7 +146,9 @@ def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(tellings: Telli
 @pytest.mark.parametrize(
     ("story", "version"), [(by_stage, "1"), (by_alias_to_another_version, "2"), (tried_first, "1")]
 )
-def test_a_promotion_ends_in_a_job_that_is_pointed_and_told_of(tellings: Tellings, story: Story, version: str) -> None:
+def test_a_promotion_ends_in_a_job_that_is_pointed_and_told_of(
+    tellings: Tellings, story: Story, version: str
+) -> None:
     told = tellings.of(story)
     (job,) = told.seen["jobs"]
 

@@ -91,7 +91,10 @@ def asked_to_retry(scene: Scene) -> dict[str, Any]:
     scene.bot.finish()
     (asked,) = (one for one in scene.world.azure.threads(scene.number) if one["id"] == thread)
     answers = [people_see.masked(str(one["content"]), scene) for one in asked["comments"]]
-    return people_see.pull_request(scene) | {"answers": answers, "likes": len(asked["comments"][0]["usersLiked"])}
+    return people_see.pull_request(scene) | {
+        "answers": answers,
+        "likes": len(asked["comments"][0]["usersLiked"]),
+    }
 
 
 @in_turn
@@ -131,7 +134,8 @@ CHANGES: dict[Story, tuple[str, ...]] = {
     ),
     asked_to_retry: (
         # What is run is there already: it is named by its content.
-        "like 1, set_thread_status 1, answer 1, set_status 1, make_experiment 1, start 1, submit 1, tag 1",
+        "like 1, set_thread_status 1, answer 1, set_status 1, make_experiment 1, start 1, submit "
+        "1, tag 1",
         "set_status 2, set_status 3, edit_report 1",
         "end 1, tag 2",
         "edit_report 2, set_status 4, set_status 5, set_status 6",
@@ -163,7 +167,9 @@ ITS_OWN: dict[Story, slice] = {
     opened_again: slice(4, -2),  # until it is opened again it is one that was abandoned
 }
 THEIR_OWN: dict[Story, slice] = {merged: slice(0, 1)}
-"""Which passes are over the pull request: what the branch's pass does after a merge is cut off elsewhere."""
+"""Which passes are over the pull request: what the branch's pass does after a merge is cut off
+elsewhere.
+"""
 CASES = [
     pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")
     for story, passes in CHANGES.items()
@@ -173,15 +179,21 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def prologue() -> tuple[Story, ...]:
-    """Two merges were recorded: from then on each report has a chart, whatever is merged beside its story."""
+    """Two merges were recorded: from then on each report has a chart, whatever is merged beside its
+    story.
+    """
     return first_of_all, merged, merged
 
 
 @pytest.mark.parametrize("story", CHANGES, ids=lambda story: story.__name__)
-def test_the_changes_that_are_cut_are_all_that_a_story_makes(tellings: Tellings, story: Story) -> None:
+def test_the_changes_that_are_cut_are_all_that_a_story_makes(
+    tellings: Tellings, story: Story
+) -> None:
     told = tellings.of(story)
 
-    assert changes(told.scene.bot.knife.passes)[THEIR_OWN.get(story, slice(None))] == list(CHANGES[story])
+    assert changes(told.scene.bot.knife.passes)[THEIR_OWN.get(story, slice(None))] == list(
+        CHANGES[story]
+    )
     assert told.scene.bot.errors == []
 
 

@@ -29,7 +29,9 @@ def retrained(scene: Scene) -> dict[str, Any]:
     scene.bot.finish()
 
     scene.push({"config/mlops.yml": config}, "main")
-    (said,) = (one["comments"] for one in scene.world.azure.threads(scene.number) if one["id"] == thread)
+    (said,) = (
+        one["comments"] for one in scene.world.azure.threads(scene.number) if one["id"] == thread
+    )
     return {
         "answers": [people_see.masked(str(one["content"]), scene) for one in said],
         "cluster runs": [run["state"].get("result_state") for run in scene.cluster_runs()],
@@ -41,7 +43,9 @@ def retrained(scene: Scene) -> dict[str, Any]:
 def of_the_command(scene: Scene, thread: int) -> list[dict[str, Any]]:
     call = scene.world.mlflow.call
     wanted = {"filter": "tags.`signalman.kind` = 'retraining'"}
-    every = call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 100, **wanted}).get("experiments", [])
+    every = call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 100, **wanted}).get(
+        "experiments", []
+    )
     asked = {"experiment_ids": [one["experiment_id"] for one in every], **wanted}
     return [
         run
@@ -63,7 +67,8 @@ def test_the_changes_that_are_cut_are_all_that_a_retraining_makes(tellings: Tell
 
 
 @pytest.mark.parametrize(
-    ("story", "side", "cut"), [pytest.param(retrained, *place.values, id=place.id) for place in everywhere(CHANGES)]
+    ("story", "side", "cut"),
+    [pytest.param(retrained, *place.values, id=place.id) for place in everywhere(CHANGES)],
 )
 def test_a_retraining_ends_the_same_wherever_a_pass_is_cut_off(
     tellings: Tellings, story: Story, side: Side, cut: str

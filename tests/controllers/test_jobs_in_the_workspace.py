@@ -1,4 +1,6 @@
-"""Jobs as code against the stand-in for Databricks: created, changed, renamed, removed, adopted, refused, cut off."""
+"""Jobs as code against the stand-in for Databricks: created, changed, renamed, removed, adopted,
+refused, cut off.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,12 +21,20 @@ from bot.services.databricks_sdk import DatabricksSdk
 from sandbox.databricks import Databricks as WorkspaceAccess
 
 HERE = "contoso/ml/wine"
-TASK = {"task_key": "train", "notebook_task": {"notebook_path": "/Shared/hooks/train"}, "timeout_seconds": 600}
+TASK = {
+    "task_key": "train",
+    "notebook_task": {"notebook_path": "/Shared/hooks/train"},
+    "timeout_seconds": 600,
+}
 SETTINGS: dict[str, Any] = {
     "name": "weekly",
     "tasks": [TASK],
     "parameters": [{"name": "data", "default": "full"}],
-    "schedule": {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC", "pause_status": "PAUSED"},
+    "schedule": {
+        "quartz_cron_expression": "0 0 2 * * ?",
+        "timezone_id": "UTC",
+        "pause_status": "PAUSED",
+    },
 }
 
 
@@ -34,16 +44,24 @@ class Bot:
     def __init__(self, workspace: WorkspaceAccess) -> None:
         self.workspace = workspace
         service = DatabricksSdk(Access(workspace.url, (SecretStr("dapi-good"),)))
-        self.world = cast(Services, SimpleNamespace(production=SimpleNamespace(databricks=service), calls=8))
+        self.world = cast(
+            Services, SimpleNamespace(production=SimpleNamespace(databricks=service), calls=8)
+        )
         self.owned: Mapping[str, OwnedJob] = {}
 
     def gather(self, *wanted: JobDefinition, commit: str = "c1") -> BranchJobs:
-        return jobs.gather(HERE, commit, {one.key: one for one in wanted}, self.owned, self.world, 7)
+        return jobs.gather(
+            HERE, commit, {one.key: one for one in wanted}, self.owned, self.world, 7
+        )
 
     def apply(self, *wanted: JobDefinition, commit: str = "c1") -> list[str]:
         facts = self.gather(*wanted, commit=commit)
         told, ids = [], {}
-        orders = [order for order in rule.plan(facts) if isinstance(order, CreateJob | ChangeJob | RemoveJob)]
+        orders = [
+            order
+            for order in rule.plan(facts)
+            if isinstance(order, CreateJob | ChangeJob | RemoveJob)
+        ]
         if orders:
             self.owned = rule.claimed(facts)
         for order in orders:
@@ -72,7 +90,9 @@ def test_a_job_is_created_changed_renamed_and_removed(bot: Bot) -> None:
     (first,) = bot.workspace.jobs()
     again = bot.apply(job(), commit="c2")
     changed = bot.apply(job(tasks=[{**TASK, "timeout_seconds": 900}]), commit="c3")
-    renamed = bot.apply(job(name="every week", tasks=[{**TASK, "timeout_seconds": 900}]), commit="c4")
+    renamed = bot.apply(
+        job(name="every week", tasks=[{**TASK, "timeout_seconds": 900}]), commit="c4"
+    )
     (last,) = bot.workspace.jobs()
     removed = bot.apply(commit="c5")
 
@@ -109,7 +129,9 @@ def test_a_parameter_goes_by_a_reset_and_what_people_set_stays(bot: Bot) -> None
     assert [one["name"] for one in after["settings"]["parameters"]] == ["data", "by_hand"]
     assert after["settings"]["run_as"] == {"user_name": "somebody"}
     assert after["settings"]["schedule"]["pause_status"] == "UNPAUSED"
-    assert [one.path for one in bot.workspace.calls if "reset" in one.path] == ["/api/2.2/jobs/reset"]
+    assert [one.path for one in bot.workspace.calls if "reset" in one.path] == [
+        "/api/2.2/jobs/reset"
+    ]
 
 
 def test_a_job_that_people_made_is_adopted_and_let_go(bot: Bot) -> None:
@@ -127,7 +149,9 @@ def test_a_job_that_people_made_is_adopted_and_let_go(bot: Bot) -> None:
 
 def test_a_bundles_job_is_left_alone(bot: Bot) -> None:
     deployment = {"kind": "BUNDLE", "metadata_file_path": "/x"}
-    bot.world.production.databricks.create_job({**SETTINGS, "deployment": deployment, "edit_mode": "UI_LOCKED"})
+    bot.world.production.databricks.create_job(
+        {**SETTINGS, "deployment": deployment, "edit_mode": "UI_LOCKED"}
+    )
     before = bot.workspace.jobs()
 
     told = bot.apply(job(max_concurrent_runs=4))
@@ -150,12 +174,18 @@ def test_a_setting_that_reads_back_otherwise_is_an_error(bot: Bot) -> None:
     bot.apply(job())
     (held,) = bot.workspace.jobs_api.jobs.values()
 
-    change = ChangeJob(held.job_id, "weekly", {"max_concurrent_runs": 4, "name": "weekly"}, name="weekly")
+    change = ChangeJob(
+        held.job_id, "weekly", {"max_concurrent_runs": 4, "name": "weekly"}, name="weekly"
+    )
     bot.workspace.observers.append(
-        lambda exchange: held.settings.update(max_concurrent_runs=1) if "update" in exchange.path else None
+        lambda exchange: (
+            held.settings.update(max_concurrent_runs=1) if "update" in exchange.path else None
+        )
     )
 
-    with pytest.raises(ServiceError, match=r"reads back otherwise: max_concurrent_runs\. Somebody may be"):
+    with pytest.raises(
+        ServiceError, match=r"reads back otherwise: max_concurrent_runs\. Somebody may be"
+    ):
         jobs.perform(change, HERE, bot.world)
 
 
@@ -177,7 +207,7 @@ def test_cut_off_after_or_before_any_call_the_next_pass_ends_in_the_same(
     bot: Bot, wish: str, call: str, lost: bool
 ) -> None:
     bot.apply(job())
-    bot.workspace.fail_next("GET" if call in ("get", "list", "runs/list") else "POST", f"/api/2.2/jobs/{call}", 503,
+    bot.workspace.fail_next("GET" if call in ("get", "list", "runs/list") else "POST", f"/api/2.2/jobs/{call}", 503,  # noqa: E501 a table, or a text as it is sent
                             lose_answer=lost)  # fmt: skip
     try:
         bot.apply(*WISHES[wish], commit="c2")
@@ -190,7 +220,9 @@ def test_cut_off_after_or_before_any_call_the_next_pass_ends_in_the_same(
     assert bot.apply(*WISHES[wish], commit="c3") == []
 
 
-def test_a_job_whose_creation_was_not_noted_is_found_though_it_was_called_otherwise_since(bot: Bot) -> None:
+def test_a_job_whose_creation_was_not_noted_is_found_though_it_was_called_otherwise_since(
+    bot: Bot,
+) -> None:
     bot.workspace.fail_next("POST", "/api/2.2/jobs/create", 503, lose_answer=True)
     with pytest.raises(ServiceError):
         bot.apply(job())

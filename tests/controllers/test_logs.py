@@ -26,7 +26,15 @@ from tests.backends.example_project import ended, project, submission, until
 
 HERE = PullRequest("contoso/ml/models", 7)
 SECRET = "canary-4711-plover"
-RUN = ProjectRun("t", "projects/wine", "c1", 1, "paper", cluster_run="7", started=datetime(2026, 3, 2, 9, tzinfo=UTC))
+RUN = ProjectRun(
+    "t",
+    "projects/wine",
+    "c1",
+    1,
+    "paper",
+    cluster_run="7",
+    started=datetime(2026, 3, 2, 9, tzinfo=UTC),
+)
 OVER = replace(RUN, outcome="succeeded", ended=datetime(2026, 3, 2, 9, 5, tzinfo=UTC))
 
 
@@ -79,7 +87,12 @@ def test_a_log_grows_by_whole_lines_and_is_whole_at_the_end(queue: Queue) -> Non
     assert stored(queue) == "one\ntwo\nthree"
     found = queue.run("t")
     assert found is not None
-    assert (found.state, found.log_whole, found.log_cut, found.subject) == ("succeeded", True, False, HERE)
+    assert (found.state, found.log_whole, found.log_cut, found.subject) == (
+        "succeeded",
+        True,
+        False,
+        HERE,
+    )
 
 
 def test_a_log_that_is_whole_is_not_read_again(queue: Queue) -> None:
@@ -93,7 +106,12 @@ def test_a_log_that_is_whole_is_not_read_again(queue: Queue) -> None:
 def test_a_secret_never_reaches_the_database_however_it_is_torn(queue: Queue) -> None:
     paper = Paper()
     world = with_(queue, paper=paper)
-    for part in ("token can", "ary-47", f"11-plover\nagain \x1b[1mcanary\x1b[0m-4711-plover {SECRET}", "\nend\n"):
+    for part in (
+        "token can",
+        "ary-47",
+        f"11-plover\nagain \x1b[1mcanary\x1b[0m-4711-plover {SECRET}",
+        "\nend\n",
+    ):
         paper.written += part.encode()
         logs.collect(replace(RUN, reason=f"it said {SECRET}"), HERE, world)
         assert "4711" not in stored(queue)
@@ -122,7 +140,9 @@ def test_a_line_without_an_end_is_never_cut_inside_a_secret(before: int, after: 
     assert SECRET[:6].encode() not in content[at - 17 : at].replace(SECRET.encode(), b"")
 
 
-def test_what_was_written_too_fast_is_said_to_be_missing_and_is_there_at_the_end(queue: Queue) -> None:
+def test_what_was_written_too_fast_is_said_to_be_missing_and_is_there_at_the_end(
+    queue: Queue,
+) -> None:
     paper = Paper(b"".join(b"line %d\n" % number for number in range(1000)), most=100)
     world = with_(queue, paper=paper)
     logs.collect(RUN, HERE, world)
@@ -193,10 +213,17 @@ def test_two_workers_that_read_the_same_do_not_write_it_twice(queue: Queue) -> N
 
 
 def test_a_run_that_never_got_anywhere_is_known_without_a_log(queue: Queue) -> None:
-    refused = replace(OVER, cluster_run="", outcome="failed", reason="wine is not an MLflow project.")
+    refused = replace(
+        OVER, cluster_run="", outcome="failed", reason="wine is not an MLflow project."
+    )
     logs.collect(refused, HERE, with_(queue))
     (found,) = queue.runs(HERE)
-    assert (found.state, found.reason, found.log_size, found.log_whole) == ("failed", refused.reason, 0, True)
+    assert (found.state, found.reason, found.log_size, found.log_whole) == (
+        "failed",
+        refused.reason,
+        0,
+        True,
+    )
 
 
 def test_a_second_run_under_one_token_is_nobodys_run(queue: Queue) -> None:
@@ -207,12 +234,15 @@ def test_a_second_run_under_one_token_is_nobodys_run(queue: Queue) -> None:
 def test_a_run_of_this_machine_is_followed_while_it_goes_on(queue: Queue, tmp_path: Path) -> None:
     signal = tmp_path / "go on"
     waits = (
-        f"print('first', flush=True)\nimport os, time\nwhile not os.path.exists({str(signal)!r}): time.sleep(0.02)\n"
+        f"print('first', flush=True)\nimport os, time\nwhile not os.path.exists({str(signal)!r}): "
+        "time.sleep(0.02)\n"
     )
     folder = project(tmp_path / "project", **{"main.py": f"{waits}print('last')\n"})
     backend = Local(tmp_path / "runs")
     world = with_(queue, local=backend)
-    run = replace(RUN, backend="local", token="token-fine", cluster_run=backend.submit(submission(folder)))
+    run = replace(
+        RUN, backend="local", token="token-fine", cluster_run=backend.submit(submission(folder))
+    )
 
     def followed() -> bool:
         logs.collect(run, HERE, world)

@@ -29,7 +29,9 @@ def service(azure: StandIn) -> AzureDevOps:
     return AzureDevOps(served, Client(azure.organization_url, (SecretStr("pat"),)))
 
 
-def test_membership_is_read_when_somebody_asks_and_again_after_a_minute(azure: StandIn, service: AzureDevOps) -> None:
+def test_membership_is_read_when_somebody_asks_and_again_after_a_minute(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     rights = Rights(Commands(model_owners=("ML leads",)))
     azure.team("ML leads", "Kim")
     kim = azure.world.people.named("Kim").id

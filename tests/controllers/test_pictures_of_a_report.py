@@ -1,4 +1,6 @@
-"""The pictures that a report shows: which are attached, how often, and what happens to those that cannot be had."""
+"""The pictures that a report shows: which are attached, how often, and what happens to those that
+cannot be had.
+"""
 
 import io
 from collections.abc import Mapping
@@ -54,16 +56,26 @@ def png(size: tuple[int, int] = (20, 10)) -> bytes:
 
 
 def step(
-    world: World, files: Mapping[str, bytes], *judgements: Judgement, project: Project = TRAIN, **known: Any
+    world: World,
+    files: Mapping[str, bytes],
+    *judgements: Judgement,
+    project: Project = TRAIN,
+    **known: Any,
 ) -> Step:
     """A step whose run has ended, and drew these files."""
-    info = world.mlflow.call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]
+    info = world.mlflow.call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"][
+        "info"
+    ]
     for name, content in files.items():
         file = Path(info["artifact_uri"]) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    run = ProjectRun("token", project.path, "6e99ba5" + "0" * 33, 1, "local", mlflow_run=info["run_id"])
-    return Step(project, "passed", replace(run, **{"outcome": "succeeded", **known}), judgements=judgements)
+    run = ProjectRun(
+        "token", project.path, "6e99ba5" + "0" * 33, 1, "local", mlflow_run=info["run_id"]
+    )
+    return Step(
+        project, "passed", replace(run, **{"outcome": "succeeded", **known}), judgements=judgements
+    )
 
 
 def titles(found: tuple[Picture, ...]) -> list[str]:
@@ -136,7 +148,9 @@ def test_a_chart_is_drawn_of_what_is_judged_where_there_is_something_to_compare(
 ) -> None:
     baselines = {TRAIN.path: baseline} if baseline else {}
 
-    found = pictures.attach_all(head, [step(world, {}, *judgements)], baselines, repository, bot_world)
+    found = pictures.attach_all(
+        head, [step(world, {}, *judgements)], baselines, repository, bot_world
+    )
 
     assert titles(found) == shown
 
@@ -145,11 +159,16 @@ def test_pictures_of_several_projects_name_theirs_and_there_are_only_so_many(
     world: World, bot_world: Services, repository: Repository, head: PullRequestHead
 ) -> None:
     files = {f"{number}.png": png() for number in range(6)}
-    steps = [step(world, files, project=Project(path=f"projects/{name}")) for name in ("train", "score", "more")]
+    steps = [
+        step(world, files, project=Project(path=f"projects/{name}"))
+        for name in ("train", "score", "more")
+    ]
 
     found = pictures.attach_all(head, steps, {}, repository, bot_world)
 
-    assert titles(found) == [f"{name}: {number}" for name in ("train", "score") for number in range(4)]
+    assert titles(found) == [
+        f"{name}: {number}" for name in ("train", "score") for number in range(4)
+    ]
     assert len(found) == pictures.MOST
 
 
@@ -159,7 +178,9 @@ def test_a_run_that_goes_on_or_was_withdrawn_shows_nothing(
     going = step(world, {"a.png": png()}, outcome=None)
     withdrawn = step(world, {"a.png": png()}, project=SCORE, withdrawn=True)
 
-    found = pictures.attach_all(head, [going, withdrawn, Step(SCORE, "waits")], {}, repository, bot_world)
+    found = pictures.attach_all(
+        head, [going, withdrawn, Step(SCORE, "waits")], {}, repository, bot_world
+    )
 
     assert found == ()
 

@@ -1,4 +1,5 @@
-"""A pull request in memory: passes repeated to the end reach the same world, whatever happened meanwhile.
+"""A pull request in memory: passes repeated to the end reach the same world, whatever happened
+meanwhile.
 
 By the rules alone, no servers: pushes, closings, lost events, ended runs, passes cut
 off anywhere, memos lost.
@@ -40,7 +41,9 @@ class PullRequestInMemory(RuleBasedStateMachine):
     def push(self, changed: tuple[str, ...], bad: int, told: bool) -> None:
         number = self.town.head.iteration + 1
         source = "a/b" if bad == 7 else "fine"
-        self.town.head = replace(self.town.head, iteration=number, commit=f"c{number}", source=source, changed=changed)
+        self.town.head = replace(
+            self.town.head, iteration=number, commit=f"c{number}", source=source, changed=changed
+        )
         self.town.news |= told
         self.configs = [self.town.config]
 
@@ -101,7 +104,9 @@ class PullRequestInMemory(RuleBasedStateMachine):
             wanted = {verdict(town, config) or "pending" for config in self.configs}
             assert last in wanted, f"{last} is none of {wanted}"
             if last in ("succeeded", "failed"):
-                assert town.threads[0].startswith({"succeeded": "### ✅", "failed": ("### ❌", "### 🚫")}[last])
+                assert town.threads[0].startswith(
+                    {"succeeded": "### ✅", "failed": ("### ❌", "### 🚫")}[last]
+                )
         for token in town.running():
             run = town.mlflow[token]
             assert town.head.open, "a run goes on for a pull request that is closed"
@@ -116,7 +121,9 @@ class PullRequestInMemory(RuleBasedStateMachine):
         assert len(self.town.threads) <= 1
         assert all(count == 1 for count in Counter(self.town.submitted).values())
         for states in self.town.statuses.values():
-            assert sum(state in FINAL for state in states) <= 1, f"a verdict was given twice: {states}"
+            assert sum(state in FINAL for state in states) <= 1, (
+                f"a verdict was given twice: {states}"
+            )
 
     @invariant()
     def a_verdict_stands(self) -> None:

@@ -1,4 +1,5 @@
-"""Events that come late, twice, in the wrong order or never: the same world as if they had come as they should.
+"""Events that come late, twice, in the wrong order or never: the same world as if they had come as
+they should.
 
 A few of each; `make shuffles` tells a thousand.
 """
@@ -20,11 +21,15 @@ SEEDS = range(60)
 LIVE_SEEDS = range(2)
 
 in_order: Story = in_turn(partial(lives.life_of_a_change, post=Straight()))
-UNRELIABLE: list[Story] = [in_turn(partial(lives.life_of_a_change, post=Unreliable(seed))) for seed in LIVE_SEEDS]
+UNRELIABLE: list[Story] = [
+    in_turn(partial(lives.life_of_a_change, post=Unreliable(seed))) for seed in LIVE_SEEDS
+]
 
 
 @pytest.mark.parametrize("story", UNRELIABLE, ids=[f"seed {seed}" for seed in LIVE_SEEDS])
-def test_a_change_ends_the_same_however_unreliably_it_is_told_of(tellings: Tellings, story: Story) -> None:
+def test_a_change_ends_the_same_however_unreliably_it_is_told_of(
+    tellings: Tellings, story: Story
+) -> None:
     straight, told = tellings.of(in_order), tellings.of(story)
 
     assert told.seen == straight.seen

@@ -1,4 +1,6 @@
-"""What the stories that are cut off rely on: a neighbour that stumbled is told apart from a fault of the bot's."""
+"""What the stories that are cut off rely on: a neighbour that stumbled is told apart from a fault
+of the bot's.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +20,9 @@ def badly_named(stumbles: Callable[[], bool]) -> Callable[[Scene], dict[str, Any
     def story(scene: Scene) -> dict[str, Any]:
         scene.open({"README.md": scene.name}, f"bad/{scene.name}")
         if stumbles():
-            scene.world.azure.trip(503, method="POST", path=f"/pullRequests/{scene.number}/statuses")
+            scene.world.azure.trip(
+                503, method="POST", path=f"/pullRequests/{scene.number}/statuses"
+            )
         scene.bot.hear_of(scene.number)
         scene.bot.finish()
         return people_see.pull_request(scene)
@@ -36,7 +40,9 @@ def test_a_story_in_which_a_neighbour_stumbled_once_is_told_again(tellings: Tell
     assert told.seen == tellings.tell(badly_named(lambda: False)).seen
 
 
-def test_a_bot_goes_on_after_a_neighbour_that_stumbles_and_tells_of_one_that_does_each_time(tellings: Tellings) -> None:
+def test_a_bot_goes_on_after_a_neighbour_that_stumbles_and_tells_of_one_that_does_each_time(
+    tellings: Tellings,
+) -> None:
     told = tellings.tell(badly_named(lambda: True))
 
     (error,) = told.scene.bot.errors

@@ -1,4 +1,5 @@
-"""A workspace and its scoring job, in memory: merges, promotions and cuts in any order, and the same end.
+"""A workspace and its scoring job, in memory: merges, promotions and cuts in any order, and the
+same end.
 
 By the rules alone, no servers. Everything is named after the commit or the version
 that brought it, so that one reply too many can be seen.
@@ -50,7 +51,10 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
         self.told: list[str] = []
         self.tags: dict[str, str] = {}
 
-    @rule(changes=st.dictionaries(st.sampled_from(NAMES), st.sampled_from([None, "x", "y"])), jobs=st.integers(1, 2))
+    @rule(
+        changes=st.dictionaries(st.sampled_from(NAMES), st.sampled_from([None, "x", "y"])),
+        jobs=st.integers(1, 2),
+    )
     def merge(self, changes: dict[str, str | None], jobs: int) -> None:
         self.number += 1
         self.tip = commit(self.number)
@@ -59,7 +63,9 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
 
     @rule(version=st.integers(1, 3), by_alias=st.booleans())
     def promote(self, version: int, by_alias: bool) -> None:
-        one = ServingVersion("wine_model", str(version), f"run {version}", "somehow", len(self.serving), by_alias)
+        one = ServingVersion(
+            "wine_model", str(version), f"run {version}", "somehow", len(self.serving), by_alias
+        )
         self.serving = [*self.serving, one]
 
     @rule(cut=CUTS)
@@ -79,7 +85,10 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
                 self.carry_out(rollout.plan(self.model(job.name), NOW), None)
         wanted = {path: source.digest for path, source in self.wanted().items()}
         assert self.workspace.objects == wanted
-        assert (self.workspace.manifest.commit, dict(self.workspace.manifest.files)) == (self.tip, wanted)
+        assert (self.workspace.manifest.commit, dict(self.workspace.manifest.files)) == (
+            self.tip,
+            wanted,
+        )
         chosen = rollout.serving(self.serving)
         assert set(self.workspace.jobs) == {job.name for job in self.config.jobs}
         for job in self.workspace.jobs.values():
@@ -109,7 +118,11 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
     def model(self, job: str) -> ModelFacts:
         origin = Origin(REPOSITORY, "c" * 40, 7)
         chosen = rollout.serving(self.serving)
-        known = ModelVersion(chosen.name, chosen.version, chosen.run, tags=self.tags) if chosen else None
+        known = (
+            ModelVersion(chosen.name, chosen.version, chosen.run, tags=self.tags)
+            if chosen
+            else None
+        )
         return ModelFacts(
             REPOSITORY,
             job,
@@ -135,13 +148,17 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
                 case PointJob(job, name, version):
                     self.change(job.name, parameters={"model_name": name, "model_version": version})
                 case TagJob(job, name, version):
-                    self.change(job.name, tags={**job.tags, rollout.MODEL: name, rollout.VERSION: version})
+                    self.change(
+                        job.name, tags={**job.tags, rollout.MODEL: name, rollout.VERSION: version}
+                    )
                 case TagVersion(_, _, tags):
                     self.tags = {**self.tags, **tags}
                 case CommentVersion():
                     pass
                 case Reply(_, body, sign):
-                    self.told += [body] if not any(one.startswith(sign or body) for one in self.told) else []
+                    self.told += (
+                        [body] if not any(one.startswith(sign or body) for one in self.told) else []
+                    )
                 case _:
                     self.workspace = self.workspace.after([order])
 

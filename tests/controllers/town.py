@@ -1,4 +1,5 @@
-"""A pull request and all around it, in memory: what a pass over it reads and what its actions do, by the rules alone.
+"""A pull request and all around it, in memory: what a pass over it reads and what its actions do,
+by the rules alone.
 
 As the controllers do it, in a few lines: a pass is a list of changes, and stopping
 before any of them is being killed there. What the row remembers is then what it
@@ -9,7 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.actions import CancelRun, CloseRun, LookAgain, PullRequestAction, PutReport, SetStatus, StartRun
+from bot.actions import (
+    CancelRun,
+    CloseRun,
+    LookAgain,
+    PullRequestAction,
+    PutReport,
+    SetStatus,
+    StartRun,
+)
 from bot.config.deployment import Reporting
 from bot.config.repository import Mlops
 from bot.facts.pull_request import PullRequestFacts, PullRequestHead
@@ -65,7 +74,9 @@ class Town:
     # -- what a pass does
 
     def make_pass(self, cut: int | None = None) -> bool:
-        """One pass, killed when it has made `cut` changes; tells whether it came to its end having changed nothing."""
+        """One pass, killed when it has made `cut` changes; tells whether it came to its end having
+        changed nothing.
+        """
         memo, before = self._gather(), self.changes
         end = None if cut is None else before + cut
         actions = checks.plan(self._facts(memo), self.now, QUIET)
@@ -76,7 +87,11 @@ class Town:
                     return False
         if self.changes == end:
             return False
-        self.memo, self.news, self.due = memo, False, any(isinstance(action, LookAgain) for action in actions)
+        self.memo, self.news, self.due = (
+            memo,
+            False,
+            any(isinstance(action, LookAgain) for action in actions),
+        )
         return self.changes == before
 
     def _gather(self) -> Memo:
@@ -97,20 +112,34 @@ class Town:
                 head = replace(head, changed=old.changed)
             known = {run.token: run for run in memo.runs if run.cluster_run or run.over}
             found = [
-                run for run in self.mlflow.values() if not run.closed or (head.open and run.iteration == head.iteration)
+                run
+                for run in self.mlflow.values()
+                if not run.closed or (head.open and run.iteration == head.iteration)
             ]
             if not same:
                 memo = replace(memo, reported=None)
-            runs = (*known.values(), *(self._as_found(run) for run in found if run.token not in known))
-            memo = replace(memo, head=head, config=memo.config if same else self.config, runs=runs, read=self.now)
+            runs = (
+                *known.values(),
+                *(self._as_found(run) for run in found if run.token not in known),
+            )
+            memo = replace(
+                memo,
+                head=head,
+                config=memo.config if same else self.config,
+                runs=runs,
+                read=self.now,
+            )
         looked = tuple(self._look(run) for run in memo.runs)
         assert memo.head is not None
         iteration = memo.head.iteration
-        return replace(memo, runs=tuple(run for run in looked if run.iteration == iteration or not run.closed))
+        return replace(
+            memo, runs=tuple(run for run in looked if run.iteration == iteration or not run.closed)
+        )
 
     @staticmethod
     def _as_found(run: ProjectRun) -> ProjectRun:
-        # Who finds a run by its tags does not know yet how it ended, unless it never got to a cluster.
+        # Who finds a run by its tags does not know yet how it ended, unless it never got to a
+        # cluster.
         never = run.closed and not run.cluster_run
         return replace(run, outcome="cancelled" if never else None, closed=never)
 
@@ -136,7 +165,11 @@ class Town:
             case SetStatus(_, iteration, state, text):
                 states = self.statuses.setdefault(iteration, [])
                 told = f"{iteration} {state} {text}"
-                given = state != "pending" and bool(states) and (states[-1] == state or states[-1] in FINAL)
+                given = (
+                    state != "pending"
+                    and bool(states)
+                    and (states[-1] == state or states[-1] in FINAL)
+                )
                 if told != memo.status and not given:
                     states.append(state)
                     self.changes += 1
@@ -151,14 +184,23 @@ class Town:
                     self.changes += 1
                 yield replace(memo, reported=self.now)
             case StartRun(token, project):
-                run = ProjectRun(token, project, action.commit, action.iteration, action.backend, started=self.now)
+                run = ProjectRun(
+                    token,
+                    project,
+                    action.commit,
+                    action.iteration,
+                    action.backend,
+                    started=self.now,
+                )
                 self.mlflow.setdefault(token, replace(run, mlflow_run=token))
                 self.changes += 1
                 yield memo
                 self._submit(token, project)
                 yield memo
                 self._note(token)
-                yield replace(memo, runs=_with(memo.runs, replace(self.mlflow[token], closed=False)))
+                yield replace(
+                    memo, runs=_with(memo.runs, replace(self.mlflow[token], closed=False))
+                )
             case CancelRun(run):
                 self.changes += not self.mlflow[run.token].withdrawn
                 self.mlflow[run.token] = replace(self.mlflow[run.token], withdrawn=True)
@@ -170,9 +212,13 @@ class Town:
                     yield memo
                 self.changes += not self.cluster[run.token].stopping
                 self.cluster[run.token].stopping = True
-                yield replace(memo, runs=_with(memo.runs, replace(run, cluster_run=run.token, withdrawn=True)))
+                yield replace(
+                    memo, runs=_with(memo.runs, replace(run, cluster_run=run.token, withdrawn=True))
+                )
             case CloseRun(run):
-                self.mlflow[run.token] = replace(self.mlflow[run.token], outcome=run.outcome, closed=True)
+                self.mlflow[run.token] = replace(
+                    self.mlflow[run.token], outcome=run.outcome, closed=True
+                )
                 self.changes += 1
                 yield replace(memo, runs=_with(memo.runs, replace(run, closed=True)))
             case LookAgain():
@@ -203,7 +249,9 @@ class Town:
         return [token for token in self.submitted if self.cluster[token].outcome is None]
 
     def settle(self) -> None:
-        """Nothing more happens but that the clock asks, runs that are being stopped stop, and passes are made."""
+        """Nothing more happens but that the clock asks, runs that are being stopped stop, and
+        passes are made.
+        """
         self.now += timedelta(minutes=6)
         self.news = self.news or self.head.open
         for _ in range(40):
@@ -223,7 +271,9 @@ def _with(runs: tuple[ProjectRun, ...], run: ProjectRun) -> tuple[ProjectRun, ..
 
 
 def verdict(town: Town, config: Mlops) -> str | None:
-    """What the newest iteration's verdict has to be, said from the outside: by what ran and how it ended."""
+    """What the newest iteration's verdict has to be, said from the outside: by what ran and how it
+    ended.
+    """
     if "/" in town.head.source:
         return "failed"
     touched = {
@@ -233,14 +283,18 @@ def verdict(town: Town, config: Mlops) -> str | None:
     }
     for project in reversed(config.projects):
         if project.path in touched and checks.wants_version(project):
-            touched.update({path: config.project(path) for path in project.after if path not in touched})
+            touched.update(
+                {path: config.project(path) for path in project.after if path not in touched}
+            )
     if not touched:
         return "notApplicable"
     ends: dict[str, str] = {}
     for project in config.projects:
         if project.path in touched:
             before = [ends[path] for path in project.after if path in touched]
-            ends[project.path] = _end(town, project.path) if all(one == "succeeded" for one in before) else "skipped"
+            ends[project.path] = (
+                _end(town, project.path) if all(one == "succeeded" for one in before) else "skipped"
+            )
     if "running" in ends.values():
         return None
     if any(end in ("failed", "cancelled", "timed out") for end in ends.values()):
@@ -249,10 +303,14 @@ def verdict(town: Town, config: Mlops) -> str | None:
 
 
 def _end(town: Town, project: str) -> str:
-    """How the last attempt at a project ended. Only the bot cancels here, and what it cancelled it runs again."""
+    """How the last attempt at a project ended. Only the bot cancels here, and what it cancelled it
+    runs again.
+    """
     losses, end, attempt = 0, "running", 1
     while run := town.cluster.get(steps.token(PR.repository, town.head, project, attempt)):
         losses += run.outcome == "no cluster"
-        again = run.outcome in (None, "cancelled") or (run.outcome == "no cluster" and losses <= len(steps.PAUSES))
+        again = run.outcome in (None, "cancelled") or (
+            run.outcome == "no cluster" and losses <= len(steps.PAUSES)
+        )
         end, attempt = "running" if again else str(run.outcome), attempt + 1
     return end

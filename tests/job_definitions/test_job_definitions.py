@@ -30,8 +30,14 @@ def read(wanted: Mlops = WANTED, **job: Any) -> JobDefinition:
 
 
 def mistake(text: str | dict[str, Any], wanted: Mlops = WANTED) -> str:
-    """What a person is told of a file with this text, or of a job that differs so from a good one."""
-    held = files(weekly={**JOB, **text}) if isinstance(text, dict) else {FILE: textwrap.dedent(text).encode()}
+    """What a person is told of a file with this text, or of a job that differs so from a
+    good one.
+    """
+    held = (
+        files(weekly={**JOB, **text})
+        if isinstance(text, dict)
+        else {FILE: textwrap.dedent(text).encode()}
+    )
     with pytest.raises(ConfigError) as refused:
         job_definitions.read(held, wanted)
     return str(refused.value)
@@ -94,7 +100,9 @@ resources:
 
 
 def test_a_bundles_file_is_read_as_it_is() -> None:
-    found = job_definitions.read({"config/jobs/deep/inference.yml": STACK.replace(b"../../", b"../../../")}, WANTED)
+    found = job_definitions.read(
+        {"config/jobs/deep/inference.yml": STACK.replace(b"../../", b"../../../")}, WANTED
+    )
 
     (job,) = found.values()
     first, second = job.settings["tasks"]
@@ -107,7 +115,10 @@ def test_a_bundles_file_is_read_as_it_is() -> None:
         "branch": "main",
         "escaped": "${literal}",
     }
-    assert (first["max_retries"], first["new_cluster"]["custom_tags"]) == (2, {"clusterSource": "mlops", "cost": "5"})
+    assert (first["max_retries"], first["new_cluster"]["custom_tags"]) == (
+        2,
+        {"clusterSource": "mlops", "cost": "5"},
+    )
     assert second["spark_python_task"]["python_file"] == "/Shared/projects/report/report.py"
     assert second["libraries"] == [
         {"requirements": "/Workspace/Shared/projects/report/requirements.txt"},
@@ -137,7 +148,11 @@ def test_a_notebooks_path_becomes_that_of_the_workspace(path: str, there: str) -
 def test_paths_of_another_git_repository_and_of_other_storage_stay() -> None:
     git = {"git_url": "https://x.test/y", "git_provider": "gitHub", "git_branch": "main"}
     theirs = read(git_source=git, **task(notebook_task={"notebook_path": "a/b"}))
-    stored = read(**task(notebook_task=None, spark_python_task={"python_file": "dbfs:/a.py"}, environment_key="e"))
+    stored = read(
+        **task(
+            notebook_task=None, spark_python_task={"python_file": "dbfs:/a.py"}, environment_key="e"
+        )
+    )
 
     assert theirs.settings["tasks"][0]["notebook_task"]["notebook_path"] == "a/b"
     assert stored.settings["tasks"][0]["spark_python_task"]["python_file"] == "dbfs:/a.py"
@@ -145,11 +160,16 @@ def test_paths_of_another_git_repository_and_of_other_storage_stay() -> None:
 
 def test_a_task_within_a_task_and_an_environment_are_translated_too() -> None:
     loop = {"inputs": "[1]", "task": {**TASK, "task_key": "one"}}
-    lines = ["scikit-learn==1.7.0", "../../projects/lib/x.whl", "-r ../../projects/lib/requirements.txt"]
+    lines = [
+        "scikit-learn==1.7.0",
+        "../../projects/lib/x.whl",
+        "-r ../../projects/lib/requirements.txt",
+    ]
     spec = {"client": "2", "dependencies": lines}
 
     found = read(
-        tasks=[{"task_key": "all", "for_each_task": loop}], environments=[{"environment_key": "e", "spec": spec}]
+        tasks=[{"task_key": "all", "for_each_task": loop}],
+        environments=[{"environment_key": "e", "spec": spec}],
     )
 
     inner = found.settings["tasks"][0]["for_each_task"]["task"]
@@ -163,10 +183,16 @@ def test_a_task_within_a_task_and_an_environment_are_translated_too() -> None:
 
 def test_variables_may_stand_in_another_file_and_hold_more_than_a_text() -> None:
     cluster = {"spark_version": "17.3.x", "node_type_id": "n", "num_workers": 1}
-    more = {"config/jobs/variables.yaml": yaml.safe_dump({"variables": {"small": {"default": cluster}}}).encode()}
+    more = {
+        "config/jobs/variables.yaml": yaml.safe_dump(
+            {"variables": {"small": {"default": cluster}}}
+        ).encode()
+    }
     job = {**JOB, **task(new_cluster="${var.small}")}
 
-    found = job_definitions.read({**files(weekly=job), **more, "config/jobs/README.md": b"{"}, WANTED)
+    found = job_definitions.read(
+        {**files(weekly=job), **more, "config/jobs/README.md": b"{"}, WANTED
+    )
 
     assert found["weekly"].settings["tasks"][0]["new_cluster"] == cluster
 
@@ -178,23 +204,51 @@ MISTAKES: list[tuple[str | dict[str, Any], str]] = [
     ("a: b: c", f"{FILE} is not valid YAML: "),
     ("- a", f"{FILE} must hold keys and values"),
     ("resources: {jobs: {a: 1, a: 2}}", "the key a is there twice"),
-    ("targets: {prod: {}}", f"{FILE}: targets says where a bundle is deployed to; here that is always"),
+    (
+        "targets: {prod: {}}",
+        f"{FILE}: targets says where a bundle is deployed to; here that is always",
+    ),
     ("bundle: {name: x}", f"{FILE}: bundle says what a bundle is called"),
     ("include: [x.yml]", f"{FILE}: include says which other files"),
     ("job: {}", f"{FILE}: job is not a key that Signalman knows; it may be: resources, variables."),
-    ("resources: {pipelines: {a: {}}}", f"{FILE}: resources.pipelines is not supported; Signalman looks after jobs"),
+    (
+        "resources: {pipelines: {a: {}}}",
+        f"{FILE}: resources.pipelines is not supported; Signalman looks after jobs",
+    ),
     ("resources: {jobs: [a]}", f"{FILE}: resources.jobs must hold jobs by their keys"),
     ("resources: {jobs: {a: b}}", f"{FILE}: resources.jobs.a must hold the job's settings"),
-    ("variables: {x: {lookup: {cluster: y}}}", f"{FILE}: variables.x.lookup cannot be looked up offline"),
-    ({"taks": []}, f"{PLACE}.taks is not a key of the Jobs API; remove it or correct its spelling. It may be: budget"),
+    (
+        "variables: {x: {lookup: {cluster: y}}}",
+        f"{FILE}: variables.x.lookup cannot be looked up offline",
+    ),
+    (
+        {"taks": []},
+        f"{PLACE}.taks is not a key of the Jobs API; remove it or correct its spelling. It may be: "
+        "budget",
+    ),
     ({"deployment": {"kind": "BUNDLE"}}, f"{PLACE}.deployment is not a key of the Jobs API"),
     (task(notebok_task={}), f"{PLACE}.tasks[0].notebok_task is not a key"),
-    (task(notebook_task={"source": "GIT"}), f"{PLACE}.tasks[0].notebook_task.notebook_path is missing."),
-    (task(timeout_seconds="soon"), f'{PLACE}.tasks[0].timeout_seconds is "soon"; it must be a whole number.'),
-    (task(new_cluster=["a"]), f"{PLACE}.tasks[0].new_cluster is ['a']; it must be keys and values."),
+    (
+        task(notebook_task={"source": "GIT"}),
+        f"{PLACE}.tasks[0].notebook_task.notebook_path is missing.",
+    ),
+    (
+        task(timeout_seconds="soon"),
+        f'{PLACE}.tasks[0].timeout_seconds is "soon"; it must be a whole number.',
+    ),
+    (
+        task(new_cluster=["a"]),
+        f"{PLACE}.tasks[0].new_cluster is ['a']; it must be keys and values.",
+    ),
     ({"tasks": TASK}, "it must be a list."),
-    ({"max_concurrent_runs": 1.5}, f"{PLACE}.max_concurrent_runs is 1.5; it must be a whole number."),
-    ({"queue": {"enabled": "perhaps"}}, f'{PLACE}.queue.enabled is "perhaps"; it must be true or false.'),
+    (
+        {"max_concurrent_runs": 1.5},
+        f"{PLACE}.max_concurrent_runs is 1.5; it must be a whole number.",
+    ),
+    (
+        {"queue": {"enabled": "perhaps"}},
+        f'{PLACE}.queue.enabled is "perhaps"; it must be true or false.',
+    ),
     ({"name": None}, f"{PLACE}.name is missing."),
     ({"tasks": []}, f"{PLACE}.tasks is missing."),
     ({"tasks": [TASK, TASK]}, f"{PLACE}.tasks has train twice."),
@@ -210,32 +264,46 @@ MISTAKES: list[tuple[str | dict[str, Any], str]] = [
         f"{PLACE}.schedule cannot be read: Mars/Crater is not a time zone",
     ),
     (
-        {"schedule": {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC", "pause_status": "ON"}},
+        {
+            "schedule": {
+                "quartz_cron_expression": "0 0 2 * * ?",
+                "timezone_id": "UTC",
+                "pause_status": "ON",
+            }
+        },
         f'{PLACE}.schedule.pause_status is "ON"; it must be one of: PAUSED, UNPAUSED.',
     ),
     ({"schedule": {"timezone_id": "UTC"}}, f"{PLACE}.schedule.quartz_cron_expression is missing."),
     (
         task(notebook_task={"notebook_path": "../../docs/train.py"}),
-        f'{PLACE}.tasks[0].notebook_task.notebook_path is "../../docs/train.py", which is docs/train.py in the '
-        "repository; no folder of config/mlops.yml brings that to the workspace. Add one to `folders`, or move it "
+        f'{PLACE}.tasks[0].notebook_task.notebook_path is "../../docs/train.py", which is '
+        "docs/train.py in the "
+        "repository; no folder of config/mlops.yml brings that to the workspace. Add one to "
+        "`folders`, or move it "
         "below one of: mlflow_hooks, projects.",
     ),
     (task(notebook_task={"notebook_path": "../../../x.py"}), "which leads out of the repository."),
     (task(libraries=[{"whl": "../dist/*.whl"}]), "which stands for files that a bundle builds"),
-    ({"name": "${var.gone}"}, f"{PLACE}.name refers to ${{var.gone}}, which has no default; add `variables: {{gone:"),
+    (
+        {"name": "${var.gone}"},
+        f"{PLACE}.name refers to ${{var.gone}}, which has no default; add `variables: {{gone:",
+    ),
     ({"description": "${bundle.git.commit}"}, "which would change every job with every commit"),
     ({"description": "at ${workspace.file_path}/x"}, "write the path relative to the file instead"),
     ({"description": "${workspace.current_user.userName}"}, "which is whoever deploys a bundle"),
     ({"description": "${resources.jobs.a.id}"}, "which is what another resource turns out to be"),
     ({"description": "${HOME}"}, "refers to ${HOME}, which is nothing that Signalman knows."),
     (
-        "variables: {a: {default: '${var.b}'}, b: {default: '${var.a}'}}\nresources: {jobs: {a: {name: '${var.a}'}}}",
+        "variables: {a: {default: '${var.b}'}, b: {default: '${var.a}'}}\nresources: {jobs: {a: "
+        "{name: '${var.a}'}}}",
         "refers to a variable that refers to itself.",
     ),
 ]
 
 
-@pytest.mark.parametrize(("text", "sentence"), MISTAKES, ids=[sentence[:50] for _, sentence in MISTAKES])
+@pytest.mark.parametrize(
+    ("text", "sentence"), MISTAKES, ids=[sentence[:50] for _, sentence in MISTAKES]
+)
 def test_a_mistake_is_told_with_file_key_what_was_found_and_what_is_allowed(
     text: str | dict[str, Any], sentence: str
 ) -> None:
@@ -246,13 +314,19 @@ def test_each_mistake_is_told_and_only_once() -> None:
     told = mistake({"taks": [], "max_concurrent_runs": "many", "name": "${var.gone}"}).splitlines()
 
     # References first, then types in the order of the file.
-    assert [line.split(" ")[1].rpartition(".")[2] for line in told] == ["name", "taks", "max_concurrent_runs"]
+    assert [line.split(" ")[1].rpartition(".")[2] for line in told] == [
+        "name",
+        "taks",
+        "max_concurrent_runs",
+    ]
 
 
 def test_a_target_is_only_known_where_the_configuration_names_it() -> None:
     unnamed = Mlops.model_validate({"folders": FOLDERS})
 
-    assert "set bundle_target in config/mlops.yml" in mistake({"name": "${bundle.target}-weekly"}, unnamed)
+    assert "set bundle_target in config/mlops.yml" in mistake(
+        {"name": "${bundle.target}-weekly"}, unnamed
+    )
 
 
 def test_a_key_or_a_variable_that_two_files_hold_is_a_mistake() -> None:
@@ -272,7 +346,9 @@ def test_a_key_or_a_variable_that_two_files_hold_is_a_mistake() -> None:
 
 
 def wanted_with(*jobs: dict[str, Any]) -> Mlops:
-    return Mlops.model_validate({"folders": FOLDERS, "jobs": [{"model": "wine", **job} for job in jobs]})
+    return Mlops.model_validate(
+        {"folders": FOLDERS, "jobs": [{"model": "wine", **job} for job in jobs]}
+    )
 
 
 def together(wanted: Mlops, **jobs: Any) -> dict[str, JobDefinition]:
@@ -280,10 +356,20 @@ def together(wanted: Mlops, **jobs: Any) -> dict[str, JobDefinition]:
     return job_definitions.together(job_definitions.read(files(**jobs), wanted), shorts, wanted)
 
 
-def test_an_entry_without_a_notebook_is_the_job_of_that_name_and_gets_the_parameters_of_a_model() -> None:
-    job = {**JOB, "parameters": [{"name": "model_name", "default": "old"}, {"name": "data", "default": "full"}]}
+def test_an_entry_without_a_notebook_is_the_job_of_that_name_and_gets_the_parameters_of_a_model() -> (  # noqa: E501 a table, or a text as it is sent
+    None
+):
+    job = {
+        **JOB,
+        "parameters": [
+            {"name": "model_name", "default": "old"},
+            {"name": "data", "default": "full"},
+        ],
+    }
 
-    found = together(wanted_with({"name": "weekly"}), weekly_key=job, other={**JOB, "name": "other"})
+    found = together(
+        wanted_with({"name": "weekly"}), weekly_key=job, other={**JOB, "name": "other"}
+    )
 
     assert found["weekly_key"].follows
     assert found["weekly_key"].settings["parameters"] == [
@@ -313,24 +399,28 @@ def test_the_short_form_becomes_a_definition_too() -> None:
         (
             [{"name": "weekley"}],
             {"weekly": JOB},
-            "config/mlops.yml: jobs[0].name is weekley: it has no notebook, and no file describes a job of that name. "
+            "config/mlops.yml: jobs[0].name is weekley: it has no notebook, and no file describes "
+            "a job of that name. "
             "It may be: weekly.",
         ),
         (
             [{"name": "weekly_key"}],
             {"weekly_key": JOB},
-            "config/mlops.yml: jobs[0].name is weekly_key, which is a job's key; write its name, weekly.",
+            "config/mlops.yml: jobs[0].name is weekly_key, which is a job's key; write its name, "
+            "weekly.",
         ),
         (
             [{"name": "weekly", "parameters": {"a": "b"}, "timeout": "1h"}],
             {"weekly": JOB},
-            "config/mlops.yml: jobs[0] has no notebook, so that weekly is a job of the folder of definitions; say "
+            "config/mlops.yml: jobs[0] has no notebook, so that weekly is a job of the folder of "
+            "definitions; say "
             "parameters and timeout there.",
         ),
         (
             [{"name": "weekly", "notebook": "/Shared/a/b"}],
             {"other": JOB},
-            "config/mlops.yml: weekly has the name weekly, which other in config/jobs/weekly.yml has too",
+            "config/mlops.yml: weekly has the name weekly, which other in config/jobs/weekly.yml "
+            "has too",
         ),
         (
             [{"name": "weekly", "notebook": "/Shared/a/b"}],
@@ -340,7 +430,8 @@ def test_the_short_form_becomes_a_definition_too() -> None:
         (
             [{"name": "a", "notebook": "/Shared/a/b", "schedule": {"cron": "nightly"}}],
             {},
-            "config/mlops.yml: jobs: a.schedule cannot be read: nightly has not six or seven fields.",
+            "config/mlops.yml: jobs: a.schedule cannot be read: nightly has not six or seven "
+            "fields.",
         ),
     ],
 )
@@ -364,23 +455,36 @@ def test_what_does_not_hang_together_is_a_mistake(
         ({"notebook_task": {"notebook_path": "/Shared/elsewhere/x"}}, ""),
         (
             {"notebook_task": {"notebook_path": "../../mlflow_hooks/gone.py"}},
-            f"{FILE}: task train of job weekly runs /Shared/mlflow_hooks/gone, but the repository has no notebook that "
+            f"{FILE}: task train of job weekly runs /Shared/mlflow_hooks/gone, but the repository "
+            "has no notebook that "
             "becomes it.",
         ),
         (
             {"notebook_task": {"notebook_path": "../../mlflow_hooks/plain.py"}},
-            f"{FILE}: task train of job weekly runs /Shared/mlflow_hooks/plain, but the repository has no notebook "
-            'that becomes it; mlflow_hooks/plain.py is a plain file, because its first line is not "# Databricks '
+            f"{FILE}: task train of job weekly runs /Shared/mlflow_hooks/plain, but the repository "
+            "has no notebook "
+            "that becomes it; mlflow_hooks/plain.py is a plain file, because its first line is not "
+            '"# Databricks '
             'notebook source".',
         ),
         (
-            {"notebook_task": None, "spark_python_task": {"python_file": "/Workspace/Shared/mlflow_hooks/train"}},
-            f"{FILE}: task train of job weekly runs /Shared/mlflow_hooks/train, but the repository has no file that "
-            "becomes it; mlflow_hooks/train.py is a notebook, so name it as notebook_task.notebook_path.",
+            {
+                "notebook_task": None,
+                "spark_python_task": {"python_file": "/Workspace/Shared/mlflow_hooks/train"},
+            },
+            f"{FILE}: task train of job weekly runs /Shared/mlflow_hooks/train, but the repository "
+            "has no file that "
+            "becomes it; mlflow_hooks/train.py is a notebook, so name it as "
+            "notebook_task.notebook_path.",
         ),
     ],
 )
 def test_what_a_job_runs_has_to_be_in_the_repository(settings: dict[str, Any], told: str) -> None:
-    held = [SourceFile("mlflow_hooks/train.py", "1", 9, notebook=True), SourceFile("mlflow_hooks/plain.py", "2", 9)]
+    held = [
+        SourceFile("mlflow_hooks/train.py", "1", 9, notebook=True),
+        SourceFile("mlflow_hooks/plain.py", "2", 9),
+    ]
 
-    assert job_definitions.absent([read(**task(**settings))], WANTED.folders, held) == ([told] if told else [])
+    assert job_definitions.absent([read(**task(**settings))], WANTED.folders, held) == (
+        [told] if told else []
+    )

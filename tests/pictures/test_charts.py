@@ -1,4 +1,6 @@
-"""Charts of a metric: always a picture of the same size, whatever the numbers and whatever they are called."""
+"""Charts of a metric: always a picture of the same size, whatever the numbers and whatever they are
+called.
+"""
 
 import io
 import math
@@ -30,7 +32,10 @@ def colours(content: bytes, least: int = 30) -> set[object]:
 
 
 def test_a_chart_is_twice_as_sharp_as_a_page_shows_it() -> None:
-    assert opened(chart("rmse", "lower", HISTORY, 0.712, 0.744, 0.73)).size == (2 * WIDTH, 2 * HEIGHT)
+    assert opened(chart("rmse", "lower", HISTORY, 0.712, 0.744, 0.73)).size == (
+        2 * WIDTH,
+        2 * HEIGHT,
+    )
 
 
 def test_the_same_numbers_give_the_same_bytes_and_no_more_than_40_kb() -> None:
@@ -43,9 +48,16 @@ def test_the_same_numbers_give_the_same_bytes_and_no_more_than_40_kb() -> None:
 
 @pytest.mark.parametrize(
     ("goal", "value", "refused"),
-    [("lower", 0.80, True), ("lower", 0.75, False), ("higher", 0.70, True), ("higher", 0.75, False)],
+    [
+        ("lower", 0.80, True),
+        ("lower", 0.75, False),
+        ("higher", 0.70, True),
+        ("higher", 0.75, False),
+    ],
 )
-def test_a_value_beyond_the_limit_is_red_and_one_within_it_is_green(goal: str, value: float, refused: bool) -> None:
+def test_a_value_beyond_the_limit_is_red_and_one_within_it_is_green(
+    goal: str, value: float, refused: bool
+) -> None:
     found = colours(chart("x", goal, HISTORY, value, 0.75))  # type: ignore[arg-type]
 
     assert (GREEN in found) is not refused
@@ -57,10 +69,14 @@ def test_without_a_limit_nothing_is_red_or_green() -> None:
 
 
 @pytest.mark.parametrize(
-    "metric", ["$x$", "$\\frac{", "a$b$c", "", "\n", "\x00\x1b[31m", "🚀 日本", "m" * 10_000, "%s {}"]
+    "metric",
+    ["$x$", "$\\frac{", "a$b$c", "", "\n", "\x00\x1b[31m", "🚀 日本", "m" * 10_000, "%s {}"],
 )
 def test_a_metric_may_be_called_anything(metric: str) -> None:
-    assert opened(chart(metric, "lower", HISTORY, 0.712, target=metric)).size == (2 * WIDTH, 2 * HEIGHT)
+    assert opened(chart(metric, "lower", HISTORY, 0.712, target=metric)).size == (
+        2 * WIDTH,
+        2 * HEIGHT,
+    )
 
 
 def test_a_name_that_is_a_formula_is_shown_as_it_is() -> None:
@@ -78,7 +94,12 @@ def test_a_name_that_is_a_formula_is_shown_as_it_is() -> None:
 )
 @settings(max_examples=30)
 def test_no_numbers_and_no_name_are_ever_an_error(
-    metric: str, goal: object, history: list[float], value: float, bound: float | None, serving: float | None
+    metric: str,
+    goal: object,
+    history: list[float],
+    value: float,
+    bound: float | None,
+    serving: float | None,
 ) -> None:
     content = chart(metric, goal, history, value, bound, serving)  # type: ignore[arg-type]
 
@@ -96,4 +117,6 @@ def test_several_passes_may_draw_at_once() -> None:
 
 
 def test_what_is_no_number_is_left_out_of_the_history() -> None:
-    assert chart("x", "lower", (1.0, math.nan, 2.0, math.inf), 3.0) == chart("x", "lower", (1.0, 2.0), 3.0)
+    assert chart("x", "lower", (1.0, math.nan, 2.0, math.inf), 3.0) == chart(
+        "x", "lower", (1.0, 2.0), 3.0
+    )

@@ -1,4 +1,6 @@
-"""Pictures from outside: what is passed on is small, still and silent; what is no picture is none, never an error."""
+"""Pictures from outside: what is passed on is small, still and silent; what is no picture is none,
+never an error.
+"""
 
 import io
 import struct
@@ -21,7 +23,12 @@ def png(mode: str = "RGB", size: tuple[int, int] = (40, 30), **how: object) -> b
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def header(width: int, height: int) -> bytes:
@@ -29,9 +36,17 @@ def header(width: int, height: int) -> bytes:
 
 
 def bomb(width: int, height: int, *, said: tuple[int, int] | None = None) -> bytes:
-    """A few kilobytes that say they are a huge picture, perhaps only at the second time of asking."""
+    """A few kilobytes that say they are a huge picture, perhaps only at the second time of
+    asking.
+    """
     content = chunk(b"IDAT", zlib.compress(bytes(100_000)))
-    return BEGINNING + (header(*said) if said else b"") + header(width, height) + content + chunk(b"IEND", b"")
+    return (
+        BEGINNING
+        + (header(*said) if said else b"")
+        + header(width, height)
+        + content
+        + chunk(b"IEND", b"")
+    )
 
 
 def opened(content: bytes | None) -> Image.Image:
@@ -96,9 +111,11 @@ def test_what_is_transparent_lies_on_white() -> None:
 def test_every_kind_of_png_is_shown(mode: str) -> None:
     sent = io.BytesIO()
     grey = Image.linear_gradient("L")
-    (grey.convert("I").point(lambda value: value * 257).convert("I;16") if mode == "I;16" else grey.convert(mode)).save(
-        sent, "PNG"
-    )
+    (
+        grey.convert("I").point(lambda value: value * 257).convert("I;16")
+        if mode == "I;16"
+        else grey.convert(mode)
+    ).save(sent, "PNG")
 
     least, most = opened(reencoded(sent.getvalue())).convert("L").getextrema()
 
@@ -127,7 +144,10 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
         bomb(2**31 - 1, 2**31 - 1),
         bomb(12_000, 12_000, said=(10, 10)),
         bomb(MOST_PIXELS // 1000 + 1, 1000),
-        BEGINNING + header(10, 10) + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8))) + chunk(b"IEND", b""),
+        BEGINNING
+        + header(10, 10)
+        + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8)))
+        + chunk(b"IEND", b""),
     ],
     ids=range(15),
 )
@@ -152,9 +172,14 @@ def test_no_content_is_ever_an_error(content: bytes, start: int) -> None:
     _small(reencoded(beginning + content, most_bytes=2000), 2000)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8), st.data())
+@given(
+    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8),
+    st.data(),
+)
 @settings(max_examples=100)
-def test_no_damage_to_a_picture_is_ever_an_error(damage: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_no_damage_to_a_picture_is_ever_an_error(
+    damage: list[tuple[int, int]], data: st.DataObject
+) -> None:
     mode = data.draw(st.sampled_from(["L", "P", "RGBA"]))
     content = bytearray(png(mode))
     for at, value in damage:
@@ -165,7 +190,9 @@ def test_no_damage_to_a_picture_is_ever_an_error(damage: list[tuple[int, int]], 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 1000), st.integers(60, 20_000))
 @settings(max_examples=25)
-def test_no_picture_is_larger_than_it_may_be(width: int, height: int, longest: int, most_bytes: int) -> None:
+def test_no_picture_is_larger_than_it_may_be(
+    width: int, height: int, longest: int, most_bytes: int
+) -> None:
     found = reencoded(png("L", (width, min(height, 1_000_000 // width))), longest, most_bytes)
 
     if found is not None:

@@ -1,4 +1,6 @@
-"""A workspace as a merge leaves it and one model trained in it, shared by all tests here: training takes seconds."""
+"""A workspace as a merge leaves it and one model trained in it, shared by all tests here: training
+takes seconds.
+"""
 
 import json
 import os
@@ -28,7 +30,9 @@ class Workspace:
     def hook(self, name: str, **parameters: str) -> subprocess.CompletedProcess[str]:
         """Run a hook notebook as a job would."""
         notebook = self.shared / "mlflow_hooks" / f"{name}.py"
-        return self._process([sys.executable, str(NOTEBOOK), str(notebook), json.dumps(parameters)], self.shared)
+        return self._process(
+            [sys.executable, str(NOTEBOOK), str(notebook), json.dumps(parameters)], self.shared
+        )
 
     def project(self, name: str, **parameters: str) -> subprocess.CompletedProcess[str]:
         """Run a project's main entry point alone, in a copy of its folder."""
@@ -49,23 +53,37 @@ class Workspace:
             "MLFLOW_TRACKING_URI": self.tracking,
         }
         return subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is true of every test here: it is slow, and MLflow's own store uses a deprecated SQLAlchemy option."""
+    """What is true of every test here: it is slow, and MLflow's own store uses a deprecated
+    SQLAlchemy option.
+    """
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+            )
 
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     shared = tmp_path_factory.mktemp("Shared")
     for folder in ("projects", "mlflow_hooks"):
-        shutil.copytree(REPOSITORY / folder, shared / folder, ignore=shutil.ignore_patterns("__pycache__", "mlruns"))
+        shutil.copytree(
+            REPOSITORY / folder,
+            shared / folder,
+            ignore=shutil.ignore_patterns("__pycache__", "mlruns"),
+        )
     manifest = {
         "version": 1,
         "repository": "contoso/ml/models",

@@ -1,4 +1,5 @@
-"""Runs a notebook file as Databricks documents it: in its own folder, that folder importable, with `dbutils`.
+"""Runs a notebook file as Databricks documents it: in its own folder, that folder importable, with
+`dbutils`.
 
 https://docs.databricks.com/files/cwd-dbr-14.html and
 https://docs.databricks.com/dev-tools/databricks-utils.html

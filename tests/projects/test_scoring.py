@@ -16,7 +16,11 @@ from tests.projects.conftest import Workspace, answer
 def scored(workspace: Workspace, trained: dict[str, Any]) -> dict[str, Any]:
     """What the scoring hook answered for the version that was trained."""
     version = trained["model_version"]
-    return answer(workspace.hook("mlflow_scoring_hook", model_name="diabetes", model_version=version, data="toy"))
+    return answer(
+        workspace.hook(
+            "mlflow_scoring_hook", model_name="diabetes", model_version=version, data="toy"
+        )
+    )
 
 
 def test_every_prediction_says_which_version_and_run_made_it(
@@ -37,7 +41,11 @@ def test_a_scoring_logs_how_many_rows_there_were_and_what_came_out(
 ) -> None:
     run = workspace.client().get_run(scored["run_id"])
 
-    assert run.data.params == {"model_name": "diabetes", "model_version": trained["model_version"], "data": "toy"}
+    assert run.data.params == {
+        "model_name": "diabetes",
+        "model_version": trained["model_version"],
+        "data": "toy",
+    }
     metrics = run.data.metrics
     assert metrics["rows"] == 120
     assert metrics["prediction_min"] < metrics["prediction_mean"] < metrics["prediction_max"]
@@ -51,15 +59,23 @@ def test_data_that_lacks_columns_is_refused_and_they_are_named(
     table.write_text("age,sex,bmi,bp\n50,1,30,90\n", encoding="utf-8")
 
     ended = workspace.project(
-        "ExampleScoringProject", model_name="diabetes", model_version=trained["model_version"], data=str(table)
+        "ExampleScoringProject",
+        model_name="diabetes",
+        model_version=trained["model_version"],
+        data=str(table),
     )
 
     assert ended.returncode == 1
-    assert "The model does not fit the data: it needs the columns s1, s2, s3, s4, s5, s6" in ended.stderr
+    assert (
+        "The model does not fit the data: it needs the columns s1, s2, s3, s4, s5, s6"
+        in ended.stderr
+    )
     assert "Traceback" not in ended.stderr
 
 
-def test_a_version_that_is_not_there_is_refused(workspace: Workspace, trained: dict[str, Any]) -> None:
+def test_a_version_that_is_not_there_is_refused(
+    workspace: Workspace, trained: dict[str, Any]
+) -> None:
     ended = workspace.project("ExampleScoringProject", model_name="diabetes", model_version="99")
 
     assert ended.returncode == 1
@@ -95,7 +111,18 @@ def model(workspace: Workspace, trained: dict[str, Any]) -> Any:
     return mlflow.pyfunc.load_model(uri)
 
 
-FITTING = {"age": 50, "sex": 1, "bmi": 30, "bp": 90, "s1": 180, "s2": 110, "s3": 50, "s4": 4, "s5": 5, "s6": 90}
+FITTING = {
+    "age": 50,
+    "sex": 1,
+    "bmi": 30,
+    "bp": 90,
+    "s1": 180,
+    "s2": 110,
+    "s3": 50,
+    "s4": 4,
+    "s5": 5,
+    "s6": 90,
+}
 
 
 def test_whole_numbers_fit_a_model_that_takes_fractions_and_other_columns_are_kept(
@@ -113,9 +140,15 @@ def test_whole_numbers_fit_a_model_that_takes_fractions_and_other_columns_are_ke
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (pandas.DataFrame([{**FITTING, "bmi": "thirty"}]), "column bmi holds str values where the model takes numbers"),
+        (
+            pandas.DataFrame([{**FITTING, "bmi": "thirty"}]),
+            "column bmi holds str values where the model takes numbers",
+        ),
         (pandas.DataFrame([{**FITTING}]).head(0), "The data holds no rows"),
-        (pandas.DataFrame([{"age": 50}]), "it needs the columns sex, bmi, bp, s1, s2, s3, s4, s5, s6"),
+        (
+            pandas.DataFrame([{"age": 50}]),
+            "it needs the columns sex, bmi, bp, s1, s2, s3, s4, s5, s6",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(

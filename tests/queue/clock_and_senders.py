@@ -24,5 +24,8 @@ class Senders:
 
     def delivery(self, subject: Subject | None = None) -> Delivery:
         return Delivery(
-            f"azure-s-{next(self._numbers)}", "azure-devops", "git.push", subject or PullRequest("o/p/r", 1)
+            f"azure-s-{next(self._numbers)}",
+            "azure-devops",
+            "git.push",
+            subject or PullRequest("o/p/r", 1),
         )

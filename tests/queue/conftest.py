@@ -1,4 +1,6 @@
-"""A queue on SQLite, and on PostgreSQL where one is given; and a clock that stands until it is moved."""
+"""A queue on SQLite, and on PostgreSQL where one is given; and a clock that stands until it is
+moved.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -39,15 +39,26 @@ def test_migrating_twice_changes_nothing(url: str, queue: Queue, senders: Sender
     assert len(queue.deliveries()) == 1
 
 
-def test_the_first_release_s_database_is_brought_up_to_date_with_all_it_holds(empty_url: str, clock: Clock) -> None:
+def test_the_first_release_s_database_is_brought_up_to_date_with_all_it_holds(
+    empty_url: str, clock: Clock
+) -> None:
     at_revision(empty_url, "0001")
     database = Database(empty_url)
     with database.writing() as connection:
-        subject = {"key": "model/m", "due_at": 1.0, "generation": 2, "seen": 1, "attempts": 0, "memo": '{"a": 1}'}
+        subject = {
+            "key": "model/m",
+            "due_at": 1.0,
+            "generation": 2,
+            "seen": 1,
+            "attempts": 0,
+            "memo": '{"a": 1}',
+        }
         sent = {"sender": "mlflow", "event": "alias", "subject": "model/m", "received_at": 1.0}
         connection.execute(schema.subjects.insert(), [subject])
         for number in (1, 2):
-            connection.execute(schema.deliveries.insert().values(key=f"k{number}", generation=number, **sent))
+            connection.execute(
+                schema.deliveries.insert().values(key=f"k{number}", generation=number, **sent)
+            )
     database.close()
     migrate(empty_url)
     queue = Queue(empty_url, clock=clock)
@@ -74,12 +85,23 @@ def at_revision(url: str, revision: str) -> None:
 def test_a_process_that_finds_the_newest_schema_leaves_it_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
     migrate(url)
-    look = f"import sys; from bot.queue import migrate; migrate({url!r}); print('alembic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "False\n"
+    look = (
+        f"import sys; from bot.queue import migrate; migrate({url!r}); print('alembic' in "
+        "sys.modules)"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", look], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )
 
 
 def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
-    processes = [multiprocessing.get_context("spawn").Process(target=migrate, args=(empty_url,)) for _ in range(4)]
+    processes = [
+        multiprocessing.get_context("spawn").Process(target=migrate, args=(empty_url,))
+        for _ in range(4)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -169,7 +191,9 @@ def test_who_writes_without_a_pause_starves_nobody(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
     migrate(url)
     queue = Queue(url)
-    with subprocess.Popen([sys.executable, "-c", WRITES_WITHOUT_A_PAUSE, url], stdout=subprocess.PIPE) as greedy:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITES_WITHOUT_A_PAUSE, url], stdout=subprocess.PIPE
+    ) as greedy:
         assert greedy.stdout is not None
         greedy.stdout.readline()
         began = time.monotonic()
@@ -204,12 +228,19 @@ def test_what_one_process_opens_twice_keeps_its_log_from_other_processes(tmp_pat
     subprocess.run([sys.executable, "-c", WRITES_ONCE, url], check=True)
     first.wake([Model("first again")])
     third = Queue(url)
-    assert {row.subject.name for row in third.subjects(10)} == {"first", "second", "theirs", "first again"}
+    assert {row.subject.name for row in third.subjects(10)} == {
+        "first",
+        "second",
+        "theirs",
+        "first again",
+    }
     for queue in (first, second, third):
         queue.close()
 
 
-def test_a_poll_reads_while_another_process_writes(tmp_path: Path, clock: Clock, senders: Senders) -> None:
+def test_a_poll_reads_while_another_process_writes(
+    tmp_path: Path, clock: Clock, senders: Senders
+) -> None:
     queue = Queue(f"sqlite:///{tmp_path}/queue.db", clock=clock)
     migrate(f"sqlite:///{tmp_path}/queue.db")
     queue.mark(senders.delivery())
@@ -235,8 +266,12 @@ def test_no_query_reads_a_whole_table_or_sorts_it(tmp_path: Path) -> None:
     ]
     with database.reading() as connection:
         for query in queries:
-            compiled = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
-            plan = " ".join(str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}"))
+            compiled = str(
+                query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            )
+            plan = " ".join(
+                str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
+            )
             assert "INDEX" in plan or "ORDER BY passes.id" in compiled
             assert "TEMP B-TREE" not in plan
     database.close()
@@ -293,7 +328,9 @@ def test_a_machine_that_stands_still_in_a_transaction_lets_go(
         migrate(url)
         queue = Queue(url)
         queue.wake([Model("m")])
-        with subprocess.Popen([sys.executable, "-c", HOLDS_A_ROW, url], stdout=subprocess.PIPE) as still:
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLDS_A_ROW, url], stdout=subprocess.PIPE
+        ) as still:
             assert still.stdout is not None
             still.stdout.readline()
             began = time.monotonic()
@@ -315,7 +352,9 @@ def forget_everything_and_fail(database: Database) -> None:
         connection.execute(schema.deliveries.insert().values(key=None))
 
 
-def test_what_cannot_be_stored_whole_is_not_stored_at_all(url: str, queue: Queue, senders: Senders) -> None:
+def test_what_cannot_be_stored_whole_is_not_stored_at_all(
+    url: str, queue: Queue, senders: Senders
+) -> None:
     first = senders.delivery(Model("m"))
     queue.mark(first)
     [lease] = queue.take(1, lease=30, worker="w")
@@ -333,5 +372,7 @@ def test_a_forked_process_opens_connections_of_its_own(queue: Queue, senders: Se
     if child == 0:
         os._exit(0 if queue.mark(senders.delivery(PullRequest("o/p/r", 2))) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert queue.mark(senders.delivery(PullRequest("o/p/r", 3))) is False  # the child's delivery had this key
+    assert (
+        queue.mark(senders.delivery(PullRequest("o/p/r", 3))) is False
+    )  # the child's delivery had this key
     assert len(queue.subjects()) == 2

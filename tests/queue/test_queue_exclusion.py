@@ -1,4 +1,6 @@
-"""However many threads and processes take, a subject is in one pass at a time, and nothing is lost."""
+"""However many threads and processes take, a subject is in one pass at a time, and nothing
+is lost.
+"""
 
 import multiprocessing
 import os
@@ -29,7 +31,9 @@ def work(url: str, folder: str) -> None:
             os.close(handle)
             mark.unlink()
             again = 0.0 if rounds < ROUNDS else None
-            assert queue.settle(lease, Outcome(look_again=again, memo={"rounds": rounds}, performed=(str(rounds),)))
+            assert queue.settle(
+                lease, Outcome(look_again=again, memo={"rounds": rounds}, performed=(str(rounds),))
+            )
     queue.close()
 
 
@@ -37,7 +41,9 @@ def done(queue: Queue) -> bool:
     return all(row.due_at is None for row in queue.subjects())
 
 
-def test_threads_and_processes_share_the_work_without_meeting(url: str, tmp_path: Path, senders: Senders) -> None:
+def test_threads_and_processes_share_the_work_without_meeting(
+    url: str, tmp_path: Path, senders: Senders
+) -> None:
     queue = Queue(url)
     for number in range(SUBJECTS):
         queue.mark(senders.delivery(Model(f"m{number}")))
@@ -51,7 +57,10 @@ def test_threads_and_processes_share_the_work_without_meeting(url: str, tmp_path
         except BaseException as error:
             failures.append(error)
 
-    processes = [multiprocessing.get_context("spawn").Process(target=work, args=(url, str(folder))) for _ in range(2)]
+    processes = [
+        multiprocessing.get_context("spawn").Process(target=work, args=(url, str(folder)))
+        for _ in range(2)
+    ]
     threads = [threading.Thread(target=watched) for _ in range(4)]
     for one in (*processes, *threads):
         one.start()

@@ -31,7 +31,9 @@ def test_one_delivery_can_be_asked_for(queue: Queue, senders: Senders, clock: Cl
     assert queue.delivery("azure-never-came") is None
 
 
-def test_a_pass_leaves_a_row_when_it_did_something_or_failed(queue: Queue, senders: Senders, clock: Clock) -> None:
+def test_a_pass_leaves_a_row_when_it_did_something_or_failed(
+    queue: Queue, senders: Senders, clock: Clock
+) -> None:
     for outcome in (Outcome(), Outcome(performed=("started a run", "said so"))):
         queue.mark(senders.delivery(HERE))
         [lease] = queue.take(1, lease=30, worker="w1")
@@ -41,7 +43,12 @@ def test_a_pass_leaves_a_row_when_it_did_something_or_failed(queue: Queue, sende
     [lease] = queue.take(1, lease=30, worker="w2")
     queue.fail(lease, "Broken.")
     failed, done = queue.passes()
-    assert (done.subject, done.worker, done.performed, done.error) == (HERE, "w1", ("started a run", "said so"), None)
+    assert (done.subject, done.worker, done.performed, done.error) == (
+        HERE,
+        "w1",
+        ("started a run", "said so"),
+        None,
+    )
     assert done.ended_at - done.started_at == 1.5
     assert (failed.subject, failed.performed, failed.error) == (THERE, (), "Broken.")
     assert queue.passes(key(HERE)) == [done]
@@ -66,11 +73,15 @@ def test_a_queue_that_can_store_a_webhook_says_so_and_stores_nothing(queue: Queu
     assert queue.subjects() == []
 
 
-def test_the_old_is_forgotten_and_the_rest_kept(queue: Queue, senders: Senders, clock: Clock) -> None:
+def test_the_old_is_forgotten_and_the_rest_kept(
+    queue: Queue, senders: Senders, clock: Clock
+) -> None:
     for number in range(12):
         queue.mark(senders.delivery(PullRequest("o/p/r", number)))
     for lease in queue.take(12, lease=30, worker="w"):
-        queue.settle(lease, Outcome(performed=("x",), look_again=None if lease.subject != HERE else 1e6))
+        queue.settle(
+            lease, Outcome(performed=("x",), look_again=None if lease.subject != HERE else 1e6)
+        )
     clock.pass_by(100)
     kept = senders.delivery(PullRequest("o/p/r", 5))
     queue.mark(kept)
@@ -82,7 +93,9 @@ def test_the_old_is_forgotten_and_the_rest_kept(queue: Queue, senders: Senders, 
 
 
 @pytest.mark.parametrize("page", [1, 500])
-def test_what_waits_or_is_in_a_pass_is_never_forgotten(queue: Queue, senders: Senders, clock: Clock, page: int) -> None:
+def test_what_waits_or_is_in_a_pass_is_never_forgotten(
+    queue: Queue, senders: Senders, clock: Clock, page: int
+) -> None:
     queue.mark(senders.delivery(HERE))
     queue.mark(senders.delivery(THERE))
     queue.take(1, lease=1e9, worker="w")
@@ -91,7 +104,9 @@ def test_what_waits_or_is_in_a_pass_is_never_forgotten(queue: Queue, senders: Se
     assert len(queue.subjects()) == 2
 
 
-def test_a_delivery_tells_when_it_was_looked_at_and_by_which_pass(queue: Queue, senders: Senders, clock: Clock) -> None:
+def test_a_delivery_tells_when_it_was_looked_at_and_by_which_pass(
+    queue: Queue, senders: Senders, clock: Clock
+) -> None:
     burst = [senders.delivery(HERE), senders.delivery(HERE), senders.delivery(THERE)]
     for delivery in burst:
         queue.mark(delivery)
@@ -110,7 +125,9 @@ def test_a_delivery_tells_when_it_was_looked_at_and_by_which_pass(queue: Queue, 
     }
 
 
-def test_the_passes_since_a_delivery_and_before_the_next_are_its_own(queue: Queue, senders: Senders) -> None:
+def test_the_passes_since_a_delivery_and_before_the_next_are_its_own(
+    queue: Queue, senders: Senders
+) -> None:
     burst = [senders.delivery(HERE), senders.delivery(HERE)]
     for delivery in burst:
         queue.mark(delivery)
@@ -123,14 +140,18 @@ def test_the_passes_since_a_delivery_and_before_the_next_are_its_own(queue: Queu
     queue.mark(later)
     [lease] = queue.take(1, lease=30, worker="w")
     queue.settle(lease, Outcome(performed=("started another",)))
-    done = [[row.performed[0] for row in queue.passes_for(one)] for one in reversed(queue.deliveries())]
+    done = [
+        [row.performed[0] for row in queue.passes_for(one)] for one in reversed(queue.deliveries())
+    ]
     assert done == [["said so", "started a run"], ["said so", "started a run"], ["started another"]]
 
 
 def test_of_a_failing_subject_what_waits_is_told_or_else_the_newest(
     queue: Queue, senders: Senders, clock: Clock
 ) -> None:
-    answered, newest, waiting, fine = (senders.delivery(one) for one in (HERE, HERE, THERE, Model("fine")))
+    answered, newest, waiting, fine = (
+        senders.delivery(one) for one in (HERE, HERE, THERE, Model("fine"))
+    )
     for delivery in (answered, newest, waiting, fine):
         queue.mark(delivery)
         clock.pass_by(1)
@@ -153,7 +174,9 @@ def test_one_subject_can_be_asked_for(queue: Queue, senders: Senders) -> None:
     assert queue.subject(THERE) is None
 
 
-def test_what_the_last_pass_over_a_subject_left_behind_can_be_asked_for(queue: Queue, senders: Senders) -> None:
+def test_what_the_last_pass_over_a_subject_left_behind_can_be_asked_for(
+    queue: Queue, senders: Senders
+) -> None:
     queue.mark(senders.delivery(HERE))
     (lease,) = queue.take(1, lease=30, worker="w")
     assert queue.memo(HERE) == {}

@@ -60,17 +60,24 @@ def test_a_sweep_makes_everything_due_as_news(queue: Queue, senders: Senders) ->
     assert all(lease.look.news for lease in leases)
 
 
-def test_who_has_waited_longest_is_taken_first(queue: Queue, senders: Senders, clock: Clock) -> None:
+def test_who_has_waited_longest_is_taken_first(
+    queue: Queue, senders: Senders, clock: Clock
+) -> None:
     for number in (3, 1, 2):
         queue.mark(senders.delivery(PullRequest("o/p/r", number)))
         clock.pass_by(1)
-    queue.mark(senders.delivery(PullRequest("o/p/r", 3)))  # more news does not send it back to the end
+    queue.mark(
+        senders.delivery(PullRequest("o/p/r", 3))
+    )  # more news does not send it back to the end
     assert take(queue, 2) == [PullRequest("o/p/r", 3), PullRequest("o/p/r", 1)]
 
 
 def test_webhooks_of_many_threads_are_all_kept(queue: Queue, senders: Senders) -> None:
     deliveries = [senders.delivery(PullRequest("o/p/r", number % 3)) for number in range(60)]
-    threads = [threading.Thread(target=lambda part=n: [queue.mark(d) for d in deliveries[part::6]]) for n in range(6)]
+    threads = [
+        threading.Thread(target=lambda part=n: [queue.mark(d) for d in deliveries[part::6]])
+        for n in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -79,9 +86,13 @@ def test_webhooks_of_many_threads_are_all_kept(queue: Queue, senders: Senders) -
     assert sum(row.generation for row in queue.subjects()) == 60
 
 
-def test_of_one_delivery_sent_many_times_at_once_one_is_accepted(queue: Queue, senders: Senders) -> None:
+def test_of_one_delivery_sent_many_times_at_once_one_is_accepted(
+    queue: Queue, senders: Senders
+) -> None:
     delivery, accepted = senders.delivery(HERE), []
-    threads = [threading.Thread(target=lambda: accepted.append(queue.mark(delivery))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: accepted.append(queue.mark(delivery))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,6 @@
-"""A subject is in one pass at a time, and what a pass leaves behind is written once or not at all."""
+"""A subject is in one pass at a time, and what a pass leaves behind is written once or not
+at all.
+"""
 
 from dataclasses import replace
 
@@ -23,7 +25,9 @@ def test_a_taken_subject_is_not_taken_again(queue: Queue, lease: Lease) -> None:
     assert queue.take(10, lease=30, worker="second") == []
 
 
-def test_a_dead_workers_subject_is_taken_over_when_its_lease_runs_out(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_a_dead_workers_subject_is_taken_over_when_its_lease_runs_out(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     clock.pass_by(29.9)
     assert queue.take(10, lease=30, worker="second") == []
     clock.pass_by(0.1)
@@ -39,7 +43,9 @@ def test_a_heartbeat_keeps_a_lease(queue: Queue, lease: Lease, clock: Clock) -> 
     assert queue.take(10, lease=30, worker="second") == []
 
 
-def test_a_worker_that_was_stopped_too_long_writes_nothing(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_a_worker_that_was_stopped_too_long_writes_nothing(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     clock.pass_by(31)
     [other] = queue.take(1, lease=30, worker="second")
     before = queue.subjects()
@@ -72,7 +78,9 @@ def test_a_memo_that_is_not_json_is_refused_and_the_lease_kept(queue: Queue, lea
     assert queue.settle(lease, Outcome())
 
 
-def test_a_subject_that_asked_for_it_is_looked_at_again_without_news(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_a_subject_that_asked_for_it_is_looked_at_again_without_news(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     assert lease.look.news
     queue.settle(lease, Outcome(look_again=10))
     clock.pass_by(9.9)
@@ -88,7 +96,9 @@ def test_a_look_ahead_takes_what_will_be_due(queue: Queue, lease: Lease) -> None
     assert len(queue.take(1, lease=30, worker="w", ahead=10)) == 1
 
 
-def test_news_during_a_pass_makes_the_subject_due_at_once(queue: Queue, lease: Lease, senders: Senders) -> None:
+def test_news_during_a_pass_makes_the_subject_due_at_once(
+    queue: Queue, lease: Lease, senders: Senders
+) -> None:
     queue.mark(senders.delivery(HERE))
     assert queue.take(1, lease=30, worker="w") == []
     queue.settle(lease, Outcome(look_again=1000, memo={"kept": True}))
@@ -97,14 +107,18 @@ def test_news_during_a_pass_makes_the_subject_due_at_once(queue: Queue, lease: L
     assert again.look.memo == {"kept": True}
 
 
-def test_news_before_the_next_look_makes_it_sooner(queue: Queue, lease: Lease, senders: Senders) -> None:
+def test_news_before_the_next_look_makes_it_sooner(
+    queue: Queue, lease: Lease, senders: Senders
+) -> None:
     queue.settle(lease, Outcome(look_again=1000))
     queue.mark(senders.delivery(HERE))
     [again] = queue.take(1, lease=30, worker="w")
     assert again.look.news
 
 
-def test_a_subject_that_has_nothing_to_wait_for_waits_for_news(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_a_subject_that_has_nothing_to_wait_for_waits_for_news(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     queue.settle(lease, Outcome())
     clock.pass_by(1e9)
     assert queue.take(1, lease=30, worker="w") == []
@@ -123,7 +137,9 @@ def test_a_pass_may_wake_its_own_subject(queue: Queue, lease: Lease) -> None:
     assert again.look.news
 
 
-def test_failures_are_tried_again_less_and_less_often(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_failures_are_tried_again_less_and_less_often(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     waits = []
     for _ in range(10):
         queue.fail(lease, "Databricks did not answer.")
@@ -136,7 +152,9 @@ def test_failures_are_tried_again_less_and_less_often(queue: Queue, lease: Lease
     assert lease.look.failures == 10
 
 
-def test_a_neighbour_that_asked_for_patience_gets_it(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_a_neighbour_that_asked_for_patience_gets_it(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     queue.fail(lease, "Azure DevOps asked us to wait.", retry_after=900)
     clock.pass_by(899)
     assert queue.take(1, lease=30, worker="w") == []
@@ -163,7 +181,9 @@ def test_a_good_pass_ends_the_back_off(queue: Queue, lease: Lease, clock: Clock)
     assert (row.attempts, row.last_error) == (0, None)
 
 
-def test_one_subjects_failures_do_not_hold_up_another(queue: Queue, lease: Lease, senders: Senders) -> None:
+def test_one_subjects_failures_do_not_hold_up_another(
+    queue: Queue, lease: Lease, senders: Senders
+) -> None:
     queue.fail(lease, "Broken.")
     queue.mark(senders.delivery(Model("m")))
     assert [one.subject for one in queue.take(10, lease=30, worker="w")] == [Model("m")]
@@ -176,13 +196,17 @@ def test_what_a_worker_gives_back_is_due_at_once(queue: Queue, lease: Lease) -> 
     assert again.look.failures == 0
 
 
-def test_whoever_takes_over_knows_that_a_pass_was_cut_off(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_whoever_takes_over_knows_that_a_pass_was_cut_off(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     clock.pass_by(31)
     [again] = queue.take(1, lease=30, worker="second")
     assert (lease.look.resumed, again.look.resumed) == (False, True)
 
 
-def test_whoever_comes_after_a_pass_that_ended_knows_that_it_did(queue: Queue, lease: Lease, clock: Clock) -> None:
+def test_whoever_comes_after_a_pass_that_ended_knows_that_it_did(
+    queue: Queue, lease: Lease, clock: Clock
+) -> None:
     clock.pass_by(31)
     [again] = queue.take(1, lease=30, worker="second")
     queue.settle(again, Outcome(look_again=0))

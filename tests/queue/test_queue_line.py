@@ -1,4 +1,6 @@
-"""The line for runs: never more than the limit, first come first served, and nobody waits for ever."""
+"""The line for runs: never more than the limit, first come first served, and nobody waits
+for ever.
+"""
 
 import shutil
 import tempfile
@@ -51,7 +53,9 @@ def test_who_asked_first_comes_first(queue: Queue, clock: Clock) -> None:
     assert queue.reserve_runs(B, 0, 1, 1) == QueuePosition(free=0, ahead=0, waiting=1, limit=1)
 
 
-def test_who_wants_more_keeps_its_place_and_who_wants_nothing_loses_it(queue: Queue, clock: Clock) -> None:
+def test_who_wants_more_keeps_its_place_and_who_wants_nothing_loses_it(
+    queue: Queue, clock: Clock
+) -> None:
     queue.reserve_runs(A, 0, 1, 1)
     for waiting in (B, C):
         clock.pass_by(1)
@@ -93,7 +97,9 @@ def test_somebody_who_does_not_ask_any_more_holds_up_nobody(queue: Queue, clock:
     assert queue.reserve_runs(B, 0, 1, 1) == QueuePosition(free=0, ahead=0, waiting=1, limit=1)
 
 
-def test_runs_that_nobody_spoke_of_for_an_hour_are_forgotten(queue: Queue, clock: Clock, url: str) -> None:
+def test_runs_that_nobody_spoke_of_for_an_hour_are_forgotten(
+    queue: Queue, clock: Clock, url: str
+) -> None:
     queue.reserve_runs(A, 0, 1, 1)
     clock.pass_by(FORGOTTEN - 1)
     assert queue.reserve_runs(B, 0, 1, 1).free == 0
@@ -137,7 +143,9 @@ def test_workers_that_ask_at_the_same_moment_are_not_given_too_much(url: str) ->
 
 
 class LineMachine(RuleBasedStateMachine):
-    """Pull requests that report what is true, start what they may (or fail to), and whose runs end."""
+    """Pull requests that report what is true, start what they may (or fail to), and whose
+    runs end.
+    """
 
     kind = "sqlite"
 
@@ -176,7 +184,12 @@ class LineMachine(RuleBasedStateMachine):
                 if self.wanted[other] and since < self.asked[subject]:
                     left = self.limit - sum(self.running.values())
                     assert left >= 0
-                    assert self.queue.reserve_runs(other, self.running[other], self.wanted[other], self.limit).free > 0
+                    assert (
+                        self.queue.reserve_runs(
+                            other, self.running[other], self.wanted[other], self.limit
+                        ).free
+                        > 0
+                    )
                     self.running[other] += min(self.wanted[other], left)
                     self.wanted[other] -= min(self.wanted[other], left)
         return place
@@ -231,9 +244,9 @@ TestLine = LineMachine.TestCase
 TestLine.settings = settings(
     max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestLineOnPostgresql = pytest.mark.skipif(not databases.POSTGRESQL, reason="SIGNALMAN_TEST_POSTGRESQL is not set")(
-    LineOnPostgresql.TestCase
-)
+TestLineOnPostgresql = pytest.mark.skipif(
+    not databases.POSTGRESQL, reason="SIGNALMAN_TEST_POSTGRESQL is not set"
+)(LineOnPostgresql.TestCase)
 TestLineOnPostgresql.settings = settings(
     max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -19,11 +19,16 @@ from tests import databases
 
 @contextmanager
 def watched() -> Iterator[list[tuple[str, Any]]]:
-    """Every statement that is executed meanwhile, as the driver gets it, with its parameters bound."""
+    """Every statement that is executed meanwhile, as the driver gets it, with its
+    parameters bound.
+    """
     seen: list[tuple[str, Any]] = []
 
     def note(_c: Connection, _k: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
-        if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE") and "set_config" not in statement:
+        if (
+            statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE")
+            and "set_config" not in statement
+        ):
             seen.append((statement, parameters[0] if many else parameters))
 
     event.listen(Engine, "before_cursor_execute", note)
@@ -32,7 +37,9 @@ def watched() -> Iterator[list[tuple[str, Any]]]:
 
 
 def a_day_of_work(queue: Queue, senders: Senders, clock: Clock) -> None:
-    """Everything that a door, a worker and an operator ask of a queue; the dashboard's counts aside."""
+    """Everything that a door, a worker and an operator ask of a queue; the dashboard's counts
+    aside.
+    """
     here, there = PullRequest("o/p/r", 1), Model("m")
     first = senders.delivery(here)
     queue.mark(first)
@@ -67,7 +74,9 @@ def a_day_of_work(queue: Queue, senders: Senders, clock: Clock) -> None:
     queue.prune(10)
 
 
-def test_on_sqlite_every_statement_uses_an_index(tmp_path: Path, clock: Clock, senders: Senders) -> None:
+def test_on_sqlite_every_statement_uses_an_index(
+    tmp_path: Path, clock: Clock, senders: Senders
+) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
     migrate(url)
     queue = Queue(url, clock=clock)
@@ -77,9 +86,14 @@ def test_on_sqlite_every_statement_uses_an_index(tmp_path: Path, clock: Clock, s
     database = Database(url)
     with database.reading() as connection:
         for statement, parameters in statements:
-            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            plan = [
+                row[3]
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            ]
             for step in plan:
-                read_whole = step.startswith("SCAN") and "INDEX" not in step and "passes.id" not in statement
+                read_whole = (
+                    step.startswith("SCAN") and "INDEX" not in step and "passes.id" not in statement
+                )
                 assert not read_whole, (statement, plan)
                 assert "TEMP B-TREE" not in step, (statement, plan)
     database.close()
@@ -101,6 +115,8 @@ def test_on_postgresql_there_is_an_index_for_every_statement(
             # An empty table is read whole however many indexes it has, unless that is made dear.
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             for statement, parameters in statements:
-                plan = " ".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
+                plan = " ".join(
+                    row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+                )
                 assert "Seq Scan" not in plan, (statement, plan)
         database.close()

@@ -1,4 +1,6 @@
-"""Whatever order webhooks, workers and the clock come in: no news is lost, no subject is in two passes."""
+"""Whatever order webhooks, workers and the clock come in: no news is lost, no subject is in two
+passes.
+"""
 
 import shutil
 import tempfile
@@ -94,7 +96,10 @@ class QueueMachine(RuleBasedStateMachine):
         elif end == "fail":
             assert self.queue.fail(one.lease, "Broken.") is not one.lost
         else:
-            assert self.queue.settle(one.lease, Outcome(look_again=again, wake=tuple(woken))) is not one.lost
+            assert (
+                self.queue.settle(one.lease, Outcome(look_again=again, wake=tuple(woken)))
+                is not one.lost
+            )
             if not one.lost:
                 if not one.news_since:
                     self.unseen.discard(one.lease.subject)

@@ -1,4 +1,6 @@
-"""Runs and their logs are kept for the pages, the end of a log rather than its beginning, and in time forgotten."""
+"""Runs and their logs are kept for the pages, the end of a log rather than its beginning, and in
+time forgotten.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,16 @@ from bot.subjects import PullRequest
 
 HERE, THERE = PullRequest("o/p/r", 1), PullRequest("o/p/r", 2)
 BEGUN = datetime(2026, 3, 2, 9, tzinfo=UTC)
-RUN = ProjectRun("t1", "projects/wine", "c1", 1, "local", cluster_run="7", run_page="https://adb/7", started=BEGUN)
+RUN = ProjectRun(
+    "t1",
+    "projects/wine",
+    "c1",
+    1,
+    "local",
+    cluster_run="7",
+    run_page="https://adb/7",
+    started=BEGUN,
+)
 
 
 def stored(queue: Queue, run: ProjectRun = RUN) -> str:
@@ -25,13 +36,20 @@ def test_a_run_is_known_from_its_start_to_its_end(queue: Queue) -> None:
     assert queue.note_run(HERE, RUN).state == "running"
     done = replace(RUN, outcome="timed out", reason="too long", ended=BEGUN + timedelta(minutes=5))
     found = queue.note_run(HERE, done)
-    assert (found.state, found.reason, found.commit, found.run_page) == ("timed out", "too long", "c1", "https://adb/7")
+    assert (found.state, found.reason, found.commit, found.run_page) == (
+        "timed out",
+        "too long",
+        "c1",
+        "https://adb/7",
+    )
     assert found.started_at is not None
     assert found.ended_at == found.started_at + 300
     assert queue.run(RUN.token) == found
 
 
-def test_a_run_of_which_nothing_is_new_is_not_written(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_which_nothing_is_new_is_not_written(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = queue.note_run(HERE, RUN)
     queue.add_log(RUN.token, 0, 4, "one\n")
     monkeypatch.setattr("bot.queue.runs.note", lambda *_: pytest.fail("it was written"))
@@ -40,7 +58,9 @@ def test_a_run_of_which_nothing_is_new_is_not_written(queue: Queue, monkeypatch:
 
 def test_the_runs_of_a_pull_request_are_told_newest_first(queue: Queue, clock: Clock) -> None:
     for number, subject in enumerate((HERE, THERE, HERE)):
-        queue.note_run(subject, replace(RUN, token=f"t{number}", started=BEGUN + timedelta(minutes=number)))
+        queue.note_run(
+            subject, replace(RUN, token=f"t{number}", started=BEGUN + timedelta(minutes=number))
+        )
         clock.pass_by(1)
     assert [run.token for run in queue.runs(HERE)] == ["t2", "t0"]
     assert [run.token for run in queue.runs(limit=2)] == ["t2", "t1"]

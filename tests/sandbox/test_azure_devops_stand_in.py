@@ -35,13 +35,19 @@ class Rest:
 
     def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         base = f"{self.azure.organization_url}/ml/_apis/git/repositories/models"
-        url = f"{self.azure.organization_url}/{path}" if "_apis" in path else f"{base}/{path}".rstrip("/")
+        url = (
+            f"{self.azure.organization_url}/{path}"
+            if "_apis" in path
+            else f"{base}/{path}".rstrip("/")
+        )
         query = {"api-version": "7.1"} | more.pop("query", {})
         if isinstance(body, bytes):
             more = {"data": body, "headers": {"Content-Type": "application/octet-stream"}} | more
         elif body is not None:
             more = {"json": body} | more
-        return requests.request(method, url, params=query, auth=("", self.token), timeout=20, **more)
+        return requests.request(
+            method, url, params=query, auth=("", self.token), timeout=20, **more
+        )
 
     def json(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         answer = self(method, path, body, **more)
@@ -96,7 +102,9 @@ def azure(tmp_path: Path) -> Iterator[AzureDevOps]:
         (folder / "var").mkdir()
         (folder / "var" / "left out.db").write_text("x")
         (folder / "README.md").write_text("# Models\n")
-        (folder / "projects" / "train.py").write_text("".join(f"line = {number}\n" for number in range(30)))
+        (folder / "projects" / "train.py").write_text(
+            "".join(f"line = {number}\n" for number in range(30))
+        )
         stand_in.seed(folder)
         yield stand_in
 
@@ -109,14 +117,28 @@ def rest(azure: AzureDevOps) -> Rest:
 @pytest.fixture
 def opened(azure: AzureDevOps) -> int:
     """A pull request with one changed and one new file."""
-    azure.push("feature_x", {"projects/train.py": "line = 1\n" * 30, "new file.txt": "new\n"}, "Train better")
-    return azure.open_pull_request("feature_x", title="Better training", description="It is *better*.")
+    azure.push(
+        "feature_x",
+        {"projects/train.py": "line = 1\n" * 30, "new file.txt": "new\n"},
+        "Train better",
+    )
+    return azure.open_pull_request(
+        "feature_x", title="Better training", description="It is *better*."
+    )
 
 
 def git(folder: Path, *arguments: str, token: str = ADA) -> subprocess.CompletedProcess[str]:
     pair = base64.b64encode(f":{token}".encode()).decode()
-    settings = {"http.extraHeader": f"Authorization: Basic {pair}", "user.name": "Ada", "user.email": "ada@example.org"}
-    env = dict(os.environ) | {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings)), "LC_ALL": "C"}
+    settings = {
+        "http.extraHeader": f"Authorization: Basic {pair}",
+        "user.name": "Ada",
+        "user.email": "ada@example.org",
+    }
+    env = dict(os.environ) | {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+        "LC_ALL": "C",
+    }
     for number, (name, value) in enumerate(settings.items()):
         env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     command = ["git", "-C", str(folder), *arguments]
@@ -145,7 +167,9 @@ def test_the_validator_notices_what_is_not_documented() -> None:
     path, query = "/contoso/ml/_apis/git/repositories/models/pullrequests/1", {"api-version": "7.1"}
     json_type = {"Content-Type": "application/json"}
 
-    def problems(method: str, body: Any, path: str = path, query: dict[str, str] = query) -> list[str]:
+    def problems(
+        method: str, body: Any, path: str = path, query: dict[str, str] = query
+    ) -> list[str]:
         return documents.request_problems(method, path, query, json_type, json.dumps(body).encode())
 
     assert problems("PATCH", {"status": "abandoned"}) == []
@@ -153,9 +177,15 @@ def test_the_validator_notices_what_is_not_documented() -> None:
     assert "'finished'" in problems("PATCH", {"status": "finished"})[0]
     assert "no query parameter 'top'" in problems("PATCH", {}, query=query | {"top": "1"})[0]
     assert "api-version is '5.0'" in problems("PATCH", {}, query={"api-version": "5.0"})[0]
-    assert "no document has this operation" in problems("POST", {}, path="/contoso/ml/_apis/git/nothing")[0]
+    assert (
+        "no document has this operation"
+        in problems("POST", {}, path="/contoso/ml/_apis/git/nothing")[0]
+    )
     wrong = json.dumps({"pullRequestId": "1"}).encode()
-    assert "'1' is not of type" in documents.response_problems("GET", path, query, 200, json_type, wrong)[0]
+    assert (
+        "'1' is not of type"
+        in documents.response_problems("GET", path, query, 200, json_type, wrong)[0]
+    )
 
 
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
@@ -182,7 +212,10 @@ def test_recorded_answers_pass_the_same_validator() -> None:
 def _call_everything(azure: AzureDevOps, rest: Rest, number: int, receiver: Receiver) -> None:
     one, ada = f"pullrequests/{number}", Rest(azure, ADA)
     head = rest.json("GET", one)["lastMergeSourceCommit"]["commitId"]
-    base, identity = azure.tip("main"), rest.json("GET", "_apis/connectionData", query={"api-version": "7.1-preview"})
+    base, identity = (
+        azure.tip("main"),
+        rest.json("GET", "_apis/connectionData", query={"api-version": "7.1-preview"}),
+    )
     assert identity["authenticatedUser"]["providerDisplayName"] == "Signalman"
 
     for path, query in [
@@ -192,7 +225,10 @@ def _call_everything(azure: AzureDevOps, rest: Rest, number: int, receiver: Rece
         ("items", {"path": "/README.md", "$format": "json", "includeContent": "true"}),
         ("items", {"path": "/README.md", "includeContentMetadata": "true", "$format": "json"}),
         ("items", {"path": "/README.md"}),
-        ("items", {"scopePath": "/", "recursionLevel": "full", "versionDescriptor.version": "feature_x"}),
+        (
+            "items",
+            {"scopePath": "/", "recursionLevel": "full", "versionDescriptor.version": "feature_x"},
+        ),
         ("items", {"scopePath": "/projects", "recursionLevel": "oneLevel"}),
         (f"commits/{head}", {}),
         ("diffs/commits", _between(base, head)),
@@ -214,7 +250,9 @@ def _call_everything(azure: AzureDevOps, rest: Rest, number: int, receiver: Rece
     rest.json("POST", "pullrequestquery", {"queries": [{"type": "commit", "items": [head]}]})
 
     thread = rest.json(
-        "POST", f"{one}/threads", {"comments": [{"content": "Report", "commentType": 1}], "properties": PROPERTY}
+        "POST",
+        f"{one}/threads",
+        {"comments": [{"content": "Report", "commentType": 1}], "properties": PROPERTY},
     )["id"]
     rest.json("GET", f"{one}/threads")
     rest.json("GET", f"{one}/threads/{thread}")
@@ -229,7 +267,12 @@ def _call_everything(azure: AzureDevOps, rest: Rest, number: int, receiver: Rece
     assert rest("DELETE", f"{comments}/1/likes").status_code == 200
     assert rest("DELETE", f"{comments}/2").status_code == 200
 
-    status = {"iterationId": 1, "description": "fine", "targetUrl": "http://127.0.0.1/runs/1", **STATUS}
+    status = {
+        "iterationId": 1,
+        "description": "fine",
+        "targetUrl": "http://127.0.0.1/runs/1",
+        **STATUS,
+    }
     posted = rest.json("POST", f"{one}/statuses", status | {"properties": {"run": 7}})["id"]
     rest.json("POST", f"{one}/iterations/1/statuses", status)
     for place in (f"{one}/statuses", f"{one}/iterations/1/statuses"):
@@ -268,15 +311,24 @@ def _call_everything(azure: AzureDevOps, rest: Rest, number: int, receiver: Rece
     hook = _subscription(azure, receiver.url)
     subscription = rest.json("POST", "_apis/hooks/subscriptions", hook)["id"]
     place = f"_apis/hooks/subscriptions/{subscription}"
-    rest.json("GET", "_apis/hooks/subscriptions", query={"publisherId": "tfs", "consumerId": "webHooks"})
+    rest.json(
+        "GET", "_apis/hooks/subscriptions", query={"publisherId": "tfs", "consumerId": "webHooks"}
+    )
     rest.json("GET", place)
     rest.json("PUT", place, hook)
-    conditions = [{"inputId": "repository", "operator": "equals", "inputValue": azure.world.repository_id}]
+    conditions = [
+        {"inputId": "repository", "operator": "equals", "inputValue": azure.world.repository_id}
+    ]
     search = {"publisherId": "tfs", "publisherInputFilters": [{"conditions": conditions}]}
     assert len(rest.json("POST", "_apis/hooks/subscriptionsquery", search)["results"]) == 1
     rest.json("POST", "_apis/hooks/testnotifications", {"subscriptionId": subscription})
     azure.drain()
-    assert rest.json("GET", f"{place}/notifications", query={"maxResults": 5, "result": "succeeded"})["count"] == 1
+    assert (
+        rest.json("GET", f"{place}/notifications", query={"maxResults": 5, "result": "succeeded"})[
+            "count"
+        ]
+        == 1
+    )
     rest.json("GET", f"{place}/notifications/1")
 
     rest.json("PATCH", one, {"title": "Better", "description": "Said better"})
@@ -292,7 +344,11 @@ def _call_everything(azure: AzureDevOps, rest: Rest, number: int, receiver: Rece
 
 
 def _wish(source: str, target: str = "main") -> dict[str, Any]:
-    return {"sourceRefName": f"refs/heads/{source}", "targetRefName": f"refs/heads/{target}", "title": "A change"}
+    return {
+        "sourceRefName": f"refs/heads/{source}",
+        "targetRefName": f"refs/heads/{target}",
+        "title": "A change",
+    }
 
 
 def _between(base: str, target: str) -> dict[str, str]:
@@ -301,10 +357,23 @@ def _between(base: str, target: str) -> dict[str, str]:
 
 
 def _status_policy(azure: AzureDevOps) -> dict[str, Any]:
-    scope = {"repositoryId": azure.world.repository_id, "refName": "refs/heads/main", "matchKind": "exact"}
-    settings = {"statusGenre": "signalman", "statusName": "validate", "invalidateOnSourceUpdate": True}
+    scope = {
+        "repositoryId": azure.world.repository_id,
+        "refName": "refs/heads/main",
+        "matchKind": "exact",
+    }
+    settings = {
+        "statusGenre": "signalman",
+        "statusName": "validate",
+        "invalidateOnSourceUpdate": True,
+    }
     kind = {"id": "cbdc66da-9728-4af8-aada-9a5a32e4a226"}
-    return {"isEnabled": True, "isBlocking": True, "type": kind, "settings": settings | {"scope": [scope]}}
+    return {
+        "isEnabled": True,
+        "isBlocking": True,
+        "type": kind,
+        "settings": settings | {"scope": [scope]},
+    }
 
 
 def _evaluations(rest: Rest, azure: AzureDevOps, number: int) -> list[Any]:
@@ -313,14 +382,20 @@ def _evaluations(rest: Rest, azure: AzureDevOps, number: int) -> list[Any]:
     return list(rest.json("GET", "ml/_apis/policy/evaluations", query=query)["value"])
 
 
-def _subscription(azure: AzureDevOps, url: str, event: str = "git.pullrequest.updated", **inputs: str) -> Any:
+def _subscription(
+    azure: AzureDevOps, url: str, event: str = "git.pullrequest.updated", **inputs: str
+) -> Any:
     return {
         "publisherId": "tfs",
         "eventType": event,
         "resourceVersion": "1.0",
         "consumerId": "webHooks",
         "consumerActionId": "httpRequest",
-        "publisherInputs": {"projectId": azure.world.project_id, "repository": azure.world.repository_id} | inputs,
+        "publisherInputs": {
+            "projectId": azure.world.project_id,
+            "repository": azure.world.repository_id,
+        }
+        | inputs,
         "consumerInputs": {"url": url, "basicAuthUsername": "azdo", "basicAuthPassword": "s3cret"},
     }
 
@@ -329,12 +404,17 @@ def _subscription(azure: AzureDevOps, url: str, event: str = "git.pullrequest.up
 
 
 @pytest.mark.parametrize("token", ["", "wrong"])
-def test_bad_credentials_get_a_sign_in_page_on_get_and_post_and_401_on_patch(azure: AzureDevOps, token: str) -> None:
+def test_bad_credentials_get_a_sign_in_page_on_get_and_post_and_401_on_patch(
+    azure: AzureDevOps, token: str
+) -> None:
     stranger = Rest(azure, token)
 
     for method in ("GET", "POST"):
         answer = stranger(method, "pullrequests", {} if method == "POST" else None)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (203, "text/html; charset=utf-8")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (
+            203,
+            "text/html; charset=utf-8",
+        )
     patched = stranger("PATCH", "pullrequests/1", {})
     assert (patched.status_code, patched.json()["typeKey"]) == (401, "UnauthorizedRequestException")
     suppressed = stranger("GET", "pullrequests", headers=SUPPRESS)
@@ -371,14 +451,19 @@ def test_an_api_version_that_cannot_be_is_refused(
     [
         ("pullrequests/77", "GitPullRequestNotFoundException"),
         ("items?path=/nothing.txt", "GitItemNotFoundException"),
-        ("items?path=/README.md&versionDescriptor.version=nowhere", "GitUnresolvableToCommitException"),
+        (
+            "items?path=/README.md&versionDescriptor.version=nowhere",
+            "GitUnresolvableToCommitException",
+        ),
         ("commits/" + "1" * 40, "GitCommitDoesNotExistException"),
         ("other/_apis/git/repositories/models", "ProjectDoesNotExistWithNameException"),
         ("ml/_apis/git/repositories/other", "GitRepositoryNotFoundException"),
         ("_apis/git/repositories/models", "GitRepositoryNotFoundException"),
     ],
 )
-def test_what_is_not_there_is_told_with_its_own_type_key(rest: Rest, path: str, type_key: str) -> None:
+def test_what_is_not_there_is_told_with_its_own_type_key(
+    rest: Rest, path: str, type_key: str
+) -> None:
     answer = rest("GET", path)
 
     assert (answer.status_code, answer.json()["typeKey"]) == (404, type_key)
@@ -405,7 +490,12 @@ def test_git_clones_shallowly_and_pushes_a_big_file_with_a_token(
 ) -> None:
     clone = tmp_path / "clone"
 
-    assert git(tmp_path, "clone", "--depth=1", "--branch=feature_x", azure.clone_url, str(clone)).returncode == 0
+    assert (
+        git(
+            tmp_path, "clone", "--depth=1", "--branch=feature_x", azure.clone_url, str(clone)
+        ).returncode
+        == 0
+    )
     big = os.urandom(3_000_000)
     (clone / "big.bin").write_bytes(big)
     git(clone, "add", ".")
@@ -416,7 +506,11 @@ def test_git_clones_shallowly_and_pushes_a_big_file_with_a_token(
     assert len(git(clone, "rev-list", "--all").stdout.split()) == 2
     assert azure.read("big.bin", "feature_x") == big
     newest = rest.json("GET", f"pullrequests/{opened}/iterations")["value"][-1]
-    assert (newest["id"], newest["reason"], newest["author"]["displayName"]) == (2, "push", "Ada Bergström")
+    assert (newest["id"], newest["reason"], newest["author"]["displayName"]) == (
+        2,
+        "push",
+        "Ada Bergström",
+    )
 
 
 def test_git_fetches_with_a_compressed_request_and_the_merge_ref(
@@ -435,7 +529,9 @@ def test_git_fetches_with_a_compressed_request_and_the_merge_ref(
     assert merged == azure.pull_request(opened)["lastMergeCommit"]["commitId"]
 
 
-def test_partial_clones_work_without_blobs_and_fail_by_size(azure: AzureDevOps, tmp_path: Path) -> None:
+def test_partial_clones_work_without_blobs_and_fail_by_size(
+    azure: AzureDevOps, tmp_path: Path
+) -> None:
     without = git(tmp_path, "clone", "--bare", "--filter=blob:none", azure.clone_url, "without")
     by_size = git(tmp_path, "clone", "--bare", "--filter=blob:limit=1k", azure.clone_url, "by_size")
 
@@ -445,14 +541,21 @@ def test_partial_clones_work_without_blobs_and_fail_by_size(azure: AzureDevOps, 
 
 def test_git_is_refused_without_a_valid_token(azure: AzureDevOps, tmp_path: Path) -> None:
     assert git(tmp_path, "clone", azure.clone_url, "c", token="wrong").returncode != 0
-    assert requests.get(f"{azure.clone_url}/info/refs?service=git-upload-pack", timeout=10).status_code == 401
+    assert (
+        requests.get(f"{azure.clone_url}/info/refs?service=git-upload-pack", timeout=10).status_code
+        == 401
+    )
 
 
-def test_a_project_with_a_space_is_found_encoded_and_a_raw_space_is_a_bad_request(tmp_path: Path) -> None:
+def test_a_project_with_a_space_is_found_encoded_and_a_raw_space_is_a_bad_request(
+    tmp_path: Path,
+) -> None:
     with AzureDevOps(tmp_path / "azure", project="ML Team", bot_token=BOT) as azure:
         azure.push("main", {"a": "a"}, "First")
         cloned = git(tmp_path, "clone", azure.clone_url, "clone", token=BOT)
-        with socket.create_connection(("127.0.0.1", int(azure.url.rsplit(":", 1)[1])), timeout=10) as line:
+        with socket.create_connection(
+            ("127.0.0.1", int(azure.url.rsplit(":", 1)[1])), timeout=10
+        ) as line:
             line.sendall(b"GET /contoso/ML Team/_git/models/info/refs HTTP/1.1\r\nHost: x\r\n\r\n")
             raw = line.recv(100)
 
@@ -464,7 +567,12 @@ def test_a_project_with_a_space_is_found_encoded_and_a_raw_space_is_a_bad_reques
 def test_a_seed_leaves_out_what_is_local(azure: AzureDevOps, rest: Rest) -> None:
     found = rest.json("GET", "items", query={"scopePath": "/", "recursionLevel": "full"})["value"]
 
-    assert [each["path"] for each in found] == ["/", "/README.md", "/projects", "/projects/train.py"]
+    assert [each["path"] for each in found] == [
+        "/",
+        "/README.md",
+        "/projects",
+        "/projects/train.py",
+    ]
 
 
 def test_refs_come_in_pages_with_a_continuation_token(azure: AzureDevOps, rest: Rest) -> None:
@@ -473,7 +581,9 @@ def test_refs_come_in_pages_with_a_continuation_token(azure: AzureDevOps, rest: 
 
     first = rest("GET", "refs", query={"filter": "heads/feature", "$top": 1})
     token = first.headers["X-MS-ContinuationToken"]
-    second = rest("GET", "refs", query={"filter": "heads/feature", "$top": 1, "continuationToken": token})
+    second = rest(
+        "GET", "refs", query={"filter": "heads/feature", "$top": 1, "continuationToken": token}
+    )
 
     names = [each["name"] for page in (first, second) for each in page.json()["value"]]
     assert names == ["refs/heads/feature/a", "refs/heads/feature/b"]
@@ -483,7 +593,9 @@ def test_refs_come_in_pages_with_a_continuation_token(azure: AzureDevOps, rest: 
 # ── pull requests ──────────────────────────────────────────────────────────
 
 
-def test_a_pull_request_is_answered_as_queued_and_merged_in_preview_afterwards(azure: AzureDevOps, rest: Rest) -> None:
+def test_a_pull_request_is_answered_as_queued_and_merged_in_preview_afterwards(
+    azure: AzureDevOps, rest: Rest
+) -> None:
     azure.push("feature_x", {"a": "a"}, "A")
 
     made = rest("POST", "pullrequests", _wish("feature_x"))
@@ -497,7 +609,9 @@ def test_a_pull_request_is_answered_as_queued_and_merged_in_preview_afterwards(a
     assert (again.status_code, again.json()["typeKey"]) == (409, "GitPullRequestExistsException")
 
 
-def test_every_push_makes_an_iteration_and_a_forced_one_says_so(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_every_push_makes_an_iteration_and_a_forced_one_says_so(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     second = azure.push("feature_x", {"b": "b"}, "More")
     third = azure.push("feature_x", {"c": "c"}, "Again", force=True)
 
@@ -508,19 +622,27 @@ def test_every_push_makes_an_iteration_and_a_forced_one_says_so(azure: AzureDevO
     assert azure.pull_request(opened)["lastMergeSourceCommit"]["commitId"] == third
 
 
-def test_changes_are_against_the_merge_base_and_come_in_pages(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_changes_are_against_the_merge_base_and_come_in_pages(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     azure.push("main", {"elsewhere.txt": "not of this pull request"}, "Elsewhere")
     place = f"pullrequests/{opened}/iterations/1/changes"
 
     first = rest.json("GET", place, query={"$top": 1})
     second = rest.json("GET", place, query={"$top": 1, "$skip": first["nextSkip"]})
 
-    found = [(each["item"]["path"], each["changeType"]) for page in (first, second) for each in page["changeEntries"]]
+    found = [
+        (each["item"]["path"], each["changeType"])
+        for page in (first, second)
+        for each in page["changeEntries"]
+    ]
     assert found == [("/new file.txt", "add"), ("/projects/train.py", "edit")]
     assert (first["nextSkip"], first["nextTop"], "nextSkip" in second) == (1, 1, False)
 
 
-def test_a_renamed_file_keeps_its_old_path_and_an_edit_on_top_is_told(azure: AzureDevOps, rest: Rest) -> None:
+def test_a_renamed_file_keeps_its_old_path_and_an_edit_on_top_is_told(
+    azure: AzureDevOps, rest: Rest
+) -> None:
     text = azure.read("projects/train.py").decode()
     moved = {
         "projects/train.py": None,
@@ -532,15 +654,21 @@ def test_a_renamed_file_keeps_its_old_path_and_an_edit_on_top_is_told(azure: Azu
     number = azure.open_pull_request("feature_x")
 
     found = rest.json("GET", f"pullrequests/{number}/iterations/1/changes")["changeEntries"]
-    diff = rest.json("GET", "diffs/commits", query=_between(azure.tip("main"), azure.tip("feature_x")))["changes"]
+    diff = rest.json(
+        "GET", "diffs/commits", query=_between(azure.tip("main"), azure.tip("feature_x"))
+    )["changes"]
 
     told = [(each["item"]["path"], each["originalPath"], each["changeType"]) for each in found]
     assert told == [
         ("/READ.md", "/README.md", "rename"),
         ("/projects/fit.py", "/projects/train.py", "edit, rename"),
     ]
-    assert ("/README.md", "delete, sourceRename") in [(each["item"]["path"], each["changeType"]) for each in diff]
-    assert ("/projects", True) in [(each["item"]["path"], each["item"].get("isFolder")) for each in diff]
+    assert ("/README.md", "delete, sourceRename") in [
+        (each["item"]["path"], each["changeType"]) for each in diff
+    ]
+    assert ("/projects", True) in [
+        (each["item"]["path"], each["item"].get("isFolder")) for each in diff
+    ]
 
 
 def test_changes_since_an_earlier_iteration_leave_out_the_earlier_ones(
@@ -589,7 +717,9 @@ def test_a_completion_is_accepted_first_and_done_later(tmp_path: Path) -> None:
 
         wish = {"status": "completed", "lastMergeSourceCommit": {"commitId": head}}
         options = {"mergeStrategy": "squash", "deleteSourceBranch": True}
-        accepted = Rest(azure).json("PATCH", f"pullrequests/{number}", wish | {"completionOptions": options})
+        accepted = Rest(azure).json(
+            "PATCH", f"pullrequests/{number}", wish | {"completionOptions": options}
+        )
         azure.drain()
 
         assert (accepted["status"], accepted["mergeStatus"]) == ("active", "queued")
@@ -597,7 +727,9 @@ def test_a_completion_is_accepted_first_and_done_later(tmp_path: Path) -> None:
         assert Rest(azure).json("GET", "refs", query={"filter": "heads/feature_x"})["count"] == 0
 
 
-def test_a_completion_of_an_older_head_is_stale(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_a_completion_of_an_older_head_is_stale(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     old = azure.tip("feature_x")
     azure.push("feature_x", {"b": "b"}, "Newer")
 
@@ -621,7 +753,9 @@ def test_a_conflict_is_seen_in_the_preview_and_a_completion_leaves_the_pull_requ
     assert azure.pull_request(opened)["status"] == "active"
 
 
-def test_an_abandoned_pull_request_comes_back_only_while_its_branch_is_there(azure: AzureDevOps, opened: int) -> None:
+def test_an_abandoned_pull_request_comes_back_only_while_its_branch_is_there(
+    azure: AzureDevOps, opened: int
+) -> None:
     azure.abandon(opened)
     azure.reactivate(opened)
     azure.abandon(opened)
@@ -631,15 +765,21 @@ def test_an_abandoned_pull_request_comes_back_only_while_its_branch_is_there(azu
         azure.reactivate(opened)
 
 
-def test_lists_hold_active_pull_requests_newest_first_with_short_descriptions(azure: AzureDevOps, rest: Rest) -> None:
+def test_lists_hold_active_pull_requests_newest_first_with_short_descriptions(
+    azure: AzureDevOps, rest: Rest
+) -> None:
     for name in ("a", "b", "c"):
         azure.push(f"feature_{name}", {name: name}, name)
         azure.open_pull_request(f"feature_{name}", description="d" * 1000)
     azure.abandon(2)
 
     active = rest.json("GET", "pullrequests")["value"]
-    by_source = rest.json("GET", "pullrequests", query={"searchCriteria.sourceRefName": "refs/heads/feature_a"})
-    everything = rest.json("GET", "pullrequests", query={"searchCriteria.status": "all", "$top": 1, "$skip": 1})
+    by_source = rest.json(
+        "GET", "pullrequests", query={"searchCriteria.sourceRefName": "refs/heads/feature_a"}
+    )
+    everything = rest.json(
+        "GET", "pullrequests", query={"searchCriteria.status": "all", "$top": 1, "$skip": 1}
+    )
 
     assert [each["pullRequestId"] for each in active] == [3, 1]
     assert {len(each["description"]) for each in active} == {400}
@@ -647,14 +787,23 @@ def test_lists_hold_active_pull_requests_newest_first_with_short_descriptions(az
     assert [each["pullRequestId"] for each in everything["value"]] == [2]
 
 
-def test_a_merged_commit_leads_back_to_its_pull_request(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_a_merged_commit_leads_back_to_its_pull_request(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     head = azure.tip("feature_x")
     landed = azure.complete(opened, "squash")
 
-    body = {"queries": [{"type": "lastMergeCommit", "items": [landed, head]}, {"type": "commit", "items": [head]}]}
+    body = {
+        "queries": [
+            {"type": "lastMergeCommit", "items": [landed, head]},
+            {"type": "commit", "items": [head]},
+        ]
+    }
     by_merge, by_commit = rest.json("POST", "pullrequestquery", body)["results"]
 
-    assert {sha: [each["pullRequestId"] for each in found] for sha, found in by_merge.items()} == {landed: [opened]}
+    assert {sha: [each["pullRequestId"] for each in found] for sha, found in by_merge.items()} == {
+        landed: [opened]
+    }
     assert by_commit[head][0]["pullRequestId"] == opened
 
 
@@ -667,10 +816,21 @@ def test_a_description_over_the_limit_is_refused(rest: Rest, opened: int) -> Non
 # ── discussion and checks ──────────────────────────────────────────────────
 
 
-def test_a_thread_is_written_loosely_and_read_typed(azure: AzureDevOps, rest: Rest, opened: int) -> None:
-    properties = {"plain": "text", "count": 7, "typed": {"$type": "System.Int32", "$value": 1}, "yes": True}
+def test_a_thread_is_written_loosely_and_read_typed(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
+    properties = {
+        "plain": "text",
+        "count": 7,
+        "typed": {"$type": "System.Int32", "$value": 1},
+        "yes": True,
+    }
     content = "<b>“ä & ß”</b>\n| a | b |"
-    body = {"comments": [{"content": content, "commentType": 1}], "status": 4, "properties": properties}
+    body = {
+        "comments": [{"content": content, "commentType": 1}],
+        "status": 4,
+        "properties": properties,
+    }
 
     made = rest.json("POST", f"pullrequests/{opened}/threads", body)
 
@@ -705,16 +865,26 @@ def test_only_authors_change_their_comments(azure: AzureDevOps, rest: Rest, open
     place = f"pullrequests/{opened}/threads/{thread}/comments/1"
 
     for answer in (rest("PATCH", place, {"content": "Yours"}), rest("DELETE", place)):
-        assert (answer.status_code, answer.json()["typeKey"]) == (403, "GitPullRequestCommentCannotBeUpdatedException")
+        assert (answer.status_code, answer.json()["typeKey"]) == (
+            403,
+            "GitPullRequestCommentCannotBeUpdatedException",
+        )
 
 
-@pytest.mark.parametrize(("content", "fits"), [("x" * 150_000, True), ("x" * 150_001, False), ("🤖" * 75_001, False)])
-def test_a_comment_has_150000_characters_as_net_counts_them(rest: Rest, opened: int, content: str, fits: bool) -> None:
+@pytest.mark.parametrize(
+    ("content", "fits"), [("x" * 150_000, True), ("x" * 150_001, False), ("🤖" * 75_001, False)]
+)
+def test_a_comment_has_150000_characters_as_net_counts_them(
+    rest: Rest, opened: int, content: str, fits: bool
+) -> None:
     answer = rest("POST", f"pullrequests/{opened}/threads", {"comments": [{"content": content}]})
 
     assert answer.status_code == (200 if fits else 400)
     if not fits:
-        told = "A discussion comment cannot be longer than 150000 characters.\r\nParameter name: comment.Content"
+        told = (
+            "A discussion comment cannot be longer than 150000 characters.\r\nParameter name: "
+            "comment.Content"
+        )
         assert answer.json()["message"] == told
 
 
@@ -731,13 +901,20 @@ def test_the_system_writes_threads_of_its_own(azure: AzureDevOps, rest: Rest, op
     assert found[-1]["properties"]["CodeReviewVoteResult"]["$value"] == "10"
 
 
-def test_statuses_pile_up_and_the_newest_of_a_context_is_last(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_statuses_pile_up_and_the_newest_of_a_context_is_last(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     for state in ("pending", "succeeded"):
-        rest.json("POST", f"pullrequests/{opened}/statuses", STATUS | {"state": state, "iterationId": 1})
+        rest.json(
+            "POST", f"pullrequests/{opened}/statuses", STATUS | {"state": state, "iterationId": 1}
+        )
 
     assert [each["state"] for each in azure.statuses(opened)] == ["pending", "succeeded"]
     missing = rest("POST", f"pullrequests/{opened}/statuses", STATUS | {"iterationId": 9})
-    assert (missing.status_code, missing.json()["typeKey"]) == (404, "GitPullRequestIterationNotFoundException")
+    assert (missing.status_code, missing.json()["typeKey"]) == (
+        404,
+        "GitPullRequestIterationNotFoundException",
+    )
 
 
 def test_a_status_policy_wants_an_iteration_blocks_completion_and_resets_on_a_push(
@@ -756,8 +933,13 @@ def test_a_status_policy_wants_an_iteration_blocks_completion_and_resets_on_a_pu
     reset = _evaluations(rest, azure, opened)[0]["status"]
     rest.json("POST", place, STATUS | {"iterationId": 2})
 
-    assert (without.status_code, without.json()["typeKey"]) == (403, "GitPullRequestStatusRejectedByPolicyException")
-    assert without.json()["message"].endswith("Policy configuration requires status to be posted on iteration")
+    assert (without.status_code, without.json()["typeKey"]) == (
+        403,
+        "GitPullRequestStatusRejectedByPolicyException",
+    )
+    assert without.json()["message"].endswith(
+        "Policy configuration requires status to be posted on iteration"
+    )
     assert (before, met, reset) == ("queued", "approved", "queued")
     assert refused.value.type_key == "GitPullRequestUpdateRejectedByPolicyException"
     assert azure.complete(opened) == azure.tip("main")
@@ -776,7 +958,9 @@ def test_a_guarded_branch_takes_no_direct_push(azure: AzureDevOps, tmp_path: Pat
         azure.push("main", {"a": "a"}, "Direct")
 
 
-def test_auto_complete_merges_when_the_last_policy_is_met(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_auto_complete_merges_when_the_last_policy_is_met(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     azure.require_status("signalman", "validate")
     me = azure.world.people.named("Ada Bergström").id
     rest.json("PATCH", f"pullrequests/{opened}", {"autoCompleteSetBy": {"id": me}})
@@ -791,7 +975,9 @@ def test_auto_complete_merges_when_the_last_policy_is_met(azure: AzureDevOps, re
 # ── service hooks ──────────────────────────────────────────────────────────
 
 
-def test_a_bot_hears_of_the_whole_life_of_a_pull_request(azure: AzureDevOps, receiver: Receiver) -> None:
+def test_a_bot_hears_of_the_whole_life_of_a_pull_request(
+    azure: AzureDevOps, receiver: Receiver
+) -> None:
     azure.subscribe_bot(receiver.url, "azdo", "s3cret")
     azure.push("feature_x", {"a": "a"}, "A")
     number = azure.open_pull_request("feature_x")
@@ -800,18 +986,38 @@ def test_a_bot_hears_of_the_whole_life_of_a_pull_request(azure: AzureDevOps, rec
     landed = azure.complete(number)
     azure.drain()
 
-    pull, push, comment = "git.pullrequest.", "git.push", "ms.vss-code.git-pullrequest-comment-event"
-    opening, pushing = [push, pull + "created", pull + "merged"], [push, pull + "updated", pull + "merged"]
-    assert receiver.kinds() == [*opening, *pushing, comment, pull + "updated", pull + "merged", push]
+    pull, push, comment = (
+        "git.pullrequest.",
+        "git.push",
+        "ms.vss-code.git-pullrequest-comment-event",
+    )
+    opening, pushing = (
+        [push, pull + "created", pull + "merged"],
+        [push, pull + "updated", pull + "merged"],
+    )
+    assert receiver.kinds() == [
+        *opening,
+        *pushing,
+        comment,
+        pull + "updated",
+        pull + "merged",
+        push,
+    ]
     pair = base64.b64encode(b"azdo:s3cret").decode()
     assert {each["Authorization"] for each in receiver.headers} == {f"Basic {pair}"}
     assert receiver.headers[0]["Content-Type"] == "application/json; charset=utf-8"
-    assert receiver.got[4]["message"]["text"].startswith("Ada Bergström updated the source branch of pull request 1")
+    assert receiver.got[4]["message"]["text"].startswith(
+        "Ada Bergström updated the source branch of pull request 1"
+    )
     assert receiver.got[6]["resource"]["comment"]["author"]["displayName"] == "Bo Okafor"
     assert receiver.got[7]["resource"]["status"] == "completed"
     assert receiver.got[8]["message"]["text"].startswith("Merge attempted  for pull request 1")
     assert receiver.got[9]["resource"]["refUpdates"][0]["newObjectId"] == landed
-    assert [each["notificationId"] for each in receiver.got if each["eventType"] == push] == [1, 2, 3]
+    assert [each["notificationId"] for each in receiver.got if each["eventType"] == push] == [
+        1,
+        2,
+        3,
+    ]
 
 
 @pytest.mark.skipif(not PAYLOADS.exists(), reason=f"the recorded deliveries are not at {PAYLOADS}")
@@ -819,7 +1025,11 @@ def test_a_bot_hears_of_the_whole_life_of_a_pull_request(azure: AzureDevOps, rec
     ("recorded", "event", "newer"),
     [
         ("pr_created", "git.pullrequest.created", {"resource.repository.isInMaintenance"}),
-        ("pr_merged_event_but_conflicts", "git.pullrequest.merged", {"resource.repository.isInMaintenance"}),
+        (
+            "pr_merged_event_but_conflicts",
+            "git.pullrequest.merged",
+            {"resource.repository.isInMaintenance"},
+        ),
         ("push_branch_deleted", "git.push", set[str]()),
         ("push_new_branch_no_messages", "git.push", set[str]()),
     ],
@@ -831,7 +1041,9 @@ def test_deliveries_hold_exactly_the_fields_that_recorded_ones_do(
     words = "none" if real["message"] is None else "all"
     azure.subscribe(event, receiver.url, messagesToSend=words, detailedMessagesToSend=words)
     azure.push("feature_x", {"a": "a"}, "A")
-    number = azure.open_pull_request("feature_x", description=real["resource"].get("description", ""))
+    number = azure.open_pull_request(
+        "feature_x", description=real["resource"].get("description", "")
+    )
     azure.vote(number)
     azure.push("main", {"a": "b"}, "Conflict")
     azure.delete_branch("feature_x")
@@ -843,7 +1055,9 @@ def test_deliveries_hold_exactly_the_fields_that_recorded_ones_do(
 
 
 @pytest.mark.skipif(not PAYLOADS.exists(), reason=f"the recorded deliveries are not at {PAYLOADS}")
-def test_a_comment_delivery_holds_what_the_recorded_one_does(azure: AzureDevOps, receiver: Receiver) -> None:
+def test_a_comment_delivery_holds_what_the_recorded_one_does(
+    azure: AzureDevOps, receiver: Receiver
+) -> None:
     azure.subscribe("ms.vss-code.git-pullrequest-comment-event", receiver.url)
     azure.push("feature_x", {"a": "a"}, "A")
     number = azure.open_pull_request("feature_x", description="Why")
@@ -866,12 +1080,18 @@ def _fields(value: Any, path: str = "") -> set[str]:
     if isinstance(value, list):
         return _fields(value[0], path) if value else set()
     if isinstance(value, dict):
-        return {each for key, inner in value.items() for each in _fields(inner, f"{path}.{key}".strip("."))}
+        return {
+            each
+            for key, inner in value.items()
+            for each in _fields(inner, f"{path}.{key}".strip("."))
+        }
     return {path}
 
 
 def test_filters_let_through_what_they_name_only(azure: AzureDevOps, receiver: Receiver) -> None:
-    pushes = azure.subscribe("git.pullrequest.updated", receiver.url, notificationType="PushNotification")
+    pushes = azure.subscribe(
+        "git.pullrequest.updated", receiver.url, notificationType="PushNotification"
+    )
     azure.subscribe("git.push", receiver.url, branch="main")
     conflicts = azure.subscribe("git.pullrequest.merged", receiver.url, mergeResult="Conflicts")
     elsewhere = azure.subscribe("git.pullrequest.created", receiver.url, branch="release")
@@ -901,7 +1121,9 @@ def test_one_event_for_two_subscriptions_has_one_id_and_two_notifications(
 
 def test_messages_and_resource_can_be_left_out(azure: AzureDevOps, receiver: Receiver) -> None:
     azure.subscribe("git.push", receiver.url, messagesToSend="none", detailedMessagesToSend="none")
-    azure.subscribe("git.push", receiver.url, messagesToSend="text", resourceDetailsToSend="minimal")
+    azure.subscribe(
+        "git.push", receiver.url, messagesToSend="text", resourceDetailsToSend="minimal"
+    )
     azure.push("feature_x", {"a": "a"}, "A")
     azure.drain()
 
@@ -910,7 +1132,9 @@ def test_messages_and_resource_can_be_left_out(azure: AzureDevOps, receiver: Rec
     assert set(receiver.got[1]["resource"]) == {"pushId", "url"}
 
 
-def test_a_503_is_tried_again_with_the_same_notification(azure: AzureDevOps, receiver: Receiver) -> None:
+def test_a_503_is_tried_again_with_the_same_notification(
+    azure: AzureDevOps, receiver: Receiver
+) -> None:
     receiver.answers = [503, 503, 200]
     subscription = azure.subscribe("git.push", receiver.url)
     azure.push("feature_x", {"a": "a"}, "A")
@@ -918,11 +1142,17 @@ def test_a_503_is_tried_again_with_the_same_notification(azure: AzureDevOps, rec
 
     assert [each["notificationId"] for each in receiver.got] == [1, 1, 1]
     sent = azure.notifications(subscription)[0]
-    assert (sent["status"], sent["result"], sent["details"]["requestAttempts"]) == ("completed", "succeeded", 3)
+    assert (sent["status"], sent["result"], sent["details"]["requestAttempts"]) == (
+        "completed",
+        "succeeded",
+        3,
+    )
 
 
 @pytest.mark.parametrize(
-    ("answer", "attempts"), [(410, 1), (500, 8), (503, 16)], ids=["terminal", "enduring", "transient, then enduring"]
+    ("answer", "attempts"),
+    [(410, 1), (500, 8), (503, 16)],
+    ids=["terminal", "enduring", "transient, then enduring"],
 )
 def test_a_receiver_that_never_accepts_ends_disabled(
     azure: AzureDevOps, rest: Rest, receiver: Receiver, answer: int, attempts: int
@@ -934,7 +1164,10 @@ def test_a_receiver_that_never_accepts_ends_disabled(
     azure.push("feature_x", {"b": "b"}, "Not told of any more")
     azure.drain(retries=True)
 
-    assert rest.json("GET", f"_apis/hooks/subscriptions/{subscription}")["status"] == "disabledBySystem"
+    assert (
+        rest.json("GET", f"_apis/hooks/subscriptions/{subscription}")["status"]
+        == "disabledBySystem"
+    )
     assert len(receiver.got) == attempts
 
 
@@ -948,7 +1181,9 @@ def test_probation_filters_new_events_and_a_put_ends_it(tmp_path: Path, receiver
         azure.push("feature_x", {"a": "2"}, "Filtered")
         place, rest = f"_apis/hooks/subscriptions/{subscription}", Rest(azure)
         on_probation = rest.json("GET", place)["status"]
-        rest.json("PUT", place, _subscription(azure, receiver.url, "git.push") | {"status": "enabled"})
+        rest.json(
+            "PUT", place, _subscription(azure, receiver.url, "git.push") | {"status": "enabled"}
+        )
         azure.push("feature_x", {"a": "3"}, "Told")
         azure.drain()
 
@@ -957,8 +1192,12 @@ def test_probation_filters_new_events_and_a_put_ends_it(tmp_path: Path, receiver
         assert results == ["failed", "filtered", "succeeded"]
 
 
-def test_the_history_shows_request_and_answer_but_no_secret(azure: AzureDevOps, rest: Rest, receiver: Receiver) -> None:
-    subscription = azure.subscribe("git.push", receiver.url, "azdo", "s3cret", httpHeaders="X-Hook:1")
+def test_the_history_shows_request_and_answer_but_no_secret(
+    azure: AzureDevOps, rest: Rest, receiver: Receiver
+) -> None:
+    subscription = azure.subscribe(
+        "git.push", receiver.url, "azdo", "s3cret", httpHeaders="X-Hook:1"
+    )
     azure.push("feature_x", {"a": "a"}, "A")
     azure.drain()
 
@@ -986,7 +1225,9 @@ def test_the_history_shows_request_and_answer_but_no_secret(azure: AzureDevOps, 
 def test_a_subscription_that_cannot_work_is_refused_with_a_sentence(
     azure: AzureDevOps, rest: Rest, change: dict[str, Any], sentence: str
 ) -> None:
-    answer = rest("POST", "_apis/hooks/subscriptions", _subscription(azure, "http://127.0.0.1:1/") | change)
+    answer = rest(
+        "POST", "_apis/hooks/subscriptions", _subscription(azure, "http://127.0.0.1:1/") | change
+    )
 
     assert answer.status_code == 400
     assert sentence in answer.json()["message"]
@@ -1000,7 +1241,11 @@ def test_the_test_button_sends_fabrikam_and_real_data_on_demand(
     body = {"subscriptionId": subscription}
     rest.json("POST", "_apis/hooks/testnotifications", body)
     rest.json("POST", "_apis/hooks/testnotifications", body, query={"useRealData": "true"})
-    details = {name: value for name, value in _subscription(azure, receiver.url).items() if name != "resourceVersion"}
+    details = {
+        name: value
+        for name, value in _subscription(azure, receiver.url).items()
+        if name != "resourceVersion"
+    }
     rest.json("POST", "_apis/hooks/testnotifications", {"details": details})
     azure.drain()
 
@@ -1014,19 +1259,31 @@ def test_the_test_button_sends_fabrikam_and_real_data_on_demand(
 # ── trouble, pages, process ────────────────────────────────────────────────
 
 
-def test_trouble_comes_as_often_as_asked_and_answers_can_be_lost(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_trouble_comes_as_often_as_asked_and_answers_can_be_lost(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     azure.trip(429, path="/refs", retry_after=2)
     azure.trip(path="/threads", method="POST", lose_answer=True)
 
     throttled, fine = rest("GET", "refs"), rest("GET", "refs")
     with pytest.raises(requests.ConnectionError):
-        rest("POST", f"pullrequests/{opened}/threads", {"comments": [{"content": "Said all the same"}]})
+        rest(
+            "POST",
+            f"pullrequests/{opened}/threads",
+            {"comments": [{"content": "Said all the same"}]},
+        )
 
-    assert (throttled.status_code, throttled.headers["Retry-After"], fine.status_code) == (429, "2", 200)
+    assert (throttled.status_code, throttled.headers["Retry-After"], fine.status_code) == (
+        429,
+        "2",
+        200,
+    )
     assert azure.threads(opened)[0]["comments"][0]["content"] == "Said all the same"
 
 
-def test_observers_and_the_log_of_calls_see_who_asked_what(azure: AzureDevOps, rest: Rest, opened: int) -> None:
+def test_observers_and_the_log_of_calls_see_who_asked_what(
+    azure: AzureDevOps, rest: Rest, opened: int
+) -> None:
     seen: list[Any] = []
     azure.observers.append(seen.append)
 
@@ -1060,12 +1317,26 @@ line two
 def test_the_page_of_a_pull_request_shows_comments_as_markdown_and_nothing_hostile(
     azure: AzureDevOps, rest: Rest, opened: int
 ) -> None:
-    rest.json("POST", f"pullrequests/{opened}/threads", {"comments": [{"content": HOSTILE}], "status": "active"})
-    closed = rest.json("POST", f"pullrequests/{opened}/threads", {"comments": [{"content": "Old"}], "status": "fixed"})
-    status = STATUS | {"iterationId": 1, "targetUrl": "http://127.0.0.1/run", "description": "rmse 0.71"}
+    rest.json(
+        "POST",
+        f"pullrequests/{opened}/threads",
+        {"comments": [{"content": HOSTILE}], "status": "active"},
+    )
+    closed = rest.json(
+        "POST",
+        f"pullrequests/{opened}/threads",
+        {"comments": [{"content": "Old"}], "status": "fixed"},
+    )
+    status = STATUS | {
+        "iterationId": 1,
+        "targetUrl": "http://127.0.0.1/run",
+        "description": "rmse 0.71",
+    }
     rest.json("POST", f"pullrequests/{opened}/statuses", status)
 
-    page = requests.get(azure.pull_request(opened)["repository"]["webUrl"] + f"/pullrequest/{opened}", timeout=10)
+    page = requests.get(
+        azure.pull_request(opened)["repository"]["webUrl"] + f"/pullrequest/{opened}", timeout=10
+    )
 
     text = page.text
     assert page.status_code == 200
@@ -1092,7 +1363,10 @@ def test_the_page_of_a_pull_request_shows_comments_as_markdown_and_nothing_hosti
     ("said", "shown"),
     [
         ("</details></div>", "&lt;/details&gt;&lt;/div&gt;"),
-        ("<details open><summary><code>a</code>", "<details open><summary><code>a</code></summary></details>"),
+        (
+            "<details open><summary><code>a</code>",
+            "<details open><summary><code>a</code></summary></details>",
+        ),
         ("<summary></details></summary>", "<summary>&lt;/details&gt;</summary>"),
         ("<details onclick=x></details>", "&lt;details onclick=x&gt;&lt;/details&gt;"),
     ],
@@ -1113,7 +1387,9 @@ def test_a_browser_on_the_pages_may_read_attachments_and_change_nothing(
     assert requests.get(url, timeout=10).status_code == 203
 
 
-def test_the_other_pages_list_pull_requests_and_deliveries(azure: AzureDevOps, opened: int, receiver: Receiver) -> None:
+def test_the_other_pages_list_pull_requests_and_deliveries(
+    azure: AzureDevOps, opened: int, receiver: Receiver
+) -> None:
     azure.subscribe_bot(receiver.url, "azdo", "s3cret")
     azure.vote(opened)
     azure.drain()
@@ -1133,9 +1409,14 @@ def test_it_runs_as_a_process_with_tokens_from_the_environment(tmp_path: Path) -
     command = [sys.executable, "-m", "sandbox.azure_devops", "--root", str(tmp_path)]
     people = {"STAND_IN_PEOPLE": json.dumps({ADA: "Ada Bergström"})}
 
-    without = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+    without = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=dict(os.environ)
+    )
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=dict(os.environ) | people | {"STAND_IN_BOT_TOKEN": BOT}
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ) | people | {"STAND_IN_BOT_TOKEN": BOT},
     ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
@@ -1151,7 +1432,9 @@ def test_it_runs_as_a_process_with_tokens_from_the_environment(tmp_path: Path) -
 
 def test_many_people_at_once_lose_nothing(azure: AzureDevOps, rest: Rest, opened: int) -> None:
     def comment(number: int) -> Callable[[], None]:
-        return lambda: rest.json("POST", f"pullrequests/{opened}/threads", {"comments": [{"content": str(number)}]})
+        return lambda: rest.json(
+            "POST", f"pullrequests/{opened}/threads", {"comments": [{"content": str(number)}]}
+        )
 
     threads = [threading.Thread(target=comment(number)) for number in range(12)]
     for thread in threads:

@@ -15,7 +15,9 @@ FORK = "models.bo"
 
 @pytest.fixture
 def azure(tmp_path: Path) -> Iterator[AzureDevOps]:
-    with AzureDevOps(tmp_path / "azure", bot_token="pat", people={"ada": "Ada Bergström"}) as stand_in:
+    with AzureDevOps(
+        tmp_path / "azure", bot_token="pat", people={"ada": "Ada Bergström"}
+    ) as stand_in:
         folder = tmp_path / "seed"
         folder.mkdir()
         (folder / "README.md").write_text("# Models\n")
@@ -30,24 +32,34 @@ def azure(tmp_path: Path) -> Iterator[AzureDevOps]:
 
 def get(azure: AzureDevOps, path: str, **query: str | int) -> requests.Response:
     return requests.get(
-        f"{azure.organization_url}/{path}", params={"api-version": "7.1", **query}, auth=("", "pat"), timeout=20
+        f"{azure.organization_url}/{path}",
+        params={"api-version": "7.1", **query},
+        auth=("", "pat"),
+        timeout=20,
     )
 
 
 def listed(azure: AzureDevOps, *patterns: str) -> str:
     url = azure.clone_url.replace("http://", "http://:pat@")
-    done = subprocess.run(["git", "ls-remote", url, *patterns], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "ls-remote", url, *patterns], capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 
-def test_a_pull_request_of_a_fork_names_the_fork_and_is_merged_for_a_try(azure: AzureDevOps) -> None:
+def test_a_pull_request_of_a_fork_names_the_fork_and_is_merged_for_a_try(
+    azure: AzureDevOps,
+) -> None:
     head = azure.fork_push(FORK, "main", {"README.md": "# Better\n"}, "Better", author="Bo Okafor")
     number = azure.open_pull_request("main", fork=FORK, author="Bo Okafor")
 
     found = get(azure, f"ml/_apis/git/repositories/models/pullRequests/{number}").json()
 
     assert found["forkSource"]["repository"]["name"] == FORK
-    assert (found["sourceRefName"], found["lastMergeSourceCommit"]["commitId"]) == ("refs/heads/main", head)
+    assert (found["sourceRefName"], found["lastMergeSourceCommit"]["commitId"]) == (
+        "refs/heads/main",
+        head,
+    )
     assert found["mergeStatus"] == "succeeded"
     assert found["lastMergeCommit"]["commitId"] in listed(azure, f"refs/pull/{number}/merge")
 
@@ -64,14 +76,18 @@ def test_the_branches_of_a_fork_are_not_those_of_the_repository(azure: AzureDevO
         azure.open_pull_request("change")
 
 
-def test_a_push_to_a_fork_is_an_iteration_of_its_pull_request_and_no_push_here(azure: AzureDevOps) -> None:
+def test_a_push_to_a_fork_is_an_iteration_of_its_pull_request_and_no_push_here(
+    azure: AzureDevOps,
+) -> None:
     azure.fork_push(FORK, "change", {"README.md": "# Better\n"}, "Better")
     number = azure.open_pull_request("change", fork=FORK)
     pushes = len(azure.world.pushes)
 
     head = azure.fork_push(FORK, "change", {"README.md": "# Best\n"}, "Best")
 
-    iterations = get(azure, f"ml/_apis/git/repositories/models/pullRequests/{number}/iterations").json()["value"]
+    iterations = get(
+        azure, f"ml/_apis/git/repositories/models/pullRequests/{number}/iterations"
+    ).json()["value"]
     assert [one["reason"] for one in iterations] == ["create", "push"]
     assert iterations[-1]["sourceRefCommit"]["commitId"] == head
     assert len(azure.world.pushes) == pushes
@@ -110,7 +126,9 @@ def test_a_team_is_listed_in_pages_by_name_or_id(azure: AzureDevOps) -> None:
         ("_apis/projects/other/teams/ML%20leads/members", "ProjectDoesNotExistWithNameException"),
     ],
 )
-def test_a_team_or_project_that_is_not_there_is_not_found(azure: AzureDevOps, path: str, kind: str) -> None:
+def test_a_team_or_project_that_is_not_there_is_not_found(
+    azure: AzureDevOps, path: str, kind: str
+) -> None:
     azure.team("ML leads", "Ada Bergström")
 
     refused = get(azure, path)

@@ -1,4 +1,6 @@
-"""The stand-in Databricks, asked by databricks-sdk and by MLflow's own client, as the bot would ask the service."""
+"""The stand-in Databricks, asked by databricks-sdk and by MLflow's own client, as the bot would ask
+the service.
+"""
 
 import base64
 import hashlib
@@ -37,7 +39,9 @@ from sandbox.mlflow_server import MlflowServer
 
 TOKEN = "dapi-of-the-bot"
 BOT = "signalman@contoso.example"
-CLUSTER = compute.ClusterSpec(spark_version="15.4.x-cpu-ml-scala2.12", node_type_id="Standard_DS3_v2", num_workers=1)
+CLUSTER = compute.ClusterSpec(
+    spark_version="15.4.x-cpu-ml-scala2.12", node_type_id="Standard_DS3_v2", num_workers=1
+)
 NOTEBOOK = """# Databricks notebook source
 # MAGIC %md
 # MAGIC # Score the newest customers
@@ -67,7 +71,7 @@ except Exception:
 # COMMAND ----------
 
 print("never reached")
-"""
+"""  # noqa: E501 a table, or a text as it is sent
 
 
 @pytest.fixture
@@ -85,20 +89,28 @@ def client_of(workspace: Databricks) -> WorkspaceClient:
     return WorkspaceClient(config=Config(host=workspace.url, token=TOKEN, retry_timeout_seconds=2))
 
 
-def put(client: WorkspaceClient, path: str, content: str | bytes, *, overwrite: bool = False) -> None:
+def put(
+    client: WorkspaceClient, path: str, content: str | bytes, *, overwrite: bool = False
+) -> None:
     client.workspace.mkdirs(path.rsplit("/", 1)[0])
     sent = content.encode() if isinstance(content, str) else content
     client.workspace.upload(path, sent, format=ImportFormat.AUTO, overwrite=overwrite)
 
 
 def python_task(path: str, *words: str, **more: Any) -> jobs.SubmitTask:
-    program = jobs.SparkPythonTask(python_file=path, parameters=list(words), source=jobs.Source.WORKSPACE)
+    program = jobs.SparkPythonTask(
+        python_file=path, parameters=list(words), source=jobs.Source.WORKSPACE
+    )
     return jobs.SubmitTask(task_key="main", new_cluster=CLUSTER, spark_python_task=program, **more)
 
 
-def run(workspace: Databricks, client: WorkspaceClient, program: str, *words: str, **more: Any) -> jobs.Run:
+def run(
+    workspace: Databricks, client: WorkspaceClient, program: str, *words: str, **more: Any
+) -> jobs.Run:
     put(client, "/Shared/project/main.py", program, overwrite=True)
-    submitted = client.jobs.submit(run_name="a run", tasks=[python_task("/Shared/project/main.py", *words)], **more)
+    submitted = client.jobs.submit(
+        run_name="a run", tasks=[python_task("/Shared/project/main.py", *words)], **more
+    )
     workspace.wait(submitted.run_id)
     return client.jobs.get_run(submitted.run_id)
 
@@ -134,7 +146,9 @@ def test_a_call_without_a_token_is_refused(workspace: Databricks) -> None:
 
 
 def test_a_call_with_a_wrong_token_is_refused_in_the_services_words(workspace: Databricks) -> None:
-    answer = requests.get(f"{workspace.url}/api/2.2/jobs/list", headers={"Authorization": "Bearer x"}, timeout=5)
+    answer = requests.get(
+        f"{workspace.url}/api/2.2/jobs/list", headers={"Authorization": "Bearer x"}, timeout=5
+    )
 
     assert answer.status_code == 403
     assert answer.json() == {"error_code": 403, "message": "Invalid access token."}
@@ -172,22 +186,35 @@ def test_what_was_imported_is_exported_unchanged(client: WorkspaceClient) -> Non
         assert file.read().decode() == NOTEBOOK
 
 
-def test_source_import_makes_a_notebook_of_any_python_file_and_keeps_its_name(client: WorkspaceClient) -> None:
+def test_source_import_makes_a_notebook_of_any_python_file_and_keeps_its_name(
+    client: WorkspaceClient,
+) -> None:
     content = base64.b64encode(b"print(1)\n").decode()
 
-    client.workspace.import_("/Shared/a.py", content=content, format=ImportFormat.SOURCE, language=Language.PYTHON)
+    client.workspace.import_(
+        "/Shared/a.py", content=content, format=ImportFormat.SOURCE, language=Language.PYTHON
+    )
 
     assert client.workspace.get_status("/Shared/a.py").object_type is ObjectType.NOTEBOOK
     exported = base64.b64decode(client.workspace.export("/Shared/a.py").content)
     assert exported == b"# Databricks notebook source\nprint(1)\n"
 
 
-def test_a_jupyter_notebook_becomes_a_notebook_and_comes_back_as_one(client: WorkspaceClient) -> None:
-    cells = [{"cell_type": "markdown", "source": "# Title"}, {"cell_type": "code", "source": ["x = 1\n", "x"]}]
+def test_a_jupyter_notebook_becomes_a_notebook_and_comes_back_as_one(
+    client: WorkspaceClient,
+) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": "# Title"},
+        {"cell_type": "code", "source": ["x = 1\n", "x"]},
+    ]
     put(client, "/Shared/look.ipynb", json.dumps({"cells": cells}))
 
     source = base64.b64decode(client.workspace.export("/Shared/look").content).decode()
-    back = json.loads(base64.b64decode(client.workspace.export("/Shared/look", format=ExportFormat.JUPYTER).content))
+    back = json.loads(
+        base64.b64decode(
+            client.workspace.export("/Shared/look", format=ExportFormat.JUPYTER).content
+        )
+    )
 
     assert "# MAGIC %md\n# MAGIC # Title" in source
     assert [cell["cell_type"] for cell in back["cells"]] == ["markdown", "code"]
@@ -218,7 +245,9 @@ def test_a_notebook_and_a_file_do_not_take_each_others_place(client: WorkspaceCl
         put(client, "/Shared/score.py", NOTEBOOK, overwrite=True)
 
 
-def test_an_empty_directory_is_listed_without_objects(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_an_empty_directory_is_listed_without_objects(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     client.workspace.mkdirs("/Shared/empty/deep")
     client.workspace.mkdirs("/Shared/empty/deep")
 
@@ -260,7 +289,9 @@ def test_a_path_leads_nowhere_but_into_the_workspace(client: WorkspaceClient, pa
 
 def test_ten_megabytes_are_too_much(client: WorkspaceClient) -> None:
     with pytest.raises(DatabricksError) as refused:
-        client.workspace.upload("/Shared/big.bin", b"x" * (10 * 1024 * 1024 + 1), format=ImportFormat.RAW)
+        client.workspace.upload(
+            "/Shared/big.bin", b"x" * (10 * 1024 * 1024 + 1), format=ImportFormat.RAW
+        )
 
     assert refused.value.error_code == "MAX_NOTEBOOK_SIZE_EXCEEDED"
 
@@ -269,7 +300,9 @@ def test_ten_megabytes_are_too_much(client: WorkspaceClient) -> None:
 
 
 def scoring_job(client: WorkspaceClient, **more: Any) -> int:
-    notebook = jobs.NotebookTask(notebook_path="/Shared/hooks/score", base_parameters={"model_version": "0"})
+    notebook = jobs.NotebookTask(
+        notebook_path="/Shared/hooks/score", base_parameters={"model_version": "0"}
+    )
     created = client.jobs.create(
         name="Score churn",
         tasks=[jobs.Task(task_key="score", notebook_task=notebook, new_cluster=CLUSTER)],
@@ -283,7 +316,9 @@ def scoring_job(client: WorkspaceClient, **more: Any) -> int:
     return int(created.job_id)
 
 
-def test_a_job_is_shown_with_what_the_server_added(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_a_job_is_shown_with_what_the_server_added(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     schedule = jobs.CronSchedule(quartz_cron_expression="0 0 6 * * ?", timezone_id="Europe/Berlin")
     job_id = scoring_job(client, schedule=schedule)
 
@@ -297,12 +332,18 @@ def test_a_job_is_shown_with_what_the_server_added(workspace: Databricks, client
     assert workspace.jobs()[0]["settings"]["queue"] == {"enabled": True}
 
 
-def test_an_update_replaces_top_level_fields_and_merges_tasks_by_key(client: WorkspaceClient) -> None:
+def test_an_update_replaces_top_level_fields_and_merges_tasks_by_key(
+    client: WorkspaceClient,
+) -> None:
     job_id = scoring_job(client)
-    other = jobs.Task(task_key="report", notebook_task=jobs.NotebookTask(notebook_path="/Shared/hooks/report"))
+    other = jobs.Task(
+        task_key="report", notebook_task=jobs.NotebookTask(notebook_path="/Shared/hooks/report")
+    )
 
     client.jobs.update(
-        job_id, new_settings=jobs.JobSettings(tags={"signalman_version": "4"}, tasks=[other]), fields_to_remove=[]
+        job_id,
+        new_settings=jobs.JobSettings(tags={"signalman_version": "4"}, tasks=[other]),
+        fields_to_remove=[],
     )
     settings = client.jobs.get(job_id).settings
 
@@ -349,19 +390,35 @@ def test_a_job_that_is_gone_is_missing(client: WorkspaceClient) -> None:
         ({"new_cluster": {"node_type_id": "x", "num_workers": 1}}, "spark_version"),
         ({"new_cluster": {"spark_version": "x", "num_workers": 1}}, "node_type_id"),
         ({"new_cluster": {"spark_version": "x", "node_type_id": "y"}}, "size"),
-        ({"new_cluster": None, "job_cluster_key": "none"}, "is not defined in field 'job_clusters'"),
+        (
+            {"new_cluster": None, "job_cluster_key": "none"},
+            "is not defined in field 'job_clusters'",
+        ),
         ({"task_key": ""}, "task_key"),
         ({"libraries": [{"pypi": {"package": "a"}, "whl": "b"}]}, "library"),
         ({"libraries": [{"pypi": {}}]}, "package"),
         ({"notebook_task": {"notebook_path": "relative"}}, "Only absolute paths"),
     ],
 )
-def test_settings_that_lack_something_are_refused(workspace: Databricks, change: dict[str, Any], words: str) -> None:
-    task = {"task_key": "t", "notebook_task": {"notebook_path": "/a"}, "new_cluster": CLUSTER.as_dict(), **change}
-    body = {"name": "x", "tasks": [{key: value for key, value in task.items() if value is not None}]}
+def test_settings_that_lack_something_are_refused(
+    workspace: Databricks, change: dict[str, Any], words: str
+) -> None:
+    task = {
+        "task_key": "t",
+        "notebook_task": {"notebook_path": "/a"},
+        "new_cluster": CLUSTER.as_dict(),
+        **change,
+    }
+    body = {
+        "name": "x",
+        "tasks": [{key: value for key, value in task.items() if value is not None}],
+    }
 
     answer = requests.post(
-        f"{workspace.url}/api/2.2/jobs/create", json=body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5
+        f"{workspace.url}/api/2.2/jobs/create",
+        json=body,
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=5,
     )
 
     assert answer.status_code == 400
@@ -381,7 +438,8 @@ def test_a_python_file_runs_beside_its_neighbours_with_its_parameters(
     found = run(
         workspace,
         client,
-        "import os, sys\nfrom neighbour import VALUE\nprint(VALUE, sys.argv[1:], open('data.csv').read())\n",
+        "import os, sys\nfrom neighbour import VALUE\nprint(VALUE, sys.argv[1:], "
+        "open('data.csv').read())\n",
         "two words",
         "{{job.run_id}}",
     )
@@ -417,7 +475,9 @@ def test_a_task_sees_its_cluster_and_nothing_of_the_machines_secrets(
     assert used_up.status_code == 403
 
 
-def test_a_program_that_fails_is_told_by_its_exception(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_a_program_that_fails_is_told_by_its_exception(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     found = run(workspace, client, "def train():\n    raise ValueError('no rows left')\ntrain()\n")
 
     told = output(client, found)
@@ -445,18 +505,28 @@ def test_a_program_that_just_ends_has_failed_too(
     assert error in output(client, found).error
 
 
-def test_a_file_that_is_not_there_is_said_to_be_missing(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_a_file_that_is_not_there_is_said_to_be_missing(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     submitted = client.jobs.submit(tasks=[python_task("/Shared/gone.py")])
 
     ended = workspace.wait(submitted.run_id)
 
-    assert ended["tasks"][0]["state"]["state_message"].startswith("Cannot read the python file /Shared/gone.py.")
+    assert ended["tasks"][0]["state"]["state_message"].startswith(
+        "Cannot read the python file /Shared/gone.py."
+    )
     assert ended["status"]["termination_details"]["code"] == "RESOURCE_NOT_FOUND"
 
 
-def test_a_notebook_runs_cell_by_cell_and_job_parameters_win(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_a_notebook_runs_cell_by_cell_and_job_parameters_win(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     put(client, "/Shared/hooks/score.py", NOTEBOOK)
-    put(client, "/Shared/hooks/shared_names.py", "# Databricks notebook source\nGREETING = 'scoring with'\n")
+    put(
+        client,
+        "/Shared/hooks/shared_names.py",
+        "# Databricks notebook source\nGREETING = 'scoring with'\n",
+    )
     put(client, "/Shared/projects/names.txt", "anna")
     job_id = scoring_job(client)
 
@@ -481,8 +551,14 @@ def test_a_notebook_runs_cell_by_cell_and_job_parameters_win(workspace: Databric
     ("cell", "error"),
     [
         ("spark.read.table('x')", "NameError: name 'spark' is not defined"),
-        ("dbutils.widgets.get('nothing')", "InputWidgetNotDefined: No input widget named nothing is defined"),
-        ("# MAGIC %sql\n# MAGIC select 1", "UnsupportedMagic: A cell with %sql in bad needs a real cluster."),
+        (
+            "dbutils.widgets.get('nothing')",
+            "InputWidgetNotDefined: No input widget named nothing is defined",
+        ),
+        (
+            "# MAGIC %sql\n# MAGIC select 1",
+            "UnsupportedMagic: A cell with %sql in bad needs a real cluster.",
+        ),
     ],
 )
 def test_a_notebook_that_asks_for_what_is_not_there_fails_in_so_many_words(
@@ -498,23 +574,35 @@ def test_a_notebook_that_asks_for_what_is_not_there_fails_in_so_many_words(
     assert told.endswith(error)
 
 
-def test_tasks_follow_each_other_and_stop_where_one_fails(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_tasks_follow_each_other_and_stop_where_one_fails(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     put(client, "/Shared/project/bad.py", "raise SystemExit('no')\n")
     put(client, "/Shared/project/good.py", "print('good')\n")
     first = python_task("/Shared/project/bad.py")
-    second = python_task("/Shared/project/good.py", depends_on=[jobs.TaskDependency(task_key="main")])
+    second = python_task(
+        "/Shared/project/good.py", depends_on=[jobs.TaskDependency(task_key="main")]
+    )
     second.task_key = "after"
 
     submitted = client.jobs.submit(tasks=[second, first])
     workspace.wait(submitted.run_id)
 
-    found = {task.task_key: task.state.result_state for task in client.jobs.get_run(submitted.run_id).tasks}
-    assert found == {"main": jobs.RunResultState.FAILED, "after": jobs.RunResultState.UPSTREAM_FAILED}
+    found = {
+        task.task_key: task.state.result_state
+        for task in client.jobs.get_run(submitted.run_id).tasks
+    }
+    assert found == {
+        "main": jobs.RunResultState.FAILED,
+        "after": jobs.RunResultState.UPSTREAM_FAILED,
+    }
     with pytest.raises(InvalidParameterValue, match="multiple tasks"):
         client.jobs.get_run_output(submitted.run_id)
 
 
-def test_a_cancelled_run_leaves_no_process_behind(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_a_cancelled_run_leaves_no_process_behind(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     program = (
         "import os, subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
@@ -524,7 +612,9 @@ def test_a_cancelled_run_leaves_no_process_behind(workspace: Databricks, client:
     put(client, "/Shared/project/main.py", program)
     submitted = client.jobs.submit(tasks=[python_task("/Shared/project/main.py")])
     processes = [int(word) for word in until(lambda: workspace.output(submitted.run_id)).split()]
-    assert client.jobs.get_run(submitted.run_id).status.state is jobs.RunLifecycleStateV2State.RUNNING
+    assert (
+        client.jobs.get_run(submitted.run_id).status.state is jobs.RunLifecycleStateV2State.RUNNING
+    )
 
     client.jobs.cancel_run(submitted.run_id)
     ended = workspace.wait(submitted.run_id)
@@ -543,7 +633,9 @@ def test_a_run_that_takes_too_long_is_ended(workspace: Databricks, client: Works
     assert found.state.user_cancelled_or_timedout is True
 
 
-def test_a_token_submits_one_run_however_often_it_is_sent(client: WorkspaceClient, workspace: Databricks) -> None:
+def test_a_token_submits_one_run_however_often_it_is_sent(
+    client: WorkspaceClient, workspace: Databricks
+) -> None:
     put(client, "/Shared/project/main.py", "print('once')\n")
     task = python_task("/Shared/project/main.py")
 
@@ -575,7 +667,11 @@ def test_a_second_run_of_a_job_waits_or_is_skipped(
     client.jobs.cancel_run(first)
     workspace.wait(first)
     if queued:
-        until(lambda: client.jobs.get_run(second).state.life_cycle_state is jobs.RunLifeCycleState.RUNNING)
+        until(
+            lambda: (
+                client.jobs.get_run(second).state.life_cycle_state is jobs.RunLifeCycleState.RUNNING
+            )
+        )
     assert [found.run_id for found in client.jobs.list_runs(job_id=job.job_id)] == [second, first]
 
 
@@ -585,7 +681,12 @@ def test_runs_wait_for_a_free_cluster(tmp_path: Path) -> None:
         put(client, "/Shared/project/main.py", "import time; time.sleep(600)\n")
         first = client.jobs.submit(tasks=[python_task("/Shared/project/main.py")])
         second = client.jobs.submit(tasks=[python_task("/Shared/project/main.py")])
-        until(lambda: client.jobs.get_run(first.run_id).state.life_cycle_state is jobs.RunLifeCycleState.RUNNING)
+        until(
+            lambda: (
+                client.jobs.get_run(first.run_id).state.life_cycle_state
+                is jobs.RunLifeCycleState.RUNNING
+            )
+        )
 
         waiting = client.jobs.get_run(second.run_id)
 
@@ -601,13 +702,18 @@ def test_a_run_is_pending_while_its_cluster_starts(tmp_path: Path) -> None:
 
         submitted = client.jobs.submit(tasks=[python_task("/Shared/project/main.py")])
 
-        assert client.jobs.get_run(submitted.run_id).status.state is jobs.RunLifecycleStateV2State.PENDING
+        assert (
+            client.jobs.get_run(submitted.run_id).status.state
+            is jobs.RunLifecycleStateV2State.PENDING
+        )
         client.jobs.cancel_run(submitted.run_id)
         assert workspace.wait(submitted.run_id, 5)["state"]["result_state"] == "CANCELED"
         assert workspace.output(submitted.run_id) == ""
 
 
-def test_the_old_jobs_api_answers_in_its_old_form(workspace: Databricks, client: WorkspaceClient) -> None:
+def test_the_old_jobs_api_answers_in_its_old_form(
+    workspace: Databricks, client: WorkspaceClient
+) -> None:
     put(client, "/Shared/project/main.py", "print('old')\n")
     body = {
         "run_name": "old",
@@ -617,10 +723,16 @@ def test_the_old_jobs_api_answers_in_its_old_form(workspace: Databricks, client:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {TOKEN}"
     with session:
-        run_id = session.post(f"{workspace.url}/api/2.0/jobs/runs/submit", json=body, timeout=5).json()["run_id"]
+        run_id = session.post(
+            f"{workspace.url}/api/2.0/jobs/runs/submit", json=body, timeout=5
+        ).json()["run_id"]
         workspace.wait(run_id)
-        found = session.get(f"{workspace.url}/api/2.0/jobs/runs/get?run_id={run_id}", timeout=5).json()
-        logs = session.get(f"{workspace.url}/api/2.0/jobs/runs/get-output?run_id={run_id}", timeout=5).json()["logs"]
+        found = session.get(
+            f"{workspace.url}/api/2.0/jobs/runs/get?run_id={run_id}", timeout=5
+        ).json()
+        logs = session.get(
+            f"{workspace.url}/api/2.0/jobs/runs/get-output?run_id={run_id}", timeout=5
+        ).json()["logs"]
 
     assert "tasks" not in found
     assert found["state"]["result_state"] == "SUCCESS"
@@ -656,13 +768,18 @@ def test_a_call_can_be_made_to_fail_once(workspace: Databricks, client: Workspac
     workspace.fail_next("GET", "/api/2.2/jobs/list", 503, times=1)
 
     answers = [
-        requests.get(f"{workspace.url}/api/2.2/jobs/list", headers=client.config.authenticate(), timeout=5)
+        requests.get(
+            f"{workspace.url}/api/2.2/jobs/list", headers=client.config.authenticate(), timeout=5
+        )
         for _ in range(2)
     ]
 
     assert [answer.status_code for answer in answers] == [503, 200]
     assert answers[0].json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
-    assert [call.status for call in workspace.calls if call.path.endswith("/jobs/list")] == [503, 200]
+    assert [call.status for call in workspace.calls if call.path.endswith("/jobs/list")] == [
+        503,
+        200,
+    ]
 
 
 def test_the_page_of_a_run_shows_what_it_wrote_and_lets_nothing_of_it_act(
@@ -683,7 +800,9 @@ def test_pages_lead_from_one_to_the_next_and_load_nothing_from_elsewhere(
     workspace: Databricks, client: WorkspaceClient
 ) -> None:
     put(client, "/Shared/hooks/score me.py", NOTEBOOK)
-    scoring_job(client, schedule=jobs.CronSchedule(quartz_cron_expression="0 0 6 * * ?", timezone_id="UTC"))
+    scoring_job(
+        client, schedule=jobs.CronSchedule(quartz_cron_expression="0 0 6 * * ?", timezone_id="UTC")
+    )
     run(workspace, client, "print('hello')\n")
     seen: set[str] = set()
     ahead = ["/"]
@@ -742,7 +861,9 @@ class Inbox:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/webhooks/databricks"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def close(self) -> None:
         self._server.shutdown()
@@ -766,14 +887,19 @@ def inbox() -> Iterator[Inbox]:
 def test_an_experiment_needs_an_absolute_path_whose_parent_exists(with_mlflow: Databricks) -> None:
     client = client_of(with_mlflow)
 
-    with pytest.raises(InvalidParameterValue, match="must be an absolute path within the Databricks workspace"):
+    with pytest.raises(
+        InvalidParameterValue, match="must be an absolute path within the Databricks workspace"
+    ):
         client.experiments.create_experiment("churn")
     with pytest.raises(ResourceDoesNotExist, match="Parent directory /Shared/alice does not exist"):
         client.experiments.create_experiment("/Shared/alice/churn_expr")
     client.workspace.mkdirs("/Shared/alice")
     created = client.experiments.create_experiment("/Shared/alice/churn_expr").experiment_id
 
-    assert client.experiments.get_by_name("/Shared/alice/churn_expr").experiment.experiment_id == created
+    assert (
+        client.experiments.get_by_name("/Shared/alice/churn_expr").experiment.experiment_id
+        == created
+    )
     with pytest.raises(ResourceAlreadyExists, match="Node named 'churn_expr' already exists"):
         client.experiments.create_experiment("/Workspace/Shared/alice/churn_expr")
     assert created in {found.experiment_id for found in client.experiments.list_experiments()}
@@ -793,12 +919,16 @@ def test_runs_are_kept_by_mlflow(with_mlflow: Databricks) -> None:
     assert found.info.status is ml.RunInfoStatus.FINISHED
     assert {tag.key: tag.value for tag in found.data.tags}["commit"] == "abc"
     assert found.data.metrics[0].value == 0.5
-    moved = requests.get(f"{with_mlflow.url}/ml/experiments/1/runs/x", allow_redirects=False, timeout=5)
+    moved = requests.get(
+        f"{with_mlflow.url}/ml/experiments/1/runs/x", allow_redirects=False, timeout=5
+    )
     assert moved.headers["Location"].endswith("/#/experiments/1/runs/x")
 
 
 @pytest.mark.slow
-def test_a_stage_transition_is_told_to_its_subscribers_signed(with_mlflow: Databricks, inbox: Inbox) -> None:
+def test_a_stage_transition_is_told_to_its_subscribers_signed(
+    with_mlflow: Databricks, inbox: Inbox
+) -> None:
     client = client_of(with_mlflow)
     hook = with_mlflow.subscribe_bot(inbox.url, "a secret")
     elsewhere = client.model_registry.create_webhook(
@@ -824,14 +954,19 @@ def test_a_stage_transition_is_told_to_its_subscribers_signed(with_mlflow: Datab
     ]
     assert {event["webhook_id"] for event in events} == {hook}
     for headers, body in inbox.posted:
-        assert headers["X-Databricks-Signature"] == hmac.new(b"a secret", body, hashlib.sha256).hexdigest()
+        assert (
+            headers["X-Databricks-Signature"]
+            == hmac.new(b"a secret", body, hashlib.sha256).hexdigest()
+        )
     assert moved.model_version_databricks.current_stage == "Production"
     client.model_registry.delete_webhook(elsewhere.webhook.id)
     assert [found.id for found in client.model_registry.list_webhooks()] == [hook]
 
 
 @pytest.mark.slow
-def test_webhooks_are_managed_as_documented_and_never_give_a_secret_back(with_mlflow: Databricks, inbox: Inbox) -> None:
+def test_webhooks_are_managed_as_documented_and_never_give_a_secret_back(
+    with_mlflow: Databricks, inbox: Inbox
+) -> None:
     client = client_of(with_mlflow)
     spec = ml.HttpUrlSpec(url=inbox.url, secret="a secret", authorization="Bearer b")
     events = [ml.RegistryWebhookEvent.MODEL_VERSION_TRANSITIONED_STAGE]
@@ -844,21 +979,31 @@ def test_webhooks_are_managed_as_documented_and_never_give_a_secret_back(with_ml
 
     assert tested.status_code == 202
     assert inbox.posted[0][0]["Authorization"] == "Bearer b"
-    assert client.model_registry.list_webhooks().__next__().status is ml.RegistryWebhookStatus.ACTIVE
+    assert (
+        client.model_registry.list_webhooks().__next__().status is ml.RegistryWebhookStatus.ACTIVE
+    )
     assert "a secret" not in json.dumps([call.response for call in with_mlflow.calls])
     with pytest.raises(InvalidParameterValue, match="Only HTTPS"):
-        client.model_registry.create_webhook(events, http_url_spec=ml.HttpUrlSpec(url="http://example.com/"))
+        client.model_registry.create_webhook(
+            events, http_url_spec=ml.HttpUrlSpec(url="http://example.com/")
+        )
 
 
 @pytest.mark.slow
 def test_a_webhook_can_start_a_job_with_the_event(with_mlflow: Databricks) -> None:
     client = client_of(with_mlflow)
-    put(client, "/Shared/react.py", "# Databricks notebook source\nprint(dbutils.widgets.get('event_message'))\n")
+    put(
+        client,
+        "/Shared/react.py",
+        "# Databricks notebook source\nprint(dbutils.widgets.get('event_message'))\n",
+    )
     task = jobs.Task(task_key="t", notebook_task=jobs.NotebookTask(notebook_path="/Shared/react"))
     job = client.jobs.create(name="react", tasks=[task])
     client.model_registry.create_webhook(
         [ml.RegistryWebhookEvent.REGISTERED_MODEL_CREATED],
-        job_spec=ml.JobSpec(job_id=str(job.job_id), access_token="secret", workspace_url=with_mlflow.url),
+        job_spec=ml.JobSpec(
+            job_id=str(job.job_id), access_token="secret", workspace_url=with_mlflow.url
+        ),
     )
 
     client.model_registry.create_model("reacted_model")
@@ -873,7 +1018,9 @@ def test_a_webhook_can_start_a_job_with_the_event(with_mlflow: Databricks) -> No
 
 
 @pytest.mark.slow
-def test_the_workspace_registry_knows_no_aliases_and_no_webhooks_of_mlflows(with_mlflow: Databricks) -> None:
+def test_the_workspace_registry_knows_no_aliases_and_no_webhooks_of_mlflows(
+    with_mlflow: Databricks,
+) -> None:
     client = client_of(with_mlflow)
     client.model_registry.create_model("alias_model")
 
@@ -884,11 +1031,16 @@ def test_the_workspace_registry_knows_no_aliases_and_no_webhooks_of_mlflows(with
         with pytest.raises(NotFound) as refused:
             client.api_client.do(method, path, body={} if method == "POST" else None)
         assert refused.value.error_code == "ENDPOINT_NOT_FOUND"
-    assert client.model_registry.get_model("alias_model").registered_model_databricks.name == "alias_model"
+    assert (
+        client.model_registry.get_model("alias_model").registered_model_databricks.name
+        == "alias_model"
+    )
 
 
 @pytest.mark.slow
-def test_mlflows_own_client_trains_and_registers_through_the_workspace(with_mlflow: Databricks, inbox: Inbox) -> None:
+def test_mlflows_own_client_trains_and_registers_through_the_workspace(
+    with_mlflow: Databricks, inbox: Inbox
+) -> None:
     client = client_of(with_mlflow)
     with_mlflow.subscribe_bot(inbox.url, "a secret")
     program = """
@@ -901,16 +1053,21 @@ with mlflow.start_run() as run:
     made = mlflow.MlflowClient().create_model_version("wave_model", run.info.artifact_uri, run.info.run_id)
     mlflow.MlflowClient().transition_model_version_stage("wave_model", made.version, "Staging")
 print("RUN", run.info.run_id)
-"""
+"""  # noqa: E501 a table, or a text as it is sent
 
     found = run(with_mlflow, client, program)
 
-    assert found.state.result_state is jobs.RunResultState.SUCCESS, output(client, found).error_trace
+    assert found.state.result_state is jobs.RunResultState.SUCCESS, output(
+        client, found
+    ).error_trace
     run_id = output(client, found).logs.split("RUN ")[1].strip()
     logged = client.experiments.get_run(run_id).run
     assert {metric.key: metric.value for metric in logged.data.metrics} == {"rmse": 0.25}
     assert Path(logged.info.artifact_uri, "notes.txt").read_text() == "hello"
-    assert client.model_registry.get_model_version("wave_model", "1").model_version.current_stage == "Staging"
+    assert (
+        client.model_registry.get_model_version("wave_model", "1").model_version.current_stage
+        == "Staging"
+    )
     assert with_mlflow.drain()
     assert [json.loads(body)["event"] for _, body in inbox.posted] == [
         "MODEL_VERSION_CREATED",

@@ -1,4 +1,6 @@
-"""Files that the stand-in Databricks hands out and takes: of registered models, and below the DBFS root."""
+"""Files that the stand-in Databricks hands out and takes: of registered models, and below the DBFS
+root.
+"""
 
 import base64
 import json
@@ -26,7 +28,9 @@ CLUSTER = {"spark_version": "10.4.x-scala2.12", "node_type_id": "Standard_DS3_v2
 
 @pytest.fixture
 def with_models(tmp_path: Path, mlflow_server: MlflowServer) -> Iterator[Databricks]:
-    with Databricks(tmp_path, tokens={TOKEN: "ada@contoso.example"}, mlflow_url=mlflow_server.url) as started:
+    with Databricks(
+        tmp_path, tokens={TOKEN: "ada@contoso.example"}, mlflow_url=mlflow_server.url
+    ) as started:
         yield started
 
 
@@ -92,7 +96,13 @@ def test_a_signed_address_needs_no_token_and_gives_also_a_part(
     with_models: Databricks, mlflow_server: MlflowServer
 ) -> None:
     registered(mlflow_server, "in_parts")
-    signed = ask(with_models, f"{MODEL}/get-signed-download-uri", name="in_parts", version=1, path="data/weights.bin")
+    signed = ask(
+        with_models,
+        f"{MODEL}/get-signed-download-uri",
+        name="in_parts",
+        version=1,
+        path="data/weights.bin",
+    )
 
     whole = requests.get(signed.json()["signed_uri"], timeout=5)
     part = requests.get(signed.json()["signed_uri"], headers={"Range": "bytes=10-13"}, timeout=5)
@@ -103,11 +113,19 @@ def test_a_signed_address_needs_no_token_and_gives_also_a_part(
 
 
 @pytest.mark.slow
-def test_a_signed_address_ends_and_cannot_be_guessed(with_models: Databricks, mlflow_server: MlflowServer) -> None:
+def test_a_signed_address_ends_and_cannot_be_guessed(
+    with_models: Databricks, mlflow_server: MlflowServer
+) -> None:
     registered(mlflow_server, "for_a_while")
     assert with_models.stored_files is not None
     with_models.stored_files.valid_seconds = 0.0
-    signed = ask(with_models, f"{MODEL}/get-signed-download-uri", name="for_a_while", version=1, path="MLmodel").json()
+    signed = ask(
+        with_models,
+        f"{MODEL}/get-signed-download-uri",
+        name="for_a_while",
+        version=1,
+        path="MLmodel",
+    ).json()
 
     late = requests.get(signed["signed_uri"], timeout=5)
     guessed = requests.get(signed["signed_uri"][:-4] + "AAAA", timeout=5)
@@ -117,7 +135,9 @@ def test_a_signed_address_ends_and_cannot_be_guessed(with_models: Databricks, ml
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["../../../mlflow.db", "/etc/passwd", "data/../../MLmodel", "out", "out/passwd"])
+@pytest.mark.parametrize(
+    "path", ["../../../mlflow.db", "/etc/passwd", "data/../../MLmodel", "out", "out/passwd"]
+)
 def test_nothing_but_the_files_of_the_version_is_handed_out(
     with_models: Databricks, mlflow_server: MlflowServer, path: str
 ) -> None:
@@ -135,7 +155,9 @@ def test_nothing_but_the_files_of_the_version_is_handed_out(
 
 
 @pytest.mark.slow
-def test_a_version_that_does_not_exist_has_no_files(with_models: Databricks, mlflow_server: MlflowServer) -> None:
+def test_a_version_that_does_not_exist_has_no_files(
+    with_models: Databricks, mlflow_server: MlflowServer
+) -> None:
     registered(mlflow_server, "one_version")
 
     answer = ask(with_models, f"{MODEL}/list-artifacts", name="one_version", version=7)
@@ -151,7 +173,9 @@ def test_the_root_of_dbfs_is_disabled_unless_it_is_asked_for(workspace: Databric
     assert uploaded.status_code == 403
 
 
-def test_files_are_written_to_dbfs_and_read_back_by_the_services_client(old_workspace: Databricks) -> None:
+def test_files_are_written_to_dbfs_and_read_back_by_the_services_client(
+    old_workspace: Databricks,
+) -> None:
     dbfs = client_of(old_workspace).dbfs
     large = bytes(range(256)) * 10_000
 
@@ -181,19 +205,26 @@ def test_an_upload_needs_a_token_and_replaces_nothing(old_workspace: Databricks)
 
     assert (strange.status_code, first.status_code, second.status_code) == (401, 200, 409)
     assert "File already exists" in second.text
-    assert old_workspace.dbfs.on_disk("dbfs:/mlflow-experiments/1/code.tar.gz").read_bytes() == b"one"
+    assert (
+        old_workspace.dbfs.on_disk("dbfs:/mlflow-experiments/1/code.tar.gz").read_bytes() == b"one"
+    )
 
 
-def test_a_command_of_the_old_jobs_api_finds_dbfs_and_its_clusters_disk(old_workspace: Databricks) -> None:
+def test_a_command_of_the_old_jobs_api_finds_dbfs_and_its_clusters_disk(
+    old_workspace: Databricks,
+) -> None:
     requests.post(f"{old_workspace.url}/dbfs/in/word.txt", b"hello\n", headers=HEADERS, timeout=5)
     command = (
-        "mkdir -p /databricks/work && rsync -a /dbfs/in/word.txt /databricks/work && cat /databricks/work/word.txt"
+        "mkdir -p /databricks/work && rsync -a /dbfs/in/word.txt /databricks/work && cat "
+        "/databricks/work/word.txt"
     )
     command += "; echo $GREETING /Shared/dbfs/in; exit 3"
     task = {"command": ["bash", "-c", command], "env_vars": {"GREETING": "hi"}}
 
     body = {"run_name": "shell", "new_cluster": CLUSTER, "shell_command_task": task}
-    run = requests.post(f"{old_workspace.url}/api/2.0/jobs/runs/submit", json=body, headers=HEADERS, timeout=5).json()
+    run = requests.post(
+        f"{old_workspace.url}/api/2.0/jobs/runs/submit", json=body, headers=HEADERS, timeout=5
+    ).json()
     ended = old_workspace.wait(run["run_id"], 30)
 
     assert ended["state"]["result_state"] == "FAILED"
@@ -208,7 +239,9 @@ def test_a_python_file_of_dbfs_runs_and_sees_dbfs(old_workspace: Databricks) -> 
     requests.post(f"{old_workspace.url}/dbfs/code/main.py", program, headers=HEADERS, timeout=5)
     python = jobs.SparkPythonTask(python_file="dbfs:/code/main.py", parameters=["one"])
     task = jobs.SubmitTask(
-        task_key="main", new_cluster=compute.ClusterSpec.from_dict(CLUSTER), spark_python_task=python
+        task_key="main",
+        new_cluster=compute.ClusterSpec.from_dict(CLUSTER),
+        spark_python_task=python,
     )
 
     run = client_of(old_workspace).jobs.submit(run_name="old", tasks=[task]).run_id
@@ -221,7 +254,9 @@ def test_a_python_file_of_dbfs_runs_and_sees_dbfs(old_workspace: Databricks) -> 
 def test_a_schedule_is_paused_as_people_do_it(workspace: Databricks) -> None:
     schedule = jobs.CronSchedule(quartz_cron_expression="0 0 2 * * ?", timezone_id="UTC")
     client = client_of(workspace)
-    notebook = jobs.Task(task_key="score", notebook_task=jobs.NotebookTask(notebook_path="/Shared/score"))
+    notebook = jobs.Task(
+        task_key="score", notebook_task=jobs.NotebookTask(notebook_path="/Shared/score")
+    )
     job = client.jobs.create(name="nightly", schedule=schedule, tasks=[notebook]).job_id
     assert job is not None
 
@@ -254,7 +289,10 @@ def test_an_answer_can_be_lost_after_the_work_was_done(workspace: Databricks) ->
     workspace.fail_next("POST", "/api/2.0/workspace/mkdirs", lose_answer=True)
 
     answer = requests.post(
-        f"{workspace.url}/api/2.0/workspace/mkdirs", json={"path": "/Shared/done"}, headers=HEADERS, timeout=5
+        f"{workspace.url}/api/2.0/workspace/mkdirs",
+        json={"path": "/Shared/done"},
+        headers=HEADERS,
+        timeout=5,
     )
 
     assert answer.status_code == 503
@@ -264,7 +302,9 @@ def test_an_answer_can_be_lost_after_the_work_was_done(workspace: Databricks) ->
 def test_pages_are_there_while_a_run_is_under_way(old_workspace: Databricks) -> None:
     task = {"command": ["bash", "-c", "echo begun; sleep 60"]}
     body = {"run_name": "live", "new_cluster": CLUSTER, "shell_command_task": task}
-    run = requests.post(f"{old_workspace.url}/api/2.0/jobs/runs/submit", json=body, headers=HEADERS, timeout=5).json()
+    run = requests.post(
+        f"{old_workspace.url}/api/2.0/jobs/runs/submit", json=body, headers=HEADERS, timeout=5
+    ).json()
     shown = ask(old_workspace, "/api/2.0/jobs/runs/get", run_id=run["run_id"]).json()
     for _ in range(500):
         if "begun" in old_workspace.output(run["run_id"]):

@@ -1,4 +1,6 @@
-"""Requests to move a version, at the stand-in Databricks: asked by databricks-sdk, and read by the bot's own words."""
+"""Requests to move a version, at the stand-in Databricks: asked by databricks-sdk, and read by the
+bot's own words.
+"""
 
 from collections.abc import Iterator
 
@@ -19,7 +21,9 @@ MODEL = "tide_model"
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[Databricks]:
+def workspace(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer
+) -> Iterator[Databricks]:
     folder = tmp_path_factory.mktemp("requests")
     tokens = {"dapi-ada": ADA, "dapi-ben": BEN}
     with Databricks(folder, tokens=tokens, mlflow_url=mlflow_server.url) as started:
@@ -47,11 +51,16 @@ def test_a_request_is_open_until_somebody_approves_it(workspace: Databricks) -> 
     approved = ben.approve_transition_request(MODEL, "1", "Production", False).activity
 
     assert made is not None
-    assert found == TransitionRequest("Production", ADA, made.creation_timestamp or 0, "It is good.")
+    assert found == TransitionRequest(
+        "Production", ADA, made.creation_timestamp or 0, "It is good."
+    )
     assert approved is not None
     assert (approved.user_id, approved.from_stage, approved.to_stage) == (BEN, "None", "Production")
     assert service(workspace).transition_requests(MODEL, "1") == []
-    assert ada.get_model(MODEL).registered_model_databricks.latest_versions[0].current_stage in ("Production", "None")
+    assert ada.get_model(MODEL).registered_model_databricks.latest_versions[0].current_stage in (
+        "Production",
+        "None",
+    )
 
 
 @pytest.mark.slow

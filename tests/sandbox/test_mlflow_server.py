@@ -1,4 +1,6 @@
-"""The MLflow server of the sandbox: it comes up alone, keeps what it is told, tells its subscribers, leaves nothing."""
+"""The MLflow server of the sandbox: it comes up alone, keeps what it is told, tells its
+subscribers, leaves nothing.
+"""
 
 import base64
 import hashlib
@@ -26,9 +28,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 
 
 def test_runs_and_artifacts_lie_where_it_says(server: MlflowServer) -> None:
-    experiment = server.call("POST", "/api/2.0/mlflow/experiments/create", {"name": "tides"})["experiment_id"]
+    experiment = server.call("POST", "/api/2.0/mlflow/experiments/create", {"name": "tides"})[
+        "experiment_id"
+    ]
 
-    found = server.call("GET", f"/api/2.0/mlflow/experiments/get?experiment_id={experiment}")["experiment"]
+    found = server.call("GET", f"/api/2.0/mlflow/experiments/get?experiment_id={experiment}")[
+        "experiment"
+    ]
 
     assert found["artifact_location"] == f"{server.artifacts}/{experiment}"
     assert server.database.stat().st_size > 0
@@ -45,7 +51,9 @@ def test_an_alias_is_told_to_a_receiver_on_this_machine_signed(server: MlflowSer
 
     class Inbox(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            posted.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            posted.append(
+                (dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+            )
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -55,11 +63,19 @@ def test_an_alias_is_told_to_a_receiver_on_this_machine_signed(server: MlflowSer
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Inbox) as inbox:
-        threading.Thread(target=inbox.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        server.subscribe(f"http://127.0.0.1:{inbox.server_port}/webhooks/mlflow", "s3", ["model_version_alias.created"])
+        threading.Thread(
+            target=inbox.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+        server.subscribe(
+            f"http://127.0.0.1:{inbox.server_port}/webhooks/mlflow",
+            "s3",
+            ["model_version_alias.created"],
+        )
         server.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": "tide_model"})
         server.call(
-            "POST", "/api/2.0/mlflow/model-versions/create", {"name": "tide_model", "source": "s3://models/tide"}
+            "POST",
+            "/api/2.0/mlflow/model-versions/create",
+            {"name": "tide_model", "source": "s3://models/tide"},
         )
         alias = {"name": "tide_model", "alias": "champion", "version": "1"}
         server.call("POST", "/api/2.0/mlflow/registered-models/alias", alias)
@@ -101,7 +117,10 @@ def test_the_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
         "sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as parent:
         assert parent.stdout is not None
         process = int(parent.stdout.readline())

@@ -22,7 +22,9 @@ def test_a_port_is_none_that_an_outgoing_connection_might_be_given(
     assert len(found) > 50
 
 
-def test_a_port_where_somebody_listens_is_not_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_where_somebody_listens_is_not_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
         given_away = tmp_path / "ip_local_port_range"

@@ -21,7 +21,9 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_without_a_checkout_the_test_drive_says_in_one_sentence_where_it_can_be_had(installed: Path) -> None:
+def test_without_a_checkout_the_test_drive_says_in_one_sentence_where_it_can_be_had(
+    installed: Path,
+) -> None:
     environment = {**os.environ, "PYTHONPATH": str(installed / "site")}
 
     ended = subprocess.run(
@@ -36,15 +38,23 @@ def test_without_a_checkout_the_test_drive_says_in_one_sentence_where_it_can_be_
 
     assert ended.returncode == 1
     assert ended.stderr == (
-        "Error: The test drive needs a checkout of Signalman's repository: its stand-ins are not installed with the "
+        "Error: The test drive needs a checkout of Signalman's repository: its stand-ins are not "
+        "installed with the "
         "bot. Clone it and say `make testdrive` there.\n"
     )
 
 
 def test_the_sandbox_is_no_part_of_what_is_installed() -> None:
-    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
     packages = {file.parent.name for file in ROOT.glob("*/__init__.py")}
-    installed = {name for name in packages for kind in build["packages"]["find"]["include"] if fnmatchcase(name, kind)}
+    installed = {
+        name
+        for name in packages
+        for kind in build["packages"]["find"]["include"]
+        if fnmatchcase(name, kind)
+    }
 
     assert "sandbox" in packages
     assert installed == {"bot"}

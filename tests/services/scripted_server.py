@@ -1,4 +1,6 @@
-"""A server that answers as a test says, for what no stand-in does: redirects, silence, pages of a made-up size."""
+"""A server that answers as a test says, for what no stand-in does: redirects, silence, pages of a
+made-up size.
+"""
 
 import contextlib
 import datetime
@@ -49,7 +51,9 @@ class Scripted:
 
 
 @contextlib.contextmanager
-def scripted(answer: Callable[[Asked], Said], tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
+def scripted(
+    answer: Callable[[Asked], Said], tls: ssl.SSLContext | None = None
+) -> Iterator[Scripted]:
     """Serve on loopback; a body that is no text is sent as JSON."""
     asked: list[Asked] = []
 
@@ -61,10 +65,16 @@ def scripted(answer: Callable[[Asked], Said], tls: ssl.SSLContext | None = None)
             request = Asked(self.command, self.path, dict(self.headers.items()), body)
             asked.append(request)
             said = answer(request)
-            sent = said.body.encode() if isinstance(said.body, str) else json.dumps(said.body).encode()
+            sent = (
+                said.body.encode() if isinstance(said.body, str) else json.dumps(said.body).encode()
+            )
             kind = "text/html" if isinstance(said.body, str) else "application/json"
             self.send_response(said.status)
-            for name, value in {"Content-Type": kind, "Content-Length": str(len(sent)), **said.headers}.items():
+            for name, value in {
+                "Content-Type": kind,
+                "Content-Length": str(len(sent)),
+                **said.headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(sent)
@@ -77,7 +87,9 @@ def scripted(answer: Callable[[Asked], Said], tls: ssl.SSLContext | None = None)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield Scripted(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", asked)
@@ -88,7 +100,9 @@ def scripted(answer: Callable[[Asked], Said], tls: ssl.SSLContext | None = None)
 
 
 def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """What a server on 127.0.0.1 proves itself with, and the file of the certificate that it is trusted by."""
+    """What a server on 127.0.0.1 proves itself with, and the file of the certificate that it is
+    trusted by.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     today = datetime.datetime.now(datetime.UTC)
@@ -96,14 +110,18 @@ def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(today - datetime.timedelta(days=1))
         .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
     trusted, secret = folder / "certificate.pem", folder / "key.pem"
     trusted.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     plain = serialization.NoEncryption()
-    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted, secret)
     return context, trusted

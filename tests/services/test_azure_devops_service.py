@@ -1,4 +1,6 @@
-"""The bot's own words for Azure DevOps, against the stand-in; and what happens when Azure DevOps does not answer."""
+"""The bot's own words for Azure DevOps, against the stand-in; and what happens when Azure DevOps
+does not answer.
+"""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +31,13 @@ def azure(tmp_path: Path) -> Iterator[StandIn]:
     for number in range(5):
         (content / f"file_{number}.txt").write_text(f"{number}\n" * 20)
     people = {"pat-ada": "Ada Bergström", "pat-bo": "Bo Okafor"}
-    stand_in = StandIn(tmp_path / "azure", project=PROJECT, repository=REPOSITORY, bot_token="pat-good", people=people)
+    stand_in = StandIn(
+        tmp_path / "azure",
+        project=PROJECT,
+        repository=REPOSITORY,
+        bot_token="pat-good",
+        people=people,
+    )
     with stand_in as started:
         started.seed(content)
         watch = None if MISSING else Watch(OpenApi.load())
@@ -45,7 +53,9 @@ def service(azure: StandIn) -> AzureDevOps:
 
 
 def at(organization_url: str, *tokens: str) -> AzureDevOps:
-    served = Served(f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main")
+    served = Served(
+        f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main"
+    )
     client = Client(organization_url, tuple(SecretStr(one) for one in tokens or ("pat-good",)))
     return AzureDevOps(served, client)
 
@@ -59,7 +69,9 @@ def test_a_comment_is_answered_where_it_was_made(azure: StandIn, service: AzureD
     number = opened(azure)
     thread = azure.comment(number, "/mlops retrain")
     azure.comment(number, "Not an answer to the second", thread)
-    (second,) = (one["id"] for one in azure.threads(number)[-1]["comments"] if "Not an" in one["content"])
+    (second,) = (
+        one["id"] for one in azure.threads(number)[-1]["comments"] if "Not an" in one["content"]
+    )
 
     service.answer(number, thread, 1, "Done.")
 
@@ -71,13 +83,21 @@ def test_a_comment_is_answered_where_it_was_made(azure: StandIn, service: AzureD
         service.answer(number, 999, 1, "Done.")
 
 
-def test_a_pull_request_is_read_with_its_newest_iteration(azure: StandIn, service: AzureDevOps) -> None:
+def test_a_pull_request_is_read_with_its_newest_iteration(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
     newest = azure.push("change", {"file_1.txt": "more\n"}, "More")
 
     head = service.pull_request(number)
 
-    assert (head.number, head.source, head.target, head.open, head.fork) == (number, "change", "main", True, False)
+    assert (head.number, head.source, head.target, head.open, head.fork) == (
+        number,
+        "change",
+        "main",
+        True,
+        False,
+    )
     assert (head.iteration, head.commit) == (2, newest)
     assert head.title == "Change change"
     assert head.author.replace("_", "").isalnum()
@@ -90,7 +110,10 @@ def test_changed_paths_are_read_from_all_pages_and_on_both_sides_of_a_renaming(
 ) -> None:
     monkeypatch.setattr(azure_devops, "_PAGE", 2)
     moved = azure.read("file_4.txt")
-    changes = {f"new {number}.txt": f"{number}" for number in range(5)} | {"file_4.txt": None, "moved.txt": moved}
+    changes = {f"new {number}.txt": f"{number}" for number in range(5)} | {
+        "file_4.txt": None,
+        "moved.txt": moved,
+    }
     azure.push("many", changes, "Many")
     number = azure.open_pull_request("many")
 
@@ -118,7 +141,10 @@ def test_branches_are_read_from_all_pages() -> None:
 
     def answer(asked: Asked) -> Said:
         start = int(parse_qs(urlsplit(asked.path).query).get("continuationToken", ["0"])[0])
-        page = [{"name": f"refs/heads/{name}", "objectId": "a" * 40} for name in names[start : start + 3]]
+        page = [
+            {"name": f"refs/heads/{name}", "objectId": "a" * 40}
+            for name in names[start : start + 3]
+        ]
         more = {"x-ms-continuationtoken": str(start + 3)} if start + 3 < len(names) else {}
         return Said({"value": page}, headers=more)
 
@@ -129,7 +155,9 @@ def test_branches_are_read_from_all_pages() -> None:
     assert len(front.asked) == 3
 
 
-def test_the_tip_of_a_branch_is_not_that_of_one_whose_name_goes_on(azure: StandIn, service: AzureDevOps) -> None:
+def test_the_tip_of_a_branch_is_not_that_of_one_whose_name_goes_on(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     tip = azure.push("change", {"a.txt": "a"}, "A")
     azure.push("change_2", {"a.txt": "b"}, "B")
 
@@ -138,7 +166,9 @@ def test_the_tip_of_a_branch_is_not_that_of_one_whose_name_goes_on(azure: StandI
         service.tip("chang")
 
 
-def test_a_status_counts_for_its_iteration_and_the_newest_wins(azure: StandIn, service: AzureDevOps) -> None:
+def test_a_status_counts_for_its_iteration_and_the_newest_wins(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
 
     before = service.checks(number)
@@ -149,7 +179,9 @@ def test_a_status_counts_for_its_iteration_and_the_newest_wins(azure: StandIn, s
     service.set_status(number, 2, "pending", "waits", "")
 
     assert before == []
-    assert sorted((one.name, one.iteration, one.state, one.told) for one in service.checks(number)) == [
+    assert sorted(
+        (one.name, one.iteration, one.state, one.told) for one in service.checks(number)
+    ) == [
         ("train", 1, "succeeded", "passed"),
         ("validate", 1, "failed", "no metric"),
         ("validate", 2, "pending", "waits"),
@@ -158,13 +190,19 @@ def test_a_status_counts_for_its_iteration_and_the_newest_wins(azure: StandIn, s
 
 def test_a_status_of_somebody_elses_is_not_ours(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
-    body = {"state": "succeeded", "context": {"genre": "sonar", "name": "validate"}, "iterationId": 1}
+    body = {
+        "state": "succeeded",
+        "context": {"genre": "sonar", "name": "validate"},
+        "iterationId": 1,
+    }
     service._call("POST", f"pullRequests/{number}/statuses", body=body)
 
     assert service.checks(number) == []
 
 
-def test_each_iteration_tells_what_it_brought_and_a_merge_what_it_became(azure: StandIn, service: AzureDevOps) -> None:
+def test_each_iteration_tells_what_it_brought_and_a_merge_what_it_became(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
     first = service.pull_request(number)
     second = azure.push("change", {"file_1.txt": "more\n"}, "More")
@@ -178,7 +216,9 @@ def test_each_iteration_tells_what_it_brought_and_a_merge_what_it_became(azure: 
     assert first.pushed < head.pushed
 
 
-def test_the_report_is_one_thread_that_is_found_again_edited_and_answered(azure: StandIn, service: AzureDevOps) -> None:
+def test_the_report_is_one_thread_that_is_found_again_edited_and_answered(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
     azure.comment(number, "Somebody else's thread")
     assert service.thread(number) is None
@@ -238,10 +278,15 @@ def test_a_command_below_the_report_is_heard_too(azure: StandIn, service: AzureD
 
     found = service.discussion(number)
 
-    assert [(one.content, one.first) for one in found.comments] == [("the report", True), ("/mlops status", False)]
+    assert [(one.content, one.first) for one in found.comments] == [
+        ("the report", True),
+        ("/mlops status", False),
+    ]
 
 
-def test_an_edited_or_deleted_command_is_read_as_it_is_now(azure: StandIn, service: AzureDevOps) -> None:
+def test_an_edited_or_deleted_command_is_read_as_it_is_now(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
     edited = azure.comment(number, "/mlops run", author="Bo Okafor")
     azure.edit_comment(number, edited, 1, "/mlops cancel", author="Bo Okafor")
@@ -256,7 +301,9 @@ def test_an_edited_or_deleted_command_is_read_as_it_is_now(azure: StandIn, servi
     assert answer.content.startswith("`/mlops run` ✅")
 
 
-def test_a_thread_that_only_pretends_to_be_the_report_is_none(azure: StandIn, service: AzureDevOps) -> None:
+def test_a_thread_that_only_pretends_to_be_the_report_is_none(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
     stranger = at(azure.organization_url, "pat-bo")
     stranger.open_thread(number, "not the report", "active")
@@ -286,7 +333,9 @@ def test_who_the_bot_is_is_asked_once(azure: StandIn, service: AzureDevOps) -> N
     assert call.query["api-version"] == "7.1-preview.1"
 
 
-def test_the_members_of_a_team_are_read_from_all_pages(azure: StandIn, service: AzureDevOps) -> None:
+def test_the_members_of_a_team_are_read_from_all_pages(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     azure.team("ML leads", *(f"Person {number}" for number in range(205)))
     azure.team("Nobody here")
     azure.team("A hundred", *(f"Person {number}" for number in range(100)))
@@ -299,7 +348,9 @@ def test_the_members_of_a_team_are_read_from_all_pages(azure: StandIn, service: 
         service.members("ML laeds")
 
 
-def test_what_is_said_in_a_thread_that_is_gone_is_not_found(azure: StandIn, service: AzureDevOps) -> None:
+def test_what_is_said_in_a_thread_that_is_gone_is_not_found(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
 
     with pytest.raises(NotFound):
@@ -308,7 +359,9 @@ def test_what_is_said_in_a_thread_that_is_gone_is_not_found(azure: StandIn, serv
         service.like(number, 4711, 1)
 
 
-def test_a_report_that_is_too_long_is_cut_and_not_refused(azure: StandIn, service: AzureDevOps) -> None:
+def test_a_report_that_is_too_long_is_cut_and_not_refused(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
 
     service.open_thread(number, "x" * (LONGEST_COMMENT + 10_000), "closed")
@@ -318,7 +371,9 @@ def test_a_report_that_is_too_long_is_cut_and_not_refused(azure: StandIn, servic
     assert len(found.comments[0]) == LONGEST_COMMENT
 
 
-def test_a_merge_is_traced_to_its_pull_request_and_a_push_to_none(azure: StandIn, service: AzureDevOps) -> None:
+def test_a_merge_is_traced_to_its_pull_request_and_a_push_to_none(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
     merged = azure.complete(number)
     pushed = azure.push("main", {"direct.txt": "x"}, "Directly", base="main")
@@ -343,14 +398,18 @@ def test_a_call_is_made_once_and_its_wait_handed_on(azure: StandIn, service: Azu
     assert len(azure.calls) == before + 1
 
 
-def test_an_answer_that_is_lost_is_not_asked_for_twice(azure: StandIn, service: AzureDevOps) -> None:
+def test_an_answer_that_is_lost_is_not_asked_for_twice(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
     azure.trip(path="/threads", lose_answer=True)
 
     with pytest.raises(ServiceError, match="could not be reached"):
         service.open_thread(number, "words", "closed")
 
-    assert sum("signalman.thread" in (one["properties"] or {}) for one in azure.threads(number)) == 1
+    assert (
+        sum("signalman.thread" in (one["properties"] or {}) for one in azure.threads(number)) == 1
+    )
 
 
 def test_the_second_token_is_used_when_the_first_has_expired(azure: StandIn) -> None:
@@ -394,7 +453,11 @@ def test_nobody_is_called_but_the_organisation() -> None:
             links = {"self": {"href": elsewhere.url}, "next": {"href": elsewhere.url}}
             commit = {"commitId": "a" * 40, "url": elsewhere.url}
             iteration = {"id": 1, "sourceRefCommit": commit, "_links": links}
-            body = {"status": "active", "sourceRefName": "refs/heads/x", "targetRefName": "refs/heads/main"}
+            body = {
+                "status": "active",
+                "sourceRefName": "refs/heads/x",
+                "targetRefName": "refs/heads/main",
+            }
             body |= {"url": elsewhere.url, "_links": links, "repository": {"url": elsewhere.url}}
             headers = {"Link": f'<{elsewhere.url}>; rel="next"', "Content-Location": elsewhere.url}
             return Said({**body, "value": [iteration]}, headers=headers)
@@ -410,7 +473,9 @@ def test_nobody_is_called_but_the_organisation() -> None:
     assert all(asked.headers["Host"] in front.url for asked in front.asked)
 
 
-def test_names_are_written_into_addresses_as_azure_devops_reads_them(azure: StandIn, service: AzureDevOps) -> None:
+def test_names_are_written_into_addresses_as_azure_devops_reads_them(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     service.branches("feature/a b+c&d")
 
     (call,) = (call for call in azure.calls if call.path.endswith("/refs"))
@@ -430,7 +495,10 @@ def test_an_azure_devops_that_does_not_answer_is_given_up(monkeypatch: pytest.Mo
 
 
 def test_an_answer_that_is_no_answer_is_told() -> None:
-    with scripted(lambda _: Said([1, 2])) as front, pytest.raises(ServiceError, match="something else"):
+    with (
+        scripted(lambda _: Said([1, 2])) as front,
+        pytest.raises(ServiceError, match="something else"),
+    ):
         at(f"{front.url}/contoso").pull_request(1)
 
 
@@ -447,7 +515,9 @@ def test_what_azure_devops_says_of_an_error_is_passed_on_in_one_short_line() -> 
 # Attachments
 
 
-def test_a_picture_is_attached_and_its_address_gives_it_back(azure: StandIn, service: AzureDevOps) -> None:
+def test_a_picture_is_attached_and_its_address_gives_it_back(
+    azure: StandIn, service: AzureDevOps
+) -> None:
     number = opened(azure)
 
     url = service.attach(number, "wine-6e99ba5-loss.png", PNG)
@@ -478,8 +548,12 @@ def test_a_name_from_outside_stays_a_name(azure: StandIn, service: AzureDevOps) 
     assert requests.get(f"{url}?api-version=7.1", auth=("", "pat-good"), timeout=5).content == PNG
 
 
-@pytest.mark.parametrize(("status", "listed"), [(400, True), (409, True), (403, False), (413, False), (503, False)])
-def test_a_refused_attachment_is_looked_for_only_where_its_name_may_be_taken(status: int, listed: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "listed"), [(400, True), (409, True), (403, False), (413, False), (503, False)]
+)
+def test_a_refused_attachment_is_looked_for_only_where_its_name_may_be_taken(
+    status: int, listed: bool
+) -> None:
     def answer(asked: Asked) -> Said:
         return Said({"message": "No."}, status) if asked.method == "POST" else Said({"value": []})
 

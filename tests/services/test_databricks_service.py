@@ -1,4 +1,6 @@
-"""The bot's own words for Databricks through either client, against the stand-in; and what comes without an answer."""
+"""The bot's own words for Databricks through either client, against the stand-in; and what comes
+without an answer.
+"""
 
 import json
 import ssl
@@ -43,7 +45,9 @@ def kind(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def at(kind: Any) -> At:
-    return lambda url, *tokens: kind(Access(url, tuple(SecretStr(one) for one in tokens or ("dapi-good",))))
+    return lambda url, *tokens: kind(
+        Access(url, tuple(SecretStr(one) for one in tokens or ("dapi-good",)))
+    )
 
 
 @pytest.fixture
@@ -66,14 +70,21 @@ def test_a_file_is_written_read_and_removed_and_each_may_be_repeated(
     assert service.exists("/Shared/a/b")
 
 
-def test_a_notebook_loses_its_suffix_and_a_helper_keeps_it(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_a_notebook_loses_its_suffix_and_a_helper_keeps_it(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.write("/Shared/hooks/score", NOTEBOOK, ".py")
     service.write("/Shared/hooks/settings.py", b"DATA = 1\n")
 
-    assert set(workspace.tree("/Shared/hooks")) == {"/Shared/hooks/score", "/Shared/hooks/settings.py"}
+    assert set(workspace.tree("/Shared/hooks")) == {
+        "/Shared/hooks/score",
+        "/Shared/hooks/settings.py",
+    }
 
 
-def test_a_folder_with_something_in_it_is_never_removed(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_a_folder_with_something_in_it_is_never_removed(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.write("/Shared/kept/file.txt", b"x")
 
     with pytest.raises(ServiceError, match="not empty"):
@@ -82,7 +93,9 @@ def test_a_folder_with_something_in_it_is_never_removed(workspace: WorkspaceAcce
     assert "/Shared/kept/file.txt" in workspace.tree("/Shared")
 
 
-def test_a_folder_is_removed_only_when_it_is_one_and_empty(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_a_folder_is_removed_only_when_it_is_one_and_empty(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.write("/Shared/theirs/file.txt", b"x")
     service.write("/Shared/was/a_folder", NOTEBOOK, ".py")
     service.make_folder("/Shared/empty/inner")
@@ -101,7 +114,9 @@ def test_a_folder_is_removed_only_when_it_is_one_and_empty(workspace: WorkspaceA
     assert not service.exists("/Shared/empty")
 
 
-def test_a_folder_that_somebody_removed_is_made_again(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_a_folder_that_somebody_removed_is_made_again(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.write("/Shared/gone/one.txt", b"x")
     workspace.tree_on_disk.remove("/Shared/gone", recursive=True)
 
@@ -127,7 +142,9 @@ def test_a_job_is_found_by_its_exact_name_over_all_pages_and_the_oldest_wins(
     assert service.job("Nightly") is None
 
 
-def test_only_parameters_and_tags_of_a_job_are_changed(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_only_parameters_and_tags_of_a_job_are_changed(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     schedule = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC"}
     parameters = [{"name": "data", "default": "full"}, {"name": "model_version", "default": ""}]
     settings = {"name": "nightly", "tasks": [TASK], "schedule": schedule, "parameters": parameters}
@@ -135,7 +152,13 @@ def test_only_parameters_and_tags_of_a_job_are_changed(workspace: WorkspaceAcces
     workspace.pause(job)
 
     service.update_job(
-        job, {"parameters": [{"name": "data", "default": "full"}, {"name": "model_version", "default": "7"}]}
+        job,
+        {
+            "parameters": [
+                {"name": "data", "default": "full"},
+                {"name": "model_version", "default": "7"},
+            ]
+        },
     )
     service.update_job(job, {"tags": {"signalman_version": "7"}})
 
@@ -149,8 +172,14 @@ def test_only_parameters_and_tags_of_a_job_are_changed(workspace: WorkspaceAcces
     assert kept["tasks"][0]["notebook_task"]["notebook_path"] == "/Shared/score"
 
 
-def test_a_jobs_schedule_is_read_as_people_left_it(workspace: WorkspaceAccess, service: Databricks) -> None:
-    timed = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "Europe/Zurich", "pause_status": "UNPAUSED"}
+def test_a_jobs_schedule_is_read_as_people_left_it(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
+    timed = {
+        "quartz_cron_expression": "0 0 2 * * ?",
+        "timezone_id": "Europe/Zurich",
+        "pause_status": "UNPAUSED",
+    }
     job = service.create_job({"name": "timed", "tasks": [TASK], "schedule": timed})
     untimed = service.create_job({"name": "untimed", "tasks": [TASK]})
 
@@ -169,14 +198,23 @@ def test_a_job_that_a_bundle_manages_is_known_as_such(service: Databricks) -> No
     assert service.read_job(job).bundle
 
 
-def test_what_lies_in_a_folder_is_told_by_its_kind(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_what_lies_in_a_folder_is_told_by_its_kind(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.write("/Shared/mixed/score", NOTEBOOK, ".py")
     service.write("/Shared/mixed/data.csv", b"1,2\n")
     service.make_folder("/Shared/mixed/empty")
 
-    found = {node.path.rpartition("/")[2]: (node.kind, node.modified > 0) for node in service.nodes("/Shared/mixed")}
+    found = {
+        node.path.rpartition("/")[2]: (node.kind, node.modified > 0)
+        for node in service.nodes("/Shared/mixed")
+    }
 
-    assert found == {"score": ("notebook", True), "data.csv": ("file", True), "empty": ("folder", False)}
+    assert found == {
+        "score": ("notebook", True),
+        "data.csv": ("file", True),
+        "empty": ("folder", False),
+    }
     assert service.nodes("/Shared/mixed/empty") == service.nodes("/Shared/nowhere") == []
 
 
@@ -205,23 +243,42 @@ def test_a_notebook_is_read_in_both_formats(service: Databricks) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", ".ipynb"])
-def test_nine_megabytes_arrive_as_they_were_sent(workspace: WorkspaceAccess, service: Databricks, suffix: str) -> None:
+def test_nine_megabytes_arrive_as_they_were_sent(
+    workspace: WorkspaceAccess, service: Databricks, suffix: str
+) -> None:
     long = f"x = {'1' * 95}\n" * 91_000
-    cell = {"cell_type": "code", "source": [long], "metadata": {}, "outputs": [], "execution_count": None}
-    notebook = {"cells": [cell], "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+    cell = {
+        "cell_type": "code",
+        "source": [long],
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    notebook = {
+        "cells": [cell],
+        "metadata": {"language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     sent = json.dumps(notebook).encode() if suffix else long.encode()
     assert len(sent) > 9_000_000
 
     service.write("/Shared/big/file", sent, suffix)
 
-    assert [len(content) >= 9_000_000 for content in workspace.tree("/Shared/big").values()] == [True]
+    assert [len(content) >= 9_000_000 for content in workspace.tree("/Shared/big").values()] == [
+        True
+    ]
     assert suffix or service.read("/Shared/big/file") == sent
 
 
-def test_fields_and_tasks_of_a_job_are_removed_by_name(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_fields_and_tasks_of_a_job_are_removed_by_name(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     schedule = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC"}
     tasks = [TASK, {**TASK, "task_key": "check"}]
-    job = service.create_job({"name": "nightly", "tasks": tasks, "schedule": schedule, "max_concurrent_runs": 3})
+    job = service.create_job(
+        {"name": "nightly", "tasks": tasks, "schedule": schedule, "max_concurrent_runs": 3}
+    )
 
     service.update_job(job, {"max_concurrent_runs": 2}, remove=["schedule", "tasks/check"])
 
@@ -230,8 +287,12 @@ def test_fields_and_tasks_of_a_job_are_removed_by_name(workspace: WorkspaceAcces
     assert (kept["max_concurrent_runs"], "schedule" in kept) == (2, False)
 
 
-def test_a_reset_leaves_nothing_of_what_a_job_was(workspace: WorkspaceAccess, service: Databricks) -> None:
-    job = service.create_job({"name": "nightly", "tasks": [TASK], "tags": {"team": "tides"}, "timeout_seconds": 60})
+def test_a_reset_leaves_nothing_of_what_a_job_was(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
+    job = service.create_job(
+        {"name": "nightly", "tasks": [TASK], "tags": {"team": "tides"}, "timeout_seconds": 60}
+    )
 
     service.reset_job(job, {"name": "weekly", "tasks": [TASK]})
 
@@ -239,7 +300,9 @@ def test_a_reset_leaves_nothing_of_what_a_job_was(workspace: WorkspaceAccess, se
     assert (found.name, found.tags, found.settings["timeout_seconds"]) == ("weekly", {}, 0)
 
 
-def test_a_job_is_deleted_and_stays_so_when_asked_again(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_a_job_is_deleted_and_stays_so_when_asked_again(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     job = service.create_job({"name": "nightly", "tasks": [TASK]})
 
     service.delete_job(job)
@@ -248,7 +311,9 @@ def test_a_job_is_deleted_and_stays_so_when_asked_again(workspace: WorkspaceAcce
     assert workspace.jobs() == []
 
 
-def test_a_field_that_no_client_knows_yet_is_kept_and_read(workspace: WorkspaceAccess, at: At) -> None:
+def test_a_field_that_no_client_knows_yet_is_kept_and_read(
+    workspace: WorkspaceAccess, at: At
+) -> None:
     asked: list[Any] = []
 
     def answer(call: Asked) -> Said:
@@ -256,7 +321,9 @@ def test_a_field_that_no_client_knows_yet_is_kept_and_read(workspace: WorkspaceA
             asked.append(json.loads(call.body))
             return Said({"job_id": 7})
         return Said(
-            {"job_id": 7, "settings": {"name": "n", "of_next_year": {"a": 1}}} if "jobs/get" in call.path else {}
+            {"job_id": 7, "settings": {"name": "n", "of_next_year": {"a": 1}}}
+            if "jobs/get" in call.path
+            else {}
         )
 
     with scripted(answer) as front:
@@ -268,9 +335,13 @@ def test_a_field_that_no_client_knows_yet_is_kept_and_read(workspace: WorkspaceA
     assert found.settings["of_next_year"] == {"a": 1}
 
 
-def test_all_jobs_are_listed_with_their_tasks_over_all_pages(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_all_jobs_are_listed_with_their_tasks_over_all_pages(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     small = {service.create_job({"name": f"job {n}", "tasks": [TASK]}) for n in range(104)}
-    large = service.create_job({"name": "large", "tasks": [{**TASK, "task_key": f"t{n:03}"} for n in range(230)]})
+    large = service.create_job(
+        {"name": "large", "tasks": [{**TASK, "task_key": f"t{n:03}"} for n in range(230)]}
+    )
     workspace.calls.clear()
 
     found = {job.id: [task["task_key"] for task in job.settings["tasks"]] for job in service.jobs()}
@@ -279,7 +350,9 @@ def test_all_jobs_are_listed_with_their_tasks_over_all_pages(workspace: Workspac
     assert sum(call.path.endswith("/jobs/list") for call in workspace.calls) == 2
 
 
-def test_a_job_of_more_than_a_hundred_tasks_is_read_whole(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_a_job_of_more_than_a_hundred_tasks_is_read_whole(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     parameters = [{"name": f"p{n:03}", "default": str(n)} for n in range(120)]
     tasks = [{**TASK, "task_key": f"t{n:03}"} for n in range(201)]
     job = service.create_job({"name": "large", "tasks": tasks, "parameters": parameters})
@@ -287,13 +360,17 @@ def test_a_job_of_more_than_a_hundred_tasks_is_read_whole(workspace: WorkspaceAc
 
     found = service.read_job(job)
 
-    assert [task["task_key"] for task in found.settings["tasks"]] == [f"t{n:03}" for n in range(201)]
+    assert [task["task_key"] for task in found.settings["tasks"]] == [
+        f"t{n:03}" for n in range(201)
+    ]
     assert found.parameters == {f"p{n:03}": str(n) for n in range(120)}
     assert sum(call.path.endswith("/2.2/jobs/get") for call in workspace.calls) == 3
 
 
 def test_a_job_is_running_for_as_long_as_one_of_its_runs_is(tmp_path: Path, at: At) -> None:
-    workspace = WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}, cluster_start_seconds=3600)
+    workspace = WorkspaceAccess(
+        tmp_path, tokens={"dapi-good": "signalman"}, cluster_start_seconds=3600
+    )
     with workspace:
         service = at(workspace.url)
         service.write("/Shared/score", NOTEBOOK, ".py")
@@ -311,7 +388,11 @@ def test_a_run_is_submitted_once_for_a_token_and_shown_to_its_end(
     workspace: WorkspaceAccess, service: Databricks
 ) -> None:
     service.write("/Shared/train.py", b"import sys\nprint('trained', sys.argv[1])\n")
-    cluster = {"spark_version": "15.4.x-cpu-ml-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 1}
+    cluster = {
+        "spark_version": "15.4.x-cpu-ml-scala2.12",
+        "node_type_id": "i3.xlarge",
+        "num_workers": 1,
+    }
 
     def submit() -> str:
         return service.submit(
@@ -340,17 +421,29 @@ def test_a_run_is_submitted_once_for_a_token_and_shown_to_its_end(
 
 
 @pytest.mark.slow
-def test_a_comment_is_put_on_a_model_version(tmp_path: Path, mlflow_server: MlflowServer, kind: type, at: At) -> None:
+def test_a_comment_is_put_on_a_model_version(
+    tmp_path: Path, mlflow_server: MlflowServer, kind: type, at: At
+) -> None:
     model, call = f"tide of {kind.__name__}", mlflow_server.call
-    with WorkspaceAccess(tmp_path, tokens={"dapi-good": "signalman"}, mlflow_url=mlflow_server.url) as workspace:
+    with WorkspaceAccess(
+        tmp_path, tokens={"dapi-good": "signalman"}, mlflow_url=mlflow_server.url
+    ) as workspace:
         call("POST", "/api/2.0/mlflow/registered-models/create", {"name": model})
-        call("POST", "/api/2.0/mlflow/model-versions/create", {"name": model, "source": "s3://models/tide"})
+        call(
+            "POST",
+            "/api/2.0/mlflow/model-versions/create",
+            {"name": model, "source": "s3://models/tide"},
+        )
 
         at(workspace.url).comment(model, "1", "It serves.")
 
         assert workspace.registry is not None
         (comment,) = workspace.registry.comments.values()
-        assert (comment["name"], comment["version"], comment["comment"]) == (model, "1", "It serves.")
+        assert (comment["name"], comment["version"], comment["comment"]) == (
+            model,
+            "1",
+            "It serves.",
+        )
         with pytest.raises(NotFound):
             at(workspace.url).comment(model, "2", "It does not.")
 
@@ -369,7 +462,9 @@ def test_twenty_threads_may_use_one_client_at_once(tmp_path: Path, at: At) -> No
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(write, range(20)))
 
-        assert workspace.tree("/Shared/many") == {f"/Shared/many/{n}.txt": str(n).encode() for n in range(20)}
+        assert workspace.tree("/Shared/many") == {
+            f"/Shared/many/{n}.txt": str(n).encode() for n in range(20)
+        }
 
 
 def test_twenty_threads_find_the_token_that_is_good_together(tmp_path: Path, at: At) -> None:
@@ -401,7 +496,9 @@ def test_a_call_that_creates_something_is_made_once(
     assert len(workspace.jobs()) == (1 if lose_answer else 0)
 
 
-def test_how_long_to_wait_is_handed_on_and_not_waited_here(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_how_long_to_wait_is_handed_on_and_not_waited_here(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     service.job("warm up")
     workspace.fail_next("GET", "/api/2.2/jobs/list", 429, retry_after=40)
     begun = time.monotonic()
@@ -413,7 +510,9 @@ def test_how_long_to_wait_is_handed_on_and_not_waited_here(workspace: WorkspaceA
     assert time.monotonic() - begun < 5
 
 
-def test_the_second_token_is_used_when_the_first_has_expired(workspace: WorkspaceAccess, at: At) -> None:
+def test_the_second_token_is_used_when_the_first_has_expired(
+    workspace: WorkspaceAccess, at: At
+) -> None:
     service = at(workspace.url, "dapi-old", "dapi-good")
 
     service.make_folder("/Shared/one")
@@ -424,14 +523,18 @@ def test_the_second_token_is_used_when_the_first_has_expired(workspace: Workspac
     assert service.bearer() == "dapi-good"
 
 
-def test_an_expired_token_is_told_with_the_name_of_its_variable(workspace: WorkspaceAccess, at: At) -> None:
+def test_an_expired_token_is_told_with_the_name_of_its_variable(
+    workspace: WorkspaceAccess, at: At
+) -> None:
     with pytest.raises(ServiceError, match="DATABRICKS_TOKEN") as refused:
         at(workspace.url, "dapi-expired").job("nightly")
 
     assert "dapi-expired" not in str(refused.value)
 
 
-def test_a_permission_that_is_lacking_is_told_as_such(workspace: WorkspaceAccess, service: Databricks) -> None:
+def test_a_permission_that_is_lacking_is_told_as_such(
+    workspace: WorkspaceAccess, service: Databricks
+) -> None:
     workspace.fail_next("GET", "/api/2.2/jobs/list", 403)
 
     with pytest.raises(ServiceError, match="needs that permission") as refused:
@@ -469,7 +572,10 @@ def test_nothing_that_is_raised_holds_the_token(workspace: WorkspaceAccess, at: 
 
 
 def test_an_answer_that_is_no_json_is_told_as_an_error(at: At) -> None:
-    with scripted(lambda _: Said("<html>Sign in</html>")) as front, pytest.raises((ServiceError, ConfigError)):
+    with (
+        scripted(lambda _: Said("<html>Sign in</html>")) as front,
+        pytest.raises((ServiceError, ConfigError)),
+    ):
         at(front.url).read_job(5)
 
 
@@ -485,9 +591,9 @@ def test_a_workspace_is_spoken_to_by_tls_at_the_port_it_has_and_trusted_only_by_
 
         assert at(front.url).exists("/Shared")
 
-    assert {asked.headers["Authorization"] for asked in front.asked if asked.path.startswith("/api/")} == {
-        "Bearer dapi-good"
-    }
+    assert {
+        asked.headers["Authorization"] for asked in front.asked if asked.path.startswith("/api/")
+    } == {"Bearer dapi-good"}
 
 
 def test_a_redirect_gets_no_token(at: At) -> None:
@@ -521,18 +627,40 @@ def test_the_page_of_a_run_is_a_web_address_or_nothing(workspace: WorkspaceAcces
         ({"life_cycle_state": "RUNNING"}, "", None),
         ({"life_cycle_state": "WAITING_FOR_RETRY"}, "", None),
         ({"life_cycle_state": "TERMINATED", "result_state": "SUCCESS"}, "SUCCESS", "succeeded"),
-        ({"life_cycle_state": "TERMINATED", "result_state": "CANCELED"}, "USER_CANCELED", "cancelled"),
+        (
+            {"life_cycle_state": "TERMINATED", "result_state": "CANCELED"},
+            "USER_CANCELED",
+            "cancelled",
+        ),
         ({"life_cycle_state": "TERMINATED", "result_state": "TIMEDOUT"}, "CANCELED", "timed out"),
-        ({"life_cycle_state": "TERMINATED", "result_state": "FAILED"}, "RUN_EXECUTION_ERROR", "failed"),
-        ({"life_cycle_state": "INTERNAL_ERROR", "result_state": "FAILED"}, "RUN_EXECUTION_ERROR", "failed"),
-        ({"life_cycle_state": "INTERNAL_ERROR", "result_state": "FAILED"}, "CLUSTER_ERROR", "no cluster"),
+        (
+            {"life_cycle_state": "TERMINATED", "result_state": "FAILED"},
+            "RUN_EXECUTION_ERROR",
+            "failed",
+        ),
+        (
+            {"life_cycle_state": "INTERNAL_ERROR", "result_state": "FAILED"},
+            "RUN_EXECUTION_ERROR",
+            "failed",
+        ),
+        (
+            {"life_cycle_state": "INTERNAL_ERROR", "result_state": "FAILED"},
+            "CLUSTER_ERROR",
+            "no cluster",
+        ),
         ({"life_cycle_state": "INTERNAL_ERROR"}, "", "no cluster"),
         ({"life_cycle_state": "SKIPPED"}, "SKIPPED", "no cluster"),
-        ({"life_cycle_state": "TERMINATED", "result_state": "FAILED"}, "A_CODE_OF_NEXT_YEAR", "failed"),
+        (
+            {"life_cycle_state": "TERMINATED", "result_state": "FAILED"},
+            "A_CODE_OF_NEXT_YEAR",
+            "failed",
+        ),
         ({"life_cycle_state": "A_STATE_OF_NEXT_YEAR"}, "", None),
     ],
 )
-def test_every_end_of_a_run_has_its_outcome(state: dict[str, str], code: str, outcome: str | None, at: At) -> None:
+def test_every_end_of_a_run_has_its_outcome(
+    state: dict[str, str], code: str, outcome: str | None, at: At
+) -> None:
     details = {"termination_details": {"code": code, "message": "said"}} if code else {}
     run = {"run_id": 5, "state": state, "status": {"state": "TERMINATED", **details}}
     with scripted(lambda asked: Said(run if "runs/get" in asked.path else {})) as front:

@@ -51,7 +51,9 @@ def mirror(azure: StandIn, tmp_path: Path) -> Mirror:
 
 
 def at(organization_url: str, var: Path, *tokens: str) -> Mirror:
-    served = Served(f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main")
+    served = Served(
+        f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main"
+    )
     return Mirror(served, tuple(SecretStr(one) for one in tokens or (TOKEN,)), var)
 
 
@@ -59,10 +61,19 @@ def linked(azure: StandIn, folder: Path) -> str:
     """A branch with links and a program, pushed by Git as people do; gives its commit."""
     clone = folder / "clone"
     header = base64.b64encode(f":{TOKEN}".encode()).decode()
-    sign_in = ["-c", f"http.extraHeader=Authorization: Basic {header}", "-c", "user.name=Ada", "-c", "user.email=a@b.c"]
+    sign_in = [
+        "-c",
+        f"http.extraHeader=Authorization: Basic {header}",
+        "-c",
+        "user.name=Ada",
+        "-c",
+        "user.email=a@b.c",
+    ]
 
     def run(*words: str, at: Path = clone) -> str:
-        done = subprocess.run(["git", *sign_in, *words], cwd=at, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *sign_in, *words], cwd=at, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     run("clone", "--quiet", azure.clone_url, str(clone), at=folder)
@@ -86,7 +97,9 @@ def test_a_branch_is_fetched_and_its_files_read(azure: StandIn, mirror: Mirror) 
 
 
 def test_files_are_listed_with_what_kind_they_are(mirror: Mirror) -> None:
-    found = {file.path: file for file in mirror.files(mirror.fetch("main"), ("hooks", "nothing here"))}
+    found = {
+        file.path: file for file in mirror.files(mirror.fetch("main"), ("hooks", "nothing here"))
+    }
 
     assert set(found) == {"hooks/score.py", "hooks/settings.py"}
     assert (found["hooks/score.py"].notebook, found["hooks/settings.py"].notebook) == (True, False)
@@ -106,7 +119,9 @@ def test_a_branch_that_has_moved_is_fetched_where_it_is_now(azure: StandIn, mirr
     assert mirror.read(first, "new.txt") == b"one"
 
 
-def test_a_commit_that_the_branch_has_left_is_said_to_be_gone(azure: StandIn, mirror: Mirror) -> None:
+def test_a_commit_that_the_branch_has_left_is_said_to_be_gone(
+    azure: StandIn, mirror: Mirror
+) -> None:
     lost = azure.push("change", {"new.txt": "one"}, "One")
     azure.push("change", {"new.txt": "two"}, "Two", force=True)
 
@@ -132,7 +147,9 @@ def test_a_branch_that_is_not_there_is_not_found(mirror: Mirror) -> None:
         mirror.fetch("never_was")
 
 
-def test_the_merge_that_was_tried_is_brought_with_both_of_its_sides(azure: StandIn, mirror: Mirror) -> None:
+def test_the_merge_that_was_tried_is_brought_with_both_of_its_sides(
+    azure: StandIn, mirror: Mirror
+) -> None:
     before = azure.tip("main")
     head = azure.push("change", {"new.txt": "new"}, "Change it")
     azure.push("main", {"other.txt": "other"}, "Move on")
@@ -158,7 +175,9 @@ def test_the_merge_is_brought_again_after_a_push(azure: StandIn, mirror: Mirror)
     assert (second != first, side) == (True, head)
 
 
-def test_what_conflicts_has_no_merge_or_that_of_an_older_head(azure: StandIn, mirror: Mirror) -> None:
+def test_what_conflicts_has_no_merge_or_that_of_an_older_head(
+    azure: StandIn, mirror: Mirror
+) -> None:
     azure.push("change", {"new.txt": "one"}, "One")
     azure.push("main", {"new.txt": "another"}, "Another")
     azure.push("late", {"late.txt": "one"}, "One")
@@ -171,7 +190,9 @@ def test_what_conflicts_has_no_merge_or_that_of_an_older_head(azure: StandIn, mi
     assert mirror.bring_merge(late)[1] != head
 
 
-def test_the_head_of_a_fork_is_brought_by_the_merge_that_was_tried_with_it(azure: StandIn, mirror: Mirror) -> None:
+def test_the_head_of_a_fork_is_brought_by_the_merge_that_was_tried_with_it(
+    azure: StandIn, mirror: Mirror
+) -> None:
     first = azure.fork_push("our models.bo", "main", {"new.txt": "one"}, "One")
     number = azure.open_pull_request("main", fork="our models.bo")
     mirror.bring_fork(number, first)
@@ -192,7 +213,9 @@ def test_parents_of_what_was_not_fetched_are_not_known(mirror: Mirror) -> None:
         mirror.parents("f" * 40)
 
 
-def test_a_fetched_merge_does_not_keep_the_target_branch_from_being_followed(azure: StandIn, mirror: Mirror) -> None:
+def test_a_fetched_merge_does_not_keep_the_target_branch_from_being_followed(
+    azure: StandIn, mirror: Mirror
+) -> None:
     before = azure.tip("main")
     mirror.fetch("main")
     for number in range(3):
@@ -205,8 +228,12 @@ def test_a_fetched_merge_does_not_keep_the_target_branch_from_being_followed(azu
     assert len(found) == 3
 
 
-@pytest.mark.parametrize("branch", ["feature/a b", "--upload-pack=touch pwned", "-q", "main:refs/heads/other", "a..b"])
-def test_a_branch_name_is_never_an_option_nor_a_place_to_write(mirror: Mirror, tmp_path: Path, branch: str) -> None:
+@pytest.mark.parametrize(
+    "branch", ["feature/a b", "--upload-pack=touch pwned", "-q", "main:refs/heads/other", "a..b"]
+)
+def test_a_branch_name_is_never_an_option_nor_a_place_to_write(
+    mirror: Mirror, tmp_path: Path, branch: str
+) -> None:
     mirror.fetch("main")
 
     with pytest.raises(ServiceError):
@@ -231,7 +258,9 @@ def test_a_folder_is_exported_with_its_programs_and_links_that_are_not_followed(
     assert not os.access(exported / "MLproject", os.X_OK)
     assert os.readlink(exported / "out") == "/etc/passwd"
     assert mirror.read(commit, "projects/a b/out") is None
-    assert {file.path.rsplit("/", 1)[1]: file.link for file in mirror.files(commit, ("projects",))} == {
+    assert {
+        file.path.rsplit("/", 1)[1]: file.link for file in mirror.files(commit, ("projects",))
+    } == {
         "MLproject": False,
         "run.sh": False,
         "out": True,
@@ -239,7 +268,9 @@ def test_a_folder_is_exported_with_its_programs_and_links_that_are_not_followed(
     }
 
 
-def test_a_folder_that_the_commit_does_not_have_is_not_found(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_folder_that_the_commit_does_not_have_is_not_found(
+    mirror: Mirror, tmp_path: Path
+) -> None:
     commit = mirror.fetch("main")
 
     with pytest.raises(NotFound):
@@ -254,7 +285,9 @@ def test_the_token_is_in_no_argument_and_in_no_file(
     real = shutil.which("git")
     watching = tmp_path / "bin" / "git"
     watching.parent.mkdir()
-    watching.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{tmp_path}/argv"\nexec "{real}" "$@"\n')
+    watching.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{tmp_path}/argv"\nexec "{real}" "$@"\n'
+    )
     watching.chmod(0o755)
     monkeypatch.setenv("PATH", f"{watching.parent}{os.pathsep}{os.environ['PATH']}")
     mirror = at(azure.organization_url, tmp_path / "var", "pat-expired-4711", TOKEN)
@@ -275,7 +308,9 @@ def test_the_token_is_in_no_argument_and_in_no_file(
         assert not any(secret.encode() in content for content in written)
 
 
-def test_the_second_token_is_used_when_the_first_has_expired(azure: StandIn, tmp_path: Path) -> None:
+def test_the_second_token_is_used_when_the_first_has_expired(
+    azure: StandIn, tmp_path: Path
+) -> None:
     mirror = at(azure.organization_url, tmp_path / "var", "pat-expired", TOKEN)
 
     assert mirror.fetch("main") == azure.tip("main")
@@ -299,7 +334,9 @@ def test_git_follows_no_redirect(azure: StandIn, tmp_path: Path) -> None:
         at(f"{front.url}/contoso", tmp_path / "var").fetch("main")
 
 
-def test_a_git_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_git_server_that_does_not_answer_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(git, "_TIMEOUT", 1.0)
     with silent() as mute:
         for address in (mute, nobody()):
@@ -310,7 +347,9 @@ def test_a_git_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("left", ["shallow.lock", "packed-refs.lock", "refs/heads/main.lock"])
-def test_what_a_killed_git_left_behind_stops_nobody(mirror: Mirror, azure: StandIn, tmp_path: Path, left: str) -> None:
+def test_what_a_killed_git_left_behind_stops_nobody(
+    mirror: Mirror, azure: StandIn, tmp_path: Path, left: str
+) -> None:
     mirror.fetch("main")
     (folder,) = (one for one in (tmp_path / "var" / "git").iterdir() if one.is_dir())
     (folder / left).write_text("")
@@ -326,7 +365,7 @@ from pydantic import SecretStr
 from bot.services.git import Mirror
 from bot.config.environment import Served
 Mirror(Served("a/b/c", sys.argv[1], "b", "c", "main"), (SecretStr("pat"),), Path(sys.argv[2])).fetch("main")
-"""
+"""  # noqa: E501 a table, or a text as it is sent
 
 
 def test_a_git_that_outlives_its_worker_keeps_the_mirror_to_itself(tmp_path: Path) -> None:

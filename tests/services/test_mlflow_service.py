@@ -1,4 +1,6 @@
-"""The bot's own words for MLflow, against a real server; and what happens when it does not answer."""
+"""The bot's own words for MLflow, against a real server; and what happens when it does not
+answer.
+"""
 
 import contextlib
 import itertools
@@ -39,15 +41,21 @@ def unused(what: str) -> str:
 
 
 def version(world: World, name: str, run: str = "") -> str:
-    """A new version of a model, which is made when it is not there; of a new run when none is named."""
+    """A new version of a model, which is made when it is not there; of a new run when none is
+    named.
+    """
     call = world.mlflow.call
     with contextlib.suppress(RuntimeError):  # It may be there.
         call("POST", "/api/2.0/mlflow/registered-models/create", {"name": name})
     if not run:
-        run = call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
+        run = call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"][
+            "run_id"
+        ]
     source = call("GET", f"/api/2.0/mlflow/runs/get?run_id={run}")["run"]["info"]["artifact_uri"]
     body = {"name": name, "source": source, "run_id": run}
-    return str(call("POST", "/api/2.0/mlflow/model-versions/create", body)["model_version"]["version"])
+    return str(
+        call("POST", "/api/2.0/mlflow/model-versions/create", body)["model_version"]["version"]
+    )
 
 
 def to_stage(world: World, name: str, which: str, stage: str) -> None:
@@ -88,8 +96,12 @@ def test_an_experiment_is_made_once(service: Mlflow) -> None:
 @pytest.mark.slow
 def test_experiments_are_found_by_all_of_their_tags(service: Mlflow) -> None:
     mark = unused("mark")
-    made = service.make_experiment(unused("marked"), {"signalman.mark": mark, "signalman.state": "open"})
-    service.make_experiment(unused("marked"), {"signalman.mark": mark, "signalman.state": "archived"})
+    made = service.make_experiment(
+        unused("marked"), {"signalman.mark": mark, "signalman.state": "open"}
+    )
+    service.make_experiment(
+        unused("marked"), {"signalman.mark": mark, "signalman.state": "archived"}
+    )
 
     found = service.experiments({"signalman.mark": mark, "signalman.state": "open"})
 
@@ -123,7 +135,9 @@ def test_a_deleted_run_is_not_listed_and_may_be_deleted_again(service: Mlflow) -
 
 @pytest.mark.slow
 def test_a_run_is_started_tagged_closed_and_read_back(service: Mlflow, world: World) -> None:
-    experiment, run = started(service, **{"signalman.project": "projects/a b", "mlflow.user": "ada"})
+    experiment, run = started(
+        service, **{"signalman.project": "projects/a b", "mlflow.user": "ada"}
+    )
     metric = {"run_id": run, "key": "rmse", "value": 0.25, "timestamp": 1}
     world.mlflow.call("POST", "/api/2.0/mlflow/runs/log-metric", metric)
     service.tag(run, {"signalman.cluster_run": "7", "signalman.backend": "local"})
@@ -155,7 +169,15 @@ def test_runs_are_read_from_all_pages() -> None:
     def answer(asked: Asked) -> Said:
         start = int(json.loads(asked.body).get("page_token") or 0)
         runs = [
-            {"info": {"run_id": f"{number}", "experiment_id": "1", "status": "RUNNING", "start_time": 5}, "data": {}}
+            {
+                "info": {
+                    "run_id": f"{number}",
+                    "experiment_id": "1",
+                    "status": "RUNNING",
+                    "start_time": 5,
+                },
+                "data": {},
+            }
             for number in range(start, min(start + 2, 5))
         ]
         return Said({"runs": runs} | ({"next_page_token": str(start + 2)} if start + 2 < 5 else {}))
@@ -177,9 +199,13 @@ def test_a_run_nobody_knows_is_not_found(service: Mlflow) -> None:
 def test_the_newest_runs_are_found_by_their_tags_in_one_call(service: Mlflow, world: World) -> None:
     experiment = service.make_experiment(unused("logged"), {})
     for day in range(1, 6):
-        run = service.start(experiment, f"day {day}", NOW.replace(day=day), {"signalman.branch": "main"})
+        run = service.start(
+            experiment, f"day {day}", NOW.replace(day=day), {"signalman.branch": "main"}
+        )
         world.mlflow.call(
-            "POST", "/api/2.0/mlflow/runs/log-parameter", {"run_id": run, "key": "day", "value": str(day)}
+            "POST",
+            "/api/2.0/mlflow/runs/log-parameter",
+            {"run_id": run, "key": "day", "value": str(day)},
         )
     service.start(experiment, "of a pull request", NOW, {"signalman.branch": "change"})
 
@@ -219,7 +245,9 @@ def test_a_version_is_promoted_by_its_alias_before_any_stage(service: Mlflow, wo
 
 
 @pytest.mark.slow
-def test_a_version_is_promoted_by_its_stage_and_the_newest_counts(service: Mlflow, world: World) -> None:
+def test_a_version_is_promoted_by_its_stage_and_the_newest_counts(
+    service: Mlflow, world: World
+) -> None:
     name = unused("by stage")
     for _ in range(3):
         version(world, name)
@@ -235,13 +263,24 @@ def test_a_version_is_promoted_by_its_stage_and_the_newest_counts(service: Mlflo
 
 
 @pytest.mark.slow
-def test_a_pattern_means_what_it_says_and_not_what_like_makes_of_it(service: Mlflow, world: World) -> None:
+def test_a_pattern_means_what_it_says_and_not_what_like_makes_of_it(
+    service: Mlflow, world: World
+) -> None:
     stem = f"pattern{next(NAMES)}"
-    for name in (f"{stem}_one_model", f"{stem}_two_model", f"{stem}_oneXmodel", f"{stem}_ONE_MODEL", f"{stem}%model"):
+    for name in (
+        f"{stem}_one_model",
+        f"{stem}_two_model",
+        f"{stem}_oneXmodel",
+        f"{stem}_ONE_MODEL",
+        f"{stem}%model",
+    ):
         version(world, name)
         to_stage(world, name, "1", "Production")
 
-    assert promoted(service, f"{stem}_*_model") == {f"{stem}_one_model": "1", f"{stem}_two_model": "1"}
+    assert promoted(service, f"{stem}_*_model") == {
+        f"{stem}_one_model": "1",
+        f"{stem}_two_model": "1",
+    }
     assert promoted(service, f"{stem}_one_model") == {f"{stem}_one_model": "1"}
     assert promoted(service, f"{stem}%model") == {f"{stem}%model": "1"}
     assert promoted(service, f"{stem}_o?e_model") == {}
@@ -252,7 +291,9 @@ def test_a_pattern_means_what_it_says_and_not_what_like_makes_of_it(service: Mlf
 def test_models_are_read_from_all_pages(service: Mlflow, world: World) -> None:
     stem = f"page{next(NAMES)}"
     for number in range(105):
-        world.mlflow.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": f"{stem}_{number:03}"})
+        world.mlflow.call(
+            "POST", "/api/2.0/mlflow/registered-models/create", {"name": f"{stem}_{number:03}"}
+        )
     version(world, f"{stem}_104")
     to_stage(world, f"{stem}_104", "1", "Production")
 
@@ -274,7 +315,9 @@ def test_a_registry_without_aliases_is_read_by_stage(world: World) -> None:
 # Trouble
 
 
-def test_a_server_that_does_not_answer_is_given_up_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_given_up_within_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with silent() as mute:
         for address in (mute, nobody()):
@@ -286,7 +329,9 @@ def test_a_server_that_does_not_answer_is_given_up_within_seconds(monkeypatch: p
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_server_in_trouble_is_told_and_a_run_is_not_created_over_and_over(status: int) -> None:
-    with scripted(lambda _: Said({"error_code": "INTERNAL_ERROR", "message": "out of order"}, status)) as front:
+    with scripted(
+        lambda _: Said({"error_code": "INTERNAL_ERROR", "message": "out of order"}, status)
+    ) as front:
         begun = time.monotonic()
         with pytest.raises(ServiceError, match="could not create a run"):
             at(front.url).start("1", "a run", NOW, {})
@@ -296,10 +341,16 @@ def test_a_server_in_trouble_is_told_and_a_run_is_not_created_over_and_over(stat
 
 
 def test_a_redirect_gets_no_token() -> None:
-    with scripted(lambda _: Said({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "?"}, 404)) as elsewhere:
+    with scripted(
+        lambda _: Said({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "?"}, 404)
+    ) as elsewhere:
 
         def astray(asked: Asked) -> Said:
-            return Said("moved", 302, {"Location": elsewhere.url.replace("127.0.0.1", "localhost") + asked.path})
+            return Said(
+                "moved",
+                302,
+                {"Location": elsewhere.url.replace("127.0.0.1", "localhost") + asked.path},
+            )
 
         with scripted(astray) as front, pytest.raises(ServiceError):
             at(front.url).run("0" * 32)
@@ -313,7 +364,10 @@ def test_pages_for_people_are_at_the_configured_address(workspace: bool) -> None
     service = Mlflow("https://mlflow.example/", sign_in=lambda: None, workspace=workspace)
     where: Any = ("https://mlflow.example/", "" if workspace else "#/")
 
-    assert service.run_page("1", "abc") == f"{''.join(where)}{'ml/' if workspace else ''}experiments/1/runs/abc"
+    assert (
+        service.run_page("1", "abc")
+        == f"{''.join(where)}{'ml/' if workspace else ''}experiments/1/runs/abc"
+    )
     assert service.model_page("a/b c", "2").endswith("models/a%2Fb%20c/versions/2")
 
 
@@ -321,7 +375,9 @@ def test_pages_for_people_are_at_the_configured_address(workspace: bool) -> None
 
 
 @pytest.mark.slow
-def test_versions_are_listed_with_what_marks_them_and_archived(service: Mlflow, world: World) -> None:
+def test_versions_are_listed_with_what_marks_them_and_archived(
+    service: Mlflow, world: World
+) -> None:
     name = unused("marked_model")
     one, two = version(world, name), version(world, name)
     alias(world, name, two)
@@ -347,7 +403,9 @@ def test_a_model_is_deleted_with_its_last_version(service: Mlflow, world: World)
     assert left == [two]
     assert not any(
         found["name"] == name
-        for found in world.mlflow.call("GET", "/api/2.0/mlflow/registered-models/search").get("registered_models", ())
+        for found in world.mlflow.call("GET", "/api/2.0/mlflow/registered-models/search").get(
+            "registered_models", ()
+        )
     )
 
 
@@ -381,7 +439,9 @@ def kept(request: pytest.FixtureRequest, world: World) -> tuple[MlflowServer, Ml
     """A server, and the bot's service that reads the files of its runs and versions."""
     if request.param == "a workspace":
         return world.mlflow, workspace(world)
-    server = world.mlflow if request.param == "an MLflow server" else request.getfixturevalue("proxied")
+    server = (
+        world.mlflow if request.param == "an MLflow server" else request.getfixturevalue("proxied")
+    )
     return server, at(server.url)
 
 
@@ -400,15 +460,26 @@ def new_run(server: MlflowServer, **files: bytes) -> tuple[str, Path]:
 
 
 def _folder(server: MlflowServer, uri: str) -> Path:
-    return server.artifacts / uri.removeprefix("mlflow-artifacts:/").removeprefix(f"{server.artifacts}/")
+    return server.artifacts / uri.removeprefix("mlflow-artifacts:/").removeprefix(
+        f"{server.artifacts}/"
+    )
 
 
 @pytest.mark.slow
-def test_pictures_of_a_run_are_found_in_all_its_folders_and_read(kept: tuple[MlflowServer, Mlflow]) -> None:
+def test_pictures_of_a_run_are_found_in_all_its_folders_and_read(
+    kept: tuple[MlflowServer, Mlflow],
+) -> None:
     server, service = kept
     run, folder = new_run(server)
     (folder / "plots" / "deep er").mkdir(parents=True)
-    for path in ("plots/deep er/é#1.png", "z.PNG", "plots/b.png", "plots/a.png", "plots/numbers.json", "a.png.txt"):
+    for path in (
+        "plots/deep er/é#1.png",
+        "z.PNG",
+        "plots/b.png",
+        "plots/a.png",
+        "plots/numbers.json",
+        "a.png.txt",
+    ):
         (folder / path).write_bytes(PNG + path.encode())
     (folder / "plots" / "huge.png").write_bytes(bytes(2000))
 
@@ -436,8 +507,12 @@ def test_a_run_without_files_has_no_pictures_and_one_nobody_knows_is_not_found(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("logged", [True, False], ids=["as MLflow 3 logs it", "as a folder of the run"])
-def test_what_a_version_takes_and_gives_is_read_from_its_files(kept: tuple[MlflowServer, Mlflow], logged: bool) -> None:
+@pytest.mark.parametrize(
+    "logged", [True, False], ids=["as MLflow 3 logs it", "as a folder of the run"]
+)
+def test_what_a_version_takes_and_gives_is_read_from_its_files(
+    kept: tuple[MlflowServer, Mlflow], logged: bool
+) -> None:
     server, service = kept
     run, folder = new_run(server)
     version = {"name": unused("signed").replace(" ", "_"), "run_id": run}
@@ -472,7 +547,9 @@ def test_what_a_version_takes_and_gives_is_read_from_its_files(kept: tuple[Mlflo
         "- " * 20_000,
         "[" * 100_000,
         f"signature: {{inputs: '{'[' * 100_000}'}}\n",
-        "".join(f"a{one}: &a{one} {{<<: [{','.join([f'*a{one - 1}'] * 10)}]}}\n" for one in range(1, 12)),
+        "".join(
+            f"a{one}: &a{one} {{<<: [{','.join([f'*a{one - 1}'] * 10)}]}}\n" for one in range(1, 12)
+        ),
         "x" * 300_000,
         "\x00",
     ],
@@ -483,7 +560,9 @@ def test_a_model_file_that_says_nothing_usable_has_no_signature(mlmodel: str) ->
         assert at(front.url).signature("name", "1") == ""
 
 
-def test_a_server_that_is_away_is_not_taken_for_one_that_has_no_signatures_and_no_pictures() -> None:
+def test_a_server_that_is_away_is_not_taken_for_one_that_has_no_signatures_and_no_pictures() -> (
+    None
+):
     with pytest.raises(ServiceError, match="MLflow could not read the signature of name v1"):
         at(nobody()).signature("name", "1")
     with pytest.raises(ServiceError, match="MLflow could not list the files of run abc"):
@@ -494,7 +573,9 @@ def test_a_search_for_pictures_ends_however_many_folders_there_are() -> None:
     def answer(asked: Asked) -> Said:
         folder = parse_qs(urlsplit(asked.path).query).get("path", [""])[0]
         files = [{"path": f"{folder}/{one}".lstrip("/"), "is_dir": True} for one in range(50)]
-        return Said({"files": [*files, {"path": f"{folder}/x.png".lstrip("/")}], "next_page_token": "more"})
+        return Said(
+            {"files": [*files, {"path": f"{folder}/x.png".lstrip("/")}], "next_page_token": "more"}
+        )
 
     with scripted(answer) as front:
         found = at(front.url).pictures("abc", 1000)
@@ -520,7 +601,13 @@ def test_a_signed_address_is_asked_without_the_bots_token() -> None:
         if asked.path.startswith("/stored"):
             return Said("the picture")
         headers = [{"name": "x-ms-version", "value": "1"}]
-        return Said({"credential_infos": [{"signed_uri": f"{own.url}/stored?sig=secret", "headers": headers}]})
+        return Said(
+            {
+                "credential_infos": [
+                    {"signed_uri": f"{own.url}/stored?sig=secret", "headers": headers}
+                ]
+            }
+        )
 
     with scripted(signing) as own:
         service = Mlflow(own.url, sign_in=lambda: "a-bearer-token", workspace=True)
@@ -547,7 +634,9 @@ def test_a_signed_address_is_asked_without_the_bots_token() -> None:
     ],
 )
 def test_cloud_storage_and_the_workspace_itself_are_trusted(address: str) -> None:
-    service = mlflow_artifacts.Artifacts(lambda: MlflowHostCreds("https://adb-1.azuredatabricks.net"), workspace=True)
+    service = mlflow_artifacts.Artifacts(
+        lambda: MlflowHostCreds("https://adb-1.azuredatabricks.net"), workspace=True
+    )
 
     assert service.trusted(address)
 
@@ -575,7 +664,9 @@ def test_cloud_storage_and_the_workspace_itself_are_trusted(address: str) -> Non
     ],
 )
 def test_no_other_host_is_ever_asked_for_a_file(address: str) -> None:
-    service = mlflow_artifacts.Artifacts(lambda: MlflowHostCreds("https://adb-1.azuredatabricks.net"), workspace=True)
+    service = mlflow_artifacts.Artifacts(
+        lambda: MlflowHostCreds("https://adb-1.azuredatabricks.net"), workspace=True
+    )
 
     assert not service.trusted(address)
 
@@ -585,7 +676,13 @@ def test_storage_that_sends_elsewhere_or_is_away_is_told_without_the_address() -
         if asked.path.startswith("/stored"):
             return Said("moved", 302, {"Location": f"{elsewhere.url}/stolen"})
         path = json.loads(asked.body)["path"][0]
-        return Said({"credential_infos": [{"signed_uri": f"{own.url if path == 'a' else nobody()}/stored?sig=secret"}]})
+        return Said(
+            {
+                "credential_infos": [
+                    {"signed_uri": f"{own.url if path == 'a' else nobody()}/stored?sig=secret"}
+                ]
+            }
+        )
 
     with scripted(lambda _: Said("stolen")) as elsewhere, scripted(leading) as own:
         service = Mlflow(own.url, sign_in=lambda: "a-bearer-token", workspace=True)
@@ -602,12 +699,16 @@ def test_storage_that_sends_elsewhere_or_is_away_is_told_without_the_address() -
 
 
 @pytest.mark.slow
-def test_a_version_is_read_with_its_status_and_tagged_as_often_as_one_likes(service: Mlflow, world: World) -> None:
+def test_a_version_is_read_with_its_status_and_tagged_as_often_as_one_likes(
+    service: Mlflow, world: World
+) -> None:
     name = unused("tagged_model")
     number = version(world, name)
 
     for _ in range(2):
-        service.tag_version(name, number, {"signalman": "Job `nightly` scores with it.", "told": "x"})
+        service.tag_version(
+            name, number, {"signalman": "Job `nightly` scores with it.", "told": "x"}
+        )
     found = service.version(name, number)
 
     assert found is not None

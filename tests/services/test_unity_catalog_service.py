@@ -1,4 +1,6 @@
-"""Models in Unity Catalog: the bot's words for them, and the stand-in as MLflow's own client finds it."""
+"""Models in Unity Catalog: the bot's words for them, and the stand-in as MLflow's own client finds
+it.
+"""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ signature:
   inputs: '[{"type": "double", "name": "bmi", "required": true}]'
   outputs: '[{"type": "double", "required": true}]'
 """
-SIGNATURE = '{"inputs":[{"name":"bmi","required":true,"type":"double"}],"outputs":[{"required":true,"type":"double"}]}'
+SIGNATURE = '{"inputs":[{"name":"bmi","required":true,"type":"double"}],"outputs":[{"required":true,"type":"double"}]}'  # noqa: E501 a table, or a text as it is sent
 
 
 @pytest.fixture
@@ -79,7 +81,9 @@ def test_asking_what_serves_takes_two_calls(service: UnityCatalog, workspace: Da
     assert len(workspace.calls) == 2
 
 
-def test_nothing_serves_without_an_alias_or_a_model(service: UnityCatalog, workspace: Databricks) -> None:
+def test_nothing_serves_without_an_alias_or_a_model(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     workspace.unity_catalog.register("prod.ml.wine_model")
 
     assert promoted(service, "prod.ml.wine_model") == {}
@@ -93,7 +97,9 @@ def test_nobody_is_asked_for_a_stage(service: UnityCatalog, workspace: Databrick
     assert not workspace.calls
 
 
-def test_a_pattern_of_one_schema_asks_for_that_schema_alone(service: UnityCatalog, workspace: Databricks) -> None:
+def test_a_pattern_of_one_schema_asks_for_that_schema_alone(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     for name in ("prod.ml.wine_model", "prod.ml.beer_model", "prod.ml.beer", "dev.ml.tea_model"):
         champion(workspace, name)
 
@@ -104,7 +110,9 @@ def test_a_pattern_of_one_schema_asks_for_that_schema_alone(service: UnityCatalo
     assert f"{CALLS}/registered-models/search" not in asked(workspace)
 
 
-def test_a_pattern_of_any_schema_reads_all_pages(service: UnityCatalog, workspace: Databricks) -> None:
+def test_a_pattern_of_any_schema_reads_all_pages(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     for number in range(201):
         workspace.unity_catalog.register(f"dev.ml.toy_{number}")
     champion(workspace, "prod.ml.wine_model")
@@ -114,7 +122,9 @@ def test_a_pattern_of_any_schema_reads_all_pages(service: UnityCatalog, workspac
     assert asked(workspace).count(f"{CALLS}/registered-models/search") == 6
 
 
-def test_names_are_found_however_they_are_written(service: UnityCatalog, workspace: Databricks) -> None:
+def test_names_are_found_however_they_are_written(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     champion(workspace, "prod.ml.Wine_Model", "a-run")
 
     assert promoted(service, "Prod.ML.Wine_Model") == {"prod.ml.wine_model": "1"}
@@ -128,7 +138,8 @@ def test_a_name_that_no_model_can_have_is_told(service: UnityCatalog) -> None:
         service.promoted("wine_model", "champion", None)
 
     assert str(told.value) == (
-        "Unity Catalog has no model wine_model: names there have three parts, such as prod.ml.wine_model. "
+        "Unity Catalog has no model wine_model: names there have three parts, such as "
+        "prod.ml.wine_model. "
         "Correct `model` in config/mlops.yml."
     )
 
@@ -140,7 +151,9 @@ def test_a_catalog_that_is_not_there_is_told(service: UnityCatalog) -> None:
 
 def test_two_workspaces_are_asked_with_their_own_credentials(workspace: Databricks) -> None:
     champion(workspace, "prod.ml.wine_model")
-    places = [UnityCatalog(workspace.url, sign_in=lambda word=word: word) for word in (TOKEN, OTHER)]
+    places = [
+        UnityCatalog(workspace.url, sign_in=lambda word=word: word) for word in (TOKEN, OTHER)
+    ]
 
     for place in (*places, *places):
         assert promoted(place, "prod.ml.wine_model") == {"prod.ml.wine_model": "1"}
@@ -151,7 +164,9 @@ def test_two_workspaces_are_asked_with_their_own_credentials(workspace: Databric
 # Versions
 
 
-def test_a_run_is_known_by_the_newest_version_it_registered(service: UnityCatalog, workspace: Databricks) -> None:
+def test_a_run_is_known_by_the_newest_version_it_registered(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     for run in ("a-run", "a-run", "another"):
         workspace.unity_catalog.register("dev.ml.wine_model", run)
 
@@ -159,17 +174,23 @@ def test_a_run_is_known_by_the_newest_version_it_registered(service: UnityCatalo
     assert service.registered_by("nobody") is None
 
 
-def test_a_version_whose_files_never_came_is_none(service: UnityCatalog, workspace: Databricks) -> None:
+def test_a_version_whose_files_never_came_is_none(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     workspace.unity_catalog.register("dev.ml.wine_model", "a-run")
     begun = {"name": "dev.ml.wine_model", "source": "dbfs:/x", "run_id": "a-run"}
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    requests.post(f"{workspace.url}{CALLS}/model-versions/create", json=begun, headers=headers, timeout=5)
+    requests.post(
+        f"{workspace.url}{CALLS}/model-versions/create", json=begun, headers=headers, timeout=5
+    )
 
     assert service.registered_by("a-run") == ("dev.ml.wine_model", "1")
     assert [one.version for one in service.versions("dev.ml.wine_model")] == ["1"]
 
 
-def test_versions_are_listed_with_their_run_and_aliases(service: UnityCatalog, workspace: Databricks) -> None:
+def test_versions_are_listed_with_their_run_and_aliases(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     workspace.unity_catalog.register("prod.ml.wine_model", "older")
     champion(workspace, "prod.ml.wine_model", "newer")
 
@@ -185,8 +206,12 @@ def test_an_archived_version_is_tagged_with_a_key_that_unity_catalog_takes(
 ) -> None:
     version = workspace.unity_catalog.register("dev.ml.wine_model")
 
-    service.archive_version("dev.ml.wine_model", version, {"signalman.archived": "its pull request was abandoned"})
-    service.archive_version("dev.ml.wine_model", version, {"signalman.archived": "its pull request was abandoned"})
+    service.archive_version(
+        "dev.ml.wine_model", version, {"signalman.archived": "its pull request was abandoned"}
+    )
+    service.archive_version(
+        "dev.ml.wine_model", version, {"signalman.archived": "its pull request was abandoned"}
+    )
     service.archive_version("dev.ml.gone", "1", {"signalman.archived": "yes"})
 
     tags = workspace.unity_catalog.models["dev.ml.wine_model"].versions[version].tags
@@ -207,7 +232,9 @@ def test_a_model_goes_with_its_last_version(service: UnityCatalog, workspace: Da
     assert workspace.unity_catalog.models == {}
 
 
-def test_people_are_led_to_the_catalog_explorer(service: UnityCatalog, workspace: Databricks) -> None:
+def test_people_are_led_to_the_catalog_explorer(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     page = service.model_page("dev.ml.a_b-model", "2")
 
     assert page == f"{workspace.url}/explore/data/models/dev/ml/a_b-model/version/2"
@@ -215,7 +242,9 @@ def test_people_are_led_to_the_catalog_explorer(service: UnityCatalog, workspace
 
 def test_an_answer_that_is_refused_is_told_without_the_token(workspace: Databricks) -> None:
     with pytest.raises(ServiceError) as told:
-        UnityCatalog(workspace.url, sign_in=lambda: "wrong-word").promoted("prod.ml.wine_model", "champion", None)
+        UnityCatalog(workspace.url, sign_in=lambda: "wrong-word").promoted(
+            "prod.ml.wine_model", "champion", None
+        )
 
     assert "wrong-word" not in str(told.value)
     assert "Invalid access token" in str(told.value)
@@ -224,7 +253,9 @@ def test_an_answer_that_is_refused_is_told_without_the_token(workspace: Databric
 # Signatures
 
 
-def test_the_signature_is_read_where_databricks_keeps_the_files(service: UnityCatalog, workspace: Databricks) -> None:
+def test_the_signature_is_read_where_databricks_keeps_the_files(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     workspace.unity_catalog.register("prod.ml.wine_model", MLmodel=MLMODEL)
     workspace.unity_catalog.register("prod.ml.wine_model")
 
@@ -233,7 +264,9 @@ def test_the_signature_is_read_where_databricks_keeps_the_files(service: UnityCa
 
 
 CREDENTIALS: dict[str, Any] = {
-    "abfss://models@contoso.dfs.core.windows.net/a b/1": {"azure_user_delegation_sas": {"sas_token": "sig=4711&sv=1"}},
+    "abfss://models@contoso.dfs.core.windows.net/a b/1": {
+        "azure_user_delegation_sas": {"sas_token": "sig=4711&sv=1"}
+    },
     "gs://models/a b/1": {"gcp_oauth_token": {"oauth_token": "4711"}},
     "s3://models/a b/1": {"aws_temp_credentials": {"access_key_id": "4711"}},
 }
@@ -250,10 +283,14 @@ def test_the_signature_is_read_from_the_clouds_own_storage(location: str) -> Non
     kind = location.partition(":")[0]
     given = {"credentials": {**CREDENTIALS[location], "storage_mode": "CUSTOMER_HOSTED"}}
     with responses.RequestsMock() as network:
-        by_files = f"{host}{CALLS}/registered-models:is-databricks-sdk-models-artifact-repository-enabled"
+        by_files = (
+            f"{host}{CALLS}/registered-models:is-databricks-sdk-models-artifact-repository-enabled"
+        )
         network.get(by_files, json={})
         network.post(f"{host}{CALLS}/model-versions/generate-temporary-credentials", json=given)
-        network.get(f"{host}{CALLS}/model-versions/get-download-uri", json={"artifact_uri": location})
+        network.get(
+            f"{host}{CALLS}/model-versions/get-download-uri", json={"artifact_uri": location}
+        )
         network.get(ADDRESSES[kind], body=MLMODEL)
 
         found = UnityCatalog(host, sign_in=lambda: TOKEN).signature("prod.ml.wine", "1")
@@ -262,7 +299,9 @@ def test_the_signature_is_read_from_the_clouds_own_storage(location: str) -> Non
     assert found == SIGNATURE
     assert (TOKEN in str(last.headers)) is (kind == "s3")
     assert "sig=4711" in last.url if kind == "abfss" else True
-    assert last.headers.get("Authorization") == {"gs": "Bearer 4711", "s3": f"Bearer {TOKEN}"}.get(kind)
+    assert last.headers.get("Authorization") == {"gs": "Bearer 4711", "s3": f"Bearer {TOKEN}"}.get(
+        kind
+    )
 
 
 def test_a_workspace_that_hands_files_out_itself_is_asked_for_them() -> None:
@@ -281,9 +320,15 @@ def test_a_workspace_that_hands_files_out_itself_is_asked_for_them() -> None:
 
 
 @pytest.fixture
-def signed_in(tmp_path: Path, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databricks]:
-    """A workspace with an MLflow server, for a process in which MLflow finds its credentials as it does everywhere."""
-    with Databricks(tmp_path / "here", tokens={TOKEN: "ada"}, mlflow_url=mlflow_server.url) as started:
+def signed_in(
+    tmp_path: Path, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Databricks]:
+    """A workspace with an MLflow server, for a process in which MLflow finds its credentials as it
+    does everywhere.
+    """
+    with Databricks(
+        tmp_path / "here", tokens={TOKEN: "ada"}, mlflow_url=mlflow_server.url
+    ) as started:
         monkeypatch.setenv("DATABRICKS_HOST", started.url)
         monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "databricks")
@@ -294,7 +339,9 @@ def signed_in(tmp_path: Path, mlflow_server: MlflowServer, monkeypatch: pytest.M
 def model_in(folder: Path, *, signed: bool = True) -> Path:
     """A model of a flavour that nobody loads."""
     columns = Schema([ColSpec("double", "bmi")])
-    described = Model(signature=ModelSignature(columns, Schema([ColSpec("double")])) if signed else None)
+    described = Model(
+        signature=ModelSignature(columns, Schema([ColSpec("double")])) if signed else None
+    )
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "weights.bin").write_bytes(bytes(range(256)))
     described.save(str(folder / "MLmodel"))
@@ -305,10 +352,14 @@ def model_in(folder: Path, *, signed: bool = True) -> Path:
 def test_mlflows_own_client_registers_promotes_and_downloads_a_model(
     signed_in: Databricks, mlflow_server: MlflowServer, tmp_path: Path
 ) -> None:
-    run = mlflow_server.call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
+    run = mlflow_server.call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"][
+        "info"
+    ]["run_id"]
     client = MlflowClient("databricks", "databricks-uc")
     client.create_registered_model("dev.ml.Feature-X_model", tags={"team": "wine"})
-    made = client.create_model_version("dev.ml.Feature-X_model", str(model_in(tmp_path / "model")), run)
+    made = client.create_model_version(
+        "dev.ml.Feature-X_model", str(model_in(tmp_path / "model")), run
+    )
     client.set_registered_model_alias("dev.ml.Feature-X_model", "champion", made.version)
     client.set_model_version_tag("dev.ml.Feature-X_model", made.version, "reviewed", "yes")
 
@@ -321,11 +372,18 @@ def test_mlflows_own_client_registers_promotes_and_downloads_a_model(
     )
     service = UnityCatalog(signed_in.url, sign_in=lambda: TOKEN)
 
-    assert (found.name, found.version, found.run_id, found.status) == ("dev.ml.feature-x_model", "1", run, "READY")
+    assert (found.name, found.version, found.run_id, found.status) == (
+        "dev.ml.feature-x_model",
+        "1",
+        run,
+        "READY",
+    )
     assert (found.aliases, found.tags) == (["champion"], {"reviewed": "yes"})
     assert (loaded / "data" / "weights.bin").read_bytes() == bytes(range(256))
     assert service.registered_by(run) == ("dev.ml.feature-x_model", "1")
-    assert json.loads(service.signature("dev.ml.Feature-X_model", "1"))["inputs"][0]["name"] == "bmi"
+    assert (
+        json.loads(service.signature("dev.ml.Feature-X_model", "1"))["inputs"][0]["name"] == "bmi"
+    )
 
 
 @pytest.mark.slow
@@ -338,7 +396,9 @@ def test_mlflows_own_client_registers_promotes_and_downloads_a_model(
         ("dev.nowhere.wine_model", "SCHEMA_DOES_NOT_EXIST"),
     ],
 )
-def test_a_name_that_unity_catalog_does_not_take_is_refused(signed_in: Databricks, name: str, told: str) -> None:
+def test_a_name_that_unity_catalog_does_not_take_is_refused(
+    signed_in: Databricks, name: str, told: str
+) -> None:
     with pytest.raises(MlflowException, match=told):
         MlflowClient("databricks", "databricks-uc").create_registered_model(name)
 
@@ -350,7 +410,10 @@ def test_what_unity_catalog_does_not_have_is_refused_as_there(signed_in: Databri
     client = MlflowClient("databricks", "databricks-uc")
     signed_in.unity_catalog.register("dev.ml.wine_model")
 
-    with pytest.raises(MlflowException, match=r"RESOURCE_DOES_NOT_EXIST: Routine or Model 'dev.ml.tea' does not exist"):
+    with pytest.raises(
+        MlflowException,
+        match=r"RESOURCE_DOES_NOT_EXIST: Routine or Model 'dev.ml.tea' does not exist",
+    ):
         client.get_registered_model("dev.ml.tea")
     with pytest.raises(MlflowException, match="RESOURCE_ALREADY_EXISTS"):
         client.create_registered_model("dev.ml.wine_model")
@@ -365,11 +428,15 @@ def test_what_unity_catalog_does_not_have_is_refused_as_there(signed_in: Databri
 def test_databricks_sdk_lists_the_models_of_a_schema(workspace: Databricks) -> None:
     for name in ("prod.ml.wine_model", "dev.ml.wine_model"):
         champion(workspace, name)
-    client = WorkspaceClient(config=Config(host=workspace.url, token=TOKEN, retry_timeout_seconds=2))
+    client = WorkspaceClient(
+        config=Config(host=workspace.url, token=TOKEN, retry_timeout_seconds=2)
+    )
 
     found = list(client.registered_models.list(catalog_name="prod", schema_name="ml"))
 
-    assert [(one.full_name, one.name, one.aliases) for one in found] == [("prod.ml.wine_model", "wine_model", [])]
+    assert [(one.full_name, one.name, one.aliases) for one in found] == [
+        ("prod.ml.wine_model", "wine_model", [])
+    ]
     assert len(list(client.registered_models.list())) == 2
 
 
@@ -401,7 +468,9 @@ def test_an_address_of_a_file_works_for_a_while_and_for_one_thing(workspace: Dat
     assert signed("/Volumes/x").status_code == 400
 
 
-def test_a_file_that_is_not_there_is_not_found(service: UnityCatalog, workspace: Databricks) -> None:
+def test_a_file_that_is_not_there_is_not_found(
+    service: UnityCatalog, workspace: Databricks
+) -> None:
     workspace.unity_catalog.register("dev.ml.wine_model")
 
     with pytest.raises(NotFound):

@@ -1,4 +1,6 @@
-"""Every story also proves that what was said between the bot and Azure DevOps is as Microsoft documents it."""
+"""Every story also proves that what was said between the bot and Azure DevOps is as Microsoft
+documents it.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +12,9 @@ from tests.openapi import MISSING, OpenApi, Watch
 
 @pytest.fixture(scope="module")
 def watch(world: World) -> Watch | None:
-    """Validates every request of the bot's and every answer; None where the documents are not at hand."""
+    """Validates every request of the bot's and every answer; None where the documents are not at
+    hand.
+    """
     if MISSING is not None:
         return None
     found = Watch(OpenApi.load())

@@ -1,4 +1,5 @@
-"""An outage of the neighbours while the bot runs as real processes, and people who work on as if there were none.
+"""An outage of the neighbours while the bot runs as real processes, and people who work on as if
+there were none.
 
 Everything is judged from outside: by the webhooks' answers, and by what the
 neighbours hold in the end.
@@ -17,8 +18,8 @@ from sandbox.ports import free_port
 from sandbox.world import World
 
 Kind = Literal["503", "hangs", "hangs for good"]
-"""`hangs`: calls are taken, and cut off when the outage ends. `hangs for good`: those that were taken are not answered
-afterwards either, so that their callers have to lose patience.
+"""`hangs`: calls are taken, and cut off when the outage ends. `hangs for good`: those that were
+taken are not answered afterwards either, so that their callers have to lose patience.
 """
 
 Neighbour = Literal["Azure DevOps", "Databricks"]
@@ -93,7 +94,9 @@ class Intake:
 
 
 class People:
-    """Who opens pull requests, pushes to them and promotes versions; knows what the world must be like in the end."""
+    """Who opens pull requests, pushes to them and promotes versions; knows what the world must be
+    like in the end.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -130,7 +133,9 @@ class People:
         self._world.databricks.transition(MODEL, self._version, "Production", archive=True)
 
     def work(self, seconds: float, pace: float, pull_requests: int) -> int:
-        """Do something every `pace` seconds for so long, with so many pull requests in the end; how often it was."""
+        """Do something every `pace` seconds for so long, with so many pull requests in the end; how
+        often it was.
+        """
         end, done, pause = time.monotonic() + seconds, 0, Event()
         while time.monotonic() < end:
             turn: Callable[[], None] = (self.push, self.promote, self.push, self.open)[done % 4]
@@ -144,8 +149,14 @@ class People:
     def missing(self) -> list[str]:
         """A sentence for everything that is not as it must be."""
         found = [told for number in self._branches for told in self._about(number)]
-        jobs = [job["settings"] for job in self._world.databricks.jobs() if job["settings"]["name"] == JOB]
-        serves = [{one["name"]: one["default"] for one in job.get("parameters", ())} for job in jobs]
+        jobs = [
+            job["settings"]
+            for job in self._world.databricks.jobs()
+            if job["settings"]["name"] == JOB
+        ]
+        serves = [
+            {one["name"]: one["default"] for one in job.get("parameters", ())} for job in jobs
+        ]
         if [one.get("model_version") for one in serves] != [str(self._version)]:
             found.append(f"the job loads {serves} and not v{self._version}")
         return found
@@ -161,19 +172,39 @@ class People:
 
     def _push_to(self, branch: str) -> None:
         self._pushed += 1
-        self._world.azure.push(branch, {f"{QUICK}/note.md": f"{branch} {self._pushed}"}, f"Change {branch}")
+        self._world.azure.push(
+            branch, {f"{QUICK}/note.md": f"{branch} {self._pushed}"}, f"Change {branch}"
+        )
 
     def _about(self, number: int) -> list[str]:
-        statuses = [one for one in self._world.azure.statuses(number) if one["context"]["name"] == "validate"]
+        statuses = [
+            one
+            for one in self._world.azure.statuses(number)
+            if one["context"]["name"] == "validate"
+        ]
         newest = len(self._world.azure.world.pull_request(number).iterations)
-        finals = [one["state"] for one in statuses if one["iterationId"] == newest and one["state"] in FINAL]
-        threads = [one for one in self._world.azure.threads(number) if "signalman.thread" in one["properties"]]
-        found = [] if finals == ["succeeded"] else [f"!{number} was told {finals} of its iteration {newest}"]
+        finals = [
+            one["state"]
+            for one in statuses
+            if one["iterationId"] == newest and one["state"] in FINAL
+        ]
+        threads = [
+            one
+            for one in self._world.azure.threads(number)
+            if "signalman.thread" in one["properties"]
+        ]
+        found = (
+            []
+            if finals == ["succeeded"]
+            else [f"!{number} was told {finals} of its iteration {newest}"]
+        )
         return found + ([] if len(threads) == 1 else [f"!{number} has {len(threads)} threads"])
 
 
 class Place:
-    """A world, the switch before Azure DevOps and Databricks, and the bot's real processes: web, and a worker."""
+    """A world, the switch before Azure DevOps and Databricks, and the bot's real processes: web,
+    and a worker.
+    """
 
     def __init__(self, root: Path, content: Path) -> None:
         self.switch = Switch()
@@ -192,7 +223,9 @@ class Place:
             "DATABRICKS_HOST": databricks,
             "DATABRICKS_VALIDATION_HOST": databricks,
         }
-        self._bot = BotProcesses(port, web, [{**web, **doors}], self._root / "logs", Diary(self._root / "diary"))
+        self._bot = BotProcesses(
+            port, web, [{**web, **doors}], self._root / "logs", Diary(self._root / "diary")
+        )
         self._bot.start()
         world.subscribe(self.intake.url)
         self.people = People(world)

@@ -38,7 +38,9 @@ def versions(bot: Bot, branch: str) -> list[tuple[str, str]]:
 
 def experiment(bot: Bot, branch: str) -> dict[str, str] | None:
     """The tags of the branch's experiment; None when it is gone."""
-    found = bot.world.mlflow.call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1000})["experiments"]
+    found = bot.world.mlflow.call(
+        "POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1000}
+    )["experiments"]
     for one in found:
         if one["name"].endswith(f"/{branch}_expr"):
             return {tag["key"]: tag["value"] for tag in one.get("tags", ())}
@@ -76,7 +78,10 @@ def test_a_merged_one_keeps_its_versions_for_their_promotion(bot: Bot) -> None:
     bot.world.azure.complete(pr.number)
     bot.settle()
 
-    assert (versions(bot, "kept_for_later"), state(bot, "kept_for_later")) == ([("1", "None")], "archived")
+    assert (versions(bot, "kept_for_later"), state(bot, "kept_for_later")) == (
+        [("1", "None")],
+        "archived",
+    )
 
 
 def test_a_version_that_serves_is_left_alone(bot: Bot) -> None:
@@ -89,16 +94,23 @@ def test_a_version_that_serves_is_left_alone(bot: Bot) -> None:
     assert versions(bot, "given_up_but_live") == [("1", "Production")]
 
 
-def test_nothing_is_touched_where_the_policy_is_to_keep_all(bot: Bot, policy: Callable[[Cleanup], None]) -> None:
+def test_nothing_is_touched_where_the_policy_is_to_keep_all(
+    bot: Bot, policy: Callable[[Cleanup], None]
+) -> None:
     policy("keep")
     pr = passed(bot, "given_up_kept")
     bot.world.azure.abandon(pr.number)
     bot.settle()
 
-    assert (versions(bot, "given_up_kept"), state(bot, "given_up_kept")) == ([("1", "None")], "open")
+    assert (versions(bot, "given_up_kept"), state(bot, "given_up_kept")) == (
+        [("1", "None")],
+        "open",
+    )
 
 
-def test_all_of_it_is_gone_where_the_policy_is_to_delete(bot: Bot, policy: Callable[[Cleanup], None]) -> None:
+def test_all_of_it_is_gone_where_the_policy_is_to_delete(
+    bot: Bot, policy: Callable[[Cleanup], None]
+) -> None:
     policy("delete")
     pr = passed(bot, "given_up_deleted")
     bot.world.azure.abandon(pr.number)
@@ -124,7 +136,9 @@ def test_a_branch_whose_experiment_was_deleted_is_validated_like_any_other(
     assert state(bot, "given_up_for_a_while") == "open"
 
 
-def test_a_verdict_stands_though_mlflow_was_away_when_the_pull_request_was_closed_and_opened_again(bot: Bot) -> None:
+def test_a_verdict_stands_though_mlflow_was_away_when_the_pull_request_was_closed_and_opened_again(
+    bot: Bot,
+) -> None:
     pr, well = passed(bot, "verdict_stands"), bot.services
     away = Mlflow("http://127.0.0.1:9", sign_in=lambda: None, workspace=False)
     bot.be_with(replace(well, validation=replace(well.validation, runs=away)))

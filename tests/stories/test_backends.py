@@ -1,4 +1,5 @@
-"""Pull requests on every backend, and on a workspace that is also the MLflow server, seen from outside.
+"""Pull requests on every backend, and on a workspace that is also the MLflow server, seen from
+outside.
 
 These bots hear nothing unless it is said: the sweep finds their pull requests.
 """
@@ -35,9 +36,13 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def own_world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[World]:
+def own_world(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer
+) -> Iterator[World]:
     """A world that no other story's bot looks at."""
-    with World(tmp_path_factory.mktemp("backends"), CONTENT, slots=4, mlflow=mlflow_server) as started:
+    with World(
+        tmp_path_factory.mktemp("backends"), CONTENT, slots=4, mlflow=mlflow_server
+    ) as started:
         yield started
 
 
@@ -48,8 +53,12 @@ def deploy(own_world: World, tmp_path: Path) -> Iterator[Callable[..., Bot]]:
 
     def start(backend: str, mlflow: str | None = None, **variables: str) -> Bot:
         plain = (CONTENT / "config" / "mlops.yml").read_text()
-        own_world.azure.push("main", {"config/mlops.yml": f"backend: {backend}\n{plain}"}, f"Use {backend}")
-        bot, server = start_bot(cast(World, Deployed(own_world, **variables)), tmp_path / "bot", mlflow=mlflow)
+        own_world.azure.push(
+            "main", {"config/mlops.yml": f"backend: {backend}\n{plain}"}, f"Use {backend}"
+        )
+        bot, server = start_bot(
+            cast(World, Deployed(own_world, **variables)), tmp_path / "bot", mlflow=mlflow
+        )
         servers.append(server)
         return bot
 
@@ -75,8 +84,12 @@ def test_a_pull_request_is_validated_by_processes_of_this_machine(
     assert own_world.databricks.runs() == []
 
 
-@pytest.mark.parametrize(("mode", "reason"), [("raises", "KeyError: 'alcohol'"), ("exits", "exit code 3")])
-def test_a_project_that_fails_on_this_machine_is_told_so(deploy: Callable[..., Bot], mode: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("raises", "KeyError: 'alcohol'"), ("exits", "exit code 3")]
+)
+def test_a_project_that_fails_on_this_machine_is_told_so(
+    deploy: Callable[..., Bot], mode: str, reason: str
+) -> None:
     bot = deploy("local")
 
     pr = opened(bot, f"on_this_machine_{mode}", in_mode(bot, mode))
@@ -121,8 +134,12 @@ def test_a_pull_request_is_validated_by_mlflows_own_backend(
     deploy: Callable[..., Bot], own_world: World, tmp_path: Path
 ) -> None:
     tokens = {"dapi-old": "signalman"}
-    with Databricks(tmp_path / "old", tokens=tokens, mlflow_url=own_world.mlflow.url, dbfs_root=True) as old:
-        bot = deploy("databricks", DATABRICKS_VALIDATION_HOST=old.url, DATABRICKS_VALIDATION_TOKEN="dapi-old")
+    with Databricks(
+        tmp_path / "old", tokens=tokens, mlflow_url=own_world.mlflow.url, dbfs_root=True
+    ) as old:
+        bot = deploy(
+            "databricks", DATABRICKS_VALIDATION_HOST=old.url, DATABRICKS_VALIDATION_TOKEN="dapi-old"
+        )
 
         pr = opened(bot, "on_an_old_workspace", in_mode(bot, "fine"))
         bot.worker.sweep()
@@ -140,7 +157,9 @@ def test_one_workspace_can_be_everything_promotion_by_stage_included(
     deploy: Callable[..., Bot], own_world: World
 ) -> None:
     bot = deploy("databricks-jobs", mlflow="databricks")
-    own_world.databricks.subscribe_bot(f"{bot.url}/webhooks/databricks", own_world.keys.databricks_hooks)
+    own_world.databricks.subscribe_bot(
+        f"{bot.url}/webhooks/databricks", own_world.keys.databricks_hooks
+    )
 
     pr = opened(bot, "all_databricks", BOTH)
     bot.sweep()

@@ -1,4 +1,6 @@
-"""Commands on a pull request: who may give them, which comments are none, and what comes of each."""
+"""Commands on a pull request: who may give them, which comments are none, and what comes of
+each.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,7 +50,11 @@ def thread_of(pr: PullRequest, thread: int) -> dict[str, Any]:
 def answers(pr: PullRequest, thread: int) -> list[str]:
     """What the bot said in a thread."""
     found = thread_of(pr, thread)["comments"]
-    return [str(one.get("content")) for one in found if one["author"]["displayName"] == pr.bot.world.azure.bot_name]
+    return [
+        str(one.get("content"))
+        for one in found
+        if one["author"]["displayName"] == pr.bot.world.azure.bot_name
+    ]
 
 
 def likes(pr: PullRequest, thread: int) -> list[str]:
@@ -58,7 +64,9 @@ def likes(pr: PullRequest, thread: int) -> list[str]:
 
 def attempts(pr: PullRequest, project: str = "quick") -> int:
     """How often a project was run."""
-    tags = [{one["key"]: one["value"] for one in run["data"]["tags"]} for run in pr.bot.mlflow_runs(pr)]
+    tags = [
+        {one["key"]: one["value"] for one in run["data"]["tags"]} for run in pr.bot.mlflow_runs(pr)
+    ]
     return sum(one["signalman.project"] == f"projects/{project}" for one in tags)
 
 
@@ -74,7 +82,9 @@ def running(bot: Bot, branch: str) -> PullRequest:
 # -- what is a command, and whose
 
 
-def test_a_command_is_liked_at_once_and_answered_in_its_thread_which_is_then_closed(bot: Bot) -> None:
+def test_a_command_is_liked_at_once_and_answered_in_its_thread_which_is_then_closed(
+    bot: Bot,
+) -> None:
     pr = opened(bot, "helped", {"README.md": "help"})
     bot.settle()
     thread = say(pr, "/mlops help")
@@ -145,7 +155,9 @@ def test_an_edit_that_leaves_the_command_as_it_was_does_nothing(bot: Bot) -> Non
     bot.settle()
     thread = say(pr, "/mlops retry")
     bot.settle()
-    bot.world.azure.edit_comment(pr.number, thread, 1, "/mlops retry\n\nbecause the weather was bad", author=ADA)
+    bot.world.azure.edit_comment(
+        pr.number, thread, 1, "/mlops retry\n\nbecause the weather was bad", author=ADA
+    )
     bot.settle()
 
     assert len(answers(pr, thread)) == 1
@@ -318,7 +330,9 @@ def test_cancel_stops_what_runs_until_it_is_run_again(bot: Bot) -> None:
     assert pr.status == "succeeded"
 
 
-def test_a_failure_that_a_model_owner_accepts_may_merge_for_this_commit_and_no_other(led: Bot) -> None:
+def test_a_failure_that_a_model_owner_accepts_may_merge_for_this_commit_and_no_other(
+    led: Bot,
+) -> None:
     pr = opened(led, "accepted", in_mode(led, "exits"))
     led.settle()
 
@@ -349,7 +363,10 @@ def test_an_override_that_was_said_before_the_newest_push_does_not_hold_for_it(l
 def test_the_code_of_a_fork_runs_when_somebody_else_has_looked_at_it(bot: Bot) -> None:
     azure = bot.world.azure
     azure.fork_push("cleos-models", "from_afar", in_mode(bot, "fine"), "From afar", author=CLEO)
-    pr = PullRequest(bot, azure.open_pull_request("from_afar", title="From afar", fork="cleos-models", author=CLEO))
+    pr = PullRequest(
+        bot,
+        azure.open_pull_request("from_afar", title="From afar", fork="cleos-models", author=CLEO),
+    )
     bot.settle()
     waiting, runs = pr.status, attempts(pr)
 
@@ -360,7 +377,9 @@ def test_the_code_of_a_fork_runs_when_somebody_else_has_looked_at_it(bot: Bot) -
 
 
 def test_status_logs_diff_and_explain_tell_what_is_so(bot: Bot) -> None:
-    changes = in_mode(bot, "raises") | {"mlflow_hooks/extra.py": "# Databricks notebook source\nprint(1)\n"}
+    changes = in_mode(bot, "raises") | {
+        "mlflow_hooks/extra.py": "# Databricks notebook source\nprint(1)\n"
+    }
     pr = opened(bot, "curious_people", changes)
     bot.settle()
 

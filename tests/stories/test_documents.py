@@ -1,4 +1,6 @@
-"""Whether the stories are held against Microsoft's documents at all, and each verb of the bot's among them."""
+"""Whether the stories are held against Microsoft's documents at all, and each verb of the bot's
+among them.
+"""
 
 import pytest
 
@@ -46,5 +48,7 @@ def test_every_call_the_bot_makes_is_validated(bot: Bot, watch: Watch | None) ->
     bot.sweep()
 
     assert watch is not None
-    assert {name.replace("Pull Request Iterations_List", "Iterations_List") for name in watch.operations} >= VERBS
+    assert {
+        name.replace("Pull Request Iterations_List", "Iterations_List") for name in watch.operations
+    } >= VERBS
     assert watch.problems == []

@@ -1,4 +1,6 @@
-"""Somebody changes by hand what the bot brought to the workspace, and a look at the branch finds it."""
+"""Somebody changes by hand what the bot brought to the workspace, and a look at the branch finds
+it.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +47,9 @@ NOTEBOOK = "# Databricks notebook source\nprint({!r})\n\n# COMMAND ----------\n\
 
 @dataclass
 class Clock:
-    """The sweeps over a branch, as far as its objects go; what one remembers, the next one knows."""
+    """The sweeps over a branch, as far as its objects go; what one remembers, the next one
+    knows.
+    """
 
     bot: Bot
     pr: PullRequest
@@ -81,7 +85,10 @@ class Clock:
         facts = self.gather()
         self.bot.world.databricks.calls.clear()
         self.look(facts)
-        return sorted(f"{call.method} {call.path.rpartition('/2.')[2]}" for call in self.bot.world.databricks.calls)
+        return sorted(
+            f"{call.method} {call.path.rpartition('/2.')[2]}"
+            for call in self.bot.world.databricks.calls
+        )
 
     @property
     def folders(self) -> set[str]:
@@ -98,7 +105,9 @@ def _workspace_as_it_was(bot: Bot) -> Iterator[None]:
     look = Look(Branch(repository.served.key), {}, news=False)
     there = bot.world.databricks.tree(HOOKS)
     for path, source in sync.objects(facts.config.folders, facts.files).items():
-        if path.startswith(HOOKS) and there.get(path) != repository.mirror.read(facts.tip, source.path):
+        if path.startswith(HOOKS) and there.get(path) != repository.mirror.read(
+            facts.tip, source.path
+        ):
             branch.perform(WriteObject(path, source, facts.tip), look, repository, world)
 
 
@@ -137,7 +146,12 @@ def mending(bot: Bot) -> Iterator[None]:
 def restoring(bot: Bot) -> Iterator[None]:
     """Jobs are made what Git says."""
     before = bot.world.azure.read("config/mlops.yml")
-    bot.world.azure.push("main", {"config/mlops.yml": before + b"\njob_drift: restore\n"}, "Mend the jobs", base="main")
+    bot.world.azure.push(
+        "main",
+        {"config/mlops.yml": before + b"\njob_drift: restore\n"},
+        "Mend the jobs",
+        base="main",
+    )
     yield
     bot.world.azure.push("main", {"config/mlops.yml": before}, "Leave the jobs alone", base="main")
     bot.settle()
@@ -163,7 +177,9 @@ def test_an_edited_notebook_is_told_once_with_its_difference_where_it_came_from(
     assert b"three" in bot.world.databricks.tree(HOOKS)[f"{HOOKS}/edited"]
 
 
-def test_a_look_that_finds_nothing_new_only_lists_the_folders(bot: Bot, person: DatabricksSdk) -> None:
+def test_a_look_that_finds_nothing_new_only_lists_the_folders(
+    bot: Bot, person: DatabricksSdk
+) -> None:
     clock = merged(bot, "nothing_new", {"mlflow_hooks/calm.py": NOTEBOOK.format("calm")})
     folders = clock.folders
 
@@ -196,9 +212,13 @@ def test_a_notebook_that_was_deleted_is_missed(bot: Bot, person: DatabricksSdk) 
 
 
 @pytest.mark.usefixtures("mending")
-def test_with_restore_everything_is_put_back_and_no_edit_is_lost(bot: Bot, person: DatabricksSdk) -> None:
+def test_with_restore_everything_is_put_back_and_no_edit_is_lost(
+    bot: Bot, person: DatabricksSdk
+) -> None:
     notebook, data = NOTEBOOK.format("right"), "a,b\n1,2\n"
-    clock = merged(bot, "to_be_mended", {"mlflow_hooks/mended.py": notebook, "mlflow_hooks/mended.csv": data})
+    clock = merged(
+        bot, "to_be_mended", {"mlflow_hooks/mended.py": notebook, "mlflow_hooks/mended.csv": data}
+    )
     before = bot.world.databricks.tree(HOOKS)
     person.write(f"{HOOKS}/mended", NOTEBOOK.format("wrong").encode(), ".py")
     person.remove(f"{HOOKS}/mended.csv")
@@ -214,13 +234,18 @@ def test_with_restore_everything_is_put_back_and_no_edit_is_lost(bot: Bot, perso
         f"wrote {HOOKS}/mended.csv",
         f"wrote {HOOKS}/mended",
     ]
-    assert any("put back as Git has it" in told and kept in told and "+print('wrong')" in told for told in clock.told)
+    assert any(
+        "put back as Git has it" in told and kept in told and "+print('wrong')" in told
+        for told in clock.told
+    )
     assert len(clock.told) == 2
     assert clock.sweep() == []
 
 
 @pytest.mark.usefixtures("mending")
-def test_what_is_written_again_and_again_is_not_fought_for_ever(bot: Bot, person: DatabricksSdk) -> None:
+def test_what_is_written_again_and_again_is_not_fought_for_ever(
+    bot: Bot, person: DatabricksSdk
+) -> None:
     clock = merged(bot, "fought_over", {"mlflow_hooks/fought.py": NOTEBOOK.format("ours")})
     for _ in range(2):
         person.write(f"{HOOKS}/fought", NOTEBOOK.format("theirs").encode(), ".py")
@@ -234,8 +259,20 @@ def test_what_is_written_again_and_again_is_not_fought_for_ever(bot: Bot, person
 def test_of_a_jupyter_notebook_only_cells_count(bot: Bot, person: DatabricksSdk) -> None:
     cells: list[dict[str, Any]] = [
         {"cell_type": "markdown", "metadata": {}, "source": ["# Wine\n", "and more"]},
-        {"cell_type": "code", "metadata": {}, "source": ["%pip install wine"], "outputs": [], "execution_count": None},
-        {"cell_type": "code", "metadata": {}, "source": ["score()"], "outputs": [], "execution_count": 3},
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "source": ["%pip install wine"],
+            "outputs": [],
+            "execution_count": None,
+        },
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "source": ["score()"],
+            "outputs": [],
+            "execution_count": 3,
+        },
     ]
     document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     clock = merged(bot, "with_jupyter", {"mlflow_hooks/book.ipynb": json.dumps(document)})
@@ -262,7 +299,9 @@ def bring(bot: Bot) -> Iterator[Bringing]:
         files[file] = None
         bot.settle()
         bot.sweep()
-        (job,) = (one["job_id"] for one in bot.world.databricks.jobs() if one["settings"]["name"] == name)
+        (job,) = (
+            one["job_id"] for one in bot.world.databricks.jobs() if one["settings"]["name"] == name
+        )
         return pr, job
 
     yield call
@@ -318,7 +357,9 @@ def test_a_job_that_is_changed_again_is_put_back_again_and_told_so(
     assert "It is put back once more" in second
 
 
-def test_what_is_left_changed_is_told_by_the_status(bot: Bot, person: DatabricksSdk, bring: Bringing) -> None:
+def test_what_is_left_changed_is_told_by_the_status(
+    bot: Bot, person: DatabricksSdk, bring: Bringing
+) -> None:
     _, job = bring("drift_in_status")
     (repository,) = bot.services.repositories.values()
     pr = opened(bot, "asks_for_drift", {"README.md": "drift"})
@@ -363,7 +404,9 @@ def test_a_sweep_tells_the_pull_request_that_brought_it_once(bot: Bot) -> None:
     bot.sweep()
 
     edited = NOTEBOOK.format("by hand").encode()
-    bot.world.databricks.tree_on_disk.write(f"{HOOKS}/swept", edited, "NOTEBOOK", "PYTHON", overwrite=True)
+    bot.world.databricks.tree_on_disk.write(
+        f"{HOOKS}/swept", edited, "NOTEBOOK", "PYTHON", overwrite=True
+    )
     bot.sweep()
     bot.sweep()
 

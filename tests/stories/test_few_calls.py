@@ -8,23 +8,31 @@ from tests.stories.test_pull_requests import QUICK, in_mode, opened
 
 
 def calls(bot: Bot, since: int) -> list[Exchange]:
-    """What the bot asked Azure DevOps for since then; who it is itself, it asks once in the life of its process."""
+    """What the bot asked Azure DevOps for since then; who it is itself, it asks once in the life of
+    its process.
+    """
     ours = [call for call in bot.world.azure.calls[since:] if call.by == bot.world.azure.bot_name]
     return [call for call in ours if not call.path.endswith("/connectionData")]
 
 
 def progress(call: Exchange) -> bool:
-    """Whether a call only tells how far things are, by the status of a step, or brings a picture."""
+    """Whether a call only tells how far things are, by the status of a step, or brings a
+    picture.
+    """
     if call.method != "POST" or not call.path.endswith("/statuses"):
         return "/attachments/" in call.path
     return bool(json.loads(call.request_body)["context"]["name"] != "validate")
 
 
 def named(call: Exchange) -> str:
-    return f"{call.method} {call.path.partition('/pullRequests/')[2] or call.path.rpartition('/')[2]}"
+    return (
+        f"{call.method} {call.path.partition('/pullRequests/')[2] or call.path.rpartition('/')[2]}"
+    )
 
 
-def test_a_whole_green_run_takes_at_most_eight_calls_besides_progress_and_pictures(bot: Bot) -> None:
+def test_a_whole_green_run_takes_at_most_eight_calls_besides_progress_and_pictures(
+    bot: Bot,
+) -> None:
     since = len(bot.world.azure.calls)
     pr = opened(bot, "thrifty", in_mode(bot, "fine") | {"projects/quick_scoring/note.md": "x"})
     bot.settle()
@@ -52,7 +60,9 @@ def test_talk_and_what_the_bot_says_itself_cost_no_call(bot: Bot) -> None:
     bot.world.azure.vote(pr.number, 10)
     bot.world.azure.drain(10)
     bot.worker.settle()
-    heard = [named(call) for call in calls(bot, since) if "threads" in call.path and call.method != "GET"]
+    heard = [
+        named(call) for call in calls(bot, since) if "threads" in call.path and call.method != "GET"
+    ]
 
     assert heard == []
 

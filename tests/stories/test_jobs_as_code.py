@@ -1,4 +1,6 @@
-"""Jobs as code from outside: a definition is merged, changed, renamed and removed; what people set by hand stays."""
+"""Jobs as code from outside: a definition is merged, changed, renamed and removed; what people set
+by hand stays.
+"""
 
 from typing import Any
 
@@ -30,14 +32,19 @@ def merged(bot: Bot, branch: str, content: str | None) -> str:
 
 
 def jobs(bot: Bot) -> list[dict[str, Any]]:
-    return [job for job in bot.world.databricks.jobs() if job["settings"]["name"].startswith("coded-")]
+    return [
+        job for job in bot.world.databricks.jobs() if job["settings"]["name"].startswith("coded-")
+    ]
 
 
 def test_a_definition_becomes_a_job_is_changed_renamed_and_removed(bot: Bot) -> None:
     told = merged(bot, "told_comes", DEFINITION.format(name="coded-one", timeout=600))
     (made,) = jobs(bot)
     assert "Job `coded-one` created." in told
-    assert made["settings"]["tasks"][0]["notebook_task"]["notebook_path"] == "/Shared/mlflow_hooks/score"
+    assert (
+        made["settings"]["tasks"][0]["notebook_task"]["notebook_path"]
+        == "/Shared/mlflow_hooks/score"
+    )
     assert made["settings"]["schedule"]["pause_status"] == "PAUSED"
     assert made["settings"]["tags"]["signalman_job"] == "told"
 
@@ -69,5 +76,9 @@ def test_a_merge_elsewhere_does_not_ask_for_jobs(bot: Bot) -> None:
     bot.world.azure.complete(pr.number)
     bot.settle()
 
-    asked = [call.path.rpartition("/")[2] for call in bot.world.databricks.calls if "/workspace/" in call.path]
+    asked = [
+        call.path.rpartition("/")[2]
+        for call in bot.world.databricks.calls
+        if "/workspace/" in call.path
+    ]
     assert asked.count("import") == 3  # what is about to change, the file, what is there

@@ -1,4 +1,6 @@
-"""A bot that speaks to Databricks by databricks-cli, from a pull request to the job that scores with its model."""
+"""A bot that speaks to Databricks by databricks-cli, from a pull request to the job that scores
+with its model.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +34,9 @@ def legacy(tmp_path: Path, mlflow_server: MlflowServer) -> Iterator[Bot]:
         server.shutdown()
 
 
-def test_the_legacy_client_carries_a_model_from_its_pull_request_through_merge_and_promotion(legacy: Bot) -> None:
+def test_the_legacy_client_carries_a_model_from_its_pull_request_through_merge_and_promotion(
+    legacy: Bot,
+) -> None:
     world = legacy.world
     assert isinstance(legacy.services.production.databricks, DatabricksCli)
     assert isinstance(legacy.services.validation.databricks, DatabricksCli)
@@ -40,7 +44,11 @@ def test_the_legacy_client_carries_a_model_from_its_pull_request_through_merge_a
 
     world.databricks.transition("by_the_old_way_model", 1, "Production")
     legacy.settle()
-    world.azure.push("hooks", {"mlflow_hooks/fresh.py": NOTEBOOK, "mlflow_hooks/settings.py": None}, "Add a notebook")
+    world.azure.push(
+        "hooks",
+        {"mlflow_hooks/fresh.py": NOTEBOOK, "mlflow_hooks/settings.py": None},
+        "Add a notebook",
+    )
     merged = world.azure.complete(world.azure.open_pull_request("hooks", title="Add a notebook"))
     legacy.settle()
 
@@ -50,4 +58,9 @@ def test_the_legacy_client_carries_a_model_from_its_pull_request_through_merge_a
     tree = world.databricks.tree(HOOKS)
     assert tree[f"{HOOKS}/fresh"] == NOTEBOOK
     assert f"{HOOKS}/settings.py" not in tree
-    assert merged in world.databricks.tree("/Shared/.signalman")["/Shared/.signalman/contoso__ml__models.json"].decode()
+    assert (
+        merged
+        in world.databricks.tree("/Shared/.signalman")[
+            "/Shared/.signalman/contoso__ml__models.json"
+        ].decode()
+    )

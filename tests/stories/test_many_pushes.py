@@ -1,4 +1,6 @@
-"""Twenty pushes in a row to one pull request, while the bot works: it keeps up, and says one thing."""
+"""Twenty pushes in a row to one pull request, while the bot works: it keeps up, and says
+one thing.
+"""
 
 import threading
 import time
@@ -49,13 +51,19 @@ def test_twenty_pushes_in_a_row_end_in_one_verdict_for_the_last_and_two_finished
 
     with at_work(bot):
         for number in range(2, PUSHES + 1):
-            commits.append(azure.push("pushed_often", {f"{QUICK}/note.md": str(number)}, f"Change {number}"))
+            commits.append(
+                azure.push("pushed_often", {f"{QUICK}/note.md": str(number)}, f"Change {number}")
+            )
             if number % 4 == 0:
                 wait_for_a_run(bot, commits[-1])
     gate.touch()
     bot.settle()
 
-    runs = {run["run_id"]: run for run in databricks.runs() if any(sha[:7] in run["run_name"] for sha in commits)}
+    runs = {
+        run["run_id"]: run
+        for run in databricks.runs()
+        if any(sha[:7] in run["run_name"] for sha in commits)
+    }
     results = [run["state"].get("result_state") for run in runs.values()]
     assert [(one["iterationId"], one["state"]) for one in pr.statuses if one["state"] in FINAL] == [
         (PUSHES, "succeeded")
@@ -67,7 +75,10 @@ def test_twenty_pushes_in_a_row_end_in_one_verdict_for_the_last_and_two_finished
     assert len({run["run_name"] for run in runs.values()}) == len(runs)
     assert len(runs) >= PUSHES // 4
     orders = [
-        (call.path.rpartition("/")[2], (call.request if call.path.endswith("cancel") else call.response)["run_id"])
+        (
+            call.path.rpartition("/")[2],
+            (call.request if call.path.endswith("cancel") else call.response)["run_id"],
+        )
         for call in databricks.calls
         if call.path.endswith(("/runs/submit", "/runs/cancel")) and call.status == 200
     ]

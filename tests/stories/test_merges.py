@@ -8,7 +8,11 @@ NOTEBOOK = "# Databricks notebook source\nprint({!r})\n"
 
 
 def test_a_merge_makes_the_workspace_hold_what_the_branch_holds(bot: Bot) -> None:
-    pr = opened(bot, "adds_hook", {"mlflow_hooks/fresh.py": NOTEBOOK.format(1), "mlflow_hooks/table.csv": "a\n1\n"})
+    pr = opened(
+        bot,
+        "adds_hook",
+        {"mlflow_hooks/fresh.py": NOTEBOOK.format(1), "mlflow_hooks/table.csv": "a\n1\n"},
+    )
     bot.settle()
     merged = bot.world.azure.complete(pr.number)
     bot.settle()
@@ -16,7 +20,12 @@ def test_a_merge_makes_the_workspace_hold_what_the_branch_holds(bot: Bot) -> Non
     tree = bot.world.databricks.tree(HOOKS)
     (told,) = [reply for thread in pr.threads for reply in thread if "Merged as" in reply]
 
-    assert {f"{HOOKS}/fresh", f"{HOOKS}/table.csv", f"{HOOKS}/score", f"{HOOKS}/settings.py"} <= tree.keys()
+    assert {
+        f"{HOOKS}/fresh",
+        f"{HOOKS}/table.csv",
+        f"{HOOKS}/score",
+        f"{HOOKS}/settings.py",
+    } <= tree.keys()
     assert f"Merged as `{merged[:7]}`" in told
     assert f"`{HOOKS}` 0 updated, 2 new, 0 removed" in told
 
@@ -31,7 +40,11 @@ def test_only_what_changed_is_written_and_before_anything_is_removed(bot: Bot) -
     bot.world.azure.complete(opened(bot, "changes_two", changes).number)
     bot.settle()
 
-    calls = [call.path for call in bot.world.databricks.calls if call.method == "POST" and "/workspace/" in call.path]
+    calls = [
+        call.path
+        for call in bot.world.databricks.calls
+        if call.method == "POST" and "/workspace/" in call.path
+    ]
     written = [c.request["path"] for c in bot.world.databricks.calls if c.path.endswith("/import")]
     assert [path for path in written if ".signalman" not in path] == [f"{HOOKS}/many_0.py"]
     assert calls.index("/api/2.0/workspace/import") < calls.index("/api/2.0/workspace/delete")
@@ -43,7 +56,9 @@ def test_only_what_changed_is_written_and_before_anything_is_removed(bot: Bot) -
 def test_what_somebody_else_put_there_stays(bot: Bot) -> None:
     bot.services.production.databricks.write(f"{HOOKS}/mine.txt", b"by hand")
 
-    bot.world.azure.complete(opened(bot, "another_merge", {"mlflow_hooks/x.py": NOTEBOOK.format("x")}).number)
+    bot.world.azure.complete(
+        opened(bot, "another_merge", {"mlflow_hooks/x.py": NOTEBOOK.format("x")}).number
+    )
     bot.settle()
 
     assert f"{HOOKS}/mine.txt" in bot.world.databricks.tree(HOOKS)
@@ -58,7 +73,10 @@ def test_folders_go_with_their_last_file_unless_somebody_keeps_something_there(b
     bot.world.azure.complete(opened(bot, "removes_folders", dict.fromkeys(files)).number)
     bot.settle()
 
-    there = {path: bot.world.databricks.tree_on_disk.kind(f"{HOOKS}/{path}") for path in ("left", "shared/inner")}
+    there = {
+        path: bot.world.databricks.tree_on_disk.kind(f"{HOOKS}/{path}")
+        for path in ("left", "shared/inner")
+    }
     assert there == {"left": None, "shared/inner": None}
     assert bot.world.databricks.tree(f"{HOOKS}/shared") == {f"{HOOKS}/shared/mine.txt": b"by hand"}
 
@@ -66,10 +84,15 @@ def test_folders_go_with_their_last_file_unless_somebody_keeps_something_there(b
 def test_the_job_is_created_once_and_its_pause_is_left_alone(bot: Bot) -> None:
     (job,) = (job for job in bot.world.databricks.jobs() if job["settings"]["name"] == "nightly")
     schedule = job["settings"]["schedule"]
-    assert (schedule["quartz_cron_expression"], schedule["timezone_id"]) == ("0 0 2 * * ?", "Europe/Zurich")
+    assert (schedule["quartz_cron_expression"], schedule["timezone_id"]) == (
+        "0 0 2 * * ?",
+        "Europe/Zurich",
+    )
     bot.world.databricks.pause(job["job_id"])
 
-    bot.world.azure.complete(opened(bot, "third_merge", {"mlflow_hooks/y.py": NOTEBOOK.format("y")}).number)
+    bot.world.azure.complete(
+        opened(bot, "third_merge", {"mlflow_hooks/y.py": NOTEBOOK.format("y")}).number
+    )
     bot.settle()
     bot.sweep()
 
@@ -80,7 +103,9 @@ def test_the_job_is_created_once_and_its_pause_is_left_alone(bot: Bot) -> None:
 
 
 def test_a_direct_push_is_synced_like_a_merge(bot: Bot) -> None:
-    bot.world.azure.push("main", {"mlflow_hooks/direct.py": NOTEBOOK.format("direct")}, "Push it", base="main")
+    bot.world.azure.push(
+        "main", {"mlflow_hooks/direct.py": NOTEBOOK.format("direct")}, "Push it", base="main"
+    )
     bot.settle()
 
     assert f"{HOOKS}/direct" in bot.world.databricks.tree(HOOKS)
@@ -104,7 +129,10 @@ def test_a_second_look_finds_nothing_to_do(bot: Bot) -> None:
 
 def test_all_who_merged_before_the_bot_looked_are_told(bot: Bot) -> None:
     bot.settle()
-    merged = [opened(bot, f"together_{n}", {f"mlflow_hooks/together_{n}.py": NOTEBOOK.format(n)}) for n in (1, 2, 3)]
+    merged = [
+        opened(bot, f"together_{n}", {f"mlflow_hooks/together_{n}.py": NOTEBOOK.format(n)})
+        for n in (1, 2, 3)
+    ]
     commits = [bot.world.azure.complete(pr.number) for pr in merged]
     bot.settle()
 

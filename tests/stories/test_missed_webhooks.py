@@ -32,7 +32,9 @@ def test_what_could_not_be_delivered_is_heard_in_the_next_sweep(bot: Bot, deaf: 
     before = pr.statuses
     bot.sweep()
 
-    came = [one for one in bot.queue.deliveries(20) if getattr(one.subject, "number", 0) == pr.number]
+    came = [
+        one for one in bot.queue.deliveries(20) if getattr(one.subject, "number", 0) == pr.number
+    ]
 
     assert before == []
     assert pr.status == "succeeded"
@@ -40,7 +42,9 @@ def test_what_could_not_be_delivered_is_heard_in_the_next_sweep(bot: Bot, deaf: 
     assert all(one.answered_at for one in came)
 
 
-def test_that_a_pull_request_was_closed_is_heard_though_no_sweep_lists_it(bot: Bot, deaf: None) -> None:
+def test_that_a_pull_request_was_closed_is_heard_though_no_sweep_lists_it(
+    bot: Bot, deaf: None
+) -> None:
     pr = opened(bot, "unheard_end", in_mode(bot, "for ever"))
     bot.world.azure.drain(10)
     bot.worker.sweep()

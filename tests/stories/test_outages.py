@@ -1,4 +1,6 @@
-"""Azure DevOps and Databricks are away for some seconds; `make bench-outage` tells the same of ten minutes."""
+"""Azure DevOps and Databricks are away for some seconds; `make bench-outage` tells the same of ten
+minutes.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,9 @@ PULL_REQUESTS = 4
     [("503", ALL), ("hangs", ALL), ("503", ["Databricks"])],
     ids=["both answer 503", "both hang", "Databricks answers 503"],
 )
-def test_what_happened_during_an_outage_is_done_after_it(tmp_path: Path, kind: Kind, away: Sequence[Neighbour]) -> None:
+def test_what_happened_during_an_outage_is_done_after_it(
+    tmp_path: Path, kind: Kind, away: Sequence[Neighbour]
+) -> None:
     with Place(tmp_path, CONTENT) as place:
         people = place.people
         people.open()

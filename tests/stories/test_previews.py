@@ -1,4 +1,6 @@
-"""What a merge would do, read from a stand-in Azure DevOps and a stand-in Databricks, and compared with the merge."""
+"""What a merge would do, read from a stand-in Azure DevOps and a stand-in Databricks, and compared
+with the merge.
+"""
 
 import pytest
 
@@ -18,16 +20,24 @@ def previewed(bot: Bot, pr: PullRequest) -> Preview:
 
 @pytest.fixture(scope="module")
 def content(bot: Bot) -> Bot:
-    files = {"mlflow_hooks/preview.py": NOTEBOOK.format(1), "mlflow_hooks/preview_old.py": "x = 1\n"}
+    files = {
+        "mlflow_hooks/preview.py": NOTEBOOK.format(1),
+        "mlflow_hooks/preview_old.py": "x = 1\n",
+    }
     bot.world.azure.push("main", files, "Begin", base="main")
     bot.settle()
     return bot
 
 
 def test_a_merge_does_what_was_told_before(content: Bot) -> None:
-    changes = {"mlflow_hooks/preview.py": NOTEBOOK.format(2), "mlflow_hooks/preview_table.csv": "a\n1\n"}
+    changes = {
+        "mlflow_hooks/preview.py": NOTEBOOK.format(2),
+        "mlflow_hooks/preview_table.csv": "a\n1\n",
+    }
     pr = opened(content, "previewed", {**changes, "mlflow_hooks/preview_old.py": None})
-    content.world.azure.push("main", {"mlflow_hooks/others.py": NOTEBOOK.format("others")}, "Go on", base="main")
+    content.world.azure.push(
+        "main", {"mlflow_hooks/others.py": NOTEBOOK.format("others")}, "Go on", base="main"
+    )
 
     told = previewed(content, pr)
     before = content.world.databricks.tree("/Shared/mlflow_hooks").keys()
@@ -48,8 +58,12 @@ def test_a_merge_does_what_was_told_before(content: Bot) -> None:
 
 def test_a_conflict_is_told_instead(content: Bot) -> None:
     pr = opened(content, "conflicting", {"mlflow_hooks/preview.py": NOTEBOOK.format("here")})
-    content.world.azure.push("main", {"mlflow_hooks/preview.py": NOTEBOOK.format("there")}, "Disagree", base="main")
-    content.world.azure.push("conflicting", {"mlflow_hooks/preview.py": NOTEBOOK.format("still")}, "Insist")
+    content.world.azure.push(
+        "main", {"mlflow_hooks/preview.py": NOTEBOOK.format("there")}, "Disagree", base="main"
+    )
+    content.world.azure.push(
+        "conflicting", {"mlflow_hooks/preview.py": NOTEBOOK.format("still")}, "Insist"
+    )
 
     told = previewed(content, pr)
 
@@ -64,11 +78,15 @@ def test_a_configuration_that_the_merge_would_break_is_told(content: Bot) -> Non
     assert "config/mlops.yml: targets is not a key" in previewed(content, pr).refused
 
 
-def test_a_merge_that_repairs_the_target_branch_brings_what_the_workspace_does_not_hold(content: Bot) -> None:
+def test_a_merge_that_repairs_the_target_branch_brings_what_the_workspace_does_not_hold(
+    content: Bot,
+) -> None:
     azure = content.world.azure
     good = azure.read("config/mlops.yml")
     azure.push("main", {"config/mlops.yml": "targets: main\n"}, "Break it", base="main")
-    pr = opened(content, "repairs", {"config/mlops.yml": good, "mlflow_hooks/repair.py": NOTEBOOK.format(1)})
+    pr = opened(
+        content, "repairs", {"config/mlops.yml": good, "mlflow_hooks/repair.py": NOTEBOOK.format(1)}
+    )
 
     told = previewed(content, pr)
     azure.push("main", {"config/mlops.yml": good}, "Repair it", base="main")
@@ -81,7 +99,9 @@ def test_a_merge_that_repairs_the_target_branch_brings_what_the_workspace_does_n
 
 def test_what_the_target_branch_has_wrong_already_is_held_against_nobody_else(content: Bot) -> None:
     azure, wrong = content.world.azure, "resources: {jobs: {%s: {name: %s, taks: []}}}\n"
-    azure.push("main", {"config/jobs/old_mistake.yml": wrong % ("a", "a")}, "Break a job", base="main")
+    azure.push(
+        "main", {"config/jobs/old_mistake.yml": wrong % ("a", "a")}, "Break a job", base="main"
+    )
     other = opened(content, "unrelated", {"mlflow_hooks/unrelated.py": NOTEBOOK.format(1)})
     worse = opened(content, "worse", {"config/jobs/new_mistake.yml": wrong % ("b", "b")})
 
@@ -122,17 +142,24 @@ def test_a_job_that_a_merge_brings_is_told_with_its_next_runs(content: Bot) -> N
 
     assert (job.name, job.created, job.left) == ("previewed-training", True, ("run_as",))
     assert job.schedule == "at 04:00, only on Sunday Europe/Zurich"
-    assert [when.strftime("%a %H:%M") for when in (job.next_run, *job.later) if when] == ["Sun 04:00"] * 3
+    assert [when.strftime("%a %H:%M") for when in (job.next_run, *job.later) if when] == [
+        "Sun 04:00"
+    ] * 3
 
 
 def test_mistakes_in_job_definitions_are_refused_before_the_merge(content: Bot) -> None:
-    pr = opened(content, "brings_a_mistake", {"config/jobs/previewed.yml": JOB % "gone" + "targets: {}\n"})
+    pr = opened(
+        content, "brings_a_mistake", {"config/jobs/previewed.yml": JOB % "gone" + "targets: {}\n"}
+    )
     missing = opened(content, "brings_no_notebook", {"config/jobs/previewed.yml": JOB % "gone"})
 
     told, without = previewed(content, pr), previewed(content, missing)
 
-    assert told.refused.startswith("config/jobs/previewed.yml: targets says where a bundle is deployed to")
+    assert told.refused.startswith(
+        "config/jobs/previewed.yml: targets says where a bundle is deployed to"
+    )
     assert without.refused.startswith(
-        "config/jobs/previewed.yml: task train of job previewed runs /Shared/mlflow_hooks/gone, but the repository"
+        "config/jobs/previewed.yml: task train of job previewed runs /Shared/mlflow_hooks/gone, "
+        "but the repository"
     )
     assert (told.problem, told.jobs, without.jobs) == ("", (), ())

@@ -38,7 +38,12 @@ def test_a_version_that_reaches_production_is_what_the_job_scores_with(bot: Bot)
     assert points_at(bot) == ("promoted_by_stage_model", "1")
     assert (tags["signalman_model"], tags["signalman_version"]) == ("promoted_by_stage_model", "1")
     assert tags["signalman_commit"] == bot.world.azure.tip("promoted_by_stage")
-    assert {one["name"] for one in job(bot)["parameters"]} == {"data", "project", "model_name", "model_version"}
+    assert {one["name"] for one in job(bot)["parameters"]} == {
+        "data",
+        "project",
+        "model_name",
+        "model_version",
+    }
     (told,) = pr.replies
     assert "`promoted_by_stage_model` **v1**" in told
     assert "job `nightly`" in told
@@ -48,10 +53,14 @@ def test_the_alias_champion_moves_the_job_at_once_and_back(bot: Bot) -> None:
     pr = trained(bot, "promoted_by_alias", times=2)
     alias = {"name": "promoted_by_alias_model", "alias": "champion"}
 
-    bot.world.mlflow.call("POST", "/api/2.0/mlflow/registered-models/alias", {**alias, "version": "2"})
+    bot.world.mlflow.call(
+        "POST", "/api/2.0/mlflow/registered-models/alias", {**alias, "version": "2"}
+    )
     bot.hear_of("promoted_by_alias_model", 2)
     after = points_at(bot)
-    bot.world.mlflow.call("POST", "/api/2.0/mlflow/registered-models/alias", {**alias, "version": "1"})
+    bot.world.mlflow.call(
+        "POST", "/api/2.0/mlflow/registered-models/alias", {**alias, "version": "1"}
+    )
     bot.hear_of("promoted_by_alias_model", 1)
 
     assert after == ("promoted_by_alias_model", "2")
@@ -63,12 +72,19 @@ def test_a_promotion_that_nobody_told_is_found_by_the_sweep(bot: Bot) -> None:
     pr = trained(bot, "promoted_silently")
     # Past the webhooks: what was changed directly on the server of a registry that sends none.
     for name, version in (("promoted_by_alias_model", None),):
-        bot.world.mlflow.call("DELETE", "/api/2.0/mlflow/registered-models/alias", {"name": name, "alias": "champion"})
+        bot.world.mlflow.call(
+            "DELETE", "/api/2.0/mlflow/registered-models/alias", {"name": name, "alias": "champion"}
+        )
         assert version is None
     bot.world.mlflow.call(
         "POST",
         "/api/2.0/mlflow/model-versions/transition-stage",
-        {"name": "promoted_silently_model", "version": "1", "stage": "Production", "archive_existing_versions": False},
+        {
+            "name": "promoted_silently_model",
+            "version": "1",
+            "stage": "Production",
+            "archive_existing_versions": False,
+        },
     )
     bot.sweep()
     bot.sweep()

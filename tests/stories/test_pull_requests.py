@@ -12,9 +12,13 @@ from tests.conftest import Bot, PullRequest
 QUICK = "projects/quick"
 
 
-def opened(bot: Bot, branch: str, changes: dict[str, str | bytes | None], **more: Any) -> PullRequest:
+def opened(
+    bot: Bot, branch: str, changes: dict[str, str | bytes | None], **more: Any
+) -> PullRequest:
     bot.world.azure.push(branch, changes, f"Change {branch}")
-    return PullRequest(bot, bot.world.azure.open_pull_request(branch, title=f"Change {branch}", **more))
+    return PullRequest(
+        bot, bot.world.azure.open_pull_request(branch, title=f"Change {branch}", **more)
+    )
 
 
 def in_mode(bot: Bot, mode: str, project: str = QUICK) -> dict[str, str | bytes | None]:
@@ -24,7 +28,10 @@ def in_mode(bot: Bot, mode: str, project: str = QUICK) -> dict[str, str | bytes 
 
 
 def test_a_good_pull_request_is_trained_scored_and_passed(bot: Bot) -> None:
-    changes = in_mode(bot, "fine") | {f"{QUICK}/note.md": "x", "projects/quick_scoring/note.md": "x"}
+    changes = in_mode(bot, "fine") | {
+        f"{QUICK}/note.md": "x",
+        "projects/quick_scoring/note.md": "x",
+    }
 
     pr = opened(bot, "good", changes)
     bot.settle()
@@ -60,7 +67,9 @@ def test_a_project_that_fails_is_told_so_with_its_reason(bot: Bot, mode: str, re
 
 
 def test_a_run_past_its_limit_is_stopped_and_told(bot: Bot) -> None:
-    limited = bot.world.azure.read("config/mlops.yml").decode().replace("timeout: 3m", "timeout: 2s", 1)
+    limited = (
+        bot.world.azure.read("config/mlops.yml").decode().replace("timeout: 3m", "timeout: 2s", 1)
+    )
     bot.world.azure.push("main", {"config/mlops.yml": limited}, "Shorten the limit", base="main")
 
     pr = opened(bot, "endless", in_mode(bot, "for ever"))
@@ -73,7 +82,9 @@ def test_a_run_past_its_limit_is_stopped_and_told(bot: Bot) -> None:
     assert bot.ends(pr) == {"FAILED"}
 
 
-def test_the_mlflow_run_shows_how_the_project_ended_even_if_the_project_said_otherwise(bot: Bot) -> None:
+def test_the_mlflow_run_shows_how_the_project_ended_even_if_the_project_said_otherwise(
+    bot: Bot,
+) -> None:
     pr = opened(bot, "abrupt", in_mode(bot, "exits"))
     bot.settle()
 
@@ -93,7 +104,9 @@ def test_a_bad_branch_name_is_told_with_a_free_one_and_runs_nothing(bot: Bot) ->
     assert len(bot.world.databricks.runs()) == before
 
 
-def test_a_pull_request_that_touches_no_project_is_not_applicable_and_not_commented(bot: Bot) -> None:
+def test_a_pull_request_that_touches_no_project_is_not_applicable_and_not_commented(
+    bot: Bot,
+) -> None:
     pr = opened(bot, "words_only", {"README.md": "Only words."})
     bot.settle()
 
@@ -148,7 +161,9 @@ def test_a_closed_pull_request_runs_nothing_more(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("forgetful", [False, True])
-def test_a_pull_request_that_is_opened_again_is_run_again(bot: Bot, tmp_path: Path, forgetful: bool) -> None:
+def test_a_pull_request_that_is_opened_again_is_run_again(
+    bot: Bot, tmp_path: Path, forgetful: bool
+) -> None:
     gate = tmp_path / "gate"
     pr = opened(bot, f"second_thoughts_{forgetful}", in_mode(bot, f"until {gate}"))
     bot.world.azure.drain(10)
@@ -188,7 +203,9 @@ def test_scoring_alone_brings_the_training_along_while_nothing_serves(bot: Bot) 
     assert "`quick`" in pr.report
 
 
-def test_two_projects_that_do_not_depend_on_each_other_run_at_the_same_time(bot: Bot, tmp_path: Path) -> None:
+def test_two_projects_that_do_not_depend_on_each_other_run_at_the_same_time(
+    bot: Bot, tmp_path: Path
+) -> None:
     gate = tmp_path / "gate"
     changes = in_mode(bot, f"until {gate}") | in_mode(bot, f"until {gate}", "projects/other")
     pr = opened(bot, "side_by_side", changes)
@@ -243,7 +260,9 @@ def test_a_pull_request_to_another_branch_is_left_alone(bot: Bot) -> None:
 
 def test_a_broken_configuration_is_nobodys_fault_on_the_pull_request(bot: Bot) -> None:
     good = bot.world.azure.read("config/mlops.yml").decode()
-    bot.world.azure.push("main", {"config/mlops.yml": good + "colour: green\n"}, "Break it", base="main")
+    bot.world.azure.push(
+        "main", {"config/mlops.yml": good + "colour: green\n"}, "Break it", base="main"
+    )
 
     pr = opened(bot, "innocent", in_mode(bot, "fine"))
     bot.settle_failing()
@@ -273,14 +292,18 @@ def test_a_memo_that_is_lost_doubles_nothing(bot: Bot) -> None:
     assert pr.replies == []
 
 
-def test_a_run_is_stopped_though_its_project_has_ended_its_mlflow_run_and_the_memo_is_lost(bot: Bot) -> None:
+def test_a_run_is_stopped_though_its_project_has_ended_its_mlflow_run_and_the_memo_is_lost(
+    bot: Bot,
+) -> None:
     pr = opened(bot, "ended_early", in_mode(bot, "for ever"))
     bot.world.azure.drain(10)
     while not (pr.threads and "running" in pr.report):
         bot.worker.step(ahead=60)
     (run,) = bot.mlflow_runs(pr)
     bot.world.mlflow.call(
-        "POST", "/api/2.0/mlflow/runs/update", {"run_id": run["info"]["run_id"], "status": "FINISHED"}
+        "POST",
+        "/api/2.0/mlflow/runs/update",
+        {"run_id": run["info"]["run_id"], "status": "FINISHED"},
     )
     bot.world.azure.push("ended_early", in_mode(bot, "fine"), "Once more")
     bot.forget(pr)
@@ -301,7 +324,9 @@ def test_a_second_mlflow_run_of_one_order_is_closed(bot: Bot, tmp_path: Path) ->
         "experiment_id": run["info"]["experiment_id"],
         "tags": [t for t in run["data"]["tags"] if "cluster" not in t["key"]],
     }
-    bot.world.mlflow.call("POST", "/api/2.0/mlflow/runs/create", {**late, "start_time": run["info"]["start_time"] + 1})
+    bot.world.mlflow.call(
+        "POST", "/api/2.0/mlflow/runs/create", {**late, "start_time": run["info"]["start_time"] + 1}
+    )
     bot.forget(pr)
     bot.worker.step()
     gate.touch()
@@ -327,7 +352,9 @@ def test_a_cluster_that_does_not_start_is_tried_again_and_blamed_on_nobody(bot: 
     assert sorted(bot.ends(pr, every=True)) == ["FAILED", "FINISHED"]
 
 
-def test_while_databricks_is_down_the_report_says_so_once_and_then_it_goes_on_by_itself(bot: Bot) -> None:
+def test_while_databricks_is_down_the_report_says_so_once_and_then_it_goes_on_by_itself(
+    bot: Bot,
+) -> None:
     bot.world.databricks.fail_next("POST", "/api/2.2/jobs/runs/submit", times=6)
 
     pr = opened(bot, "databricks_down", in_mode(bot, "fine"))
@@ -370,5 +397,7 @@ def told_about(bot: Bot, pr: PullRequest, what: str) -> list[str]:
     """The changes of a kind that the bot made to the pull request by REST."""
     path = f"/pullRequests/{pr.number}/threads/"
     return [
-        f"{c.method} {c.path}" for c in bot.world.azure.calls if path in c.path and what in c.path and c.method != "GET"
+        f"{c.method} {c.path}"
+        for c in bot.world.azure.calls
+        if path in c.path and what in c.path and c.method != "GET"
     ]

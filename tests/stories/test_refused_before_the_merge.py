@@ -1,4 +1,6 @@
-"""What a merge could not bring to the workspace is refused before it, also where no project is changed."""
+"""What a merge could not bring to the workspace is refused before it, also where no project is
+changed.
+"""
 
 import re
 
@@ -73,11 +75,21 @@ def test_a_merge_that_removes_much_waits_until_somebody_agrees(led: Bot) -> None
     thread = bot.world.azure.comment(pr.number, "/mlops confirm sync", author=BEN)
     bot.settle()
 
-    (answer,) = (one["comments"][1]["content"] for one in bot.world.azure.threads(pr.number) if one["id"] == thread)
+    (answer,) = (
+        one["comments"][1]["content"]
+        for one in bot.world.azure.threads(pr.number)
+        if one["id"] == thread
+    )
     head = bot.world.azure.pull_request(pr.number)["lastMergeSourceCommit"]["commitId"]
     assert answer.startswith(f"`/mlops confirm sync` ✅ for `{head}`:")
-    assert not [path for path in bot.world.databricks.tree("/Shared/mlflow_hooks") if "much_" in path]
+    assert not [
+        path for path in bot.world.databricks.tree("/Shared/mlflow_hooks") if "much_" in path
+    ]
 
     subject = PullRequestSubject(next(iter(bot.services.repositories)), pr.number)
-    again = pull_request.pass_over(subject, Look(subject, {}, news=False, resumed=True), bot.services)
-    assert Branch(subject.repository) in again.wake  # a pass that was cut off after its answer has woken nobody
+    again = pull_request.pass_over(
+        subject, Look(subject, {}, news=False, resumed=True), bot.services
+    )
+    assert (
+        Branch(subject.repository) in again.wake
+    )  # a pass that was cut off after its answer has woken nobody

@@ -1,4 +1,6 @@
-"""A version that is promoted and not good enough to be scored with: people are told why, and the job stays as it is."""
+"""A version that is promoted and not good enough to be scored with: people are told why, and the
+job stays as it is.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -51,8 +53,12 @@ def test_a_version_whose_commit_was_not_good_enough_is_refused_once(bot: Bot) ->
 
     assert points_at(bot) == before == ("never_validated_model", "1")
     (told,) = pr.replies[said:]
-    assert told.startswith("🛑 `never_validated_model` **v2** is promoted by `stage Production`, but job `nightly`")
-    assert "Signalman never validated the commit it comes from: signalman/validate is `failed`" in told
+    assert told.startswith(
+        "🛑 `never_validated_model` **v2** is promoted by `stage Production`, but job `nightly`"
+    )
+    assert (
+        "Signalman never validated the commit it comes from: signalman/validate is `failed`" in told
+    )
     assert '`/mlops override promotion reason="…"`' in told
     assert "does not score with this version" in tags(bot, "never_validated_model", 2)["signalman"]
 
@@ -69,7 +75,9 @@ def test_a_model_owner_accepts_it_on_the_pull_request_and_the_job_follows(led: B
     assert before == ("accepted_version_model", "1")
     assert "`accepted_version_model` **v2** may be scored with" in answer
     assert points_at(led) == ("accepted_version_model", "2")
-    assert tags(led, "accepted_version_model", 2)["signalman_accepted"] == f"{BEN}: measured by hand"
+    assert (
+        tags(led, "accepted_version_model", 2)["signalman_accepted"] == f"{BEN}: measured by hand"
+    )
     assert f"accepted by `{BEN}: measured by hand`" in pr.replies[-1]
     assert pr.status == "failed", "what was judged of the commit stays"
 
@@ -86,21 +94,32 @@ def test_where_nothing_of_it_is_promoted_there_is_nothing_to_accept(led: Bot) ->
 def registered_by_hand(bot: Bot, model: str) -> int:
     """A version of a run that carries no tags, with the files of version 1; gives its number."""
     call = bot.world.mlflow.call
-    known = call("GET", f"/api/2.0/mlflow/model-versions/get?name={model}&version=1")["model_version"]
+    known = call("GET", f"/api/2.0/mlflow/model-versions/get?name={model}&version=1")[
+        "model_version"
+    ]
     run = call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]
     shutil.copytree(known["source"], run["artifact_uri"])
     body = {"name": model, "source": run["artifact_uri"], "run_id": run["run_id"]}
-    return int(call("POST", "/api/2.0/mlflow/model-versions/create", body)["model_version"]["version"])
+    return int(
+        call("POST", "/api/2.0/mlflow/model-versions/create", body)["model_version"]["version"]
+    )
 
 
-def test_a_version_of_unknown_code_waits_until_somebody_accepts_it_in_the_registry(bot: Bot) -> None:
+def test_a_version_of_unknown_code_waits_until_somebody_accepts_it_in_the_registry(
+    bot: Bot,
+) -> None:
     trained(bot, "by_hand")
     number = registered_by_hand(bot, "by_hand_model")
     promote(bot, "by_hand_model", number)
     refused = tags(bot, "by_hand_model", number)["signalman"]
     bot.heard |= {one.key for one in bot.queue.deliveries()}
 
-    body = {"name": "by_hand_model", "version": str(number), "key": "signalman_accepted", "value": "Ben: I know it"}
+    body = {
+        "name": "by_hand_model",
+        "version": str(number),
+        "key": "signalman_accepted",
+        "value": "Ben: I know it",
+    }
     bot.world.mlflow.call("POST", "/api/2.0/mlflow/model-versions/set-tag", body)
     bot.hear_of("by_hand_model", number)
 
@@ -108,7 +127,9 @@ def test_a_version_of_unknown_code_waits_until_somebody_accepts_it_in_the_regist
     assert points_at(bot) == ("by_hand_model", str(number))
 
 
-def test_a_version_that_needs_a_column_which_the_one_before_was_not_given_is_refused(bot: Bot) -> None:
+def test_a_version_that_needs_a_column_which_the_one_before_was_not_given_is_refused(
+    bot: Bot,
+) -> None:
     pr = trained(bot, "more_columns")
     promote(bot, "more_columns_model", 1)
     path = "projects/quick/mlflow_rest.py"
@@ -120,4 +141,6 @@ def test_a_version_that_needs_a_column_which_the_one_before_was_not_given_is_ref
     promote(bot, "more_columns_model", 2)
 
     assert points_at(bot) == ("more_columns_model", "1")
-    assert "does not score with it: it needs a column `a`, which `v1` is not given." in pr.replies[-1]
+    assert (
+        "does not score with it: it needs a column `a`, which `v1` is not given." in pr.replies[-1]
+    )

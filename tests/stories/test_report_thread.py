@@ -1,4 +1,6 @@
-"""The one thread: where a pull request stands in line, how often it is edited, and what happens when it is deleted."""
+"""The one thread: where a pull request stands in line, how often it is edited, and what happens
+when it is deleted.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,7 +46,11 @@ def test_who_has_to_wait_is_told_its_place_and_runs_when_it_is_its_turn(narrow: 
     assert waiting[:2] == ("pending", 0)
     assert "Position **1** of 1" in waiting[2]
     assert "limit 1 run" in waiting[2]
-    assert [one["description"].split()[0] for one in second.statuses] == ["queued", "running", "passed"]
+    assert [one["description"].split()[0] for one in second.statuses] == [
+        "queued",
+        "running",
+        "passed",
+    ]
     assert (second.status, third.status) == ("succeeded", "succeeded")
 
 
@@ -64,10 +70,16 @@ def test_the_report_is_edited_at_most_once_in_ten_seconds_while_a_run_goes_on(bo
     assert len(later) == 1
 
 
-def test_a_report_that_somebody_deleted_is_written_anew_with_the_next_change_and_once(bot: Bot) -> None:
+def test_a_report_that_somebody_deleted_is_written_anew_with_the_next_change_and_once(
+    bot: Bot,
+) -> None:
     pr = opened(bot, "swept_away", in_mode(bot, "fine"))
     bot.settle()
-    (thread,) = (one["id"] for one in bot.world.azure.threads(pr.number) if "signalman.thread" in one["properties"])
+    (thread,) = (
+        one["id"]
+        for one in bot.world.azure.threads(pr.number)
+        if "signalman.thread" in one["properties"]
+    )
     bot.world.azure.delete_comment(pr.number, thread, 1, author=bot.world.azure.bot_name)
     bot.settle()
     bot.sweep()
@@ -83,7 +95,11 @@ def test_a_report_that_somebody_deleted_is_written_anew_with_the_next_change_and
 def test_what_is_told_before_there_is_a_report_stays_below_it(bot: Bot) -> None:
     pr = running(bot, "told_early")
     azure = bot.services.repositories[bot.settings.served[0].key].azure
-    (thread,) = (one["id"] for one in bot.world.azure.threads(pr.number) if "signalman.thread" in one["properties"])
+    (thread,) = (
+        one["id"]
+        for one in bot.world.azure.threads(pr.number)
+        if "signalman.thread" in one["properties"]
+    )
     bot.world.azure.delete_comment(pr.number, thread, 1, author=bot.world.azure.bot_name)
 
     for _ in range(2):
@@ -91,7 +107,10 @@ def test_what_is_told_before_there_is_a_report_stays_below_it(bot: Bot) -> None:
     early = pr.threads[-1]
     asked(pr, "/mlops cancel")
 
-    assert early == ["### ⚪ Not validated so far\n\nWhat became of this pull request is told below.\n", "It is live."]
+    assert early == [
+        "### ⚪ Not validated so far\n\nWhat became of this pull request is told below.\n",
+        "It is live.",
+    ]
     assert [comment.splitlines()[0][:5] for comment in pr.threads[-1]] == ["### 🛑", "It is"]
 
 
@@ -112,7 +131,8 @@ def test_two_threads_that_were_opened_in_the_same_moment_become_one(bot: Bot) ->
 
 
 @pytest.mark.parametrize(
-    ("first", "below"), [(report.not_yet(), ["It is live."]), ("Merged.", ["It is live.", "Merged."])]
+    ("first", "below"),
+    [(report.not_yet(), ["It is live."]), ("Merged.", ["It is live.", "Merged."])],
 )
 def test_of_two_threads_the_report_is_kept_though_the_pull_request_is_closed(
     bot: Bot, first: str, below: list[str]
@@ -127,7 +147,9 @@ def test_of_two_threads_the_report_is_kept_though_the_pull_request_is_closed(
     assert pr.threads == [["### ✅ Passed", *below], ["None"]]
 
 
-def test_what_is_told_while_the_report_is_being_made_ends_below_it(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_told_while_the_report_is_being_made_ends_below_it(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pr = opened(bot, "told_meanwhile", in_mode(bot, "fine"))
     azure = bot.services.repositories[bot.settings.served[0].key].azure
 

@@ -19,11 +19,15 @@ def asked_for(bot: Bot, pr: PullRequest, project: str = "quick") -> int:
 
 def answers(bot: Bot, pr: PullRequest, thread: int) -> list[str]:
     (found,) = (one for one in bot.world.azure.threads(pr.number) if one["id"] == thread)
-    return [str(one["content"]) for one in found["comments"][1:] if str(one["content"]).startswith("🏁")]
+    return [
+        str(one["content"]) for one in found["comments"][1:] if str(one["content"]).startswith("🏁")
+    ]
 
 
 def versions(bot: Bot, model: str = "quick_wine") -> list[dict[str, Any]]:
-    found = bot.world.mlflow.call("GET", f"/api/2.0/mlflow/model-versions/search?filter=name%3D'{model}'")
+    found = bot.world.mlflow.call(
+        "GET", f"/api/2.0/mlflow/model-versions/search?filter=name%3D'{model}'"
+    )
     return sorted(found.get("model_versions", ()), key=lambda one: int(one["version"]))
 
 
@@ -43,7 +47,9 @@ def pr(bot: Bot) -> PullRequest:
     return found
 
 
-def test_a_version_for_production_is_trained_from_the_target_branch(bot: Bot, pr: PullRequest) -> None:
+def test_a_version_for_production_is_trained_from_the_target_branch(
+    bot: Bot, pr: PullRequest
+) -> None:
     tip = bot.world.azure.tip("main")
     before = len(versions(bot))
 
@@ -90,7 +96,9 @@ def test_what_is_not_to_be_retrained_is_refused_without_a_run(bot: Bot, pr: Pull
     assert mlflow_runs(bot, thread, pr) == []
 
 
-def test_a_memo_that_is_lost_gives_no_second_run_and_no_second_answer(bot: Bot, pr: PullRequest) -> None:
+def test_a_memo_that_is_lost_gives_no_second_run_and_no_second_answer(
+    bot: Bot, pr: PullRequest
+) -> None:
     thread = asked_for(bot, pr)
     subject = Retraining(bot.settings.served[0].key, pr.number, thread, 1, "quick")
     while not mlflow_runs(bot, thread, pr):
@@ -104,7 +112,9 @@ def test_a_memo_that_is_lost_gives_no_second_run_and_no_second_answer(bot: Bot, 
     assert len(answers(bot, pr, thread)) == 1
 
 
-def test_a_retraining_that_a_lost_database_forgot_is_found_by_the_sweep(bot: Bot, pr: PullRequest) -> None:
+def test_a_retraining_that_a_lost_database_forgot_is_found_by_the_sweep(
+    bot: Bot, pr: PullRequest
+) -> None:
     thread = asked_for(bot, pr)
     subject = Retraining(bot.settings.served[0].key, pr.number, thread, 1, "quick")
     while not mlflow_runs(bot, thread, pr):

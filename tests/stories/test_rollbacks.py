@@ -33,10 +33,14 @@ def promote(bot: Bot, number: int) -> None:
 def rolled_back(bot: Bot, named: str = "nightly") -> str:
     (repository,) = bot.services.repositories.values()
     look = Look(Subject(repository.served.key, 1), {}, news=True)
-    return rollback.roll_back(named, target_config.read(repository)[1], look, repository, bot.services)[0]
+    return rollback.roll_back(
+        named, target_config.read(repository)[1], look, repository, bot.services
+    )[0]
 
 
-def test_the_job_goes_back_and_stays_there_until_something_else_is_promoted(promoted_twice: Bot) -> None:
+def test_the_job_goes_back_and_stays_there_until_something_else_is_promoted(
+    promoted_twice: Bot,
+) -> None:
     bot = promoted_twice
 
     told = rolled_back(bot)
@@ -44,7 +48,9 @@ def test_the_job_goes_back_and_stays_there_until_something_else_is_promoted(prom
     bot.sweep()
     bot.sweep()
 
-    assert f"Job `nightly` scores with `{MODEL}` **v1** again (was v2), from its next run on: " in told
+    assert (
+        f"Job `nightly` scores with `{MODEL}` **v1** again (was v2), from its next run on: " in told
+    )
     assert after == points_at(bot) == (MODEL, "1")
     assert job(bot)["tags"]["signalman_held"] == f"{MODEL}/2"
     assert job(bot)["tags"]["signalman_version"] == "1"
@@ -59,8 +65,9 @@ def test_the_job_goes_back_and_stays_there_until_something_else_is_promoted(prom
 
 
 def test_the_only_job_needs_no_name_and_an_unknown_one_is_refused(promoted_twice: Bot) -> None:
-    assert "There is no job `daily`. Say which job to roll back: `/mlops rollback model nightly`." in rolled_back(
-        promoted_twice, "daily"
+    assert (
+        "There is no job `daily`. Say which job to roll back: `/mlops rollback model nightly`."
+        in rolled_back(promoted_twice, "daily")
     )
     assert "scores with" in rolled_back(promoted_twice, "")
 

@@ -1,4 +1,6 @@
-"""A merge was a mistake: the workspace holds what it held before, until the next one. And who may know what is live."""
+"""A merge was a mistake: the workspace holds what it held before, until the next one. And who may
+know what is live.
+"""
 
 import threading
 
@@ -33,7 +35,9 @@ def repository(bot: Bot) -> Repository:
 
 
 def take_back(bot: Bot, pr: PullRequest, order: str) -> str:
-    answer, done = rollback.take_back("Ada Lovelace", order, pr.number, repository(bot), bot.services)
+    answer, done = rollback.take_back(
+        "Ada Lovelace", order, pr.number, repository(bot), bot.services
+    )
     if done:
         bot.queue.wake([Branch(repository(bot).served.key)])
     bot.settle()
@@ -67,7 +71,9 @@ def test_what_was_merged_is_taken_back_and_stays_so_until_the_next_merge(bot: Bo
     _, mended = merged(bot, "taken_mended", NOTEBOOK.format("mended"))
 
     assert b"mended" in held(bot)
-    assert f"the workspace holds {mended[:7]}" in "\n".join(live.told(repository(bot), bot.services))
+    assert f"the workspace holds {mended[:7]}" in "\n".join(
+        live.told(repository(bot), bot.services)
+    )
 
 
 def test_the_same_wish_twice_goes_back_once_and_another_goes_further(bot: Bot) -> None:
@@ -91,7 +97,9 @@ def test_from_a_terminal_it_is_waited_for(bot: Bot) -> None:
     merged(bot, "terminal_two", NOTEBOOK.format("second"))
     world: Services = bot.services
     lines: list[str] = []
-    waiting = threading.Thread(target=lambda: lines.extend(live.take_back("ada", None, 60, bot.queue, world)))
+    waiting = threading.Thread(
+        target=lambda: lines.extend(live.take_back("ada", None, 60, bot.queue, world))
+    )
 
     waiting.start()
     while waiting.is_alive():
@@ -101,7 +109,9 @@ def test_from_a_terminal_it_is_waited_for(bot: Bot) -> None:
     assert "out of the production workspace" in lines[0]
     assert lines[1].startswith("The workspace holds ")
     assert b"first" in held(bot)
-    with pytest.raises(SignalmanError, match="It is noted, and a worker does it as soon as one runs"):
+    with pytest.raises(
+        SignalmanError, match="It is noted, and a worker does it as soon as one runs"
+    ):
         list(live.take_back("ada", None, 0.1, bot.queue, world))
     merged(bot, "terminal_three", NOTEBOOK.format("third"))
     assert b"third" in held(bot)

@@ -1,4 +1,6 @@
-"""Somebody asks in the workspace's registry for a version to be moved, and is told what to know before it is."""
+"""Somebody asks in the workspace's registry for a version to be moved, and is told what to know
+before it is.
+"""
 
 from collections.abc import Iterator
 
@@ -15,7 +17,9 @@ MODEL = "asked_for_model"
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[Bot]:
-    """A bot that has one workspace for everything: version 1 serves, 2 was good enough, 3 was not."""
+    """A bot that has one workspace for everything: version 1 serves, 2 was good enough, 3
+    was not.
+    """
     folder = tmp_path_factory.mktemp("asked")
     with World(folder / "world", CONTENT, slots=4, mlflow=mlflow_server) as world:
         bot, server = start_bot(world, folder / "bot", mlflow="databricks")
@@ -45,7 +49,9 @@ def open_requests(bot: Bot) -> list[str]:
 def test_who_goes_live_is_told_on_the_version_itself(asked: Bot) -> None:
     (said,) = told(asked, 1)
 
-    assert said.startswith("Job `nightly` scores with this version from its next run on (its first)")
+    assert said.startswith(
+        "Job `nightly` scores with this version from its next run on (its first)"
+    )
 
 
 def test_who_asks_is_told_how_it_compares_once(asked: Bot) -> None:

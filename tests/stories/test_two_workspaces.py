@@ -1,4 +1,6 @@
-"""Two workspaces: what a pull request changes runs in one, and never reaches the other, which serves."""
+"""Two workspaces: what a pull request changes runs in one, and never reaches the other, which
+serves.
+"""
 
 import os
 import subprocess
@@ -50,9 +52,13 @@ def deployed(two: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
 def stealing(world: World) -> dict[str, str | bytes | None]:
     """A change that makes a project a thief.
 
-    The machine it sees ends with these tests, as a cluster's would: it reads no process above, and no file of others.
+    The machine it sees ends with these tests, as a cluster's would: it reads no process above, and
+    no file of others.
     """
-    asked = f"PRODUCTION, OURS, END = {world.databricks.url!r}, {str(world.root.parent)!r}, {os.getpid()}"
+    asked = (
+        f"PRODUCTION, OURS, END = {world.databricks.url!r}, {str(world.root.parent)!r}, "
+        f"{os.getpid()}"
+    )
     program = THIEF.read_text().replace('PRODUCTION, OURS, END = "", "", 0', asked)
     return {"projects/quick/train.py": program, "projects/quick/canary.txt": CANARY}
 
@@ -64,9 +70,18 @@ def of_production(world: World) -> dict[str, str]:
 
 
 def stolen(tags: dict[str, str], secrets: dict[str, str]) -> list[str]:
-    found = {digest for key, value in tags.items() if key.startswith("found.") for digest in value.split()}
+    found = {
+        digest
+        for key, value in tags.items()
+        if key.startswith("found.")
+        for digest in value.split()
+    }
     assert sha256(CANARY.encode()).hexdigest()[:16] in found, "it did not even read its own files"
-    return [name for name, secret in secrets.items() if sha256(secret.encode()).hexdigest()[:16] in found]
+    return [
+        name
+        for name, secret in secrets.items()
+        if sha256(secret.encode()).hexdigest()[:16] in found
+    ]
 
 
 def calls(workspace: Databricks, since: int = 0) -> tuple[list[Exchange], list[Exchange]]:
@@ -78,7 +93,11 @@ def calls(workspace: Databricks, since: int = 0) -> tuple[list[Exchange], list[E
 
 def changes(every: list[Exchange]) -> list[str]:
     """The calls that change something; MLflow is asked for lists by POST too."""
-    return [f"{one.method} {one.path}" for one in every if one.method != "GET" and not one.path.endswith("/search")]
+    return [
+        f"{one.method} {one.path}"
+        for one in every
+        if one.method != "GET" and not one.path.endswith("/search")
+    ]
 
 
 def tags_of(run: dict[str, Any]) -> dict[str, str]:
@@ -99,7 +118,9 @@ def versions(bot: Bot, workspace: str, model: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def theft(deployed: Bot, two: World) -> tuple[PullRequest, int]:
-    """A pull request that was judged although it only looked for credentials, and how many calls there were before."""
+    """A pull request that was judged although it only looked for credentials, and how many calls
+    there were before.
+    """
     before = len(two.databricks.calls)
     pr = opened(deployed, "thief", stealing(two))
     deployed.settle()
@@ -107,7 +128,9 @@ def theft(deployed: Bot, two: World) -> tuple[PullRequest, int]:
     return pr, before
 
 
-def test_no_call_of_a_pull_requests_code_is_let_into_production(theft: tuple[PullRequest, int], two: World) -> None:
+def test_no_call_of_a_pull_requests_code_is_let_into_production(
+    theft: tuple[PullRequest, int], two: World
+) -> None:
     probes, others = calls(two.databricks, theft[1])
 
     assert len(probes) > 20
@@ -134,7 +157,9 @@ def test_no_secret_of_production_is_written_anywhere_that_a_pull_request_reaches
     pr, _ = theft
     run = run_of(deployed, pr)
     written = {
-        "log": "".join(two.validation.output(one["run_id"]) for one in two.validation.runs()).encode(),
+        "log": "".join(
+            two.validation.output(one["run_id"]) for one in two.validation.runs()
+        ).encode(),
         "kept log": "".join(deployed.queue.log(run.tags["signalman.token"])).encode(),
         "comments": repr(pr.threads).encode(),
         "statuses": repr(pr.statuses).encode(),
@@ -144,7 +169,9 @@ def test_no_secret_of_production_is_written_anywhere_that_a_pull_request_reaches
     }
 
     for name, secret in of_production(two).items():
-        assert [place for place, content in written.items() if secret.encode() in content] == [], name
+        assert [place for place, content in written.items() if secret.encode() in content] == [], (
+            name
+        )
 
 
 def test_each_workspace_is_signed_in_to_with_its_own_token(deployed: Bot, two: World) -> None:
@@ -167,9 +194,17 @@ def test_what_a_pull_request_registers_is_in_the_validation_registry_only(
 
 @pytest.fixture(scope="module")
 def merged(deployed: Bot, two: World) -> tuple[PullRequest, dict[str, int]]:
-    """A pull request that was validated and merged, and how many calls each workspace had met before the merge."""
-    wanted = two.azure.read("config/mlops.yml").decode().replace("model: quick_wine", "model: merged_model")
-    two.azure.push("main", {"config/mlops.yml": wanted}, "Train a model that the job follows", base="main")
+    """A pull request that was validated and merged, and how many calls each workspace had met
+    before the merge.
+    """
+    wanted = (
+        two.azure.read("config/mlops.yml")
+        .decode()
+        .replace("model: quick_wine", "model: merged_model")
+    )
+    two.azure.push(
+        "main", {"config/mlops.yml": wanted}, "Train a model that the job follows", base="main"
+    )
     hook = "# Databricks notebook source\nprint('merged')\n"
     pr = opened(deployed, "merged", in_mode(deployed, "better") | {"mlflow_hooks/merged.py": hook})
     deployed.settle()
@@ -183,7 +218,8 @@ def merged(deployed: Bot, two: World) -> tuple[PullRequest, dict[str, int]]:
 def of_the_workspace(every: list[Exchange]) -> list[str]:
     """Changes of notebooks, files and jobs.
 
-    What a merge measured is noted in the validation workspace's MLflow, in an experiment that lies in a folder.
+    What a merge measured is noted in the validation workspace's MLflow, in an experiment that lies
+    in a folder.
     """
     return [one for one in changes(every) if "/mlflow/" not in one and not one.endswith("/mkdirs")]
 
@@ -195,7 +231,9 @@ def test_a_merge_is_written_to_production_and_not_to_validation(
 
     assert "/Shared/mlflow_hooks/merged" in two.databricks.tree()
     assert "/Shared/mlflow_hooks/merged" not in two.validation.tree()
-    assert "POST /api/2.0/workspace/import" in of_the_workspace(calls(two.databricks, before["production"])[1])
+    assert "POST /api/2.0/workspace/import" in of_the_workspace(
+        calls(two.databricks, before["production"])[1]
+    )
     assert of_the_workspace(calls(two.validation, before["validation"])[1]) == []
     assert two.validation.jobs() == []
     assert [job["settings"]["name"] for job in two.databricks.jobs()] == ["nightly"]
@@ -235,7 +273,9 @@ def test_a_retraining_brings_what_was_merged_to_production_where_it_is_promoted(
     assert (len(two.databricks.runs()), len(two.validation.runs())) == (here + 1, there)
     assert versions(deployed, "production", "merged_model") == ["1"]
     assert points_at(two) == ("merged_model", "1")
-    assert any("`merged_model` **v1**" in reply and "job `nightly`" in reply for reply in pr.replies)
+    assert any(
+        "`merged_model` **v1**" in reply and "job `nightly`" in reply for reply in pr.replies
+    )
 
 
 def test_whoever_copies_a_version_and_names_its_run_lets_the_bot_know_where_it_comes_from(
@@ -254,12 +294,22 @@ def test_whoever_copies_a_version_and_names_its_run_lets_the_bot_know_where_it_c
 # -- on the bot's own machine
 
 
-def test_on_the_bots_own_machine_a_project_finds_no_secret_in_the_bots_processes(two: World, tmp_path: Path) -> None:
+def test_on_the_bots_own_machine_a_project_finds_no_secret_in_the_bots_processes(
+    two: World, tmp_path: Path
+) -> None:
     code = "from bot.backends import launcher; print(launcher.fence())"
-    if subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout.strip() == b"0":
+    if (
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout.strip()
+        == b"0"
+    ):
         pytest.skip("this kernel has no Landlock")
     plain = two.azure.read("config/mlops.yml").decode()
-    two.azure.push("main", {"config/mlops.yml": f"backend: local\n{plain}"}, "Run on the bot's machine", base="main")
+    two.azure.push(
+        "main",
+        {"config/mlops.yml": f"backend: local\n{plain}"},
+        "Run on the bot's machine",
+        base="main",
+    )
     before = len(two.databricks.calls)
     bot = BotProcess(free_port(), tmp_path / "bot.log")
     # Its MLflow is one that needs no sign-in: what runs here has none.
@@ -269,7 +319,11 @@ def test_on_the_bots_own_machine_a_project_finds_no_secret_in_the_bots_processes
     bot.start({**environment, "BOT_CONFIG": str(CONFIG)})
     try:
         deadline = time.monotonic() + 120
-        while not (ended := [one for one in two.azure.statuses(pr) if one["state"] in ("succeeded", "failed")]):
+        while not (
+            ended := [
+                one for one in two.azure.statuses(pr) if one["state"] in ("succeeded", "failed")
+            ]
+        ):
             assert time.monotonic() < deadline, bot.log.read_text()[-3000:]
             threading.Event().wait(0.5)
     finally:
@@ -277,7 +331,9 @@ def test_on_the_bots_own_machine_a_project_finds_no_secret_in_the_bots_processes
 
     (run,) = [
         run
-        for run in two.mlflow.call("POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": experiments(two)})["runs"]
+        for run in two.mlflow.call(
+            "POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": experiments(two)}
+        )["runs"]
         if tags_of(run).get("signalman.pull_request") == str(pr)
     ]
     probes, others = calls(two.databricks, before)
@@ -290,5 +346,7 @@ def test_on_the_bots_own_machine_a_project_finds_no_secret_in_the_bots_processes
 
 
 def experiments(two: World) -> list[str]:
-    every = two.mlflow.call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1000})["experiments"]
+    every = two.mlflow.call("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1000})[
+        "experiments"
+    ]
     return [one["experiment_id"] for one in every]

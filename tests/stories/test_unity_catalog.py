@@ -16,7 +16,8 @@ from tests.stories.test_pull_requests import opened
 
 pytestmark = pytest.mark.slow
 
-# No sender of registry webhooks, and so rare a poll that it comes only when the story lets time pass.
+# No sender of registry webhooks, and so rare a poll that it comes only when the story lets time
+# pass.
 DEPLOYMENT = """
 repositories: [{project: "${AZURE_DEVOPS_PROJECT}", repository: "${AZURE_DEVOPS_REPOSITORY}"}]
 registry_webhooks: []
@@ -24,7 +25,9 @@ limits: {poll: 10m, sweep: 1h}
 """
 WINE = "prod.ml.wine_model"
 
-DESCRIBED = json.dumps({"signature": {"inputs": json.dumps([{"name": "acidity", "type": "double", "required": True}])}})
+DESCRIBED = json.dumps(
+    {"signature": {"inputs": json.dumps([{"name": "acidity", "type": "double", "required": True}])}}
+)
 """What MLflow writes of a model that takes one column."""
 
 
@@ -39,7 +42,9 @@ def bot(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -
         world.azure.push("main", {"config/mlops.yml": text}, "Keep models in Unity Catalog")
         deployed = cast(World, Deployed(world, MLFLOW_REGISTRY_URI="databricks-uc"))
         found, server = start_bot(deployed, root / "bot", deployment=str(root / "bot.yml"))
-        world.azure.subscribe_bot(f"{found.url}/webhooks/azure-devops", "azure-devops", world.keys.azure_hooks)
+        world.azure.subscribe_bot(
+            f"{found.url}/webhooks/azure-devops", "azure-devops", world.keys.azure_hooks
+        )
         found.sweep()
         yield found
         server.shutdown()
@@ -50,12 +55,16 @@ def trained(bot: Bot, branch: str) -> tuple[PullRequest, str]:
     pr = opened(bot, branch, BOTH)
     bot.settle()
     assert pr.status == "succeeded", pr.report
-    (version,) = bot.world.databricks.unity_catalog.models[f"dev.ml.{branch}_model".lower()].versions.values()
+    (version,) = bot.world.databricks.unity_catalog.models[
+        f"dev.ml.{branch}_model".lower()
+    ].versions.values()
     return pr, version.run
 
 
 def promote(bot: Bot, run: str) -> str:
-    """Do what somebody does who promotes a version: copy it to the production schema, and move the alias there."""
+    """Do what somebody does who promotes a version: copy it to the production schema, and move the
+    alias there.
+    """
     catalog = bot.world.databricks.unity_catalog
     version = catalog.register(WINE, run, MLmodel=DESCRIBED.encode())
     catalog.set_alias(WINE, "champion", version)
@@ -63,7 +72,9 @@ def promote(bot: Bot, run: str) -> str:
 
 
 def poll(bot: Bot) -> list[str]:
-    """Let the time pass that lies between two looks; gives what was asked of the workspace's catalog."""
+    """Let the time pass that lies between two looks; gives what was asked of the workspace's
+    catalog.
+    """
     bot.world.databricks.calls.clear()
     bot.worker.step(ahead=bot.settings.limits.poll)
     return [call.path for call in bot.world.databricks.calls if "unity-catalog" in call.path]
@@ -73,7 +84,10 @@ def test_a_pull_request_registers_scores_and_is_told_in_unity_catalog(bot: Bot) 
     pr, _ = trained(bot, "Catalogued")
 
     assert "dev.ml." in pr.report
-    assert f"{bot.world.databricks.url}/explore/data/models/dev/ml/catalogued_model/version/1" in pr.report
+    assert (
+        f"{bot.world.databricks.url}/explore/data/models/dev/ml/catalogued_model/version/1"
+        in pr.report
+    )
     assert "`rmse`" in pr.report
 
 
@@ -127,5 +141,7 @@ def test_what_an_abandoned_pull_request_registered_is_tagged_and_stays(bot: Bot)
     bot.world.azure.abandon(pr.number)
     bot.settle()
 
-    (version,) = bot.world.databricks.unity_catalog.models["dev.ml.given_up_model"].versions.values()
+    (version,) = bot.world.databricks.unity_catalog.models[
+        "dev.ml.given_up_model"
+    ].versions.values()
     assert version.tags == {"signalman_archived": "its pull request was abandoned"}

@@ -1,4 +1,6 @@
-"""A model is compared with what is there: a worse one is refused with the number that says so, a better one passes."""
+"""A model is compared with what is there: a worse one is refused with the number that says so, a
+better one passes.
+"""
 
 from tests.conftest import Bot
 from tests.stories.test_commands_from_a_pull_request import ADA, BEN, asked, led
@@ -40,9 +42,9 @@ def test_a_merge_is_recorded_once_for_those_that_come_after(bot: Bot) -> None:
     merged(bot, "measured")
     bot.sweep()
     call = bot.world.mlflow.call
-    found = call("GET", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=/Shared/signalman/main_expr")[
-        "experiment"
-    ]
+    found = call(
+        "GET", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=/Shared/signalman/main_expr"
+    )["experiment"]
     wanted = {
         "experiment_ids": [found["experiment_id"]],
         "filter": "tags.`signalman.kind` = 'merged' and tags.`signalman.commit` = '"

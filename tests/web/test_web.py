@@ -63,7 +63,9 @@ def client(queue: Queue) -> FlaskClient:
 
 
 def basic(username: str = CREDENTIALS[0][0], password: str = CREDENTIALS[0][1]) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+    return {
+        "Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+    }
 
 
 def payload(name: str) -> bytes:
@@ -74,7 +76,9 @@ def knock(
     client: FlaskClient, name: str = "pull_request_created", headers: dict[str, str] | None = None
 ) -> TestResponse:
     body = payload(f"azure_devops/{name}")
-    return client.post("/webhooks/azure-devops", data=body, headers=basic() if headers is None else headers)
+    return client.post(
+        "/webhooks/azure-devops", data=body, headers=basic() if headers is None else headers
+    )
 
 
 # ── webhooks
@@ -96,9 +100,17 @@ def test_a_redelivery_is_a_duplicate(client: FlaskClient, queue: Queue) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["portal_test", "build_completed", "comment_of_version_1", "pull_request_of_another_repository"]
+    "name",
+    [
+        "portal_test",
+        "build_completed",
+        "comment_of_version_1",
+        "pull_request_of_another_repository",
+    ],
 )
-def test_what_is_not_for_us_is_ignored_with_a_reason(client: FlaskClient, queue: Queue, name: str) -> None:
+def test_what_is_not_for_us_is_ignored_with_a_reason(
+    client: FlaskClient, queue: Queue, name: str
+) -> None:
     answer = knock(client, name)
     assert (answer.status_code, answer.get_json()["status"]) == (200, "ignored")
     assert answer.get_json()["reason"].endswith(".")
@@ -108,9 +120,16 @@ def test_what_is_not_for_us_is_ignored_with_a_reason(client: FlaskClient, queue:
 def test_a_signed_registry_webhook_is_accepted(client: FlaskClient, queue: Queue) -> None:
     body = payload("databricks/transitioned_stage")
     made = hmac.new(b"tern", body, hashlib.sha256).hexdigest()
-    assert client.post("/webhooks/databricks", data=body, headers={"X-Databricks-Signature": made}).status_code == 202
+    assert (
+        client.post(
+            "/webhooks/databricks", data=body, headers={"X-Databricks-Signature": made}
+        ).status_code
+        == 202
+    )
     body = payload("mlflow/alias_created")
-    signature = base64.b64encode(hmac.new(b"skua", f"d1.{NOW:.0f}.".encode() + body, hashlib.sha256).digest()).decode()
+    signature = base64.b64encode(
+        hmac.new(b"skua", f"d1.{NOW:.0f}.".encode() + body, hashlib.sha256).digest()
+    ).decode()
     headers = {
         "X-MLflow-Delivery-Id": "d1",
         "X-MLflow-Timestamp": f"{NOW:.0f}",
@@ -125,7 +144,12 @@ def test_a_signed_registry_webhook_is_accepted(client: FlaskClient, queue: Queue
 def test_wrong_credentials_learn_nothing(client: FlaskClient, queue: Queue, sender: str) -> None:
     answers = [
         client.post(f"/webhooks/{sender}", data=b"{}", headers=headers)
-        for headers in ({}, basic("hooks", "wrong"), basic("nobody", "gull"), {"Authorization": "Basic é"})
+        for headers in (
+            {},
+            basic("hooks", "wrong"),
+            basic("nobody", "gull"),
+            {"Authorization": "Basic é"},
+        )
     ]
     assert {(answer.status_code, answer.data, str(answer.headers)) for answer in answers} == {
         (401, b"", str(answers[0].headers))
@@ -167,7 +191,9 @@ def test_a_body_of_more_than_a_mebibyte_is_refused(client: FlaskClient) -> None:
         assert answer.get_json()["status"] == "refused"
 
 
-def test_a_webhook_that_cannot_be_stored_is_asked_for_again(client: FlaskClient, queue: Queue, tmp_path: Path) -> None:
+def test_a_webhook_that_cannot_be_stored_is_asked_for_again(
+    client: FlaskClient, queue: Queue, tmp_path: Path
+) -> None:
     break_database(queue, tmp_path)
     answer = knock(client)
     assert answer.status_code == 503
@@ -207,13 +233,17 @@ def test_the_unforeseen_is_answered_503_and_logged_without_the_body(
         ("POST", "/", 405),
     ],
 )
-def test_other_requests_are_refused_in_json(client: FlaskClient, method: str, path: str, code: int) -> None:
+def test_other_requests_are_refused_in_json(
+    client: FlaskClient, method: str, path: str, code: int
+) -> None:
     answer = client.open(path, method=method)
     assert answer.status_code == code
     assert answer.get_json()["status"] == "refused"
 
 
-def test_a_webhook_from_outside_cannot_begin_a_log_line(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_webhook_from_outside_cannot_begin_a_log_line(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
     event = json.loads(payload("azure_devops/build_completed")) | {"eventType": "a\u2028\u0085b"}
     with caplog.at_level("INFO"):
         client.post("/webhooks/azure-devops", json=event, headers=basic())
@@ -225,11 +255,19 @@ def test_a_webhook_from_outside_cannot_begin_a_log_line(client: FlaskClient, cap
 
 
 def test_a_running_process_is_alive_and_ready(client: FlaskClient) -> None:
-    assert (client.get("/healthz").status_code, client.get("/healthz").get_json()) == (200, {"status": "alive"})
-    assert (client.get("/readyz").status_code, client.get("/readyz").get_json()) == (200, {"status": "ready"})
+    assert (client.get("/healthz").status_code, client.get("/healthz").get_json()) == (
+        200,
+        {"status": "alive"},
+    )
+    assert (client.get("/readyz").status_code, client.get("/readyz").get_json()) == (
+        200,
+        {"status": "ready"},
+    )
 
 
-def test_without_its_database_it_is_alive_but_not_ready(client: FlaskClient, queue: Queue, tmp_path: Path) -> None:
+def test_without_its_database_it_is_alive_but_not_ready(
+    client: FlaskClient, queue: Queue, tmp_path: Path
+) -> None:
     break_database(queue, tmp_path)
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
@@ -309,12 +347,18 @@ def test_dashboard_and_metrics_can_be_kept_private(queue: Queue) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_no_answer_tells_version_path_or_trace(client: FlaskClient, queue: Queue, tmp_path: Path) -> None:
+def test_no_answer_tells_version_path_or_trace(
+    client: FlaskClient, queue: Queue, tmp_path: Path
+) -> None:
     break_database(queue, tmp_path)
-    answers = [client.get(path) for path in ("/healthz", "/readyz", "/", "/nowhere")] + [knock(client)]
+    answers = [client.get(path) for path in ("/healthz", "/readyz", "/", "/nowhere")] + [
+        knock(client)
+    ]
     for answer in answers:
         said = answer.text + str(answer.headers)
-        assert not re.search(r"Traceback|\.py|/work|queue\.db|sqlite|\d+\.\d+\.\d+", said, re.IGNORECASE)
+        assert not re.search(
+            r"Traceback|\.py|/work|queue\.db|sqlite|\d+\.\d+\.\d+", said, re.IGNORECASE
+        )
 
 
 def test_a_door_does_not_show_its_secrets(queue: Queue) -> None:
@@ -344,9 +388,19 @@ print(json.dumps({"modules": modules, "seconds": seconds, "megabytes": megabytes
 
 
 def test_the_web_process_is_small_and_knows_no_neighbour(url: str) -> None:
-    ran = subprocess.run([sys.executable, "-c", LOOK, url], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", LOOK, url], capture_output=True, text=True, check=True
+    )
     found = json.loads(ran.stdout)
-    services = ("mlflow", "databricks", "databricks_cli", "requests", "git", "bot.controllers", "bot.services")
+    services = (
+        "mlflow",
+        "databricks",
+        "databricks_cli",
+        "requests",
+        "git",
+        "bot.controllers",
+        "bot.services",
+    )
     assert [module for module in found["modules"] if module in services] == []
     assert found["megabytes"] <= 100
     assert found["seconds"] < 2.0  # of CPU, so that a busy machine does not count
@@ -363,10 +417,12 @@ app = create_app(Door(Queue({url!r}), served={served!r}, azure_devops_credential
 @pytest.fixture
 def gunicorn(url: str, tmp_path: Path) -> Iterator["tuple[int, subprocess.Popen[bytes]]"]:
     migrate(url)
-    (tmp_path / "served.py").write_text(SERVE.format(url=url, served=SERVED, credentials=CREDENTIALS))
+    (tmp_path / "served.py").write_text(
+        SERVE.format(url=url, served=SERVED, credentials=CREDENTIALS)
+    )
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--log-level", "error",
+        [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--log-level", "error",  # noqa: E501 a table, or a text as it is sent
          "--no-control-socket", "served:app"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
@@ -407,14 +463,18 @@ def test_a_huge_body_is_refused_unread(gunicorn: "tuple[int, subprocess.Popen[by
 def chunked(port: int, body: Iterator[bytes]) -> int:
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may be answered before it has ended
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # it may be answered before it has ended
             connection.request("POST", "/webhooks/azure-devops", body, basic(), encode_chunked=True)
         return connection.getresponse().status
     finally:
         connection.close()
 
 
-def test_a_body_without_a_length_is_cut_off(gunicorn: "tuple[int, subprocess.Popen[bytes]]") -> None:
+def test_a_body_without_a_length_is_cut_off(
+    gunicorn: "tuple[int, subprocess.Popen[bytes]]",
+) -> None:
     port, process = gunicorn
     [worker] = psutil.Process(process.pid).children()
     before = worker.memory_info().rss
@@ -424,7 +484,9 @@ def test_a_body_without_a_length_is_cut_off(gunicorn: "tuple[int, subprocess.Pop
     assert chunked(port, iter([payload("azure_devops/build_completed")])) == 200
 
 
-def test_what_was_accepted_survives_a_killed_process(gunicorn: "tuple[int, subprocess.Popen[bytes]]", url: str) -> None:
+def test_what_was_accepted_survives_a_killed_process(
+    gunicorn: "tuple[int, subprocess.Popen[bytes]]", url: str
+) -> None:
     port, process = gunicorn
     event = payload("azure_devops/pull_request_created")
     assert chunked(port, iter([event])) == 202

@@ -1,4 +1,6 @@
-"""A webhook is accepted once its database has it; while that cannot be, the door says so, and it recovers by itself."""
+"""A webhook is accepted once its database has it; while that cannot be, the door says so, and it
+recovers by itself.
+"""
 
 import base64
 import json
@@ -27,7 +29,7 @@ from bot.webhooks.azure_devops import Served
 served = Served("lighthouse/Tides and Currents/tide-forecast", "https://dev.azure.com/lighthouse",
                 "Tides and Currents", "tide-forecast")
 app = create_app(Door(Queue({url!r}), served=(served,), azure_devops_credentials=(("hooks", "gull"),)))
-"""
+"""  # noqa: E501 a table, or a text as it is sent
 
 
 class Web:
@@ -51,7 +53,9 @@ class Web:
         [self.server] = psutil.Process(self.process.pid).children()
 
     def send(self, number: int) -> tuple[int, str | None, str]:
-        """A webhook with a notification id of its own: the answer's code, its Retry-After, and its status."""
+        """A webhook with a notification id of its own: the answer's code, its Retry-After, and its
+        status.
+        """
         event = json.loads(PAYLOAD.read_bytes()) | {"notificationId": number}
         who = {"Authorization": "Basic " + base64.b64encode(b"hooks:gull").decode()}
         answer, body = self.ask("POST", "/webhooks/azure-devops", json.dumps(event).encode(), who)
@@ -100,11 +104,15 @@ def stored(queue: Queue) -> list[str]:
     return sorted(row.key.rsplit("-", 1)[1] for row in queue.deliveries())
 
 
-def test_on_a_full_disk_nothing_is_accepted_and_with_room_again_everything_is(sqlite: tuple[Web, Queue]) -> None:
+def test_on_a_full_disk_nothing_is_accepted_and_with_room_again_everything_is(
+    sqlite: tuple[Web, Queue],
+) -> None:
     web, queue = sqlite
     assert web.send(1)[0] == 202
     _, most = web.server.rlimit(psutil.RLIMIT_FSIZE)
-    web.server.rlimit(psutil.RLIMIT_FSIZE, (0, most))  # no file may grow: what a full disk does to a process
+    web.server.rlimit(
+        psutil.RLIMIT_FSIZE, (0, most)
+    )  # no file may grow: what a full disk does to a process
     assert is_asked_for_again(web.send(2))
     assert is_asked_for_again(web.send(3))
     assert (web.code("/healthz"), web.code("/readyz"), web.code("/")) == (200, 503, 200)
@@ -140,7 +148,11 @@ def test_without_its_server_it_answers_and_with_it_again_it_accepts(tmp_path: Pa
             postgresql.stop()
             assert is_asked_for_again(web.send(2))
             assert is_asked_for_again(web.send(3))
-            assert (web.code("/healthz"), web.code("/readyz"), web.code("/metrics")) == (200, 503, 200)
+            assert (web.code("/healthz"), web.code("/readyz"), web.code("/metrics")) == (
+                200,
+                503,
+                200,
+            )
             postgresql.start()
             assert [web.send(number)[0] for number in (1, 2, 3)] == [200, 202, 202]
             assert web.code("/readyz") == 200

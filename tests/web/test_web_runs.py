@@ -1,4 +1,6 @@
-"""The pages of runs: the whole log, live while it grows, inert, guarded, and there after a restart."""
+"""The pages of runs: the whole log, live while it grows, inert, guarded, and there after a
+restart.
+"""
 
 import base64
 import re
@@ -32,7 +34,12 @@ RUN = ProjectRun(
     mlflow_page="https://mlflow.example/#/runs/m1",
     started=BEGUN,
 )
-ENDED = replace(RUN, outcome="failed", reason="KeyError: 'alcohol'", ended=datetime(2026, 3, 2, 9, 1, 30, tzinfo=UTC))
+ENDED = replace(
+    RUN,
+    outcome="failed",
+    reason="KeyError: 'alcohol'",
+    ended=datetime(2026, 3, 2, 9, 1, 30, tzinfo=UTC),
+)
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
@@ -80,12 +87,17 @@ def test_a_run_that_has_ended_stands_still(client: FlaskClient, queue: Queue) ->
         assert told in page
 
 
-def test_a_run_links_its_pages_elsewhere_and_its_pull_request(client: FlaskClient, queue: Queue) -> None:
+def test_a_run_links_its_pages_elsewhere_and_its_pull_request(
+    client: FlaskClient, queue: Queue
+) -> None:
     queue.note_run(HERE, RUN)
     linked = re.findall(r'href="([^"]*)"', client.get("/runs/0f5c").text)
     assert "https://adb-1.example/run/7" in linked
     assert "https://mlflow.example/#/runs/m1" in linked
-    assert "https://dev.azure.com/lighthouse/Tides%20and%20Currents/_git/tide-forecast/pullrequest/12" in linked
+    assert (
+        "https://dev.azure.com/lighthouse/Tides%20and%20Currents/_git/tide-forecast/pullrequest/12"
+        in linked
+    )
     assert OF_12 in linked
 
 
@@ -99,7 +111,9 @@ def test_whoever_waits_for_a_log_is_told_what_for(client: FlaskClient, queue: Qu
     assert "left no log" in client.get("/runs/0f5c").text
 
 
-def test_of_a_long_log_the_end_is_shown_and_all_of_it_is_one_click_away(client: FlaskClient, queue: Queue) -> None:
+def test_of_a_long_log_the_end_is_shown_and_all_of_it_is_one_click_away(
+    client: FlaskClient, queue: Queue
+) -> None:
     text = "".join(f"line {number}\n" for number in range(200_000))
     queue.note_run(HERE, ENDED)
     queue.put_log(RUN.token, text)
@@ -122,7 +136,9 @@ def test_a_log_that_was_cut_says_so(client: FlaskClient, queue: Queue) -> None:
 
 def test_what_a_run_writes_is_inert(client: FlaskClient, queue: Queue) -> None:
     hostile = replace(ENDED, project=f"projects/{HOSTILE}", commit=HOSTILE, reason=HOSTILE)
-    queue.note_run(HERE, replace(hostile, run_page="javascript:alert(1)", mlflow_page=f'https://x/"{HOSTILE}'))
+    queue.note_run(
+        HERE, replace(hostile, run_page="javascript:alert(1)", mlflow_page=f'https://x/"{HOSTILE}')
+    )
     queue.put_log(RUN.token, HOSTILE)
     for path in ("/runs/0f5c", OF_12, "/"):
         answer = client.get(path)
@@ -140,7 +156,15 @@ def test_the_page_of_a_pull_request_lists_its_runs(client: FlaskClient, queue: Q
     queue.note_run(HERE, replace(ENDED, token="0f5d", project="projects/surge"))
     queue.note_run(PullRequest(KEY, 13), replace(ENDED, token="0f5e", project="projects/elsewhere"))
     page = client.get(OF_12).text
-    for told in ("projects/tide", "projects/surge", "/runs/0f5c", "/runs/0f5d", "running", "failed", "refresh"):
+    for told in (
+        "projects/tide",
+        "projects/surge",
+        "/runs/0f5c",
+        "/runs/0f5d",
+        "running",
+        "failed",
+        "refresh",
+    ):
         assert told in page
     assert "elsewhere" not in page
 
@@ -170,7 +194,9 @@ def test_the_overview_leads_to_runs_and_pull_requests(client: FlaskClient, queue
 
 def test_the_pages_of_runs_are_as_private_as_the_overview(queue: Queue) -> None:
     queue.note_run(HERE, RUN)
-    guarded = create_app(Door(queue, SERVED, dashboard_credentials=(("ada", "plover"),), clock=now)).test_client()
+    guarded = create_app(
+        Door(queue, SERVED, dashboard_credentials=(("ada", "plover"),), clock=now)
+    ).test_client()
     ada = {"Authorization": "Basic " + base64.b64encode(b"ada:plover").decode()}
     for path in ("/runs/0f5c", "/runs/0f5c?raw=1", "/runs/unknown", OF_12, "/"):
         refused = guarded.get(path)

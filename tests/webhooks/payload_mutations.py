@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 ODD: list[Any] = [
-    None, True, False, 0, -1, 2**31, 2**63, 10**400, 1.5, float("nan"), float("inf"), "", "0", "\0", "\ud800", "\u202e",
+    None, True, False, 0, -1, 2**31, 2**63, 10**400, 1.5, float("nan"), float("inf"), "", "0", "\0", "\ud800", "\u202e",  # noqa: E501 a table, or a text as it is sent
     "../..", "x" * 5000, [], {}, [[]], [None], {"": None}, {"id": []}, [{"name": 1}],
 ]  # fmt: skip
 
@@ -45,7 +45,11 @@ def mutated(draw: st.DrawFn, document: Any) -> bytes:
 
 def _places(document: Any) -> Any:
     """Every place in a document that holds a value: (container, key or index)."""
-    steps = document.keys() if isinstance(document, dict) else range(len(document) if isinstance(document, list) else 0)
+    steps = (
+        document.keys()
+        if isinstance(document, dict)
+        else range(len(document) if isinstance(document, list) else 0)
+    )
     for step in list(steps):
         yield document, step
         if isinstance(document[step], dict | list):

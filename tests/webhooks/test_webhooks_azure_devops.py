@@ -1,4 +1,6 @@
-"""Service hooks: every recorded shape is read, every forgery refused, and nothing else ever happens."""
+"""Service hooks: every recorded shape is read, every forgery refused, and nothing else ever
+happens.
+"""
 
 import base64
 import json
@@ -66,7 +68,9 @@ EXPECTED_OF_RECORDED: dict[str, PullRequest | Branch | str] = {
 
 
 def signed(username: str = CREDENTIALS[0][0], password: str = CREDENTIALS[0][1]) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+    return {
+        "Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+    }
 
 
 def body(name: str) -> dict[str, Any]:
@@ -94,14 +98,18 @@ def test_every_payload_names_its_subject_or_why_it_is_ignored(name: str) -> None
     assert_reads_as(found, EXPECTED[name])
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine")
+@pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine"
+)
 @pytest.mark.parametrize("name", EXPECTED_OF_RECORDED)
 def test_every_recording_of_the_real_service_is_read(name: str) -> None:
     found = read((RECORDED / f"{name}.json").read_bytes(), CONTOSO)
     assert_reads_as(found, EXPECTED_OF_RECORDED[name])
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine")
+@pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine"
+)
 def test_no_recorded_webhook_is_left_out_of_the_table() -> None:
     webhooks = {path.stem for path in RECORDED.glob("*.json") if not path.stem.startswith("rest_")}
     assert webhooks == set(EXPECTED_OF_RECORDED)
@@ -139,7 +147,9 @@ def test_without_configured_credentials_every_webhook_is_refused() -> None:
 def test_both_passwords_are_accepted_while_one_is_being_replaced() -> None:
     event = json.dumps(body("pull_request_created")).encode()
     for _, password in CREDENTIALS:
-        found = azure_devops.read(signed(password=password), event, credentials=CREDENTIALS, served=(OURS,))
+        found = azure_devops.read(
+            signed(password=password), event, credentials=CREDENTIALS, served=(OURS,)
+        )
         assert isinstance(found, Delivery)
 
 
@@ -153,7 +163,9 @@ def test_credentials_beyond_ascii_work() -> None:
 def test_header_names_are_read_in_any_case() -> None:
     event = json.dumps(body("pull_request_created")).encode()
     headers = {"AUTHORIZATION": signed()["Authorization"].replace("Basic", "basic")}
-    assert isinstance(azure_devops.read(headers, event, credentials=CREDENTIALS, served=(OURS,)), Delivery)
+    assert isinstance(
+        azure_devops.read(headers, event, credentials=CREDENTIALS, served=(OURS,)), Delivery
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,9 +184,12 @@ def test_header_names_are_read_in_any_case() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "wrong", ["missing", None, [[]], {"a": 1}.items(), True, 1e400, -1, "\ud800", "a\nb", "", "x" * 801]
+    "wrong",
+    ["missing", None, [[]], {"a": 1}.items(), True, 1e400, -1, "\ud800", "a\nb", "", "x" * 801],
 )
-def test_a_field_that_is_missing_or_of_another_kind_is_named(name: str, path: str, wrong: object) -> None:
+def test_a_field_that_is_missing_or_of_another_kind_is_named(
+    name: str, path: str, wrong: object
+) -> None:
     event = body(name)
     *way, last = path.split(".")
     part: Any = event
@@ -222,7 +237,12 @@ def test_a_body_may_begin_with_a_byte_order_mark() -> None:
 def test_project_and_repository_may_be_configured_by_id() -> None:
     event = body("pull_request_created")
     repository = event["resource"]["repository"]
-    by_id = Served(KEY, OURS.organization_url + "/", repository["project"]["id"].upper(), repository["id"].upper())
+    by_id = Served(
+        KEY,
+        OURS.organization_url + "/",
+        repository["project"]["id"].upper(),
+        repository["id"].upper(),
+    )
     assert_reads_as(read(event, (by_id,)), PullRequest(KEY, 12))
 
 
@@ -243,7 +263,9 @@ def test_project_and_repository_may_be_configured_by_id() -> None:
         ("lighthouse", False),
     ],
 )
-def test_an_organization_is_known_by_each_of_its_addresses_and_no_other(said: str, same: bool) -> None:
+def test_an_organization_is_known_by_each_of_its_addresses_and_no_other(
+    said: str, same: bool
+) -> None:
     event = body("pull_request_created")
     event["resourceContainers"]["collection"]["baseUrl"] = said
     assert isinstance(read(event), Delivery) is same
@@ -267,16 +289,28 @@ def test_of_several_refs_in_a_push_the_target_counts() -> None:
 
 
 def test_the_target_branches_of_a_repository_are_configured() -> None:
-    release = Served(KEY, OURS.organization_url, OURS.project, OURS.repository, targets=("refs/heads/spring-tide",))
+    release = Served(
+        KEY,
+        OURS.organization_url,
+        OURS.project,
+        OURS.repository,
+        targets=("refs/heads/spring-tide",),
+    )
     assert_reads_as(read(body("push_to_other_branch"), (release,)), Branch(KEY))
     assert isinstance(read(body("push_to_target"), (release,)), Ignored)
 
 
 def test_a_redelivery_has_the_same_key_and_another_notification_another() -> None:
-    first, again, later = body("pull_request_created"), body("pull_request_created"), body("pull_request_created")
+    first, again, later = (
+        body("pull_request_created"),
+        body("pull_request_created"),
+        body("pull_request_created"),
+    )
     again["createdDate"], again["message"] = "2026-03-02T09:12:00Z", None
     later["notificationId"] += 1
-    keys = [found.key for event in (first, again, later) if isinstance(found := read(event), Delivery)]
+    keys = [
+        found.key for event in (first, again, later) if isinstance(found := read(event), Delivery)
+    ]
     assert keys[0] == keys[1] != keys[2]
     assert keys[0] == f"azure-{first['subscriptionId']}-{first['notificationId']}"
 
@@ -311,8 +345,12 @@ def test_a_comment_event_without_a_comment_is_no_news(comment: object) -> None:
     assert_reads_as(read(event), "does not begin with /mlops")
 
 
-@pytest.mark.parametrize(("status", "heard"), [("active", False), ("completed", True), ("abandoned", True), (7, True)])
-def test_a_merge_that_was_tried_is_news_only_of_a_closed_pull_request(status: object, heard: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "heard"), [("active", False), ("completed", True), ("abandoned", True), (7, True)]
+)
+def test_a_merge_that_was_tried_is_news_only_of_a_closed_pull_request(
+    status: object, heard: bool
+) -> None:
     event = body("pull_request_merge_conflicts")
     event["resource"]["status"] = status
     assert isinstance(read(event), Delivery) is heard

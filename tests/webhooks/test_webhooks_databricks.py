@@ -1,4 +1,6 @@
-"""Databricks registry webhooks: signed ones are read, others are refused, and nothing else ever happens."""
+"""Databricks registry webhooks: signed ones are read, others are refused, and nothing else ever
+happens.
+"""
 
 import hashlib
 import hmac
@@ -72,10 +74,15 @@ def test_every_payload_names_its_model_or_why_it_is_ignored(name: str) -> None:
     assert found == expected or (isinstance(expected, str) and expected in str(found))
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the documented payloads in ../shared are not on this machine")
+@pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="the documented payloads in ../shared are not on this machine"
+)
 @pytest.mark.parametrize("name", EXPECTED_OF_DOCUMENTED)
 def test_every_documented_webhook_is_read(name: str) -> None:
-    found, expected = outcome((RECORDED / f"{name}.json").read_bytes()), EXPECTED_OF_DOCUMENTED[name]
+    found, expected = (
+        outcome((RECORDED / f"{name}.json").read_bytes()),
+        EXPECTED_OF_DOCUMENTED[name],
+    )
     assert found == expected or (isinstance(expected, str) and expected in str(found))
 
 
@@ -132,7 +139,12 @@ def test_a_field_that_is_missing_is_named(field: str) -> None:
 def test_a_redelivery_has_the_same_key_and_a_later_transition_another() -> None:
     event = body("transitioned_stage")
     keys = {found.key for _ in range(2) if isinstance(found := read(event), Delivery)}
-    for field, value in [("event_timestamp", 1), ("model_name", "x"), ("version", "5"), ("to_stage", "None")]:
+    for field, value in [
+        ("event_timestamp", 1),
+        ("model_name", "x"),
+        ("version", "5"),
+        ("to_stage", "None"),
+    ]:
         found = read(event | {field: value})
         assert isinstance(found, Delivery)
         keys.add(found.key)

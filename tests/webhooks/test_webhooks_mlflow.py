@@ -1,4 +1,6 @@
-"""MLflow's own webhooks: signed and fresh ones are read, others are refused, and nothing else ever happens."""
+"""MLflow's own webhooks: signed and fresh ones are read, others are refused, and nothing else ever
+happens.
+"""
 
 import base64
 import hashlib
@@ -46,7 +48,9 @@ EXPECTED_OF_RECORDED: dict[str, Model | str] = {
 }
 
 
-def sign(body: bytes, secret: str = SECRETS[0], delivery: str = ID, sent: str = f"{NOW:.0f}") -> dict[str, str]:
+def sign(
+    body: bytes, secret: str = SECRETS[0], delivery: str = ID, sent: str = f"{NOW:.0f}"
+) -> dict[str, str]:
     made = hmac.new(secret.encode(), f"{delivery}.{sent}.".encode() + body, hashlib.sha256).digest()
     return {
         "X-MLflow-Delivery-Id": delivery,
@@ -76,17 +80,24 @@ def test_every_payload_names_its_model_or_why_it_is_ignored(name: str) -> None:
     assert found == expected or (isinstance(expected, str) and expected in str(found))
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine")
+@pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine"
+)
 @pytest.mark.parametrize("name", EXPECTED_OF_RECORDED)
 def test_every_recording_of_a_real_server_is_read_by_its_own_signature(name: str) -> None:
     recording: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text())
     headers, sent = recording["headers"], float(recording["headers"]["X-MLflow-Timestamp"])
     raw = recording["body_raw"].encode()
-    found, expected = mlflow.read(headers, raw, secrets=RECORDED_WITH, now=sent + 2), EXPECTED_OF_RECORDED[name]
+    found, expected = (
+        mlflow.read(headers, raw, secrets=RECORDED_WITH, now=sent + 2),
+        EXPECTED_OF_RECORDED[name],
+    )
     assert told(found) == expected or (isinstance(expected, str) and expected in str(told(found)))
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine")
+@pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="the recorded payloads in ../shared are not on this machine"
+)
 def test_no_recorded_webhook_is_left_out_of_the_table() -> None:
     assert {path.stem for path in RECORDED.glob("*.json")} == set(EXPECTED_OF_RECORDED)
 
@@ -106,7 +117,8 @@ ALIAS = raw_body("alias_created")
         {},
         sign(ALIAS) | {"X-MLflow-Signature": ""},
         sign(ALIAS) | {"X-MLflow-Signature": "v1,é\ud800"},
-        sign(ALIAS) | {"X-MLflow-Signature": sign(ALIAS)["X-MLflow-Signature"].replace("v1,", "v2,")},
+        sign(ALIAS)
+        | {"X-MLflow-Signature": sign(ALIAS)["X-MLflow-Signature"].replace("v1,", "v2,")},
         sign(ALIAS) | {"X-MLflow-Signature": sign(ALIAS)["X-MLflow-Signature"].removeprefix("v1,")},
         sign(ALIAS) | {"X-MLflow-Delivery-Id": "another"},
         sign(ALIAS) | {"X-MLflow-Timestamp": f"{NOW + 1:.0f}"},
@@ -129,7 +141,9 @@ def test_without_a_configured_secret_every_webhook_is_refused(secrets: tuple[str
     assert refused.value.status == 401
 
 
-@pytest.mark.parametrize("sent", ["", "soon", "-1", "1e9", "9" * 5000, "٣", f"{NOW + 301:.0f}", f"{NOW - 301:.0f}"])
+@pytest.mark.parametrize(
+    "sent", ["", "soon", "-1", "1e9", "9" * 5000, "٣", f"{NOW + 301:.0f}", f"{NOW - 301:.0f}"]
+)
 def test_a_webhook_of_another_time_is_refused(sent: str) -> None:
     with pytest.raises(RefusedHook) as refused:
         read(ALIAS, sign(ALIAS, sent=sent))

@@ -27,7 +27,9 @@ SITUATION = Situation(
     NOW + timedelta(seconds=42),
     pages="https://bot.example.com/pr/42",
 )
-QUEUED = replace(SITUATION, steps=(Step(TRAIN, "waits"), Step(SCORE, "waits")), place=QueuePosition(0, 2, 5, 4))
+QUEUED = replace(
+    SITUATION, steps=(Step(TRAIN, "waits"), Step(SCORE, "waits")), place=QueuePosition(0, 2, 5, 4)
+)
 REFUSED = replace(
     SITUATION,
     steps=(
@@ -38,7 +40,9 @@ REFUSED = replace(
             "rmse 0.802 > 0.744",
             attempt=2,
             judgements=(
-                Judgement(Metric(name="rmse"), 0.802, bound=0.744, source="serving", verdict="worse"),
+                Judgement(
+                    Metric(name="rmse"), 0.802, bound=0.744, source="serving", verdict="worse"
+                ),
                 Judgement(Metric(name="mae"), None, verdict="missing"),
             ),
         ),
@@ -51,9 +55,16 @@ PREVIEW = Preview(
     changed=("/Shared/mlflow_hooks/mlflow_scoring_hook",),
     removed=("/Shared/mlflow_hooks/old",),
     jobs=(
-        JobTouched("nightly-scoring", created=False, schedule="daily at 02:00", next_run=AT + timedelta(hours=17)),
+        JobTouched(
+            "nightly-scoring",
+            created=False,
+            schedule="daily at 02:00",
+            next_run=AT + timedelta(hours=17),
+        ),
         JobTouched("weekly-drift", created=True, paused=True),
-        JobTouched("weekly", created=False, was="monthly", changes=("schedule.quartz_cron_expression",)),
+        JobTouched(
+            "weekly", created=False, was="monthly", changes=("schedule.quartz_cron_expression",)
+        ),
         JobTouched("old-report", created=False, schedule="at 02:00 UTC", removed=True),
         JobTouched("by-hand", created=False, schedule="at 02:00 UTC", released=True),
     ),
@@ -98,8 +109,12 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_looks_anew": lambda: answers.looks_anew("/mlops run", HEAD.commit),
     "answer_accepted_retrain": lambda: accepted("/mlops retrain"),
     "answer_nothing_to_run": lambda: answers.nothing_to_run("/mlops run"),
-    "answer_refused": lambda: answers.refused(OVERRIDE, commands.refusal(verb("override"), "bo", "ada", LEADS)),
-    "answer_refused_own": lambda: answers.refused(OVERRIDE, commands.refusal(verb("override"), "kim", "kim", LEADS)),
+    "answer_refused": lambda: answers.refused(
+        OVERRIDE, commands.refusal(verb("override"), "bo", "ada", LEADS)
+    ),
+    "answer_refused_own": lambda: answers.refused(
+        OVERRIDE, commands.refusal(verb("override"), "kim", "kim", LEADS)
+    ),
     "answer_refused_nobody": lambda: answers.refused(
         "/mlops rollback model", commands.refusal(verb("rollback"), "kim", "ada", ())
     ),
@@ -114,17 +129,31 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "answer_help": lambda: answers.help_("/mlops help", commands.rows(TEAMS)),  # type: ignore[arg-type]
     "answer_status": lambda: answers.status("/mlops status", SITUATION),
     "answer_status_queued": lambda: answers.status("/mlops status", QUEUED),
-    "answer_status_nothing": lambda: answers.status("/mlops status", replace(SITUATION, steps=(), pages="")),
-    "answer_live": lambda: answers.live("/mlops status prod", STANDING),
-    "answer_live_edited": lambda: answers.live("/mlops status prod", replace(STANDING, kept={}, edited=EDITED)),
-    "answer_live_no_job": lambda: answers.live("/mlops status prod", LiveStatus("contoso/ml/wine", HEAD.commit, None)),
-    "answer_logs": lambda: answers.logs(
-        "/mlops logs ExampleTrainingProject 2", "ExampleTrainingProject", LOG, 2, "https://bot.example.com/runs/t"
+    "answer_status_nothing": lambda: answers.status(
+        "/mlops status", replace(SITUATION, steps=(), pages="")
     ),
-    "answer_logs_none": lambda: answers.logs("/mlops logs ExampleTrainingProject", "ExampleTrainingProject", "", 20),
+    "answer_live": lambda: answers.live("/mlops status prod", STANDING),
+    "answer_live_edited": lambda: answers.live(
+        "/mlops status prod", replace(STANDING, kept={}, edited=EDITED)
+    ),
+    "answer_live_no_job": lambda: answers.live(
+        "/mlops status prod", LiveStatus("contoso/ml/wine", HEAD.commit, None)
+    ),
+    "answer_logs": lambda: answers.logs(
+        "/mlops logs ExampleTrainingProject 2",
+        "ExampleTrainingProject",
+        LOG,
+        2,
+        "https://bot.example.com/runs/t",
+    ),
+    "answer_logs_none": lambda: answers.logs(
+        "/mlops logs ExampleTrainingProject", "ExampleTrainingProject", "", 20
+    ),
     "answer_diff": lambda: answers.diff("/mlops diff", PREVIEW),
     "answer_diff_nothing": lambda: answers.diff("/mlops diff", Preview()),
-    "answer_diff_problem": lambda: answers.diff("/mlops diff", Preview(problem="two notebooks would be one")),
+    "answer_diff_problem": lambda: answers.diff(
+        "/mlops diff", Preview(problem="two notebooks would be one")
+    ),
     "answer_diff_refused": lambda: answers.diff("/mlops diff", UNBRINGABLE),
     "answer_diff_refused_in_part": lambda: answers.diff(
         "/mlops diff", replace(PREVIEW, refused="Job a is in the way.")
@@ -138,12 +167,18 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     ),
     "answer_diff_unknown": lambda: answers.diff("/mlops diff", None),
     "answer_explain": lambda: answers.explain("/mlops explain", REFUSED, (OVERRIDDEN,)),
-    "answer_explain_queued": lambda: answers.explain("/mlops explain", QUEUED, told="waits for Databricks"),
-    "answer_explain_nothing": lambda: answers.explain("/mlops explain", replace(SITUATION, steps=())),
+    "answer_explain_queued": lambda: answers.explain(
+        "/mlops explain", QUEUED, told="waits for Databricks"
+    ),
+    "answer_explain_nothing": lambda: answers.explain(
+        "/mlops explain", replace(SITUATION, steps=())
+    ),
     "answer_already_running": lambda: answers.already_running("/mlops run", HEAD.commit),
     "answer_nothing_to_retry": lambda: answers.nothing_to_retry("/mlops retry", HEAD.commit),
     "answer_nothing_to_cancel": lambda: answers.nothing_to_cancel("/mlops cancel"),
-    "answer_nothing_to_accept": lambda: answers.nothing_to_accept(OVERRIDE, "gate", ["ExampleTrainingProject"]),
+    "answer_nothing_to_accept": lambda: answers.nothing_to_accept(
+        OVERRIDE, "gate", ["ExampleTrainingProject"]
+    ),
     "answer_unknown_project": lambda: answers.unknown_project(
         "/mlops run Exmaple", "Exmaple", [TRAIN.name, SCORE.name]
     ),

@@ -38,10 +38,17 @@ DELETED = Drift("/Shared/mlflow_hooks/settings.py", "deleted", "report", "1" * 4
 REPLACED = Drift("/Shared/mlflow_hooks/lib", "replaced", "restore", "folder", 1)
 FIELDS = drift.of_job(
     "nightly",
-    {"timeout_seconds": (7200, 60), "tasks.score.max_retries": (2, None), "tags.team": ("wine", "beer")},
+    {
+        "timeout_seconds": (7200, 60),
+        "tasks.score.max_retries": (2, None),
+        "tags.team": ("wine", "beer"),
+    },
     "report",
 )
-MANY = [replace(EDIT, aside="", place=f"/Shared/mlflow_hooks/number_{number:02}") for number in range(44)]
+MANY = [
+    replace(EDIT, aside="", place=f"/Shared/mlflow_hooks/number_{number:02}")
+    for number in range(44)
+]
 
 DRIFTS: Mapping[str, Callable[[], str]] = {
     "drift_edited": lambda: words.told([drift.judged(EDIT, NOTHING)], LIVE),
@@ -49,7 +56,9 @@ DRIFTS: Mapping[str, Callable[[], str]] = {
     "drift_edited_again": lambda: words.told(
         [_restored(EDIT, drift.DriftMemo(restored={EDIT.place: EDIT.found}))], LIVE
     ),
-    "drift_edited_unseen": lambda: words.told([replace(EDIT, aside="", difference=(), added=0, removed=0)], LIVE),
+    "drift_edited_unseen": lambda: words.told(
+        [replace(EDIT, aside="", difference=(), added=0, removed=0)], LIVE
+    ),
     "drift_deleted": lambda: words.told([DELETED], LIVE),
     "drift_deleted_put_back": lambda: words.told([_restored(DELETED)], LIVE),
     "drift_replaced": lambda: words.told([REPLACED], LIVE),
@@ -59,5 +68,7 @@ DRIFTS: Mapping[str, Callable[[], str]] = {
         [_restored(FIELDS, drift.DriftMemo(restored={FIELDS.place: FIELDS.found}))], LIVE
     ),
     "drift_many": lambda: words.told([FIELDS, DELETED, *MANY], LIVE),
-    "drift_many_put_back": lambda: words.told([_restored(one) for one in (EDIT, DELETED, FIELDS)], LIVE),
+    "drift_many_put_back": lambda: words.told(
+        [_restored(one) for one in (EDIT, DELETED, FIELDS)], LIVE
+    ),
 }

@@ -1,4 +1,6 @@
-"""Every state that a report, a status line or a reply can have, by the name of its file in `said/`."""
+"""Every state that a report, a status line or a reply can have, by the name of its file in
+`said/`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -77,7 +79,7 @@ Traceback (most recent call last):
     indexer = self.columns._get_indexer_strict(key, "columns")[1]
 KeyError: "['alcohol'] not in index"
 launcher: KeyError: "['alcohol'] not in index" (exit code 1)
-"""
+"""  # noqa: E501 a table, or a text as it is sent
 )
 
 PAGES = "https://signalman.contoso.example"
@@ -120,7 +122,14 @@ def trained(metrics: Mapping[str, float], baseline: Baseline = BASELINE, **known
         **known,
     )
     judgements, reason = gates.judge(TRAIN, run, baseline)
-    return Step(TRAIN, "refused" if reason else "passed", run, reason, judgements=judgements, baseline=baseline)
+    return Step(
+        TRAIN,
+        "refused" if reason else "passed",
+        run,
+        reason,
+        judgements=judgements,
+        baseline=baseline,
+    )
 
 
 def scored(baseline: Baseline | None = None) -> Step:
@@ -139,13 +148,19 @@ SCORE_SKIPPED = Step(SCORE, "skipped", reason="ExampleTrainingProject did not su
 def situation(*steps: Step, after: float = 221, **known: Any) -> Situation:
     """The pull request with these steps, so many seconds after their first start."""
     return Situation(
-        HEAD, steps, NOW + timedelta(seconds=after), **{"repository": "contoso/ml/wine", "pages": PAGES, **known}
+        HEAD,
+        steps,
+        NOW + timedelta(seconds=after),
+        **{"repository": "contoso/ml/wine", "pages": PAGES, **known},
     )
 
 
 def failed(reason: str, seconds: float = 79, **known: Any) -> list[Step]:
     """Training failed, scoring was skipped."""
-    return [Step(TRAIN, "failed", run_of(TRAIN, seconds, **{"outcome": "failed", **known}), reason), SCORE_SKIPPED]
+    return [
+        Step(TRAIN, "failed", run_of(TRAIN, seconds, **{"outcome": "failed", **known}), reason),
+        SCORE_SKIPPED,
+    ]
 
 
 def bad_branch(name: str, rule: BranchRule | None = None, taken: tuple[str, ...] = ()) -> str:
@@ -165,7 +180,12 @@ def order(verb: Any, **known: Any) -> Order:
 CRASHED = failed("KeyError: \"['alcohol'] not in index\" (exit code 1)", log=LOG)
 CRASHED_TWICE = [
     *failed("exit code 3", log="no space left\n")[:1],
-    Step(SCORE, "failed", run_of(SCORE, 3, outcome="failed", log=LOG, token="t2"), "KeyError: 'x' (exit code 1)"),
+    Step(
+        SCORE,
+        "failed",
+        run_of(SCORE, 3, outcome="failed", log=LOG, token="t2"),
+        "KeyError: 'x' (exit code 1)",
+    ),
 ]
 SCORING_CRASHED = [
     TRAINED,
@@ -176,39 +196,79 @@ SCORING_CRASHED = [
         "ValueError: no such column (exit code 1)",
     ),
 ]
-TIMED_OUT = failed("ran past its limit of 30m", 1800, outcome="timed out", log="epoch 811 of 1000\n")
+TIMED_OUT = failed(
+    "ran past its limit of 30m", 1800, outcome="timed out", log="epoch 811 of 1000\n"
+)
 STOPPED = failed("the run was cancelled", 44, outcome="cancelled")
-NO_MODEL = failed("ended without registering the model feature_wine_v2_model", 44, outcome="succeeded")
+NO_MODEL = failed(
+    "ended without registering the model feature_wine_v2_model", 44, outcome="succeeded"
+)
 REFUSED = [trained(WORSE), SCORE_SKIPPED]
 UNMEASURED = [trained({"mae": 0.524, "r2": float("nan")}), SCORE_SKIPPED]
 ACCEPTED = [
-    replace(trained(WORSE), state="accepted", accepted=order("override", argument="gate", reason="known label shift")),
+    replace(
+        trained(WORSE),
+        state="accepted",
+        accepted=order("override", argument="gate", reason="known label shift"),
+    ),
     SCORED,
 ]
 ACCEPTED_FAILURE = [
     TRAINED,
     replace(
-        SCORING_CRASHED[1], state="accepted", accepted=order("override", argument="ExampleScoringProject", reason="#7")
+        SCORING_CRASHED[1],
+        state="accepted",
+        accepted=order("override", argument="ExampleScoringProject", reason="#7"),
     ),
 ]
 LOST = [
-    Step(TRAIN, "no cluster", run_of(TRAIN, 660, outcome="no cluster"), "the region has no such machines", losses=3),
+    Step(
+        TRAIN,
+        "no cluster",
+        run_of(TRAIN, 660, outcome="no cluster"),
+        "the region has no such machines",
+        losses=3,
+    ),
     SCORE_SKIPPED,
 ]
 AGAIN = [
-    Step(TRAIN, "again", run_of(TRAIN, 60, outcome="no cluster"), "the region has no such machines", losses=1),
+    Step(
+        TRAIN,
+        "again",
+        run_of(TRAIN, 60, outcome="no cluster"),
+        "the region has no such machines",
+        losses=1,
+    ),
     SCORE_WAITS,
 ]
 RUNS = [Step(TRAIN, "runs", run_of(TRAIN)), SCORE_WAITS]
-STARTS = [Step(TRAIN, "runs", run_of(TRAIN, started=None, mlflow_page="", run_page="")), SCORE_WAITS]
-SCORES = [TRAINED, Step(SCORE, "runs", run_of(SCORE, started=NOW + timedelta(seconds=179), mlflow_page="", token="t2"))]
+STARTS = [
+    Step(TRAIN, "runs", run_of(TRAIN, started=None, mlflow_page="", run_page="")),
+    SCORE_WAITS,
+]
+SCORES = [
+    TRAINED,
+    Step(
+        SCORE,
+        "runs",
+        run_of(SCORE, started=NOW + timedelta(seconds=179), mlflow_page="", token="t2"),
+    ),
+]
 SLOTLESS = [TRAINED, SCORE_WAITS]
-CANCELLED = [replace(RUNS[0], run=run_of(TRAIN, 44, outcome="cancelled", withdrawn=True)), SCORE_WAITS]
+CANCELLED = [
+    replace(RUNS[0], run=run_of(TRAIN, 44, outcome="cancelled", withdrawn=True)),
+    SCORE_WAITS,
+]
 OTHER_DATA = replace(PRODUCTION, comparable=False)
-PLAIN = Step(Project(path="projects/Plain"), "passed", run_of(TRAIN, 4.2, mlflow_page="", run_page=""))
+PLAIN = Step(
+    Project(path="projects/Plain"), "passed", run_of(TRAIN, 4.2, mlflow_page="", run_page="")
+)
 
 PICTURES = (
-    Picture("ExampleTrainingProject: rmse", "https://dev.azure.com/contoso/_apis/git/attachments/pr42-h.png"),
+    Picture(
+        "ExampleTrainingProject: rmse",
+        "https://dev.azure.com/contoso/_apis/git/attachments/pr42-h.png",
+    ),
     Picture(
         "ExampleTrainingProject: rmse_by_quantile",
         "https://dev.azure.com/contoso/_apis/git/attachments/pr42-a1b2c3d-rmse.png",
@@ -218,27 +278,41 @@ PREVIEW = Preview(
     added=("/Shared/mlflow_hooks/drift_report",),
     changed=("/Shared/mlflow_hooks/mlflow_scoring_hook",),
     jobs=(
-        JobTouched("nightly-scoring", False, "daily at 02:00 UTC", datetime(2026, 3, 3, 2, 0, tzinfo=UTC)),
+        JobTouched(
+            "nightly-scoring", False, "daily at 02:00 UTC", datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+        ),
         JobTouched("weekly-drift", True, "Mondays at 03:00 UTC", paused=True),
         JobTouched(
             "weekly-training",
             False,
             "at 02:30 Europe/Zurich",
             datetime(2026, 3, 28, 2, 30, tzinfo=ZURICH),
-            later=(datetime(2026, 3, 30, 2, 30, tzinfo=ZURICH), datetime(2026, 3, 31, 2, 30, tzinfo=ZURICH)),
+            later=(
+                datetime(2026, 3, 30, 2, 30, tzinfo=ZURICH),
+                datetime(2026, 3, 31, 2, 30, tzinfo=ZURICH),
+            ),
             changes=("schedule.quartz_cron_expression", "tasks.train.timeout_seconds"),
             left=("permissions", "run_as"),
         ),
     ),
 )
 UNBRINGABLE = Preview(
-    refused="mlflow_hooks/link is a symbolic link; links are never followed. Replace it by the file itself.\n"
-    + "\n".join(f"config/jobs/{place}.yml: resources.jobs.a.taks is not a key" for place in range(20))
+    refused="mlflow_hooks/link is a symbolic link; links are never followed. Replace it by the "
+    "file itself.\n"
+    + "\n".join(
+        f"config/jobs/{place}.yml: resources.jobs.a.taks is not a key" for place in range(20)
+    )
 )
-MUCH = Preview(removed=tuple(f"/Shared/mlflow_hooks/n{place}" for place in range(5)), held=5, objects=7)
+MUCH = Preview(
+    removed=tuple(f"/Shared/mlflow_hooks/n{place}" for place in range(5)), held=5, objects=7
+)
 NO_PREVIEW = Preview(problem="/Shared/mlflow_hooks/report exists and was not written by Signalman")
 EARLIER = (
-    Earlier("77aa01b2c3", "failed", "ExampleTrainingProject refused: rmse 0.802 > 0.7446 (production v12 0.73 + 2%)"),
+    Earlier(
+        "77aa01b2c3",
+        "failed",
+        "ExampleTrainingProject refused: rmse 0.802 > 0.7446 (production v12 0.73 + 2%)",
+    ),
     Earlier("0c9e1f2d3e", "superseded", ""),
     Earlier("1d0f2e3c4b", "superseded", ""),
     Earlier("2e1a3b4c5d", "passed", "passed · rmse 0.719 (−0.011 vs production v12) · 6m02s"),
@@ -247,25 +321,44 @@ EARLIER = (
 
 REPORTS: Mapping[str, Callable[[], str]] = {
     "queued": lambda: report.queued(
-        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(free=0, ahead=1, waiting=3, limit=4))
+        situation(
+            Step(TRAIN, "waits"),
+            SCORE_WAITS,
+            place=QueuePosition(free=0, ahead=1, waiting=3, limit=4),
+        )
     ),
     "queued_next": lambda: report.queued(
         situation(
-            Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(free=1, ahead=0, waiting=1, limit=1), earlier=EARLIER
+            Step(TRAIN, "waits"),
+            SCORE_WAITS,
+            place=QueuePosition(free=1, ahead=0, waiting=1, limit=1),
+            earlier=EARLIER,
         )
     ),
     "queued_without_place": lambda: report.queued(situation(Step(TRAIN, "waits"), pages="")),
     "starting": lambda: report.running(situation(*STARTS)),
     "running_first": lambda: report.running(situation(*RUNS, after=42, earlier=EARLIER[:2])),
     "running_second": lambda: report.running(situation(*SCORES)),
-    "running_without_slot": lambda: report.running(situation(*SLOTLESS, place=QueuePosition(0, 0, 1, 4))),
+    "running_without_slot": lambda: report.running(
+        situation(*SLOTLESS, place=QueuePosition(0, 0, 1, 4))
+    ),
     "running_again": lambda: report.running(situation(*AGAIN, after=70)),
-    "passed": lambda: report.ended(situation(TRAINED, SCORED, pictures=PICTURES, preview=PREVIEW, earlier=EARLIER)),
+    "passed": lambda: report.ended(
+        situation(TRAINED, SCORED, pictures=PICTURES, preview=PREVIEW, earlier=EARLIER)
+    ),
     "passed_one_project": lambda: report.ended(situation(TRAINED, pages="")),
-    "passed_first_model": lambda: report.ended(situation(trained(GOOD, Baseline()), scored(Baseline()))),
-    "passed_before_anything_serves": lambda: report.ended(situation(trained(GOOD, Baseline(MAIN)), SCORED)),
-    "passed_other_data": lambda: report.ended(situation(trained(GOOD, Baseline(MAIN, OTHER_DATA)), SCORED)),
-    "passed_not_better": lambda: report.ended(situation(trained({"rmse": 0.74, "mae": 0.55, "r2": 0.36}))),
+    "passed_first_model": lambda: report.ended(
+        situation(trained(GOOD, Baseline()), scored(Baseline()))
+    ),
+    "passed_before_anything_serves": lambda: report.ended(
+        situation(trained(GOOD, Baseline(MAIN)), SCORED)
+    ),
+    "passed_other_data": lambda: report.ended(
+        situation(trained(GOOD, Baseline(MAIN, OTHER_DATA)), SCORED)
+    ),
+    "passed_not_better": lambda: report.ended(
+        situation(trained({"rmse": 0.74, "mae": 0.55, "r2": 0.36}))
+    ),
     "passed_without_metrics": lambda: report.ended(situation(PLAIN, preview=Preview())),
     "passed_accepted": lambda: report.ended(situation(*ACCEPTED)),
     "passed_accepted_failure": lambda: report.ended(situation(*ACCEPTED_FAILURE)),
@@ -274,7 +367,9 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "passed_removing_much": lambda: report.ended(situation(TRAINED, preview=MUCH)),
     "failed_unbringable": lambda: report.ended(situation(*CRASHED, preview=UNBRINGABLE)),
     "no_cluster_unbringable": lambda: report.ended(situation(*LOST, preview=UNBRINGABLE)),
-    "passed_on_a_broken_target": lambda: report.ended(situation(TRAINED, preview=Preview(already=UNBRINGABLE.refused))),
+    "passed_on_a_broken_target": lambda: report.ended(
+        situation(TRAINED, preview=Preview(already=UNBRINGABLE.refused))
+    ),
     "nothing_to_run_unbringable": lambda: report.ended(situation(preview=UNBRINGABLE)),
     "failed": lambda: report.ended(situation(*CRASHED, earlier=EARLIER[:1])),
     "failed_no_model": lambda: report.ended(situation(*NO_MODEL)),
@@ -293,7 +388,8 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "bad_branch_no_suggestion": lambda: bad_branch("wine", BranchRule(pattern="release-[0-9]+")),
     "bad_config": lambda: report.bad_config(
         situation(),
-        'config/mlops.yml: projects[0].timeout is "soon"; it must be a time such as 90s, 30m or 2h.\n'
+        'config/mlops.yml: projects[0].timeout is "soon"; it must be a time such as 90s, 30m or '
+        "2h.\n"
         "config/mlops.yml: jobs[0].notebook is missing.",
     ),
     "fork": lambda: report.fork(situation()),
@@ -316,7 +412,7 @@ V17 = ServingVersion("wine_model", "17", "r", "alias champion", 1, by_alias=True
 SMOKED = ProjectRun(
     "t", "projects/Scoring", "d4e5f6a70123", 0, "databricks-jobs",
     run_page="https://adb-1.azuredatabricks.net/jobs/runs/7", mlflow_page="https://adb-1.azuredatabricks.net/ml/7",
-    started=datetime(2026, 3, 2, 2, 0, tzinfo=UTC), ended=datetime(2026, 3, 2, 2, 1, tzinfo=UTC), outcome="succeeded",
+    started=datetime(2026, 3, 2, 2, 0, tzinfo=UTC), ended=datetime(2026, 3, 2, 2, 1, tzinfo=UTC), outcome="succeeded",  # noqa: E501 a table, or a text as it is sent
 )  # fmt: skip
 NIGHTLY = Job(name="nightly-scoring", notebook="/Shared/hooks/score", model="wine_*")
 
@@ -324,27 +420,41 @@ NIGHTLY = Job(name="nightly-scoring", notebook="/Shared/hooks/score", model="win
 REPLIES: Mapping[str, Callable[[], str]] = {
     "reply_before_any_report": report.not_yet,
     "reply_merged": lambda: replies.merged(
-        "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (1, 1, 0), "/Shared/projects": (12, 0, 3)}, []
+        "d4e5f6a70123",
+        "d4e5f6a70123",
+        {"/Shared/mlflow_hooks": (1, 1, 0), "/Shared/projects": (12, 0, 3)},
+        [],
     ),
     "reply_merged_with_others": lambda: replies.merged(
         "d4e5f6a70123", "0123456789ab", {"/Shared/mlflow_hooks": (1, 1, 0)}, []
     ),
     "reply_merged_with_job": lambda: replies.merged(
-        "d4e5f6a70123", "d4e5f6a70123", {"/Shared/mlflow_hooks": (0, 2, 0)}, [("nightly-scoring", "created")]
+        "d4e5f6a70123",
+        "d4e5f6a70123",
+        {"/Shared/mlflow_hooks": (0, 2, 0)},
+        [("nightly-scoring", "created")],
     ),
     "reply_merged_with_what_waits": lambda: replies.merged(
         "d4e5f6a70123",
         "d4e5f6a70123",
         {"/Shared/mlflow_hooks": (1, 0, 0)},
         [("nightly-scoring", "changed"), ("weekly", "removed")],
-        {"/Shared/mlflow_hooks/old": replies.UNCONFIRMED, "/Shared/mlflow_hooks/in_use": "job by-hand runs it"},
-        ["config/jobs/a.yml: job a (a) is managed by a Databricks Asset Bundle in the workspace, so it is left alone."],
+        {
+            "/Shared/mlflow_hooks/old": replies.UNCONFIRMED,
+            "/Shared/mlflow_hooks/in_use": "job by-hand runs it",
+        },
+        [
+            "config/jobs/a.yml: job a (a) is managed by a Databricks Asset Bundle in the "
+            "workspace, so it is left alone."
+        ],
         2,
     ),
     "reply_taken_back": lambda: replies.taken_back(
         RolledBack("d4e5f6a70123", "0123456789ab", "Ada Lovelace", None, 42, "7/1"), 2
     ),
-    "reply_taking_back": lambda: replies.taking_back(RolledBack("d4e5f6a70123", "0123456789ab", "Ada"), 41),
+    "reply_taking_back": lambda: replies.taking_back(
+        RolledBack("d4e5f6a70123", "0123456789ab", "Ada"), 41
+    ),
     "reply_promoted_first": lambda: replies.promoted(Promotion(V17, "nightly-scoring")),
     "reply_promoted_next": lambda: replies.promoted(
         Promotion(
@@ -361,14 +471,20 @@ REPLIES: Mapping[str, Callable[[], str]] = {
         Promotion(V17, "nightly-scoring", accepted="Ben: the old test set had leaked")
     ),
     "reply_promoted_retrained": lambda: replies.promoted(
-        Promotion(replace(V17, name="wine_quality"), "nightly-scoring", ("wine_quality", "16"), retrained=True)
+        Promotion(
+            replace(V17, name="wine_quality"),
+            "nightly-scoring",
+            ("wine_quality", "16"),
+            retrained=True,
+        )
     ),
     "reply_not_promoted_never_validated": lambda: replies.not_promoted(
         NotPromoted(
             V17,
             "nightly-scoring",
             "v12",
-            "Signalman never validated the commit it comes from: `d4e5f6a` was not merged to `main` by a pull request",
+            "Signalman never validated the commit it comes from: `d4e5f6a` was not merged to "
+            "`main` by a pull request",
             acceptable=True,
         )
     ),
@@ -403,7 +519,10 @@ REPLIES: Mapping[str, Callable[[], str]] = {
     "version_refused": lambda: (
         versions.refused(
             NotPromoted(
-                V17, "nightly-scoring", "v12", "it has no signature, so nobody can tell what it has to be given"
+                V17,
+                "nightly-scoring",
+                "v12",
+                "it has no signature, so nobody can tell what it has to be given",
             )
         )
         + "\n"
@@ -418,7 +537,11 @@ REPLIES: Mapping[str, Callable[[], str]] = {
                 {"rmse": 0.73, "rows": 120.0},
                 (Metric(name="rmse"), Metric(name="rows", goal="higher")),
             ),
-            versions.Finding(misfit="it needs a column `sugar`, which `v12` is not given", refused=True, tried=True),
+            versions.Finding(
+                misfit="it needs a column `sugar`, which `v12` is not given",
+                refused=True,
+                tried=True,
+            ),
         )
         + "\n"
     ),
@@ -428,36 +551,53 @@ REPLIES: Mapping[str, Callable[[], str]] = {
     "reply_rolled_back_to_another_model": lambda: replies.rolled_back(
         "nightly-scoring", ("wine", "12"), ("tide", "3"), None
     ),
-    "reply_not_rolled_back": lambda: replies.not_rolled_back("nightly-scoring", "it is not in the workspace."),
+    "reply_not_rolled_back": lambda: replies.not_rolled_back(
+        "nightly-scoring", "it is not in the workspace."
+    ),
     "reply_rollback_of_which_job": lambda: replies.which_job("", ["nightly-scoring", "hourly"]),
     "reply_rollback_of_an_unknown_job": lambda: replies.which_job("daily", ["nightly-scoring"]),
     "reply_rollback_without_jobs": lambda: replies.which_job("", []),
-    "reply_retrained": lambda: replies.retrained("wine", RETRAINED, {"data": "full"}, {"rmse": 58.0123}, [NIGHTLY]),
-    "reply_retrained_for_nobody": lambda: replies.retrained("wine", replace(RETRAINED, run_page=""), {}, {}, []),
+    "reply_retrained": lambda: replies.retrained(
+        "wine", RETRAINED, {"data": "full"}, {"rmse": 58.0123}, [NIGHTLY]
+    ),
+    "reply_retrained_for_nobody": lambda: replies.retrained(
+        "wine", replace(RETRAINED, run_page=""), {}, {}, []
+    ),
     "reply_not_retrained": lambda: replies.not_retrained(
-        "ExampleTrainingProject", "KeyError: 'alcohol'", replace(RETRAINED, outcome="failed", log=LOG)
+        "ExampleTrainingProject",
+        "KeyError: 'alcohol'",
+        replace(RETRAINED, outcome="failed", log=LOG),
     ),
     "reply_not_retrained_at_all": lambda: replies.not_retrained(
-        "Wine", "config/mlops.yml on main has no retrain for it; it has one for: ExampleTrainingProject"
+        "Wine",
+        "config/mlops.yml on main has no retrain for it; it has one for: ExampleTrainingProject",
     ),
     "reply_passes_now": lambda: replies.verdict_changed(
         HEAD, "succeeded", status.ended(situation(TRAINED, SCORED)), EARLIER[0]
     ),
-    "reply_fails_now": lambda: replies.verdict_changed(HEAD, "failed", status.ended(situation(*REFUSED)), EARLIER[3]),
-    "reply_error_now": lambda: replies.verdict_changed(HEAD, "error", status.ended(situation(*LOST)), EARLIER[3]),
+    "reply_fails_now": lambda: replies.verdict_changed(
+        HEAD, "failed", status.ended(situation(*REFUSED)), EARLIER[3]
+    ),
+    "reply_error_now": lambda: replies.verdict_changed(
+        HEAD, "error", status.ended(situation(*LOST)), EARLIER[3]
+    ),
     "reply_fails_after_an_error": lambda: replies.verdict_changed(
         HEAD, "failed", status.ended(situation(*CRASHED)), EARLIER[4]
     ),
 }
 
 STATUS_LINES: Mapping[str, Callable[[], str]] = {
-    "queued": lambda: status.queued(situation(Step(TRAIN, "waits"), place=QueuePosition(0, 1, 3, 4))),
+    "queued": lambda: status.queued(
+        situation(Step(TRAIN, "waits"), place=QueuePosition(0, 1, 3, 4))
+    ),
     "queued without a place": lambda: status.queued(situation(Step(TRAIN, "waits"))),
     "running": lambda: status.running(situation(TRAINED, SCORE_WAITS)),
     "passed": lambda: status.ended(situation(TRAINED)),
     "passed, two projects": lambda: status.ended(situation(TRAINED, SCORED)),
     "passed, nothing serves": lambda: status.ended(situation(trained(GOOD, Baseline(MAIN)))),
-    "passed, nothing there": lambda: status.ended(situation(trained(GOOD, Baseline()), scored(Baseline()))),
+    "passed, nothing there": lambda: status.ended(
+        situation(trained(GOOD, Baseline()), scored(Baseline()))
+    ),
     "passed, without metrics": lambda: status.ended(situation(PLAIN)),
     "passed, accepted": lambda: status.ended(situation(*ACCEPTED)),
     "failed": lambda: status.ended(situation(*CRASHED)),
@@ -471,12 +611,16 @@ STATUS_LINES: Mapping[str, Callable[[], str]] = {
     "held up": status.held_up,
     "fork": status.fork,
     "no project touched": lambda: status.nothing_to_run(HEAD),
-    "no project touched, one file": lambda: status.nothing_to_run(replace(HEAD, changed=("README.md",))),
+    "no project touched, one file": lambda: status.nothing_to_run(
+        replace(HEAD, changed=("README.md",))
+    ),
     "no project touched, no file": lambda: status.nothing_to_run(replace(HEAD, changed=())),
 }
 
 STATUS_STEPS: Mapping[str, Callable[[], list[tuple[str, State, str]]]] = {
-    "queued": lambda: status.steps(situation(Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(0, 1, 3, 4))),
+    "queued": lambda: status.steps(
+        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(0, 1, 3, 4))
+    ),
     "running": lambda: status.steps(situation(*SCORES)),
     "again": lambda: status.steps(situation(*AGAIN)),
     "passed": lambda: status.steps(situation(TRAINED, SCORED)),
@@ -487,5 +631,7 @@ STATUS_STEPS: Mapping[str, Callable[[], list[tuple[str, State, str]]]] = {
     "refused": lambda: status.steps(situation(*REFUSED)),
     "no cluster": lambda: status.steps(situation(*LOST)),
     "cancelled": lambda: status.steps(situation(*CANCELLED, cancelled=order("cancel"))),
-    "bad branch name": lambda: status.steps(situation(), branch_names.judge("feature/wine.v2", BranchRule())),
+    "bad branch name": lambda: status.steps(
+        situation(), branch_names.judge("feature/wine.v2", BranchRule())
+    ),
 }

@@ -9,7 +9,9 @@ COMMIT, RUN = "6e99ba5" + "0" * 33, "0123456789abcdef" * 2
 
 
 def test_a_picture_is_named_after_project_commit_run_and_itself() -> None:
-    name = attachment.picture("projects/ExampleTrainingProject", COMMIT, RUN, "plots/predicted vs actual.png", b"x")
+    name = attachment.picture(
+        "projects/ExampleTrainingProject", COMMIT, RUN, "plots/predicted vs actual.png", b"x"
+    )
 
     assert name.rpartition("-")[0] == "ExampleTrainingProject-6e99ba5-01234567-predicted_vs_actual"
     assert len(name.rpartition("-")[2]) == len("12345678.png")

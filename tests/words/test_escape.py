@@ -10,12 +10,14 @@ from rendered import rendered
 from bot.words import escape
 
 HOSTILE = (
-    "`", "``", "```", "````text", "~~~", "|", "\\", "\\|", "@ж", "#1", "!1", "$ж$", "$$", "</details>", "<summary>",
-    "<!-- ", "<script>", "<br>", "&lt;", "**", "_", "[ж](https://ж.example)", "![ж](x)", "https://ж.example", "# ",
-    "- ", "> ", "| --- |", "---", "\x1b[31m", "\x1b]0;ж\x07", "\x9b", "\0", "\x08", "\u202e", "\u200f", "\u200b",
-    "\ufeff", "\ud800", "\r", "\r\n", "\n", "\n\n", "\t", "    ", "\u2028", "\x85", " ", "ж", "a", "é",
+    "`", "``", "```", "````text", "~~~", "|", "\\", "\\|", "@ж", "#1", "!1", "$ж$", "$$", "</details>", "<summary>",  # noqa: E501 a table, or a text as it is sent
+    "<!-- ", "<script>", "<br>", "&lt;", "**", "_", "[ж](https://ж.example)", "![ж](x)", "https://ж.example", "# ",  # noqa: E501 a table, or a text as it is sent
+    "- ", "> ", "| --- |", "---", "\x1b[31m", "\x1b]0;ж\x07", "\x9b", "\0", "\x08", "\u202e", "\u200f", "\u200b",  # noqa: E501 a table, or a text as it is sent
+    "\ufeff", "\ud800", "\r", "\r\n", "\n", "\n\n", "\t", "    ", "\u2028", "\x85", " ", "ж", "a", "é",  # noqa: E501 a table, or a text as it is sent
 )  # fmt: skip
-OUTSIDE = st.one_of(st.lists(st.sampled_from(HOSTILE), max_size=12).map("".join), st.text(max_size=40))
+OUTSIDE = st.one_of(
+    st.lists(st.sampled_from(HOSTILE), max_size=12).map("".join), st.text(max_size=40)
+)
 UNSEEN = "\x1b\0\x08\x9b\u202e\u200f\u200b\ufeff\ud800\r"
 
 
@@ -125,7 +127,9 @@ def test_only_an_absolute_address_becomes_a_link(address: str, linked: bool) -> 
 
 
 def test_an_address_ends_no_cell_of_a_table() -> None:
-    seen = rendered(f"| A | B |\n|---|---|\n| {escape.link('run', 'https://a.example/?x=1|2')} | b |\n")
+    seen = rendered(
+        f"| A | B |\n|---|---|\n| {escape.link('run', 'https://a.example/?x=1|2')} | b |\n"
+    )
 
     assert seen.live.split()[-1] == "b"
 
@@ -159,7 +163,9 @@ def test_a_time_as_people_say_it(seconds: float | None, shown: str) -> None:
 
 
 @given(st.floats(0, 1e6))
-def test_a_time_is_never_more_than_seven_characters_and_never_has_sixty_of_anything(seconds: float) -> None:
+def test_a_time_is_never_more_than_seven_characters_and_never_has_sixty_of_anything(
+    seconds: float,
+) -> None:
     shown = escape.duration(seconds)
 
     assert len(shown) <= 7
@@ -212,5 +218,7 @@ def test_a_number_as_people_read_it(value: float, shown: str) -> None:
         (1e300, -1e300, "+2e+300"),
     ],
 )
-def test_a_difference_is_as_fine_as_the_numbers_beside_it(value: float, reference: float, shown: str) -> None:
+def test_a_difference_is_as_fine_as_the_numbers_beside_it(
+    value: float, reference: float, shown: str
+) -> None:
     assert escape.difference(value, reference) == shown

@@ -22,16 +22,22 @@ from bot.words import answers
 def standing(o: str) -> LiveStatus:
     """What is live, all of it from outside."""
     jobs = (Live(o, o, o, o, NOW), Live(o, problem=o))
-    return LiveStatus(o, o, Synced(o, 1, NOW, o), True, 3, {o: o}, RolledBack(o, o, o, NOW, 1, o), jobs)
+    return LiveStatus(
+        o, o, Synced(o, 1, NOW, o), True, 3, {o: o}, RolledBack(o, o, o, NOW, 1, o), jobs
+    )
 
 
 MARK = "ж"
-TEXTS = st.lists(st.sampled_from(HOSTILE), max_size=8).map(lambda parts: MARK + "".join(parts) + MARK)
+TEXTS = st.lists(st.sampled_from(HOSTILE), max_size=8).map(
+    lambda parts: MARK + "".join(parts) + MARK
+)
 LONGEST = 150_000
 
 
 def named(text: str) -> Project:
-    return Project(path=f"projects/{re.sub(r'[/0]', '_', text)}".replace("\\", "_").replace("\0", ""))
+    return Project(
+        path=f"projects/{re.sub(r'[/0]', '_', text)}".replace("\\", "_").replace("\0", "")
+    )
 
 
 def order(text: str) -> Order:
@@ -42,7 +48,13 @@ def situation(text: str) -> Situation:
     judgement = Judgement(Metric(name=text), None, verdict="missing")
     run = run_of(named(text), 60.0, run_page=f"{WORKSPACE}/#job/1", log=text)
     step = Step(named(text), "failed", run, text, judgements=(judgement,), accepted=order(text))
-    return Situation(replace(HEAD, title=text), (step,), NOW, place=QueuePosition(0, 1, 2, 3), cancelled=order(text))
+    return Situation(
+        replace(HEAD, title=text),
+        (step,),
+        NOW,
+        place=QueuePosition(0, 1, 2, 3),
+        cancelled=order(text),
+    )
 
 
 def asked(text: str) -> str:
@@ -81,8 +93,12 @@ SAYINGS: dict[str, Callable[[str], str]] = {
         ),
     ),
     "logs": lambda o: answers.logs(asked(o), o, o, 20),
-    "diff": lambda o: answers.diff(asked(o), Preview((o,), (o,), (o,), (JobTouched(o, created=True, schedule=o),))),
-    "refused merge": lambda o: answers.diff(asked(o), Preview((o,), refused=f"{o}\n{o}", problem=o, already=o)),
+    "diff": lambda o: answers.diff(
+        asked(o), Preview((o,), (o,), (o,), (JobTouched(o, created=True, schedule=o),))
+    ),
+    "refused merge": lambda o: answers.diff(
+        asked(o), Preview((o,), refused=f"{o}\n{o}", problem=o, already=o)
+    ),
     "problem": lambda o: answers.diff(asked(o), Preview(problem=o)),
     "explain": lambda o: answers.explain(asked(o), situation(o), (order(o),), o),
     "unknown project": lambda o: answers.unknown_project(asked(o), o, [o, o]),
@@ -121,9 +137,13 @@ def test_an_answer_is_short_enough_to_be_posted(letter: str) -> None:
 
     for said in (
         answers.logs("/mlops logs x 200", long, f"{long}\n" * 500, 200),
-        answers.diff("/mlops diff", Preview(paths, paths, paths, (JobTouched(long, created=True),) * 1000)),
+        answers.diff(
+            "/mlops diff", Preview(paths, paths, paths, (JobTouched(long, created=True),) * 1000)
+        ),
         answers.diff("/mlops diff", Preview(refused="\n".join(paths))),
-        answers.explain("/mlops explain", replace(found, steps=(judged,)), (order(long),) * 1000, long),
+        answers.explain(
+            "/mlops explain", replace(found, steps=(judged,)), (order(long),) * 1000, long
+        ),
         answers.unknown_project("/mlops run x", long, paths),
     ):
         assert len(said) <= LONGEST

@@ -1,4 +1,6 @@
-"""Nothing from outside is live in anything the bot says, and nothing it says is too long to be posted."""
+"""Nothing from outside is live in anything the bot says, and nothing it says is too long to be
+posted.
+"""
 
 import json
 import re
@@ -40,19 +42,27 @@ from bot.words import drift, escape, replies, report, status, versions
 MARK = "ж"
 """In no template: where it is seen outside code, text from outside got there."""
 
-TEXTS = st.lists(st.sampled_from(HOSTILE), max_size=8).map(lambda parts: MARK + "".join(parts) + MARK)
-LOGS = st.lists(st.sampled_from(HOSTILE), max_size=40).map(lambda parts: MARK + "".join(parts) + MARK)
+TEXTS = st.lists(st.sampled_from(HOSTILE), max_size=8).map(
+    lambda parts: MARK + "".join(parts) + MARK
+)
+LOGS = st.lists(st.sampled_from(HOSTILE), max_size=40).map(
+    lambda parts: MARK + "".join(parts) + MARK
+)
 NAMES = TEXTS.map(lambda text: re.sub(r"[/\\\0]", "_", text))
 HTML_CODE = re.compile(r"<code>[^<]*</code>")
 TAGS = re.compile(
-    r"<details(?: open)?><summary>(?:Last \d+ of \d+ log lines of |The whole log of |Earlier commits \(\d+\)"
-    r"|On merge \(dry run\): \d+ changed, \d+ new, \d+ removed(?:; \d+ jobs? touched)?)</summary>|</details>"
+    r"<details(?: open)?><summary>(?:Last \d+ of \d+ log lines of |The whole log of |Earlier "
+    r"commits \(\d+\)"
+    r"|On merge \(dry run\): \d+ changed, \d+ new, \d+ removed(?:; \d+ jobs? "
+    r"touched)?)</summary>|</details>"
 )
 
 
 @dataclass(frozen=True)
 class Outside:
-    """Everything that people, projects and neighbours may have written into what the bot is to tell."""
+    """Everything that people, projects and neighbours may have written into what the bot is to
+    tell.
+    """
 
     name: str
     reason: str
@@ -71,23 +81,33 @@ class Outside:
 
 
 OUTSIDE = st.builds(
-    Outside, name=NAMES, reason=TEXTS, log=LOGS, metric=TEXTS, model=TEXTS, branch=TEXTS, commit=TEXTS, person=TEXTS,
+    Outside, name=NAMES, reason=TEXTS, log=LOGS, metric=TEXTS, model=TEXTS, branch=TEXTS, commit=TEXTS, person=TEXTS,  # noqa: E501 a table, or a text as it is sent
     why=TEXTS, label=TEXTS, title=TEXTS, path=TEXTS, job=TEXTS, told=TEXTS,
 )  # fmt: skip
 
 
 def command(outside: Outside, verb: Any = "override") -> Order:
-    return Order(verb, outside.commit, outside.person, NOW, argument=outside.name, reason=outside.why)
+    return Order(
+        verb, outside.commit, outside.person, NOW, argument=outside.name, reason=outside.why
+    )
 
 
 def steps(outside: Outside, state: str) -> list[Step]:
     metrics = (Metric(name=outside.metric, limit=1.0), Metric(name="x" + MARK, required=False))
     project = Project(path=f"projects/{outside.name}", metrics=metrics)
-    known = {"model_name": outside.model, "model_version": "17", "model_page": f"{WORKSPACE}/m", "log": outside.log}
+    known = {
+        "model_name": outside.model,
+        "model_version": "17",
+        "model_page": f"{WORKSPACE}/m",
+        "log": outside.log,
+    }
     value = 2.0 if state in ("refused", "accepted") else 0.5
-    run = run_of(project, None if state == "runs" else 61.0, metrics={outside.metric: value}, **known)
+    run = run_of(
+        project, None if state == "runs" else 61.0, metrics={outside.metric: value}, **known
+    )
     baseline = Baseline(
-        Reference(outside.label, {outside.metric: 0.4}), Reference(f"{outside.label} v12", {outside.metric: 0.6}, False)
+        Reference(outside.label, {outside.metric: 0.4}),
+        Reference(f"{outside.label} v12", {outside.metric: 0.6}, False),
     )
     judgements, refusal = gates.judge(project, run, baseline)
     return [
@@ -108,11 +128,11 @@ def surrounded(outside: Outside, state: str, *, first: bool = False, **known: An
     """A pull request in whose report everything is that people could have written."""
     return situation(
         *steps(outside, state)[: 1 if first else 2],
-        pictures=(Picture(outside.title, f"{WORKSPACE}/picture.png"), Picture(outside.title, outside.path)),
+        pictures=(Picture(outside.title, f"{WORKSPACE}/picture.png"), Picture(outside.title, outside.path)),  # noqa: E501 a table, or a text as it is sent
         preview=Preview(
             (outside.path,), (outside.path,), (outside.path,),
-            (JobTouched(outside.job, True, outside.told, NOW), JobTouched(outside.job, False, "", paused=True),
-             JobTouched(outside.job, False, was=outside.job, changes=(outside.path,), left=(outside.path,))),
+            (JobTouched(outside.job, True, outside.told, NOW), JobTouched(outside.job, False, "", paused=True),  # noqa: E501 a table, or a text as it is sent
+             JobTouched(outside.job, False, was=outside.job, changes=(outside.path,), left=(outside.path,))),  # noqa: E501 a table, or a text as it is sent
             outside.why,
             outside.why,
             already=outside.why,
@@ -136,7 +156,9 @@ def promotion(outside: Outside) -> Promotion:
     run = run_of(SCORE, 61.0, commit=outside.commit)
     measured, was = {outside.metric: 120.0}, (outside.name, "12")
     accepted = f"{outside.person}: {outside.why}"
-    return Promotion(serving(outside), outside.job, was, outside.commit, 42, False, run, measured, accepted, NOW)
+    return Promotion(
+        serving(outside), outside.job, was, outside.commit, 42, False, run, measured, accepted, NOW
+    )
 
 
 def not_promoted(outside: Outside) -> NotPromoted:
@@ -150,7 +172,9 @@ def requested(outside: Outside) -> RequestFacts:
     asked = TransitionRequest(outside.branch, outside.person, 1, outside.told)
     facts = ModelFacts(outside.name, outside.job, None, ())
     metric = Metric(name=outside.metric)
-    return RequestFacts(facts, (asked,), (outside.model, "12"), {metric.name: 1.0}, {metric.name: 2.0}, (metric,))
+    return RequestFacts(
+        facts, (asked,), (outside.model, "12"), {metric.name: 1.0}, {metric.name: 2.0}, (metric,)
+    )
 
 
 def bad_name(outside: Outside) -> str:
@@ -163,7 +187,19 @@ def bad_name(outside: Outside) -> str:
 def drifted(outside: Outside) -> Drift:
     lines = drift.difference(outside.log, outside.log + outside.reason).lines
     names = (outside.name, outside.path)
-    return Drift(outside.path, "edited", "report", "x", 1, lines, 1, 1, names, put_back=True, aside=outside.title)
+    return Drift(
+        outside.path,
+        "edited",
+        "report",
+        "x",
+        1,
+        lines,
+        1,
+        1,
+        names,
+        put_back=True,
+        aside=outside.title,
+    )
 
 
 def headed(outside: Outside, **known: Any) -> Situation:
@@ -197,18 +233,26 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
     "rolled back": lambda o: replies.rolled_back(o.name, (o.model, "12"), (o.branch, "17"), None),
     "not rolled back": lambda o: replies.not_rolled_back(o.name, "it is not in the workspace."),
     "which job": lambda o: replies.which_job(o.name, [o.model, o.branch]),
-    "not retrained": lambda o: replies.not_retrained(o.name, o.reason, run_of(SCORE, 61.0, commit=o.commit, log=o.log)),
+    "not retrained": lambda o: replies.not_retrained(
+        o.name, o.reason, run_of(SCORE, 61.0, commit=o.commit, log=o.log)
+    ),
     "promoted": lambda o: replies.promoted(promotion(o)),
     "not promoted": lambda o: replies.not_promoted(not_promoted(o)),
-    "accepted for promotion": lambda o: replies.accepted_versions([(o.model, "17", [o.job, o.name])]),
+    "accepted for promotion": lambda o: replies.accepted_versions(
+        [(o.model, "17", [o.job, o.name])]
+    ),
     "live on a version": lambda o: versions.live(promotion(o)),
     "refused on a version": lambda o: versions.refused(not_promoted(o)),
-    "asked for on a version": lambda o: versions.asked(requested(o), versions.Finding(accepted=o.person)),
+    "asked for on a version": lambda o: versions.asked(
+        requested(o), versions.Finding(accepted=o.person)
+    ),
     "drift": lambda o: drift.told([drifted(o)], o.commit),
     "drift of many": lambda o: drift.told(
         [drifted(o), *[replace(drifted(o), kind="field", difference=())] * 59], o.commit
     ),
-    "verdict changed": lambda o: replies.verdict_changed(HEAD, "failed", o.told, Earlier(o.commit, "passed", o.told)),
+    "verdict changed": lambda o: replies.verdict_changed(
+        HEAD, "failed", o.told, Earlier(o.commit, "passed", o.told)
+    ),
 }
 REPLIES = frozenset(
     (
@@ -235,7 +279,9 @@ many = settings(max_examples=40)
 
 
 def live(seen: Rendered) -> str:
-    """What a reader of Markdown gives a meaning to: everything but code, and the words in the bot's own tags."""
+    """What a reader of Markdown gives a meaning to: everything but code, and the words in the bot's
+    own tags.
+    """
     return seen.live + "".join(TAGS.sub("", HTML_CODE.sub("", html)) for html in seen.html)
 
 
@@ -253,7 +299,9 @@ def test_what_comes_from_outside_is_shown_as_code_only(saying: str, outside: Out
 
 @many
 @given(OUTSIDE)
-@pytest.mark.parametrize("saying", ["running", "passed", "accepted", "refused", "failed", "no cluster", "cancelled"])
+@pytest.mark.parametrize(
+    "saying", ["running", "passed", "accepted", "refused", "failed", "no cluster", "cancelled"]
+)
 def test_every_table_keeps_its_columns(saying: str, outside: Outside) -> None:
     rows = rendered(SAYINGS[saying](outside)).rows
 
@@ -263,7 +311,15 @@ def test_every_table_keeps_its_columns(saying: str, outside: Outside) -> None:
     assert rows == (*metrics, *(4,) * (steps // 4))
 
 
-FENCED = ("failed", "refused", "bad configuration", "not retrained", "not promoted", "drift", "drift of many")
+FENCED = (
+    "failed",
+    "refused",
+    "bad configuration",
+    "not retrained",
+    "not promoted",
+    "drift",
+    "drift of many",
+)
 
 
 @many
@@ -274,7 +330,12 @@ def test_every_fence_is_closed_and_every_fold_too(saying: str, outside: Outside)
     seen = rendered(text)
     html = "".join(seen.html)
 
-    assert html.count("<details") == html.count("</details>") == html.count("<summary>") == html.count("</summary>")
+    assert (
+        html.count("<details")
+        == html.count("</details>")
+        == html.count("<summary>")
+        == html.count("</summary>")
+    )
     assert saying == "bad branch" or len(seen.fences) == (saying in FENCED)
     for fence, _ in seen.fences:
         assert len(re.findall(rf"^{fence}(?:text)?$", text, re.MULTILINE)) == 2
@@ -294,9 +355,13 @@ def test_no_terminal_colour_no_null_and_nothing_that_turns_a_line_around_is_post
 
 @many
 @given(
-    OUTSIDE, st.sampled_from(["failed", "refused", "accepted", "no cluster", "passed", "runs", "waits"]), st.booleans()
+    OUTSIDE,
+    st.sampled_from(["failed", "refused", "accepted", "no cluster", "passed", "runs", "waits"]),
+    st.booleans(),
 )
-def test_a_status_line_is_one_line_of_at_most_eighty_characters(outside: Outside, state: str, cancelled: bool) -> None:
+def test_a_status_line_is_one_line_of_at_most_eighty_characters(
+    outside: Outside, state: str, cancelled: bool
+) -> None:
     now = surrounded(outside, state, first=state in ("passed", "accepted"))
     now = replace(now, cancelled=command(outside, "cancel")) if cancelled else now
     bad = branch_names.judge(outside.branch + "/", BranchRule())
@@ -312,7 +377,9 @@ def test_a_status_line_is_one_line_of_at_most_eighty_characters(outside: Outside
 
 
 def test_a_status_line_that_is_cut_says_so() -> None:
-    many_projects = [Step(Project(path=f"projects/number_{number}"), "waits") for number in range(30)]
+    many_projects = [
+        Step(Project(path=f"projects/number_{number}"), "waits") for number in range(30)
+    ]
 
     line = status.running(situation(*many_projects))
 
@@ -336,7 +403,11 @@ def test_the_pattern_of_the_branch_rule_is_shown_as_it_is_written() -> None:
 def test_the_version_a_job_had_before_is_shown_as_code_only() -> None:
     seen = rendered(
         replies.promoted(
-            Promotion(ServingVersion("m", "17", "r", "alias champion", 1, by_alias=True), "j", ("m", "@ж #1"))
+            Promotion(
+                ServingVersion("m", "17", "r", "alias champion", 1, by_alias=True),
+                "j",
+                ("m", "@ж #1"),
+            )
         )
     )
 
@@ -354,14 +425,19 @@ def test_the_name_above_a_log_is_shown_as_code() -> None:
 def test_a_secret_in_a_reason_or_a_log_is_told_nobody(saying: str) -> None:
     token = "dapi0123456789abcdef0123456789abcdef"
     plain = dict.fromkeys(Outside.__dataclass_fields__, "x")
-    outside = Outside(**{**plain, "reason": f"with {token}", "log": f"a\nwith {token[:20]}\x1b[31m{token[20:]}\n"})
+    outside = Outside(
+        **{**plain, "reason": f"with {token}", "log": f"a\nwith {token[:20]}\x1b[31m{token[20:]}\n"}
+    )
 
     text = SAYINGS[saying](outside)
     now = surrounded(outside, "no cluster" if saying == "no cluster" else "failed")
 
     assert token not in text
     assert token[:20] not in text
-    assert not any(token[:20] in line for line in (status.ended(now), *(line for _, _, line in status.steps(now))))
+    assert not any(
+        token[:20] in line
+        for line in (status.ended(now), *(line for _, _, line in status.steps(now)))
+    )
 
 
 # -- what is too long
@@ -375,16 +451,31 @@ FIFTY_MEGABYTES = "epoch 🦊 ```` </details>\n" * (50_000_000 // 24)
 
 
 def ending(
-    state: str, projects: int, metrics: int, name: str = "metric", log: str = "", reason: str = "exit code 3"
+    state: str,
+    projects: int,
+    metrics: int,
+    name: str = "metric",
+    log: str = "",
+    reason: str = "exit code 3",
 ) -> Situation:
-    """That many projects that ended so, with that many metrics each, and everything else as long as it gets."""
+    """That many projects that ended so, with that many metrics each, and everything else as long as
+    it gets.
+    """
     found = []
     for number in range(projects):
         wanted = tuple(Metric(name=f"{name}_{place}", limit=0.0) for place in range(metrics))
         project = Project(path=f"projects/{name}_{number}", metrics=wanted)
         values = {metric.name: place / 7 for place, metric in enumerate(wanted)}
         page = f"{WORKSPACE}/" + "p" * 1900
-        run = run_of(project, 61.0, metrics=values, log=log, run_page=page, mlflow_page=page, outcome="failed")
+        run = run_of(
+            project,
+            61.0,
+            metrics=values,
+            log=log,
+            run_page=page,
+            mlflow_page=page,
+            outcome="failed",
+        )
         baseline = Baseline(Reference(name, values), Reference(name, values, comparable=False))
         judgements, _ = gates.judge(project, run, baseline)
         order = Order("override", "c", name, NOW, reason=reason) if state == "accepted" else None
@@ -394,13 +485,22 @@ def ending(
         *found,
         pictures=(Picture(name, f"{WORKSPACE}/" + "p" * 1900),) * 100,
         preview=Preview(
-            paths, paths, paths, tuple(JobTouched(path, True, name, NOW) for path in paths), name, "\n".join(paths)
+            paths,
+            paths,
+            paths,
+            tuple(JobTouched(path, True, name, NOW) for path in paths),
+            name,
+            "\n".join(paths),
         ),
-        earlier=tuple(Earlier("c", kind, name) for kind in ("failed", "superseded") for _ in range(500)),  # type: ignore[arg-type]
+        earlier=tuple(
+            Earlier("c", kind, name) for kind in ("failed", "superseded") for _ in range(500)
+        ),  # type: ignore[arg-type]
     )
 
 
-@pytest.mark.parametrize("state", ["failed", "refused", "accepted", "no cluster", "passed", "runs", "waits"])
+@pytest.mark.parametrize(
+    "state", ["failed", "refused", "accepted", "no cluster", "passed", "runs", "waits"]
+)
 @pytest.mark.parametrize(
     ("projects", "metrics", "name", "log"),
     [
@@ -413,7 +513,7 @@ def ending(
         (200, 0, "metric", ""),
         (2, 1000, "m" * 200, ""),
     ],
-    ids=["long log", "log of backticks", "log of lines", "50 MB", "nine logs", "200 long projects", "200 projects",
+    ids=["long log", "log of backticks", "log of lines", "50 MB", "nine logs", "200 long projects", "200 projects",  # noqa: E501 a table, or a text as it is sent
          "long metrics"],
 )  # fmt: skip
 def test_a_report_is_short_enough_to_be_posted_and_whole(
@@ -425,7 +525,9 @@ def test_a_report_is_short_enough_to_be_posted_and_whole(
 
     assert len(text.encode("utf-16-le")) // 2 <= LONGEST
     assert text.splitlines()[0].startswith("### ")
-    assert text.endswith("[all runs](https://signalman.contoso.example/pull-requests/contoso/ml/wine/42)\n")
+    assert text.endswith(
+        "[all runs](https://signalman.contoso.example/pull-requests/contoso/ml/wine/42)\n"
+    )
     html = "".join(rendered(text).html)
     assert html.count("<details") == html.count("</details>")
 
@@ -433,7 +535,9 @@ def test_a_report_is_short_enough_to_be_posted_and_whole(
 @pytest.mark.parametrize("say", [report.queued, report.fork, report.nothing_to_run])
 def test_other_reports_are_short_enough_too(say: Callable[[Situation], str]) -> None:
     now = ending("waits", 200, 5, LONG)
-    now = replace(now, head=replace(HEAD, source=LONG * 100, title=LONG * 100, changed=(LONG,) * 1000))
+    now = replace(
+        now, head=replace(HEAD, source=LONG * 100, title=LONG * 100, changed=(LONG,) * 1000)
+    )
 
     assert len(say(now).encode("utf-16-le")) // 2 <= LONGEST
 
@@ -451,7 +555,9 @@ def test_what_gives_way_is_the_log_before_the_metrics_and_those_before_the_previ
 def test_a_metric_that_is_refused_is_shown_before_those_that_are_not() -> None:
     wanted = tuple(Metric(name=f"m{place}", limit=1.0) for place in range(1000))
     project = Project(path="projects/x", metrics=wanted)
-    run = run_of(project, 1.0, metrics={metric.name: 2.0 * (metric.name == "m999") for metric in wanted})
+    run = run_of(
+        project, 1.0, metrics={metric.name: 2.0 * (metric.name == "m999") for metric in wanted}
+    )
     judgements, reason = gates.judge(project, run, Baseline())
 
     text = report.ended(situation(Step(project, "refused", run, reason, judgements=judgements)))
@@ -461,6 +567,8 @@ def test_a_metric_that_is_refused_is_shown_before_those_that_are_not() -> None:
 
 
 def test_a_report_on_a_configuration_with_a_thousand_mistakes_is_short_enough_too() -> None:
-    problem = "\n".join(f"config/mlops.yml: projects[{n}].path is missing." + "x" * 900 for n in range(1000))
+    problem = "\n".join(
+        f"config/mlops.yml: projects[{n}].path is missing." + "x" * 900 for n in range(1000)
+    )
 
     assert len(report.bad_config(situation(), problem)) <= LONGEST

@@ -1,4 +1,6 @@
-"""Of a log people see first why it ended and where in their own code, then its last lines; however it was written."""
+"""Of a log people see first why it ended and where in their own code, then its last lines; however
+it was written.
+"""
 
 import time
 
@@ -23,7 +25,7 @@ Traceback (most recent call last):
     indexer = self.columns._get_indexer_strict(key, "columns")[1]
 KeyError: 'alcohol'
 launcher: KeyError: 'alcohol' (exit code 1)
-"""
+"""  # noqa: E501 a table, or a text as it is sent
 
 CHAINED = """\
 Traceback (most recent call last):
@@ -137,8 +139,8 @@ COLOURED = "".join(f"\x1b[31m{line}\x1b[0m\r\n" for line in PLAIN.splitlines())
         ("", "", ""),
     ],
     ids=[
-        "plain", "chained", "chained, and raised elsewhere", "two of them", "the last one is another", "survived",
-        "syntax", "logged", "group", "notebook", "mlflow's own backend", "elsewhere", "windows", "coloured", "none",
+        "plain", "chained", "chained, and raised elsewhere", "two of them", "the last one is another", "survived",  # noqa: E501 a table, or a text as it is sent
+        "syntax", "logged", "group", "notebook", "mlflow's own backend", "elsewhere", "windows", "coloured", "none",  # noqa: E501 a table, or a text as it is sent
         "cut", "twice", "empty",
     ],
 )  # fmt: skip
@@ -161,7 +163,9 @@ def test_a_log_that_was_cut_before_tells_how_long_it_was() -> None:
     assert excerpt("the end\n", PROJECT, total=412).total == 412
 
 
-@pytest.mark.parametrize(("log", "total"), [("", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("a\n\n", 2)])
+@pytest.mark.parametrize(
+    ("log", "total"), [("", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("a\n\n", 2)]
+)
 def test_lines_are_counted_as_people_count_them(log: str, total: int) -> None:
     assert excerpt(log, PROJECT).total == total
 
@@ -177,14 +181,16 @@ def test_of_a_progress_bar_only_what_stands_at_its_end_is_kept() -> None:
 def test_a_secret_is_masked_also_where_colours_part_it() -> None:
     coloured = "dapi\x1b[31m0123456789abcdef\x1b[0m0123456789abcdef"
 
-    (line,) = excerpt(f"token {coloured} and our-own-secret", PROJECT, secrets=["our-own-secret"]).lines
+    (line,) = excerpt(
+        f"token {coloured} and our-own-secret", PROJECT, secrets=["our-own-secret"]
+    ).lines
 
     assert line == "token ******** and ********"
 
 
 @pytest.mark.parametrize(
-    "piece", ["epoch 1 of 9\n", "x", "\r", "\n", "Traceback (most recent call last):\n", '  File "a", line 1\n',
-              "\x1b[31m", "X   Traceback (most recent call last)\n", CHAINED, "\x1b]", "eyJ.", "100%|█\r"],
+    "piece", ["epoch 1 of 9\n", "x", "\r", "\n", "Traceback (most recent call last):\n", '  File "a", line 1\n',  # noqa: E501 a table, or a text as it is sent
+              "\x1b[31m", "X   Traceback (most recent call last)\n", CHAINED, "\x1b]", "eyJ.", "100%|█\r"],  # noqa: E501 a table, or a text as it is sent
 )  # fmt: skip
 def test_fifty_megabytes_take_no_more_than_a_moment(piece: str) -> None:
     log = piece * (50_000_000 // len(piece))
@@ -198,13 +204,16 @@ def test_fifty_megabytes_take_no_more_than_a_moment(piece: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from([*HOSTILE, *PLAIN.splitlines(), *CHAINED.splitlines(), "\n", "\n"]), max_size=60).map(
-        "".join
-    )
+    st.lists(
+        st.sampled_from([*HOSTILE, *PLAIN.splitlines(), *CHAINED.splitlines(), "\n", "\n"]),
+        max_size=60,
+    ).map("".join)
 )
 def test_whatever_a_log_holds_it_is_read(log: str) -> None:
     found = excerpt(log, PROJECT)
 
     assert len(found.lines) <= LINES
     assert found.place == "" or found.place.startswith(f"{PROJECT}/")
-    assert not any(set(line) & set("\x1b\0\r\n\u202e") for line in (*found.lines, found.reason, found.place))
+    assert not any(
+        set(line) & set("\x1b\0\r\n\u202e") for line in (*found.lines, found.reason, found.place)
+    )

@@ -1,4 +1,6 @@
-"""What looks like a secret is masked wherever it stands, what does not is left alone, and neither takes long."""
+"""What looks like a secret is masked wherever it stands, what does not is left alone, and neither
+takes long.
+"""
 
 import base64
 import json
@@ -37,7 +39,11 @@ LOOKS = {
     "private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----",
 }
 NAMED = {
-    "shared access signature": ("https://x.blob.core.windows.net/c/f?sv=2022&sig=", "aB%2F9x%3D", "&se=2026"),
+    "shared access signature": (
+        "https://x.blob.core.windows.net/c/f?sv=2022&sig=",
+        "aB%2F9x%3D",
+        "&se=2026",
+    ),
     "header": ("Authorization: Bearer ", "abc.def-123", "\n"),
     "header in a dictionary": ("{'Authorization': 'Basic ", "dXNlcjpwYXNz", "'}"),
     "bearer": ("sent bearer ", "0123456789abcdef", " to it"),
@@ -56,7 +62,8 @@ INNOCENT = [
     "KeyError: 'alcohol'",
     "commit a1b2c3d4e5f60718293a4b5c6d7e8f9001122334",
     "sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    "see https://adb-123.4.azuredatabricks.net/#job/1/run/2 and git@ssh.dev.azure.com:v3/contoso/ml",
+    "see https://adb-123.4.azuredatabricks.net/#job/1/run/2 and "
+    "git@ssh.dev.azure.com:v3/contoso/ml",
     "https://contoso@dev.azure.com/contoso/ml/_git/wine",
     "https://example.com:8443/path",
     "tokens: 1234, max_tokens=2048, tokenizer=bert-base",
@@ -67,7 +74,9 @@ INNOCENT = [
 
 
 @given(SECRETS, PLAIN, PLAIN)
-def test_a_configured_secret_is_masked_in_every_encoding(secret: str, before: str, after: str) -> None:
+def test_a_configured_secret_is_masked_in_every_encoding(
+    secret: str, before: str, after: str
+) -> None:
     assume(not any("\ud800" <= c <= "\udfff" for c in secret))
     for form in forms(secret):
         assume(form not in MASK and form not in before and form not in after)
@@ -76,7 +85,8 @@ def test_a_configured_secret_is_masked_in_every_encoding(secret: str, before: st
 
 
 @pytest.mark.parametrize(
-    "write", [str, quote, json.dumps, repr, lambda s: base64.b64encode(f"bot:{s}".encode()).decode()]
+    "write",
+    [str, quote, json.dumps, repr, lambda s: base64.b64encode(f"bot:{s}".encode()).decode()],
 )
 def test_a_password_is_masked_however_it_was_printed(write: Callable[[str], str]) -> None:
     secret = 'pa/ss+w"ö rd\\&'
@@ -109,7 +119,10 @@ def test_what_is_no_secret_is_left_alone(line: str) -> None:
     assert masked(line, ["a-secret-of-ours"]) == line
 
 
-@given(st.text(max_size=200), st.lists(st.sampled_from([*LOOKS.values(), *("".join(n) for n in NAMED.values())])))
+@given(
+    st.text(max_size=200),
+    st.lists(st.sampled_from([*LOOKS.values(), *("".join(n) for n in NAMED.values())])),
+)
 def test_what_was_masked_once_stays_as_it_is(text: str, secrets: list[str]) -> None:
     once = masked(" ".join([text, *secrets]))
 
@@ -122,7 +135,7 @@ def test_a_secret_too_short_to_be_one_masks_nothing() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "eyJ", "eyJ.", "a.", "://", "://:", "://a:", "password=", "token=\"", "token='token=\"", "Bearer ", "sig=",
+    ["a", "eyJ", "eyJ.", "a.", "://", "://:", "://a:", "password=", "token=\"", "token='token=\"", "Bearer ", "sig=",  # noqa: E501 a table, or a text as it is sent
      "?sig=", "-----BEGIN PRIVATE KEY-----", "dapi", "0123456789abcdef", "authorization: ",
      "authorization: a ", " ", "\n"],
 )  # fmt: skip

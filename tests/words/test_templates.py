@@ -1,4 +1,6 @@
-"""A deployment may say things in its own words; a mistake in them is told at start, and never keeps a report away."""
+"""A deployment may say things in its own words; a mistake in them is told at start, and never keeps
+a report away.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -33,7 +35,9 @@ def refused(folder: Path) -> str:
     return str(mistake.value).replace(str(folder), "templates")
 
 
-def test_a_template_of_ones_own_replaces_the_built_in_one_of_its_name_and_no_other(tmp_path: Path) -> None:
+def test_a_template_of_ones_own_replaces_the_built_in_one_of_its_name_and_no_other(
+    tmp_path: Path,
+) -> None:
     before = REPORTS["failed"]()
 
     template.use(written(tmp_path, "fork.md.j2", "### Bonjour — {{ head.commit[:7] | code }}\n"))
@@ -44,7 +48,9 @@ def test_a_template_of_ones_own_replaces_the_built_in_one_of_its_name_and_no_oth
 
 def test_a_part_of_ones_own_is_used_by_the_built_in_templates(tmp_path: Path) -> None:
     parts = (
-        (BUILT_IN / "parts.md.j2").read_text(encoding="utf-8").replace("`/mlops help`", "[Wiki](https://wiki.example)")
+        (BUILT_IN / "parts.md.j2")
+        .read_text(encoding="utf-8")
+        .replace("`/mlops help`", "[Wiki](https://wiki.example)")
     )
 
     template.use(written(tmp_path, "parts.md.j2", parts))
@@ -65,14 +71,16 @@ def test_copies_of_all_built_in_templates_change_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("fork.md.j2", "a\n{% if %}\n", "templates/fork.md.j2, line 2: Expected an expression, got "),
-        ("fork.md.j2", "a\n\n{{ head | shout }}", "templates/fork.md.j2, line 3: No filter named 'shout'."),
-        ("fork.md.j2", "a\n{{ haed.commit }}", "templates/fork.md.j2, line 2: there is no haed. It may be one of: "),
-        ("forks.md.j2", "a", "templates/forks.md.j2 replaces no template. Its name may be one of: answer_accepted"),
+        ("fork.md.j2", "a\n{% if %}\n", "templates/fork.md.j2, line 2: Expected an expression, got "),  # noqa: E501 a table, or a text as it is sent
+        ("fork.md.j2", "a\n\n{{ head | shout }}", "templates/fork.md.j2, line 3: No filter named 'shout'."),  # noqa: E501 a table, or a text as it is sent
+        ("fork.md.j2", "a\n{{ haed.commit }}", "templates/fork.md.j2, line 2: there is no haed. It may be one of: "),  # noqa: E501 a table, or a text as it is sent
+        ("forks.md.j2", "a", "templates/forks.md.j2 replaces no template. Its name may be one of: answer_accepted"),  # noqa: E501 a table, or a text as it is sent
         ("README", "a", "templates/README replaces no template."),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_at_start_with_file_and_line(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+def test_a_mistake_is_told_at_start_with_file_and_line(
+    tmp_path: Path, name: str, text: str, sentence: str
+) -> None:
     assert refused(written(tmp_path, name, text)).startswith(sentence)
 
 
@@ -118,7 +126,8 @@ def test_the_folder_is_named_in_the_deployments_file_and_used_from_the_start_on(
     root = Path(__file__).parents[2]
     file = tmp_path / "bot.yml"
     file.write_text(
-        (root / "config" / "bot.yml").read_text(encoding="utf-8") + f"\ntemplates: {tmp_path / 'words'}\n",
+        (root / "config" / "bot.yml").read_text(encoding="utf-8")
+        + f"\ntemplates: {tmp_path / 'words'}\n",
         encoding="utf-8",
     )
     (tmp_path / "words").mkdir()
@@ -127,9 +136,24 @@ def test_the_folder_is_named_in_the_deployments_file_and_used_from_the_start_on(
         "AZURE_DEVOPS_ORG_URL": "https://dev.azure.com/contoso",
         "DATABRICKS_HOST": "https://adb-1.2.azuredatabricks.net",
     }
-    secrets = ("AZURE_DEVOPS_WEBHOOK_USERNAME", "AZURE_DEVOPS_WEBHOOK_PASSWORD", "DATABRICKS_WEBHOOK_SECRET")
-    names = ("AZURE_DEVOPS_PROJECT", "AZURE_DEVOPS_REPOSITORY", "AZURE_DEVOPS_TOKEN", "MLFLOW_WEBHOOK_SECRET", *secrets)
-    environ = {**needed, **dict.fromkeys(names, "something"), "BOT_CONFIG": str(file), "SIGNALMAN_VAR": str(tmp_path)}
+    secrets = (
+        "AZURE_DEVOPS_WEBHOOK_USERNAME",
+        "AZURE_DEVOPS_WEBHOOK_PASSWORD",
+        "DATABRICKS_WEBHOOK_SECRET",
+    )
+    names = (
+        "AZURE_DEVOPS_PROJECT",
+        "AZURE_DEVOPS_REPOSITORY",
+        "AZURE_DEVOPS_TOKEN",
+        "MLFLOW_WEBHOOK_SECRET",
+        *secrets,
+    )
+    environ = {
+        **needed,
+        **dict.fromkeys(names, "something"),
+        "BOT_CONFIG": str(file),
+        "SIGNALMAN_VAR": str(tmp_path),
+    }
     monkeypatch.setattr(environment.os, "environ", environ)
     root_logger, bot_logger = logging.getLogger(), logging.getLogger("bot")
     before = (root_logger.handlers[:], root_logger.level, bot_logger.level)

@@ -1,4 +1,6 @@
-"""What people read, word for word: one file per state in `said/` (see `wording.py` for how to accept a change)."""
+"""What people read, word for word: one file per state in `said/` (see `wording.py` for how to
+accept a change).
+"""
 
 import re
 from dataclasses import replace
@@ -51,7 +53,10 @@ def test_the_lines_beside_the_status_read_as_agreed() -> None:
 def test_the_lines_beside_the_status_of_each_step_read_as_agreed() -> None:
     told = ((name, *step) for name, steps in STATUS_STEPS.items() for step in steps())
 
-    agreed("status_steps", "".join(f"- {name}: {step} is {state}: {line}\n" for name, step, state, line in told))
+    agreed(
+        "status_steps",
+        "".join(f"- {name}: {step} is {state}: {line}\n" for name, step, state, line in told),
+    )
 
 
 def test_no_agreed_text_is_left_over() -> None:
@@ -86,9 +91,18 @@ def test_every_link_is_absolute_and_no_line_is_broken_by_html(name: str) -> None
     assert "<br" not in text
 
 
-def test_a_good_report_links_the_mlflow_run_and_the_run_page_of_each_project_and_the_model() -> None:
+def test_a_good_report_links_the_mlflow_run_and_the_run_page_of_each_project_and_the_model() -> (
+    None
+):
     links = rendered(REPORTS["passed"]()).links
-    parts = ("#job/", "/experiments/", "/models/", f"{PAGES}/runs/", f"{PAGES}/pull-requests/", "attachments")
+    parts = (
+        "#job/",
+        "/experiments/",
+        "/models/",
+        f"{PAGES}/runs/",
+        f"{PAGES}/pull-requests/",
+        "attachments",
+    )
 
     found = [next(place for place, part in enumerate(parts) if part in link) for link in links]
     assert found == [5, 5, 0, 1, 2, 3, 0, 1, 3, 4]
@@ -98,7 +112,12 @@ def test_a_good_report_links_the_mlflow_run_and_the_run_page_of_each_project_and
 def test_a_log_is_folded_below_the_verdict_and_above_the_steps(name: str) -> None:
     text = REPORTS[name]()
 
-    assert text.index("**Next:**") < text.index("<details") < text.index("```text") < text.index("</details>")
+    assert (
+        text.index("**Next:**")
+        < text.index("<details")
+        < text.index("```text")
+        < text.index("</details>")
+    )
     assert text.index("</details>") < text.index("| Step |")
 
 

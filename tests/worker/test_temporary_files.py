@@ -1,4 +1,6 @@
-"""Where a worker puts what it needs for a moment, and what becomes of what a killed one left there."""
+"""Where a worker puts what it needs for a moment, and what becomes of what a killed one
+left there.
+"""
 
 import os
 import tempfile

@@ -70,14 +70,20 @@ def test_what_is_due_gets_its_pass_and_the_outcome_is_kept(queue: Queue) -> None
 
     assert worker(queue, pass_over).step() == 1
     assert looks == [Look(HERE, {}, news=True)]
-    assert [(row.subject, row.worker, row.performed) for row in queue.passes()] == [(HERE, "w", ("pointed the job",))]
+    assert [(row.subject, row.worker, row.performed) for row in queue.passes()] == [
+        (HERE, "w", ("pointed the job",))
+    ]
     assert queue.counts().due == 1
 
 
-def test_a_pass_that_did_something_is_one_line_in_the_log(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pass_that_did_something_is_one_line_in_the_log(
+    queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
     queue.wake([HERE])
     with caplog.at_level(logging.INFO, "bot.worker"):
-        worker(queue, lambda _: Outcome(performed=("said\r\n2026-01-01 forged=line\x1b[31m",))).step()
+        worker(
+            queue, lambda _: Outcome(performed=("said\r\n2026-01-01 forged=line\x1b[31m",))
+        ).step()
     [record] = caplog.records
     message = record.getMessage()
     assert "subject=model/tide_model" in message
@@ -85,7 +91,9 @@ def test_a_pass_that_did_something_is_one_line_in_the_log(queue: Queue, caplog: 
     assert not any(ord(character) < 32 for character in message)
 
 
-def test_a_pass_that_did_nothing_is_not_told(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pass_that_did_nothing_is_not_told(
+    queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
     queue.wake([HERE])
     with caplog.at_level(logging.INFO, "bot.worker"):
         worker(queue, lambda _: Outcome(look_again=60)).step()
@@ -188,7 +196,9 @@ def test_settling_with_a_horizon_looks_again_without_waiting(queue: Queue) -> No
 def test_settling_that_never_ends_names_what_is_still_due(queue: Queue) -> None:
     queue.wake([HERE])
     with pytest.raises(TimeoutError, match=key(HERE)):
-        worker(queue, lambda _: Outcome(look_again=5)).settle(horizon=60, deadline=0.05, pause=0.001)
+        worker(queue, lambda _: Outcome(look_again=5)).settle(
+            horizon=60, deadline=0.05, pause=0.001
+        )
 
 
 def test_a_sweep_makes_everything_due(queue: Queue) -> None:
@@ -239,16 +249,23 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_has_and_is_gone(
     assert Model("hang") in [lease.subject for lease in queue.take(10, lease=30, worker="next")]
 
 
-def test_a_pass_longer_than_its_lease_stays_one_pass(queue: Queue, start: Start, tmp_path: Path) -> None:
+def test_a_pass_longer_than_its_lease_stays_one_pass(
+    queue: Queue, start: Start, tmp_path: Path
+) -> None:
     queue.wake([Model("hang")])
-    # Long enough for a machine that is busy: who does not get to renew it in time has lost it, rightly.
+    # Long enough for a machine that is busy: who does not get to renew it in time has lost it,
+    # rightly.
     lease = 3.0
     process = start(lease)
     until(lambda: (tmp_path / "told" / f"hang-{process.pid}").exists())
     end, pause = time.monotonic() + 1.5 * lease, threading.Event()
     while time.monotonic() < end:
-        assert Model("hang") not in [taken.subject for taken in queue.take(1, lease=0.01, worker="thief")]
-        pause.wait(0.05)  # as a worker would: a thief without a pause keeps the database from everybody else
+        assert Model("hang") not in [
+            taken.subject for taken in queue.take(1, lease=0.01, worker="thief")
+        ]
+        pause.wait(
+            0.05
+        )  # as a worker would: a thief without a pause keeps the database from everybody else
 
 
 def test_what_a_killed_worker_had_is_taken_over(queue: Queue, start: Start, tmp_path: Path) -> None:
@@ -260,7 +277,9 @@ def test_what_a_killed_worker_had_is_taken_over(queue: Queue, start: Start, tmp_
     until(lambda: (tmp_path / "told" / f"hang-{second.pid}").exists())
 
 
-def test_passes_run_side_by_side_up_to_the_limit(queue: Queue, start: Start, tmp_path: Path) -> None:
+def test_passes_run_side_by_side_up_to_the_limit(
+    queue: Queue, start: Start, tmp_path: Path
+) -> None:
     models = [Model(f"slow{number}") for number in range(12)]
     queue.wake(models)
     start(30.0)
@@ -274,7 +293,9 @@ def test_a_sweep_that_fails_is_tried_again(queue: Queue, start: Start) -> None:
     until(lambda: Model("swept") in {row.subject for row in queue.passes()})
 
 
-def test_a_worker_outlives_a_failure_of_its_database(queue: Queue, start: Start, tmp_path: Path) -> None:
+def test_a_worker_outlives_a_failure_of_its_database(
+    queue: Queue, start: Start, tmp_path: Path
+) -> None:
     process = start(30.0)
     until(lambda: queue.passes())
     with sqlite3.connect(tmp_path / "queue.db") as database:

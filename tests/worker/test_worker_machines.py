@@ -1,4 +1,6 @@
-"""Two workers on one database: who is killed, stopped or frozen loses its work to the other, and spoils nothing."""
+"""Two workers on one database: who is killed, stopped or frozen loses its work to the other, and
+spoils nothing.
+"""
 
 import signal
 import subprocess
@@ -18,7 +20,9 @@ from bot.subjects import Model
 from tests import databases
 
 LEASE = 3.0
-"""Seconds; long enough for whoever lives to renew it in time, on a machine that has other things to do."""
+"""Seconds; long enough for whoever lives to renew it in time, on a machine that has other things to
+do.
+"""
 
 SOON = LEASE + 6.0
 """Within a lease and a few seconds; the seconds are for such a machine too."""
@@ -49,16 +53,21 @@ class Machines:
     def lines(self, what: str, *, of: "subprocess.Popen[bytes] | None" = None) -> list[Line]:
         told = (self.folder / "passes").read_text() if (self.folder / "passes").exists() else ""
         lines = [
-            Line(float(at), int(process), what, name) for at, process, what, name in map(str.split, told.splitlines())
+            Line(float(at), int(process), what, name)
+            for at, process, what, name in map(str.split, told.splitlines())
         ]
         return [
             line
             for line in lines
-            if line.what == what and line.name.startswith("gate") and (of is None or line.process == of.pid)
+            if line.what == what
+            and line.name.startswith("gate")
+            and (of is None or line.process == of.pid)
         ]
 
     def freeze(self, process: "subprocess.Popen[bytes]") -> None:
-        """Stop it where it is, but not while it has SQLite's one lock: with that, nobody can write."""
+        """Stop it where it is, but not while it has SQLite's one lock: with that, nobody
+        can write.
+        """
         process.send_signal(signal.SIGSTOP)
         while not self.queue.writable():
             process.send_signal(signal.SIGCONT)
@@ -75,7 +84,9 @@ class Machines:
         return Counter(
             row.subject
             for row in self.queue.passes(limit=1000)
-            if isinstance(row.subject, Model) and row.subject.name.startswith("gate") and row.performed
+            if isinstance(row.subject, Model)
+            and row.subject.name.startswith("gate")
+            and row.performed
         )
 
     def close(self) -> None:
@@ -102,7 +113,9 @@ def until(true: Callable[[], object], seconds: float = 30.0) -> None:
         threading.Event().wait(0.02)
 
 
-def test_what_a_killed_worker_had_is_anothers_within_a_lease_and_is_done_once(machines: Machines) -> None:
+def test_what_a_killed_worker_had_is_anothers_within_a_lease_and_is_done_once(
+    machines: Machines,
+) -> None:
     models = [Model(f"gate{number}") for number in range(6)]
     machines.queue.wake(models)
     doomed = machines.start()
@@ -121,7 +134,9 @@ def test_what_a_killed_worker_had_is_anothers_within_a_lease_and_is_done_once(ma
     assert set(machines.looked().values()) == {1}
 
 
-def test_a_frozen_worker_that_goes_on_neither_acts_nor_writes_over_the_others_outcome(machines: Machines) -> None:
+def test_a_frozen_worker_that_goes_on_neither_acts_nor_writes_over_the_others_outcome(
+    machines: Machines,
+) -> None:
     machines.queue.wake([Model("gate")])
     frozen = machines.start()
     until(lambda: machines.lines("begins", of=frozen))
@@ -139,11 +154,17 @@ def test_a_frozen_worker_that_goes_on_neither_acts_nor_writes_over_the_others_ou
     assert machines.lines("acts", of=frozen) == []
     assert len(machines.lines("acts", of=heir)) == 1
     assert machines.looked() == {Model("gate"): 1}
-    assert [row.worker.endswith(f"-{heir.pid}") for row in machines.queue.passes("model/gate")] == [True]
+    assert [row.worker.endswith(f"-{heir.pid}") for row in machines.queue.passes("model/gate")] == [
+        True
+    ]
     heir.kill()
     frozen.kill()
     machines.queue.wake([Model("gate")])
-    [lease] = [one for one in machines.queue.take(50, lease=30, worker="test") if one.subject == Model("gate")]
+    [lease] = [
+        one
+        for one in machines.queue.take(50, lease=30, worker="test")
+        if one.subject == Model("gate")
+    ]
     assert lease.look.memo == {"by": heir.pid}
 
 
@@ -152,8 +173,14 @@ def test_what_a_stopping_worker_gives_back_is_anothers_at_once(machines: Machine
     leaving = machines.start(lease=3600)
     until(lambda: len(machines.lines("begins", of=leaving)) == 2)
     staying = machines.start(lease=3600)
-    until(lambda: machines.queue.passes("model/swept"))  # somebody is up and works, but nobody begins with these two
-    until(lambda: any(row.worker.endswith(f"-{staying.pid}") for row in machines.queue.passes("model/swept")))
+    until(
+        lambda: machines.queue.passes("model/swept")
+    )  # somebody is up and works, but nobody begins with these two
+    until(
+        lambda: any(
+            row.worker.endswith(f"-{staying.pid}") for row in machines.queue.passes("model/swept")
+        )
+    )
     assert machines.lines("begins", of=staying) == []
     asked = time.time()
     leaving.send_signal(signal.SIGTERM)
@@ -172,7 +199,11 @@ def test_a_subject_is_never_in_two_passes_at_a_time(machines: Machines) -> None:
         return all(len(machines.lines("ends", of=process)) >= 20 for process in processes)
 
     until(both_have_worked)
-    until(lambda: all(row.due_at is None for row in machines.queue.subjects() if row.subject in models))
+    until(
+        lambda: all(
+            row.due_at is None for row in machines.queue.subjects() if row.subject in models
+        )
+    )
     for model in models:
         begins, ends = machines.lines("begins"), machines.lines("ends")
         passes = sorted(

@@ -53,7 +53,9 @@ def main(url: str, folder: str, lease: str) -> None:
             raise ConnectionError("The network is down.")
         return [Model("swept")]
 
-    Worker(Queue(url), pass_over, sweep=sweep, passes=3, lease=float(lease), poll=0.05, sweep_every=0.3).run()
+    Worker(
+        Queue(url), pass_over, sweep=sweep, passes=3, lease=float(lease), poll=0.05, sweep_every=0.3
+    ).run()
 
 
 if __name__ == "__main__":

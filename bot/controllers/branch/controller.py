@@ -1,4 +1,6 @@
-"""A pass over a target branch: what it holds, what the workspace holds of it, and what is still missing."""
+"""A pass over a target branch: what it holds, what the workspace holds of it, and what is still
+missing.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,7 +55,9 @@ def pass_over(subject: Branch, look: Look, services: Services) -> Outcome:
                     ids[action.definition.key] = job
                 performed.append(told)
             case WriteManifest(noted):
-                owned = {key: replace(job, id=ids.get(key, job.id)) for key, job in noted.jobs.items()}
+                owned = {
+                    key: replace(job, id=ids.get(key, job.id)) for key, job in noted.jobs.items()
+                }
                 manifest.write(replace(noted, jobs=owned), services.production.databricks)
                 if noted.commit == facts.tip:
                     performed.append(f"the workspace holds {noted.commit[:7]}")
@@ -67,10 +71,11 @@ def pass_over(subject: Branch, look: Look, services: Services) -> Outcome:
 
 
 def gather(repository: Repository, services: Services, *, thorough: bool = True) -> BranchFacts:
-    """Read the branch's tip and its configuration, the manifest, and what has to be known for what they differ in.
+    """Read the branch's tip and its configuration, the manifest, and what has to be known for what
+    they differ in.
 
-    The jobs are read where their definitions have changed, and if it is to be `thorough`. Raises ConfigError when the
-    configuration at the tip cannot be used: the workspace then stays as it is.
+    The jobs are read where their definitions have changed, and if it is to be `thorough`. Raises
+    ConfigError when the configuration at the tip cannot be used: the workspace then stays as it is.
     """
     served, databricks = repository.served, services.production.databricks
     (tip, wanted), held, asked = reads.three(
@@ -104,7 +109,9 @@ def gather(repository: Repository, services: Services, *, thorough: bool = True)
     facts = replace(facts, files=files, merged=merged)
     if thorough or job_rules.moved(described, held.jobs):
         number = sync.brought_by(facts)
-        facts = replace(facts, jobs=jobs.gather(served.key, goal, described, held.jobs, services, number))
+        facts = replace(
+            facts, jobs=jobs.gather(served.key, goal, described, held.jobs, services, number)
+        )
     removed, guarded = sync.removals(facts)
     if not removed:
         return facts
@@ -112,7 +119,9 @@ def gather(repository: Repository, services: Services, *, thorough: bool = True)
 
 
 def _merged(held: Manifest, tip: str, repository: Repository) -> tuple[tuple[int, str], ...]:
-    """The pull requests that were merged since the commit that was completely there, the oldest first."""
+    """The pull requests that were merged since the commit that was completely there, the oldest
+    first.
+    """
     if held.commit == tip:
         return ()
     commits = repository.mirror.since(repository.served.target, held.commit or held.since, tip)
@@ -123,14 +132,18 @@ def _merged(held: Manifest, tip: str, repository: Repository) -> tuple[tuple[int
 def _used(services: Services) -> tuple[tuple[str, int, str], ...]:
     """The workspace paths that jobs run, each with the id and the name of the job."""
     return tuple(
-        (path, job.id, job.name) for job in services.production.databricks.jobs() for path in sync.runs(job.settings)
+        (path, job.id, job.name)
+        for job in services.production.databricks.jobs()
+        for path in sync.runs(job.settings)
     )
 
 
 def _confirmed(facts: BranchFacts, repository: Repository) -> bool:
     """Whether somebody agreed, on a pull request that brought it, that so much is removed."""
     live = facts.manifest.live
-    numbers = {number for number, _ in facts.merged} or ({live.pull_request} if live and live.pull_request else set())
+    numbers = {number for number, _ in facts.merged} or (
+        {live.pull_request} if live and live.pull_request else set()
+    )
     for number in sorted(numbers):
         head = repository.azure.pull_request(number)
         given = commands.orders(repository.azure.discussion(number), head.commit)
@@ -140,7 +153,10 @@ def _confirmed(facts: BranchFacts, repository: Repository) -> bool:
 
 
 def perform(
-    action: ObjectAction | Together | NoteDrift | Reply, look: Look, repository: Repository, services: Services
+    action: ObjectAction | Together | NoteDrift | Reply,
+    look: Look,
+    repository: Repository,
+    services: Services,
 ) -> list[str]:
     """Do one thing, or things side by side; says in words what was done.
 
@@ -159,7 +175,9 @@ def perform(
     return parallel.side_by_side([one(order) for order in action.orders], services.calls)
 
 
-def _perform(action: ObjectAction | NoteDrift | Reply, repository: Repository, services: Services) -> str:
+def _perform(
+    action: ObjectAction | NoteDrift | Reply, repository: Repository, services: Services
+) -> str:
     databricks = services.production.databricks
     match action:
         case WriteObject(path, source):

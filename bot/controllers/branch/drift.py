@@ -1,4 +1,5 @@
-"""Looking for what somebody changed by hand in the production workspace: listed, read where it may differ, compared.
+"""Looking for what somebody changed by hand in the production workspace: listed, read where it may
+differ, compared.
 
 Only what a pass decides is written, and by the pass; looking changes nothing.
 """
@@ -21,8 +22,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look found: what is owned and what stands there, drifts with the content of edited objects, and the
-    paths that could not be read.
+    """What a look found: what is owned and what stands there, drifts with the content of edited
+    objects, and the paths that could not be read.
     """
 
     owned: Mapping[str, SourceFile]
@@ -58,7 +59,13 @@ def perform(action: NoteDrift | SetAside, services: Services) -> str:
             return f"kept an edit as {path}"
 
 
-def _seen(facts: BranchFacts, memory: drift.DriftMemo, now: float, repository: Repository, services: Services) -> Seen:
+def _seen(
+    facts: BranchFacts,
+    memory: drift.DriftMemo,
+    now: float,
+    repository: Repository,
+    services: Services,
+) -> Seen:
     folders = facts.config.folders
     owned = drift.owned(facts.manifest.files, sync.objects(folders, facts.files))
     standing = _standing(drift.listed(owned), services)
@@ -86,7 +93,10 @@ def _seen(facts: BranchFacts, memory: drift.DriftMemo, now: float, repository: R
 def _standing(folders: Iterable[str], services: Services) -> dict[str, drift.WorkspaceObject]:
     def listing(folder: str) -> Callable[[], dict[str, drift.WorkspaceObject]]:
         databricks = services.production.databricks
-        return lambda: {one.path: drift.WorkspaceObject(one.kind, one.modified) for one in databricks.nodes(folder)}
+        return lambda: {
+            one.path: drift.WorkspaceObject(one.kind, one.modified)
+            for one in databricks.nodes(folder)
+        }
 
     listings = parallel.side_by_side([listing(folder) for folder in folders], services.calls)
     return {path: node for found in listings for path, node in found.items()}
@@ -113,4 +123,10 @@ def _read(
         return call
 
     asked = list(paths)
-    return dict(zip(asked, parallel.side_by_side([reading(path) for path in asked], services.calls), strict=True))
+    return dict(
+        zip(
+            asked,
+            parallel.side_by_side([reading(path) for path in asked], services.calls),
+            strict=True,
+        )
+    )

@@ -1,6 +1,7 @@
 """Jobs as code: what a commit describes, what the workspace has of it, and doing what is missing.
 
-A change is read back: a workspace may take a setting and keep another (https://github.com/databricks/databricks-cli/issues/616).
+A change is read back: a workspace may take a setting and keep another
+(https://github.com/databricks/databricks-cli/issues/616).
 """
 
 import tempfile
@@ -25,8 +26,8 @@ def definitions(
 ) -> dict[str, JobDefinition]:
     """The jobs that a fetched commit describes, by key.
 
-    With `files`, those of the mirrored folders, also holds against them what the jobs run. Raises ConfigError with a
-    sentence for each mistake.
+    With `files`, those of the mirrored folders, also holds against them what the jobs run. Raises
+    ConfigError with a sentence for each mistake.
     """
     mirror = repository.mirror
     held: dict[str, bytes] = {}
@@ -35,7 +36,8 @@ def definitions(
             content = None if source.link else mirror.read(commit, source.path)
             if content is None:
                 raise ConfigError(
-                    f"{source.path} is a symbolic link; links are never followed. Replace it by the file."
+                    f"{source.path} is a symbolic link; links are never followed. Replace it by "
+                    "the file."
                 )
             held[source.path] = content
     shorts = [_short(commit, job, repository) for job in wanted.jobs if job.notebook is not None]
@@ -65,18 +67,29 @@ def gather(
 
     def find(key: str) -> JobFacts | None:
         names = [wanted[key].name] if key in wanted else []
-        return _find(databricks, owned.get(key), [*names, *filter(None, [(known_as or {}).get(key)])])
+        return _find(
+            databricks, owned.get(key), [*names, *filter(None, [(known_as or {}).get(key)])]
+        )
 
     found = parallel.side_by_side([partial(find, key) for key in keys], services.calls)
     there = dict(zip(keys, found, strict=True))
     lost = [key for key in wanted if there[key] is None and key in owned and not owned[key].id]
     if lost:
-        # Created, perhaps, by a pass that was cut off before it could note the id, and called otherwise since.
+        # Created, perhaps, by a pass that was cut off before it could note the id, and called
+        # otherwise since.
         there |= _by_tags(databricks, repository_key, lost)
-    going = {key: job.id for key, job in there.items() if key not in wanted and job and rule.CREATED in job.tags}
-    runs = parallel.side_by_side([partial(databricks.is_running, job) for job in going.values()], services.calls)
+    going = {
+        key: job.id
+        for key, job in there.items()
+        if key not in wanted and job and rule.CREATED in job.tags
+    }
+    runs = parallel.side_by_side(
+        [partial(databricks.is_running, job) for job in going.values()], services.calls
+    )
     running = frozenset(key for key, runs_now in zip(going, runs, strict=True) if runs_now)
-    return BranchJobs(repository_key, commit, dict(wanted), dict(owned), there, running, pull_request)
+    return BranchJobs(
+        repository_key, commit, dict(wanted), dict(owned), there, running, pull_request
+    )
 
 
 def perform(action: JobAction, repository_key: str, services: Services) -> tuple[str, int]:
@@ -112,7 +125,9 @@ def told(action: JobAction) -> str:
         case ChangeJob(name=name, goes=True):
             return f"let job {name} go, which Signalman did not create"
         case ChangeJob(name=name, changes=changes):
-            return f"changed job {name}" + (f": {', '.join(changes)}" if changes else ", which is the repository's now")
+            return f"changed job {name}" + (
+                f": {', '.join(changes)}" if changes else ", which is the repository's now"
+            )
         case RemoveJob(name=name):
             return f"removed job {name}"
 
@@ -122,8 +137,10 @@ def _read_back(change: ChangeJob, databricks: Databricks) -> None:
     if unlike:
         raise ServiceError(
             "Databricks",
-            f"Job {change.name} ({change.job}) was changed, but reads back otherwise: {', '.join(unlike[:10])}. "
-            "Somebody may be changing it too, or a policy of the workspace does; it is tried again.",
+            f"Job {change.name} ({change.job}) was changed, but reads back otherwise: "
+            f"{', '.join(unlike[:10])}. "
+            "Somebody may be changing it too, or a policy of the workspace does; it is tried "
+            "again.",
         )
 
 
@@ -136,7 +153,9 @@ def _find(databricks: Databricks, known: OwnedJob | None, names: Iterable[str]) 
     return next((job for name in names if (job := databricks.job(name)) is not None), None)
 
 
-def _by_tags(databricks: Databricks, repository: str, keys: Sequence[str]) -> dict[str, JobFacts | None]:
+def _by_tags(
+    databricks: Databricks, repository: str, keys: Sequence[str]
+) -> dict[str, JobFacts | None]:
     found: dict[str, JobFacts | None] = {}
     for job in databricks.jobs():
         key = job.tags.get(rule.KEY, "")
@@ -146,7 +165,9 @@ def _by_tags(databricks: Databricks, repository: str, keys: Sequence[str]) -> di
 
 
 def _short(commit: str, job: Job, repository: Repository) -> JobDefinition:
-    """A scoring job of the configuration, with its project's libraries and cluster. Raises ConfigError."""
+    """A scoring job of the configuration, with its project's libraries and cluster. Raises
+    ConfigError.
+    """
     if job.project is None:
         return short(job)
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:

@@ -1,4 +1,6 @@
-"""What is live: which commit the workspace holds, since when, and what its scoring jobs load. Changes nothing."""
+"""What is live: which commit the workspace holds, since when, and what its scoring jobs load.
+Changes nothing.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -48,11 +50,17 @@ def _live(wanted: Job, services: Services) -> Live:
     following = schedule.next_run(job.schedule, services.now()) if job.schedule else None
     model, version = rollout.loaded(job)
     if not version:
-        return Live(wanted.name, problem=f"no version of {wanted.model} was promoted yet", next_run=following)
+        return Live(
+            wanted.name,
+            problem=f"no version of {wanted.model} was promoted yet",
+            next_run=following,
+        )
     told = (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version)
     commit = job.tags.get(rollout.COMMIT, "") if told else ""
     promoted = services.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
-    since = next((one.updated for one in promoted if (one.name, one.version) == (model, version)), 0)
+    since = next(
+        (one.updated for one in promoted if (one.name, one.version) == (model, version)), 0
+    )
     return Live(
         wanted.name,
         model,

@@ -1,7 +1,8 @@
-"""What the bot noted in the production workspace: what it owns there, which commit that is, and who took one back.
+"""What the bot noted in the production workspace: what it owns there, which commit that is, and who
+took one back.
 
-Two files for each repository. Only the passes over its branch write the manifest, and only whoever rolls back the
-other, so that neither overwrites what it has not read.
+Two files for each repository. Only the passes over its branch write the manifest, and only whoever
+rolls back the other, so that neither overwrites what it has not read.
 """
 
 import json
@@ -34,7 +35,9 @@ def read(repository: str, databricks: Databricks) -> Manifest:
     Raises ConfigError when the file is there and is not a manifest: what it owns
     is then unknown, and nothing may be removed.
     """
-    return _read(path(repository), databricks, lambda found: _manifest(repository, found)) or Manifest(repository)
+    return _read(
+        path(repository), databricks, lambda found: _manifest(repository, found)
+    ) or Manifest(repository)
 
 
 def write(manifest: Manifest, databricks: Databricks) -> None:
@@ -45,7 +48,9 @@ def write(manifest: Manifest, databricks: Databricks) -> None:
         "commit": manifest.commit,
         "since": manifest.since,
         "history": [_dated(vars(one)) for one in manifest.history],
-        "jobs": {key: {"id": job.id, "applied": dict(job.applied)} for key, job in manifest.jobs.items()},
+        "jobs": {
+            key: {"id": job.id, "applied": dict(job.applied)} for key, job in manifest.jobs.items()
+        },
         "kept": dict(manifest.kept),
         "files": dict(manifest.files),
     }
@@ -53,13 +58,17 @@ def write(manifest: Manifest, databricks: Databricks) -> None:
 
 
 def read_rollback(repository: str, databricks: Databricks) -> RolledBack | None:
-    """The commit that was taken back last, if one ever was. Raises ConfigError when the file is something else."""
+    """The commit that was taken back last, if one ever was. Raises ConfigError when the file is
+    something else.
+    """
     return _read(rollback_path(repository), databricks, _rolled_back)
 
 
 def write_rollback(repository: str, rolled_back: RolledBack, databricks: Databricks) -> None:
     """Note that a commit is taken back, for the passes over the branch to do."""
-    databricks.write(rollback_path(repository), json.dumps(_dated(vars(rolled_back)), indent=1).encode())
+    databricks.write(
+        rollback_path(repository), json.dumps(_dated(vars(rolled_back)), indent=1).encode()
+    )
 
 
 def _read(place: str, databricks: Databricks, shape: Callable[[Any], T]) -> T | None:
@@ -70,13 +79,18 @@ def _read(place: str, databricks: Databricks, shape: Callable[[Any], T]) -> T | 
         return shape(json.loads(content))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{place} in the workspace is not what Signalman wrote there. Somebody changed it; delete it, and the next "
-            "sync writes everything anew (what was removed from Git since is then left in the workspace)."
+            f"{place} in the workspace is not what Signalman wrote there. Somebody changed it; "
+            "delete it, and the next "
+            "sync writes everything anew (what was removed from Git since is then left in the "
+            "workspace)."
         ) from error
 
 
 def _manifest(repository: str, found: Any) -> Manifest:
-    jobs = {key: OwnedJob(int(job["id"]), dict(job["applied"])) for key, job in found.get("jobs", {}).items()}
+    jobs = {
+        key: OwnedJob(int(job["id"]), dict(job["applied"]))
+        for key, job in found.get("jobs", {}).items()
+    }
     return Manifest(
         repository,
         str(found["commit"]),
@@ -89,7 +103,9 @@ def _manifest(repository: str, found: Any) -> Manifest:
 
 
 def _synced(found: Mapping[str, Any]) -> Synced:
-    return Synced(str(found["commit"]), int(found["pull_request"]), _time(found["at"]), str(found["by"]))
+    return Synced(
+        str(found["commit"]), int(found["pull_request"]), _time(found["at"]), str(found["by"])
+    )
 
 
 def _rolled_back(found: Mapping[str, Any]) -> RolledBack:
@@ -104,7 +120,10 @@ def _rolled_back(found: Mapping[str, Any]) -> RolledBack:
 
 
 def _dated(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+    }
 
 
 def _time(text: Any) -> datetime | None:

@@ -1,4 +1,6 @@
-"""Promoted versions accepted in spite of what speaks against them, because somebody who may has said so."""
+"""Promoted versions accepted in spite of what speaks against them, because somebody who may has
+said so.
+"""
 
 from bot.config.repository import Job, Mlops
 from bot.controllers.model import origins
@@ -17,7 +19,8 @@ LONGEST = 500
 def accept(
     number: int, who: str, reason: str, wanted: Mlops, repository: Repository, services: Services
 ) -> tuple[str, tuple[str, ...], list[Model]]:
-    """Accept the promoted versions that a pull request produced; gives the answer, what was done, and whom to wake.
+    """Accept the promoted versions that a pull request produced; gives the answer, what was done,
+    and whom to wake.
 
     Done again, it changes nothing more and gives the same answer.
     """
@@ -31,13 +34,26 @@ def accept(
         return replies.nothing_promoted(), (), []
     for name, version in jobs:
         models.tag_version(name, version, tag(who, reason))
-    told = [(name, version, [job.name for job in followers]) for (name, version), followers in jobs.items()]
-    woken = list(dict.fromkeys(Model(job.model) for followers in jobs.values() for job in followers))
-    return replies.accepted_versions(told), tuple(f"accepted {name} v{version}" for name, version in jobs), woken
+    told = [
+        (name, version, [job.name for job in followers])
+        for (name, version), followers in jobs.items()
+    ]
+    woken = list(
+        dict.fromkeys(Model(job.model) for followers in jobs.values() for job in followers)
+    )
+    return (
+        replies.accepted_versions(told),
+        tuple(f"accepted {name} v{version}" for name, version in jobs),
+        woken,
+    )
 
 
-def accept_version(name: str, version: str, who: str, reason: str, services: Services) -> list[Model]:
-    """Accept a version by name and number; gives what to look at then. Raises NotFound when it is not there."""
+def accept_version(
+    name: str, version: str, who: str, reason: str, services: Services
+) -> list[Model]:
+    """Accept a version by name and number; gives what to look at then. Raises NotFound when it is
+    not there.
+    """
     if services.production.models.version(name, version) is None:
         raise NotFound("MLflow", f"The registry has no version {version} of {name}.")
     services.production.models.tag_version(name, version, tag(who, reason))
@@ -49,6 +65,12 @@ def tag(who: str, reason: str) -> dict[str, str]:
     return {ACCEPTED: " ".join(visible(f"{who}: {reason}").split())[:LONGEST]}
 
 
-def _produced(chosen: ServingVersion, number: int, repository: Repository, services: Services) -> bool:
+def _produced(
+    chosen: ServingVersion, number: int, repository: Repository, services: Services
+) -> bool:
     found = origins.origin(chosen.run, repository, services)
-    return found is not None and found.repository == repository.served.key and found.pull_request == number
+    return (
+        found is not None
+        and found.repository == repository.served.key
+        and found.pull_request == number
+    )

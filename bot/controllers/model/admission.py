@@ -1,4 +1,6 @@
-"""What has to be known of a promoted version before a job scores with it, and the smoke runs that try it."""
+"""What has to be known of a promoted version before a job scores with it, and the smoke runs that
+try it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +24,9 @@ def gather(
     repository: Repository,
     services: Services,
 ) -> ModelFacts:
-    """The facts with what speaks for and against a version, but not with how it was tried. `commit` is the tip."""
+    """The facts with what speaks for and against a version, but not with how it was tried. `commit`
+    is the tip.
+    """
     models = services.production.models
     version, (signature, serving), origin = reads.three(
         lambda: models.version(chosen.name, chosen.version),
@@ -34,12 +38,18 @@ def gather(
     return replace(facts, origin=origin, admission=Admission(version, signature, serving, test))
 
 
-def tried(facts: ModelFacts, subject: Subject, repository: Repository, services: Services) -> ModelFacts:
-    """The facts with how the smoke runs are by now; those of this version are looked for where none is remembered."""
+def tried(
+    facts: ModelFacts, subject: Subject, repository: Repository, services: Services
+) -> ModelFacts:
+    """The facts with how the smoke runs are by now; those of this version are looked for where none
+    is remembered.
+    """
     found = facts.runs
     if _to_be_tried(facts):
         found = tuple(
-            lifecycle.merge(found, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, services))
+            lifecycle.merge(
+                found, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, services)
+            )
         )
     looked = tuple(lifecycle.look(run, services) for run in found)
     for run in looked:
@@ -48,11 +58,16 @@ def tried(facts: ModelFacts, subject: Subject, repository: Repository, services:
 
 
 def remembered(facts: ModelFacts, found: Sequence[ProjectRun]) -> tuple[ProjectRun, ...]:
-    """The runs that the next look asks for: those of the version that waits, and all that nobody has closed."""
+    """The runs that the next look asks for: those of the version that waits, and all that nobody
+    has closed.
+    """
     asked = facts.admission
     mine: set[str] = set()
     if asked is not None and asked.smoke is not None and asked.version is not None:
-        mine = {run.token for run in smoke.attempts(replace(facts, runs=tuple(found)), asked.version, asked.smoke)}
+        mine = {
+            run.token
+            for run in smoke.attempts(replace(facts, runs=tuple(found)), asked.version, asked.smoke)
+        }
     return smoke.kept([run for run in found if run.token in mine or not run.closed])
 
 
@@ -72,10 +87,15 @@ def _signatures(facts: ModelFacts, chosen: ServingVersion, services: Services) -
     name, version = rollout.signed_version(facts.job) if facts.job else ("", "")
     if not version or (name, version) == (chosen.name, chosen.version):
         return models.signature(chosen.name, chosen.version), ""
-    return reads.both(lambda: models.signature(chosen.name, chosen.version), lambda: models.signature(name, version))
+    return reads.both(
+        lambda: models.signature(chosen.name, chosen.version),
+        lambda: models.signature(name, version),
+    )
 
 
-def _test(wanted: Mlops, job: Job, version: tuple[str, str], commit: str, repository: Repository) -> SmokeTest | None:
+def _test(
+    wanted: Mlops, job: Job, version: tuple[str, str], commit: str, repository: Repository
+) -> SmokeTest | None:
     found = smoke.project(wanted, job)
     files = repository.mirror.files(commit, (found.path,)) if found is not None else ()
     return smoke.test(wanted, job, version, commit, files)

@@ -1,4 +1,6 @@
-"""A pass over a model: which version was promoted, whether the scoring jobs load it, and whether they may."""
+"""A pass over a model: which version was promoted, whether the scoring jobs load it, and whether
+they may.
+"""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -38,7 +40,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelMemo:
-    """What a model's row keeps to save calls: the smoke runs of each job, by repository and name of the job."""
+    """What a model's row keeps to save calls: the smoke runs of each job, by repository and name of
+    the job.
+    """
 
     runs: dict[str, tuple[ProjectRun, ...]] = field(default_factory=dict)
 
@@ -64,7 +68,9 @@ def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
             if job.model == subject.name:
                 followed = True
                 place = f"{repository.served.key}/{job.name}"
-                facts = gather(job, wanted, tip, known.runs.get(place, ()), subject, repository, services)
+                facts = gather(
+                    job, wanted, tip, known.runs.get(place, ()), subject, repository, services
+                )
                 found = {run.token: run for run in facts.runs}
                 for action in look.while_leased(rollout.plan(facts, services.now())):
                     match action:
@@ -103,7 +109,9 @@ def gather(
     repository: Repository,
     services: Services,
 ) -> ModelFacts:
-    """Read what serves and the job; of a version that the job is not signed with, also all that it is judged by."""
+    """Read what serves and the job; of a version that the job is not signed with, also all that it
+    is judged by.
+    """
     facts = replace(read_job_and_versions(job, repository, services), runs=known)
     chosen = rollout.serving(facts.candidates)
     if chosen is not None and facts.job is not None and rollout.undecided(facts.job, chosen):
@@ -130,18 +138,25 @@ def read_job_and_versions(job: Job, repository: Repository, services: Services) 
 
 
 def perform(
-    action: PointingAction | VersionAction | RunAction, wanted: Mlops, repository: Repository, services: Services
+    action: PointingAction | VersionAction | RunAction,
+    wanted: Mlops,
+    repository: Repository,
+    services: Services,
 ) -> tuple[str, ProjectRun | None]:
     """Do one thing; says in words what was done, and how a run is after it."""
     databricks, models = services.production.databricks, services.production.models
     match action:
         case PointJob(job, model, version):
             asked = {**job.parameters, "model_name": model, "model_version": version}
-            databricks.update_job(job.id, {"parameters": [{"name": key, "default": asked[key]} for key in asked]})
+            databricks.update_job(
+                job.id, {"parameters": [{"name": key, "default": asked[key]} for key in asked]}
+            )
             found = databricks.read_job(job.id).parameters
             if dict(found) != asked:
                 # How an update merges parameters is not documented, so it is read back.
-                raise ServiceError("Databricks", f"Job {job.name} was changed, but reads back as {dict(found)}.")
+                raise ServiceError(
+                    "Databricks", f"Job {job.name} was changed, but reads back as {dict(found)}."
+                )
             return f"job {job.name} scores with {model} v{version}", None
         case TagJob(job):
             databricks.update_job(job.id, {"tags": rollout.tags(action)})
@@ -164,7 +179,9 @@ def perform(
             stopped = stop.stop(run, wanted, repository, services)
             return f"stopped the smoke run {run.cluster_run}", stopped
         case CloseRun(run):
-            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, services)
+            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(
+                run, services
+            )
         case _:
             assert_never(action)
 

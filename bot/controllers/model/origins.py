@@ -1,4 +1,6 @@
-"""Where model versions come from: the run that trained one, its commit, its pull request, and what was judged there."""
+"""Where model versions come from: the run that trained one, its commit, its pull request, and what
+was judged there.
+"""
 
 from collections.abc import Iterator
 
@@ -14,13 +16,17 @@ from bot.services.mlflow import RunRecord
 
 
 def origin(trained_by: str, repository: Repository, services: Services) -> Origin | None:
-    """Where a version comes from that an MLflow run registered, but not what was judged; None when nobody knows it."""
+    """Where a version comes from that an MLflow run registered, but not what was judged; None when
+    nobody knows it.
+    """
     run = lifecycle.anywhere(trained_by, services) if trained_by else None
     return None if run is None else _origin(run, repository)
 
 
 def judged(trained_by: str, repository: Repository, services: Services) -> Origin | None:
-    """The same, with what `signalman/validate` came to where it was trained. A few calls to Azure DevOps."""
+    """The same, with what `signalman/validate` came to where it was trained. A few calls to Azure
+    DevOps.
+    """
     run = lifecycle.anywhere(trained_by, services) if trained_by else None
     if run is None:
         return None
@@ -28,7 +34,9 @@ def judged(trained_by: str, repository: Repository, services: Services) -> Origi
     if found.repository != repository.served.key or not found.commit:
         return found
     told = _own(run, found, repository) if found.own else list(_merges(found.commit, repository))
-    return Origin(found.repository, found.commit, found.pull_request, found.retrained, found.own, tuple(told))
+    return Origin(
+        found.repository, found.commit, found.pull_request, found.retrained, found.own, tuple(told)
+    )
 
 
 def _origin(run: RunRecord, repository: Repository) -> Origin:
@@ -44,7 +52,9 @@ def _origin(run: RunRecord, repository: Repository) -> Origin:
 
 
 def _own(run: RunRecord, found: Origin, repository: Repository) -> list[Judged]:
-    """What was judged of the iteration that a run was made for, if its commit is that of the run."""
+    """What was judged of the iteration that a run was made for, if its commit is that of
+    the run.
+    """
     number, iteration = found.pull_request or 0, run.tags.get(run_tags.ITERATION, "")
     try:
         head, checks, me = _read(number, repository)
@@ -57,7 +67,9 @@ def _own(run: RunRecord, found: Origin, repository: Repository) -> list[Judged]:
 
 
 def _merges(commit: str, repository: Repository) -> Iterator[Judged]:
-    """What was judged of a commit of the target branch, and of those before it for as long as that says nothing."""
+    """What was judged of a commit of the target branch, and of those before it for as long as that
+    says nothing.
+    """
     line = [commit]
     merged = repository.azure.merged_as(line)
     for _ in range(validated.MOST):
@@ -98,5 +110,7 @@ def _read(number: int, repository: Repository) -> tuple[PullRequestHead, list[Ch
 def _state(checks: list[Check], iteration: int, me: str) -> str:
     """The bot's own verdict on an iteration. Somebody else may post a status of the same name."""
     name = validated.CHECK.partition("/")[2]
-    mine = [one for one in checks if one.name == name and one.iteration == iteration and one.by == me]
+    mine = [
+        one for one in checks if one.name == name and one.iteration == iteration and one.by == me
+    ]
     return mine[0].state if mine else ""

@@ -53,17 +53,23 @@ def pass_over(subject: Retraining, look: Look, services: Services) -> Outcome:
     return Outcome(look_again, _FORMAT.write(left), tuple(performed))
 
 
-def gather(subject: Retraining, known: RetrainingMemo, repository: Repository, services: Services) -> RetrainingFacts:
+def gather(
+    subject: Retraining, known: RetrainingMemo, repository: Repository, services: Services
+) -> RetrainingFacts:
     """Look at its run, or find it; before there is one, the commit is the target branch's tip."""
     found = known.runs
     if not any(run.cluster_run or run.over for run in found):
         token = {run_tags.TOKEN: retraining.token(subject)}
-        found = tuple(lifecycle.merge(found, lifecycle.find_retrainings(repository, services, token)))
+        found = tuple(
+            lifecycle.merge(found, lifecycle.find_retrainings(repository, services, token))
+        )
     found = tuple(_masked(lifecycle.look(run, services), services) for run in found)
     for run in found:
         logs.collect(run, subject, services)
     commit = found[0].commit if found else known.commit
-    return _configured(RetrainingFacts(subject, repository.served.target, commit, None, runs=found), repository)
+    return _configured(
+        RetrainingFacts(subject, repository.served.target, commit, None, runs=found), repository
+    )
 
 
 def _masked(run: ProjectRun, services: Services) -> ProjectRun:
@@ -94,10 +100,14 @@ def perform(
             run = lifecycle.start(action, repository, services)
             return f"retraining of {action.project}: {run.cluster_run or run.reason}", run
         case CloseRun(run):
-            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(run, services)
+            return f"closed the MLflow run of {run.project}: {run.outcome}", lifecycle.close(
+                run, services
+            )
         case Answer(number, thread_id, comment, body, sign):
             said = thread.answer(repository.azure, number, thread_id, comment, body, sign)
-            return (f"answered on pull request {number}: {body.splitlines()[0]}" if said else ""), None
+            return (
+                f"answered on pull request {number}: {body.splitlines()[0]}" if said else ""
+            ), None
         case _:
             assert_never(action)
 

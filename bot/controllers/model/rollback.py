@@ -1,4 +1,6 @@
-"""Going back because somebody asked for it: a scoring job to the version before, the workspace to the commit before."""
+"""Going back because somebody asked for it: a scoring job to the version before, the workspace to
+the commit before.
+"""
 
 from bot.config.repository import Mlops
 from bot.controllers.branch import manifest
@@ -14,7 +16,8 @@ from bot.words import replies
 def roll_back(
     named: str, wanted: Mlops, look: Look, repository: Repository, services: Services
 ) -> tuple[str, tuple[str, ...]]:
-    """Roll back the job of that name, or the only one; gives the answer, and what was done in words.
+    """Roll back the job of that name, or the only one; gives the answer, and what was done in
+    words.
 
     Done again, it changes nothing more and gives the same answer.
     """
@@ -31,15 +34,20 @@ def roll_back(
         return replies.not_rolled_back(job.name, reason), ()
     trained = origins.origin(found.run, repository, services)
     orders = rollback.plan(facts, trained.commit if trained else "")
-    done = tuple(model.perform(order, wanted, repository, services)[0] for order in look.while_leased(orders))
+    done = tuple(
+        model.perform(order, wanted, repository, services)[0] for order in look.while_leased(orders)
+    )
     return rollback.told(facts, facts.job, services.now()), done
 
 
-def take_back(by: str, order: str, number: int, repository: Repository, services: Services) -> tuple[str, bool]:
+def take_back(
+    by: str, order: str, number: int, repository: Repository, services: Services
+) -> tuple[str, bool]:
     """Note that the workspace is to hold again what it held before the branch's newest commit.
 
-    Gives the answer, and whether the branch has to be looked at: the passes over it do the rest, and tell the pull
-    request of that number. `order` tells one wish from another, so that the same wish noted again changes nothing.
+    Gives the answer, and whether the branch has to be looked at: the passes over it do the rest,
+    and tell the pull request of that number. `order` tells one wish from another, so that the same
+    wish noted again changes nothing.
     """
     key, databricks = repository.served.key, services.production.databricks
     tip = repository.mirror.fetch(repository.served.target)

@@ -1,4 +1,6 @@
-"""Requests to move a version to a stage that a job follows: found, and compared with what the job scores with."""
+"""Requests to move a version to a stage that a job follows: found, and compared with what the job
+scores with.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +23,8 @@ def plan(
 ) -> Iterator[VersionAction]:
     """The answers to the requests about a model's versions, those that were answered left out.
 
-    Only the registry of a workspace knows such requests. One call for each version that is worth asking.
+    Only the registry of a workspace knows such requests. One call for each version that is worth
+    asking.
     """
     models = services.production.models
     if job.stage is None or not models.comments:
@@ -30,7 +33,9 @@ def plan(
         asked = services.production.databricks.transition_requests(version.name, version.version)
         if unanswered := transition_requests.open(version, asked, job.stage):
             yield from transition_requests.plan(
-                replace(_facts(version, job, wanted, commit, repository, services), requests=unanswered)
+                replace(
+                    _facts(version, job, wanted, commit, repository, services), requests=unanswered
+                )
             )
 
 
@@ -44,15 +49,26 @@ def _facts(
 ) -> RequestFacts:
     found = services.production.databricks.job(job.name)
     served = rollout.signed_version(found) if found else ("", "")
-    model = ModelFacts(repository.served.key, job.name, found, (), wanted=job, target=repository.served.target)
-    asked = ServingVersion(version.name, version.version, version.run, f"stage {job.stage}", 0, by_alias=False)
+    model = ModelFacts(
+        repository.served.key, job.name, found, (), wanted=job, target=repository.served.target
+    )
+    asked = ServingVersion(
+        version.name, version.version, version.run, f"stage {job.stage}", 0, by_alias=False
+    )
     model, (new, old) = reads.both(
         lambda: admission.gather(model, asked, wanted, commit, repository, services),
         lambda: _measured(version, served, services),
     )
     configured = _judged_by(wanted, job, new.tags.get(run_tags.PROJECT, "") if new else "")
     metrics, before = new.metrics if new else {}, old.metrics if old else {}
-    return RequestFacts(model, (), served, metrics, before, transition_requests.compared(configured, metrics, before))
+    return RequestFacts(
+        model,
+        (),
+        served,
+        metrics,
+        before,
+        transition_requests.compared(configured, metrics, before),
+    )
 
 
 def _measured(
@@ -65,7 +81,9 @@ def _measured(
 
 
 def _judged_by(wanted: Mlops, job: Job, trained: str) -> tuple[Metric, ...]:
-    """The metrics that the project is judged by which trained a version, or those that train what the job follows."""
+    """The metrics that the project is judged by which trained a version, or those that train what
+    the job follows.
+    """
     named = [one for one in wanted.projects if one.path == trained]
     able = named or [one for one in wanted.projects if baselines.follows(job.model, one)]
     return able[0].metrics if able else ()

@@ -1,4 +1,5 @@
-"""Speaking with people on a pull request: their commands acknowledged, refused, answered; what only asks, told.
+"""Speaking with people on a pull request: their commands acknowledged, refused, answered; what only
+asks, told.
 
 What a command changes is not done here.
 """
@@ -18,13 +19,17 @@ from bot.services.azure_devops import AzureDevOps
 from bot.words import answers
 
 Log = Callable[[ProjectRun], tuple[str, str]]
-"""Gives what a run has logged, with nothing secret in it, and the page with the whole of it (empty: none)."""
+"""Gives what a run has logged, with nothing secret in it, and the page with the whole of it (empty:
+none).
+"""
 
 log = logging.getLogger(__name__)
 
 
 def acknowledge(azure: AzureDevOps, number: int, given: Sequence[Given], me: str) -> None:
-    """Like each command that was not liked yet, so that people see at once that it was heard; `me` is the bot."""
+    """Like each command that was not liked yet, so that people see at once that it was heard; `me`
+    is the bot.
+    """
     for one in given:
         if me not in one.comment.liked_by:
             try:
@@ -48,7 +53,9 @@ def answer(azure: AzureDevOps, number: int, given: Given, body: str) -> None:
 
 
 def refused(given: Given, head: PullRequestHead, repository: Repository, services: Services) -> str:
-    """The answer to somebody who may not give a command, by what Azure DevOps says of its teams; empty if they may."""
+    """The answer to somebody who may not give a command, by what Azure DevOps says of its teams;
+    empty if they may.
+    """
     if isinstance(given.asked, Mistake):
         return ""
     verb = given.asked.verb
@@ -68,7 +75,8 @@ def told(
     why: str = "",
     read_log: Log = lambda run: (run.log, ""),
 ) -> str | None:
-    """The answer to what only asks, or cannot be understood; None for a command that changes something.
+    """The answer to what only asks, or cannot be understood; None for a command that changes
+    something.
 
     `orders` are those that hold for the commit, `why` a sentence on what keeps it waiting.
     """
@@ -98,4 +106,6 @@ def _logs(asked: Asked, situation: Situation, read_log: Log) -> str:
         if wanted in (step.project.name.casefold(), step.project.path.casefold()):
             text, page = read_log(step.run) if step.run else ("", "")
             return answers.logs(asked.line, step.project.name, text, asked.lines, page)
-    return answers.unknown_project(asked.line, asked.argument, [step.project.name for step in situation.steps])
+    return answers.unknown_project(
+        asked.line, asked.argument, [step.project.name for step in situation.steps]
+    )

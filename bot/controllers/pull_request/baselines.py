@@ -1,4 +1,6 @@
-"""What the runs of a pull request are compared with: the target branch's last runs, and the version that serves."""
+"""What the runs of a pull request are compared with: the target branch's last runs, and the version
+that serves.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -49,19 +51,33 @@ def signed(config: Mlops, run: ProjectRun, services: Services) -> ProjectRun:
     project = next((one for one in config.projects if one.path == run.project), None)
     if project is None or project.signature == "any" or run.signature or not run.model_version:
         return run
-    return replace(run, signature=services.validation.models.signature(run.model_name, run.model_version))
+    return replace(
+        run, signature=services.validation.models.signature(run.model_name, run.model_version)
+    )
 
 
-def _serving(project: Project, config: Mlops, recorded: Sequence[RunRecord], services: Services) -> Reference | None:
-    """The version that serves what a project trains, measured on what the project measures on, if that was done."""
+def _serving(
+    project: Project, config: Mlops, recorded: Sequence[RunRecord], services: Services
+) -> Reference | None:
+    """The version that serves what a project trains, measured on what the project measures on, if
+    that was done.
+    """
     models = services.production.models
     followed = {job.model: job for job in config.jobs if follows(job.model, project)}
-    candidates = [one for job in followed.values() for one in models.promoted(job.model, job.alias, job.stage)]
+    candidates = [
+        one for job in followed.values() for one in models.promoted(job.model, job.alias, job.stage)
+    ]
     chosen = rollout.serving(candidates)
     run = lifecycle.anywhere(chosen.run, services) if chosen is not None and chosen.run else None
-    if chosen is None or run is None or run.tags.get(run_tags.PROJECT, project.path) != project.path:
+    if (
+        chosen is None
+        or run is None
+        or run.tags.get(run_tags.PROJECT, project.path) != project.path
+    ):
         return None
-    signature = models.signature(chosen.name, chosen.version) if project.signature == "equal" else ""
+    signature = (
+        models.signature(chosen.name, chosen.version) if project.signature == "equal" else ""
+    )
     measured, comparable = _measured(project, run, recorded)
     return Reference(
         label=f"production v{chosen.version}",
@@ -72,18 +88,28 @@ def _serving(project: Project, config: Mlops, recorded: Sequence[RunRecord], ser
     )
 
 
-def _measured(project: Project, run: RunRecord, recorded: Sequence[RunRecord]) -> tuple[RunRecord, bool]:
-    """The run that tells how good a serving version is on the data that pull requests use, and whether it does.
+def _measured(
+    project: Project, run: RunRecord, recorded: Sequence[RunRecord]
+) -> tuple[RunRecord, bool]:
+    """The run that tells how good a serving version is on the data that pull requests use, and
+    whether it does.
 
-    A version that a pull request trained was measured so itself. One that was trained for production, on other data,
-    is as good as what was merged last before it was trained: that is its code.
+    A version that a pull request trained was measured so itself. One that was trained for
+    production, on other data, is as good as what was merged last before it was trained: that is its
+    code.
     """
-    if run.tags.get(run_tags.PULL_REQUEST) and run.tags.get(run_tags.TOKEN) and run_tags.KIND not in run.tags:
+    if (
+        run.tags.get(run_tags.PULL_REQUEST)
+        and run.tags.get(run_tags.TOKEN)
+        and run_tags.KIND not in run.tags
+    ):
         return run, True
     before = next((one for one in recorded if one.started <= run.started), None)
     if before is not None:
         return before, True
-    fixed = {name: str(value) for name, value in project.parameters.items() if "{" not in str(value)}
+    fixed = {
+        name: str(value) for name, value in project.parameters.items() if "{" not in str(value)
+    }
     differs = any(run.parameters.get(name, value) != value for name, value in fixed.items())
     return run, not differs
 
@@ -91,7 +117,10 @@ def _measured(project: Project, run: RunRecord, recorded: Sequence[RunRecord]) -
 def follows(pattern: str, project: Project) -> bool:
     """Whether a job that follows models of such a name follows what a project trains."""
     made = [fill(project.model, branch="branch")] if project.model else []
-    return any(fnmatchcase(name, pattern) for name in (*made, *([project.retrain.model] if project.retrain else [])))
+    return any(
+        fnmatchcase(name, pattern)
+        for name in (*made, *([project.retrain.model] if project.retrain else []))
+    )
 
 
 def _page(run: RunRecord, services: Services) -> str:

@@ -34,13 +34,19 @@ def unattended(repository: Repository, services: Services) -> Iterator[int]:
 
 
 def tidy(
-    head: PullRequestHead, wanted: Mlops | None, look: Look, repository: Repository, services: Services
+    head: PullRequestHead,
+    wanted: Mlops | None,
+    look: Look,
+    repository: Repository,
+    services: Services,
 ) -> Iterator[str]:
     """Tidy up after a closed pull request; says in words what was done."""
     if wanted is None or services.policies.abandoned == "keep":
         return
     place = services.validation
-    experiment = place.runs.experiment(fill(wanted.experiment, user=head.author, branch=head.source))
+    experiment = place.runs.experiment(
+        fill(wanted.experiment, user=head.author, branch=head.source)
+    )
     if experiment is None or experiment.tags.get(run_tags.STATE) == run_tags.ARCHIVED:
         return
     left = _gather(head, experiment, wanted, repository, services)
@@ -49,7 +55,11 @@ def tidy(
 
 
 def _gather(
-    head: PullRequestHead, experiment: Experiment, wanted: Mlops, repository: Repository, services: Services
+    head: PullRequestHead,
+    experiment: Experiment,
+    wanted: Mlops,
+    repository: Repository,
+    services: Services,
 ) -> Leavings:
     place = services.validation
     every = place.runs.runs(experiment.id, {})
@@ -61,7 +71,9 @@ def _gather(
     ]
     made = {run.id for run in ours}
     models = dict.fromkeys(run.tags[run_tags.MODEL] for run in ours if run.tags.get(run_tags.MODEL))
-    versions = tuple(one for model in models for one in place.models.versions(model) if one.run in made)
+    versions = tuple(
+        one for model in models for one in place.models.versions(model) if one.run in made
+    )
     jobs = [services.production.databricks.job(job.name) for job in wanted.jobs] if versions else []
     return Leavings(
         experiment=experiment.id,
@@ -79,7 +91,9 @@ def _perform(action: CleanupAction, experiment: Experiment, services: Services) 
     place = services.validation
     match action:
         case ArchiveVersion(name, version):
-            place.models.archive_version(name, version, {run_tags.VERSION_ARCHIVED: "its pull request was abandoned"})
+            place.models.archive_version(
+                name, version, {run_tags.VERSION_ARCHIVED: "its pull request was abandoned"}
+            )
             return f"archived {name} v{version}"
         case DeleteVersion(name, version):
             place.models.delete_version(name, version)

@@ -1,4 +1,5 @@
-"""What is asked of the bot on a pull request: done if whoever asks may ask it, and answered where they asked.
+"""What is asked of the bot on a pull request: done if whoever asks may ask it, and answered where
+they asked.
 
 The answer is the sign that a command was dealt with. What it orders follows from
 the answer, whoever reads it.
@@ -23,16 +24,26 @@ MOST_OF_A_LOG = 200_000
 """Characters: more than an answer has room for."""
 
 
-def deal(given: Given, look: Look, done: PassState, repository: Repository, services: Services) -> None:
+def deal(
+    given: Given, look: Look, done: PassState, repository: Repository, services: Services
+) -> None:
     """Deal with one command."""
     head = done.memory.known
-    body = conversation.refused(given, head, repository, services) or _done(given, look, done, repository, services)
+    body = conversation.refused(given, head, repository, services) or _done(
+        given, look, done, repository, services
+    )
     conversation.answer(repository.azure, head.number, given, body)
     done.performed.append(f"answered {given.comment.author}: {body.splitlines()[0]}")
 
 
-def _done(given: Given, look: Look, done: PassState, repository: Repository, services: Services) -> str:
-    pr, now, asked = memo.facts(repository, done.memory, services.public_url), services.now(), given.asked
+def _done(
+    given: Given, look: Look, done: PassState, repository: Repository, services: Services
+) -> str:
+    pr, now, asked = (
+        memo.facts(repository, done.memory, services.public_url),
+        services.now(),
+        given.asked,
+    )
     if pr.head.target != pr.target:
         return answers.unavailable(asked.line)
     if isinstance(asked, Asked) and asked.verb.name == "diff":
@@ -55,7 +66,9 @@ def _done(given: Given, look: Look, done: PassState, repository: Repository, ser
         case "rollback" if asked.argument == "sync":
             comment = given.comment
             order = f"{pr.head.number}/{comment.thread}/{comment.id}"
-            said, noted = rollback.take_back(comment.author, order, pr.head.number, repository, services)
+            said, noted = rollback.take_back(
+                comment.author, order, pr.head.number, repository, services
+            )
             done.wake += [Branch(pr.repository)] if noted else []
             return answers.plain(asked.line, said)
         case "rollback":
@@ -81,14 +94,16 @@ def _done(given: Given, look: Look, done: PassState, repository: Repository, ser
 
 
 def woken(done: PassState, repository: Repository, services: Services) -> list[Subject]:
-    """Whom commands have woken that were accepted here, also in a pass that was cut off before it could wake them:
-    retrainings, and the branch that waits for somebody to agree.
+    """Whom commands have woken that were accepted here, also in a pass that was cut off before it
+    could wake them: retrainings, and the branch that waits for somebody to agree.
     """
     if done.talk is None:
         return []
     pr = memo.facts(repository, done.memory, services.public_url)
     given = commands.accepted(done.talk, "retrain")
-    found: list[Subject] = [_retraining(one, project, pr) for one, asked in given if (project := _trained(asked, pr))]
+    found: list[Subject] = [
+        _retraining(one, project, pr) for one, asked in given if (project := _trained(asked, pr))
+    ]
     agreed = any(order.verb == "confirm" for order in commands.orders(done.talk, pr.head.commit))
     return [*found, Branch(pr.repository)] if agreed and pr.head.merged else found
 
@@ -96,7 +111,9 @@ def woken(done: PassState, repository: Repository, services: Services) -> list[S
 def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: PassState) -> str:
     project = _trained(asked, pr)
     if project is None:
-        return answers.unknown_project(asked.line, asked.argument, [one.name for one in _trainable(pr)])
+        return answers.unknown_project(
+            asked.line, asked.argument, [one.name for one in _trainable(pr)]
+        )
     done.wake.append(_retraining(given.comment, project, pr))
     return answers.accepted(asked.line, "retrain", pr.head.commit, project.name)
 
@@ -108,8 +125,16 @@ def _retraining(comment: Comment, project: Project, pr: PullRequestFacts) -> Ret
 def _trained(asked: Asked, pr: PullRequestFacts) -> Project | None:
     """The project that somebody wants retrained: the one named, or the only one there is."""
     known = _trainable(pr)
-    return orders.named(asked.argument, known) if asked.argument else known[0] if len(known) == 1 else None
+    return (
+        orders.named(asked.argument, known)
+        if asked.argument
+        else known[0]
+        if len(known) == 1
+        else None
+    )
 
 
 def _trainable(pr: PullRequestFacts) -> tuple[Project, ...]:
-    return tuple(one for one in (pr.config.projects if pr.config else ()) if one.retrain is not None)
+    return tuple(
+        one for one in (pr.config.projects if pr.config else ()) if one.retrain is not None
+    )

@@ -1,4 +1,6 @@
-"""A pass over a pull request: what it is, what was asked of it, what its runs say, and what is still missing."""
+"""A pass over a pull request: what it is, what was asked of it, what its runs say, and what is
+still missing.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -94,7 +96,9 @@ def _facts(repository: Repository, done: PassState, services: Services) -> PullR
     return memo.facts(repository, done.memory, services.public_url)
 
 
-def _perform(action: PullRequestAction, done: PassState, repository: Repository, services: Services) -> None:
+def _perform(
+    action: PullRequestAction, done: PassState, repository: Repository, services: Services
+) -> None:
     known = done.memory
     head = known.known
     match action:
@@ -106,7 +110,9 @@ def _perform(action: PullRequestAction, done: PassState, repository: Repository,
             thread.reply(repository.azure, number, body, sign)
             done.performed.append(f"told pull request {number}: {body.strip()}")
         case PreviewMerge():
-            seen = preview.gather(head, repository, services, services.now()) if known.config else None
+            seen = (
+                preview.gather(head, repository, services, services.now()) if known.config else None
+            )
             done.memory = replace(known, preview=seen)
         case AttachPictures(steps):
             shown = pictures.attach_all(head, steps, known.baselines, repository, services)
@@ -138,26 +144,39 @@ def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> N
     # Of a step only the state is worth a call.
     if there != told and (validate or there.partition(" ")[0] != wanted.state):
         repository.azure.set_status(
-            wanted.number, wanted.iteration, wanted.state, wanted.description, wanted.page, wanted.name
+            wanted.number,
+            wanted.iteration,
+            wanted.state,
+            wanted.description,
+            wanted.page,
+            wanted.name,
         )
         done.performed.append(f"status {wanted.name} {wanted.state}: {wanted.description}")
         known = replace(known, statuses={**known.statuses, wanted.name: told})
     if validate:
-        head = replace(known.known, pending=wanted.state == "pending", judged=wanted.state in memo.FINAL)
+        head = replace(
+            known.known, pending=wanted.state == "pending", judged=wanted.state in memo.FINAL
+        )
         verdict = memo.verdict(head.commit, wanted.state, wanted.description)
         known = replace(known, head=head, told=verdict or known.told)
     done.memory = known
 
 
-def _put_report(wanted: PutReport, done: PassState, repository: Repository, services: Services) -> None:
+def _put_report(
+    wanted: PutReport, done: PassState, repository: Repository, services: Services
+) -> None:
     known, reporting = done.memory, services.reporting
     head, digest = known.known, hashlib.sha256(wanted.body.encode()).hexdigest()
     opening = reporting.failed if wanted.tone == "to do" else reporting.passed
     if digest != known.report or not head.thread:
-        there = thread.put_report(repository.azure, wanted.number, head.thread, wanted.body, opening)
+        there = thread.put_report(
+            repository.azure, wanted.number, head.thread, wanted.body, opening
+        )
         if there != head.thread:
             known = replace(known, thread_status=opening)
-        known = replace(known, head=replace(head, thread=there), report=digest, reported=services.now())
+        known = replace(
+            known, head=replace(head, thread=there), report=digest, reported=services.now()
+        )
         done.performed.append(f"report: {wanted.body.splitlines()[0].lstrip('# ')}")
     if wanted.tone is not None and opening != known.thread_status:
         repository.azure.set_thread_status(wanted.number, known.known.thread, opening)

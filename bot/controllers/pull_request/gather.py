@@ -24,13 +24,16 @@ from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest
 
 BELIEVED = timedelta(minutes=5)
-"""How long what was read of a pull request is believed while its runs go on and nobody speaks of it.
+"""How long what was read of a pull request is believed while its runs go on and nobody speaks of
+it.
 
 That somebody closed it may be told to nobody, and a sweep lists only what is open.
 """
 
 
-def gather(subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services) -> None:
+def gather(
+    subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services
+) -> None:
     """Know what a decision needs."""
     now, known = services.now(), done.memory
     fresh = known.read is not None and now - known.read < BELIEVED and known.known.iteration
@@ -44,7 +47,9 @@ def gather(subject: PullRequest, look: Look, done: PassState, repository: Reposi
     _compare(done, repository, services)
 
 
-def stand_in_line(subject: PullRequest, done: PassState, repository: Repository, services: Services) -> None:
+def stand_in_line(
+    subject: PullRequest, done: PassState, repository: Repository, services: Services
+) -> None:
     """Ask for room for the runs that are to start, and give back what is not needed any more."""
     running, wanted = checks.wanted(memo.facts(repository, done.memory, ""), services.now())
     if running or wanted or done.memory.place:
@@ -52,7 +57,9 @@ def stand_in_line(subject: PullRequest, done: PassState, repository: Repository,
         done.know(place=place if running or wanted else None)
 
 
-def _read(subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services) -> None:
+def _read(
+    subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services
+) -> None:
     azure, old = repository.azure, done.memory.head
     if look.news or look.memo_may_be_behind or old is None:
         done.talk = _listen(subject.number, azure)
@@ -69,12 +76,22 @@ def _read(subject: PullRequest, look: Look, done: PassState, repository: Reposit
     doubted = look.memo_may_be_behind or (old is not None and not old.open)
     if talk is not None and (doubted or (old is None and head.thread)):
         done.memory = _recalled(done.memory, talk, azure)
-    same = old is not None and old.open and (old.iteration, old.commit) == (head.iteration, head.commit)
+    same = (
+        old is not None
+        and old.open
+        and (old.iteration, old.commit) == (head.iteration, head.commit)
+    )
     if not same or done.memory.config is None:
         done.know(**_configuration(repository))
     done.memory = _with_needs(done.memory, repository, services)
     done.know(runs=_runs(done.memory, repository, services))
-    if talk is not None and old is None and not doubted and not head.thread and _begun(done.memory, repository):
+    if (
+        talk is not None
+        and old is None
+        and not doubted
+        and not head.thread
+        and _begun(done.memory, repository)
+    ):
         done.memory = _recalled(done.memory, talk, azure)
 
 
@@ -102,20 +119,32 @@ def _seen(
     known = replace(known, was_open=old is not None and old.open)
     if not (head.open and head.iteration):
         return replace(known, head=head)
-    if old is not None and old.open and (old.iteration, old.commit) == (head.iteration, head.commit):
-        return replace(known, head=replace(head, judged=old.judged, pending=old.pending, changed=old.changed))
+    if (
+        old is not None
+        and old.open
+        and (old.iteration, old.commit) == (head.iteration, head.commit)
+    ):
+        return replace(
+            known, head=replace(head, judged=old.judged, pending=old.pending, changed=old.changed)
+        )
     if old is not None and (old.iteration, old.commit) != (head.iteration, head.commit):
         known = known.moved_on()
     return replace(known, head=replace(head, changed=azure.changed(head.number, head.iteration)))
 
 
 def _recalled(known: PullRequestMemo, talk: Discussion, azure: AzureDevOps) -> PullRequestMemo:
-    """What is to be read on the pull request of what was said and posted there, whoever remembers it."""
-    return known.recalled(azure.checks(known.known.number), commands.orders(talk, known.known.commit))
+    """What is to be read on the pull request of what was said and posted there, whoever remembers
+    it.
+    """
+    return known.recalled(
+        azure.checks(known.known.number), commands.orders(talk, known.known.commit)
+    )
 
 
 def _begun(known: PullRequestMemo, repository: Repository) -> bool:
-    """Whether a pull request of which nothing is known may have been judged, though there is no report on it."""
+    """Whether a pull request of which nothing is known may have been judged, though there is no
+    report on it.
+    """
     return bool(known.runs) or not checks.planned(memo.facts(repository, known, ""))
 
 
@@ -126,27 +155,42 @@ def _configuration(repository: Repository) -> dict[str, object]:
         return {"config": None, "problem": str(mistake)}
 
 
-def _with_needs(known: PullRequestMemo, repository: Repository, services: Services) -> PullRequestMemo:
+def _with_needs(
+    known: PullRequestMemo, repository: Repository, services: Services
+) -> PullRequestMemo:
     """What is known once everything was read that a judgement needs besides runs."""
     head, wanted = known.known, known.config
     if wanted is None or head.target != wanted.target or head.judged:
         return known
     if branch_names.judge(head.source, wanted.branches) is not None:
         return replace(known, branches=frozenset(repository.azure.branches()))
-    touched = checks.touched(wanted, head.changed, has_serving=True, asked=checks.asked(known.orders))
-    lonely = [p for p in touched if checks.wants_version(p) and not set(p.after) & {other.path for other in touched}]
+    touched = checks.touched(
+        wanted, head.changed, has_serving=True, asked=checks.asked(known.orders)
+    )
+    lonely = [
+        p
+        for p in touched
+        if checks.wants_version(p) and not set(p.after) & {other.path for other in touched}
+    ]
     if lonely and known.serving is None:
         models = services.validation.models
-        candidates = [found for job in wanted.jobs for found in models.promoted(job.model, job.alias, job.stage)]
+        candidates = [
+            found
+            for job in wanted.jobs
+            for found in models.promoted(job.model, job.alias, job.stage)
+        ]
         return replace(known, serving=rollout.serving(candidates))
     return known
 
 
-def _runs(known: PullRequestMemo, repository: Repository, services: Services) -> tuple[ProjectRun, ...]:
+def _runs(
+    known: PullRequestMemo, repository: Repository, services: Services
+) -> tuple[ProjectRun, ...]:
     head, wanted = known.known, known.config
     if wanted is None:
         return known.runs
-    # An earlier iteration may have run what this one does not touch, and a pass over it may have been cut off.
+    # An earlier iteration may have run what this one does not touch, and a pass over it may have
+    # been cut off.
     first = head.open and head.iteration <= 1
     if first and not known.runs and not checks.touched(wanted, head.changed, has_serving=True):
         return known.runs
@@ -163,7 +207,9 @@ def _compare(done: PassState, repository: Repository, services: Services) -> Non
     missing = ended - set(known.baselines)
     done.know(runs=tuple(baselines.signed(config, run, services) for run in known.runs))
     if missing:
-        done.know(baselines={**known.baselines, **baselines.gather(config, missing, repository, services)})
+        done.know(
+            baselines={**known.baselines, **baselines.gather(config, missing, repository, services)}
+        )
 
 
 def _matters(run: ProjectRun, head: PullRequestHead) -> bool:

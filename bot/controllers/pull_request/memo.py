@@ -26,7 +26,9 @@ from bot.words import status
 
 VALIDATE = "validate"
 FINAL = ("succeeded", "failed", "notApplicable")
-"""The states that are a verdict on the change; an error is nobody's and is looked at again when somebody asks."""
+"""The states that are a verdict on the change; an error is nobody's and is looked at again when
+somebody asks.
+"""
 
 MOST_EARLIER = 5
 
@@ -41,8 +43,9 @@ _ENDS: Mapping[str, Literal["passed", "failed", "error"]] = {
 class PullRequestMemo:
     """What is known of a pull request.
 
-    `statuses` are those posted on the newest iteration, by name: state and text. `thread_status` is what the bot
-    set last; `reported` when it wrote the report last, which then had the digest `report`.
+    `statuses` are those posted on the newest iteration, by name: state and text. `thread_status` is
+    what the bot set last; `reported` when it wrote the report last, which then had the digest
+    `report`.
     """
 
     head: PullRequestHead | None = None
@@ -73,7 +76,9 @@ class PullRequestMemo:
         return self.head
 
     def moved_on(self) -> "PullRequestMemo":
-        """What is still known when there is a newer iteration: of this one only what became of it."""
+        """What is still known when there is a newer iteration: of this one only what became
+        of it.
+        """
         head = self.head
         earlier = self.earlier
         if head is not None and head.iteration and (became := self._became(head)):
@@ -81,15 +86,22 @@ class PullRequestMemo:
         return replace(self._anew(), orders=(), statuses={}, earlier=earlier)
 
     def held_up(self, now: "PullRequestMemo") -> "PullRequestMemo":
-        """What is known after a look that could not be finished: what was before it, and what people were told in it.
+        """What is known after a look that could not be finished: what was before it, and what
+        people were told in it.
 
         Of a closed pull request no verdict is read, so that nothing is known better than before.
         """
         head, seen = self.head, now.head
         kept = ["statuses", "report", "reported", "thread_status", "told", "orders"]
-        if head and seen and seen.open and (head.iteration, head.commit) == (seen.iteration, seen.commit):
+        if (
+            head
+            and seen
+            and seen.open
+            and (head.iteration, head.commit) == (seen.iteration, seen.commit)
+        ):
             head = replace(head, pending=seen.pending, judged=seen.judged, thread=seen.thread)
-            # What was shown of the last round is not to be shown of one that somebody has just asked for.
+            # What was shown of the last round is not to be shown of one that somebody has just
+            # asked for.
             kept += ["baselines", "pictures", "preview", "earlier"]
         return replace(self, head=head, read=None, **{name: getattr(now, name) for name in kept})
 
@@ -117,9 +129,13 @@ class PullRequestMemo:
         last = max(given, key=lambda check: check.posted, default=None)
         return replace(
             self,
-            head=replace(head, judged=stands and final, pending=stands and mine[VALIDATE].state == "pending"),
+            head=replace(
+                head, judged=stands and final, pending=stands and mine[VALIDATE].state == "pending"
+            ),
             orders=orders,
-            statuses={name: written(check.state, check.told) for name, check in mine.items()} if stands else {},
+            statuses={name: written(check.state, check.told) for name, check in mine.items()}
+            if stands
+            else {},
             earlier=tuple(one for one in reversed(earlier) if one is not None)[:MOST_EARLIER],
             told=_earlier(head.commits[last.iteration - 1], last)
             if last and last.iteration <= len(head.commits)
@@ -128,15 +144,23 @@ class PullRequestMemo:
 
     def _became(self, head: PullRequestHead) -> Earlier | None:
         state, _, told = self.statuses.get(VALIDATE, "").partition(" ")
-        return Earlier(head.commit, "superseded") if state in ("", "pending") else verdict(head.commit, state, told)
+        return (
+            Earlier(head.commit, "superseded")
+            if state in ("", "pending")
+            else verdict(head.commit, state, told)
+        )
 
     def _anew(self) -> "PullRequestMemo":
-        return replace(self, reported=None, report="", baselines={}, pictures=None, preview=None, place=None)
+        return replace(
+            self, reported=None, report="", baselines={}, pictures=None, preview=None, place=None
+        )
 
 
 @dataclass
 class PassState:
-    """How far a pass has come: what is known by now, what was said if that was read, what was done."""
+    """How far a pass has come: what is known by now, what was said if that was read, what
+    was done.
+    """
 
     memory: PullRequestMemo
     talk: Discussion | None = None

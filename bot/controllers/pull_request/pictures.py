@@ -1,4 +1,5 @@
-"""The pictures of a report: what the runs drew, and a chart of what they are judged by, attached to the pull request.
+"""The pictures of a report: what the runs drew, and a chart of what they are judged by, attached to
+the pull request.
 
 A picture that cannot be had is left out: no report waits for one. Azure DevOps
 is called once for each, and for nothing else; done twice, it finds the same.
@@ -37,7 +38,8 @@ def attach_all(
     repository: Repository,
     services: Services,
 ) -> tuple[Picture, ...]:
-    """Attach the pictures of all runs that have ended, and give them in the order of the steps, charts first.
+    """Attach the pictures of all runs that have ended, and give them in the order of the steps,
+    charts first.
 
     Raises ServiceError only while Azure DevOps is away.
     """
@@ -63,9 +65,15 @@ def attach_all(
 
 
 def _of_step(
-    step: Step, run: ProjectRun, baseline: Baseline | None, head: PullRequestHead, services: Services
+    step: Step,
+    run: ProjectRun,
+    baseline: Baseline | None,
+    head: PullRequestHead,
+    services: Services,
 ) -> Iterator[tuple[str, bytes]]:
-    judged = next((one for one in step.judgements if one.bound is not None), next(iter(step.judgements), None))
+    judged = next(
+        (one for one in step.judgements if one.bound is not None), next(iter(step.judgements), None)
+    )
     if judged is not None:
         drawn = _chart(judged, baseline or Baseline(), head.target)
         if drawn is not None:
@@ -79,7 +87,9 @@ def _chart(judged: Judgement, baseline: Baseline, target: str) -> bytes | None:
     history = [one[name] for one in baseline.history if math.isfinite(one.get(name, math.nan))]
     if judged.value is None or (len(history) < 2 and judged.serving is None):
         return None
-    return chart(name, judged.metric.goal, history, judged.value, judged.bound, judged.serving, target)
+    return chart(
+        name, judged.metric.goal, history, judged.value, judged.bound, judged.serving, target
+    )
 
 
 def _drawn(run: ProjectRun, services: Services) -> Iterator[tuple[str, bytes]]:
@@ -98,7 +108,11 @@ def _drawn(run: ProjectRun, services: Services) -> Iterator[tuple[str, bytes]]:
             log.warning("a picture of run %s is left out: %s", run.mlflow_run, away)
             continue
         if content is None:
-            log.warning("a picture of run %s is left out: %s is no still PNG of a usual size", run.mlflow_run, path)
+            log.warning(
+                "a picture of run %s is left out: %s is no still PNG of a usual size",
+                run.mlflow_run,
+                path,
+            )
             continue
         yield path, content
         shown += 1

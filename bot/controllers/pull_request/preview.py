@@ -1,4 +1,6 @@
-"""What merging a pull request would do, gathered from the merge that Azure DevOps tried. Changes nothing."""
+"""What merging a pull request would do, gathered from the merge that Azure DevOps tried. Changes
+nothing.
+"""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,10 +15,13 @@ from bot.rules.branch import jobs as rule
 from bot.rules.branch import preview
 
 
-def gather(head: PullRequestHead, repository: Repository, services: Services, now: datetime) -> Preview:
+def gather(
+    head: PullRequestHead, repository: Repository, services: Services, now: datetime
+) -> Preview:
     """What a merge of this head would change in the workspace.
 
-    Raises nothing of a neighbour's: a preview that cannot be made says why, and holds up no verdict.
+    Raises nothing of a neighbour's: a preview that cannot be made says why, and holds up no
+    verdict.
     """
     try:
         return _compared(head, repository, services, now)
@@ -24,14 +29,17 @@ def gather(head: PullRequestHead, repository: Repository, services: Services, no
         return Preview(problem=str(reason))
 
 
-def _compared(head: PullRequestHead, repository: Repository, services: Services, now: datetime) -> Preview:
+def _compared(
+    head: PullRequestHead, repository: Repository, services: Services, now: datetime
+) -> Preview:
     try:
         merge, source = repository.mirror.bring_merge(head.number)
     except NotFound:
         source = ""
     if source != head.commit:
         return Preview(
-            problem=f"Azure DevOps has not merged {head.commit[:7]} with {head.target} on trial: it conflicts with it, "
+            problem=f"Azure DevOps has not merged {head.commit[:7]} with {head.target} on trial: "
+            "it conflicts with it, "
             "or the trial is still under way."
         )
     before, had, held = None, [], None
@@ -47,7 +55,9 @@ def _compared(head: PullRequestHead, repository: Repository, services: Services,
     noted = manifest.read(repository.served.key, services.production.databricks)
     known = preview.known(before, after)
     owned = {key: OwnedJob(0, rule.owned_by(one)) for key, one in known.items()}
-    owned |= {key: replace(one, id=noted.jobs[key].id) for key, one in owned.items() if key in noted.jobs}
+    owned |= {
+        key: replace(one, id=noted.jobs[key].id) for key, one in owned.items() if key in noted.jobs
+    }
     names = {key: one.name for key, one in known.items()}
     found = jobs.gather(repository.served.key, merge, after.jobs, owned, services, known_as=names)
     # A merge that repairs the target branch brings all that the workspace has waited for.
@@ -55,7 +65,9 @@ def _compared(head: PullRequestHead, repository: Repository, services: Services,
 
 
 def _content(commit: str, repository: Repository) -> preview.Content:
-    """What a commit says of the workspace. Raises ConfigError when its configuration cannot be read."""
+    """What a commit says of the workspace. Raises ConfigError when its configuration cannot be
+    read.
+    """
     wanted = target_config.at(commit, repository)
     files = repository.mirror.files(commit, tuple(folder.from_ for folder in wanted.folders))
     try:

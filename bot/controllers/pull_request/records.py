@@ -21,7 +21,11 @@ def experiment(config: Mlops) -> str:
 
 
 def keep(
-    head: PullRequestHead, config: Mlops | None, look: Look, repository: Repository, services: Services
+    head: PullRequestHead,
+    config: Mlops | None,
+    look: Look,
+    repository: Repository,
+    services: Services,
 ) -> Iterator[str]:
     """Record what a merged pull request had measured, once; says in words what was done."""
     if not head.merged or config is None:
@@ -35,12 +39,16 @@ def keep(
         run_tags.PULL_REQUEST: str(head.number),
         run_tags.ITERATION: str(head.iteration),
     }
-    ended = [run for run in place.runs.runs(own.id, wanted) if run.status == "FINISHED" and run.metrics]
+    ended = [
+        run for run in place.runs.runs(own.id, wanted) if run.status == "FINISHED" and run.metrics
+    ]
     newest = {run.tags.get(run_tags.PROJECT, ""): run for run in reversed(ended)}
     if newest:
         if place.runs.workspace:
             place.databricks.make_folder(str(PurePosixPath(experiment(config)).parent))
-        there = place.runs.make_experiment(experiment(config), {run_tags.REPOSITORY: repository.served.key})
+        there = place.runs.make_experiment(
+            experiment(config), {run_tags.REPOSITORY: repository.served.key}
+        )
         begun = {run.tags.get(run_tags.SOURCE_RUN): run for run in place.runs.runs(there, wanted)}
         for run in look.while_leased(newest.values()):
             record = begun.get(run.id)
@@ -55,7 +63,11 @@ def keep(
             }
             name = f"{PurePosixPath(project).name} !{head.number} {head.merge_commit[:7]}"
             # One that was begun and cut off is found again by its source.
-            to = record.id if record is not None else place.runs.start(there, name, services.now(), tags)
+            to = (
+                record.id
+                if record is not None
+                else place.runs.start(there, name, services.now(), tags)
+            )
             place.runs.record(to, run.metrics, {run_tags.KIND: run_tags.MERGED}, services.now())
             yield f"recorded what {project} measured"
     place.runs.tag_experiment(own, {run_tags.RECORDED: str(head.iteration)})

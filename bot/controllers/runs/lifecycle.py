@@ -31,25 +31,42 @@ UNDER_WAY = ("RUNNING", "SCHEDULED")
 """The states of an MLflow run that has not ended."""
 
 
-def find(repository: Repository, services: Services, head: PullRequestHead, config: Mlops) -> list[ProjectRun]:
-    """The bot's runs for this iteration of an open pull request, and all that are not closed, by their tags."""
-    experiment = services.validation.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
+def find(
+    repository: Repository, services: Services, head: PullRequestHead, config: Mlops
+) -> list[ProjectRun]:
+    """The bot's runs for this iteration of an open pull request, and all that are not closed, by
+    their tags.
+    """
+    experiment = services.validation.runs.experiment(
+        fill(config.experiment, user=head.author, branch=head.source)
+    )
     if experiment is None:
         return []
     tags = {run_tags.REPOSITORY: repository.served.key, run_tags.PULL_REQUEST: str(head.number)}
-    every = [run for run in services.validation.runs.runs(experiment.id, tags) if run_tags.TOKEN in run.tags]
+    every = [
+        run
+        for run in services.validation.runs.runs(experiment.id, tags)
+        if run_tags.TOKEN in run.tags
+    ]
     return [
         _read(run, "validation", services)
         for run in sorted(every, key=_precedence)
-        if (head.open and run.tags.get(run_tags.ITERATION) == str(head.iteration)) or run_tags.CLOSED not in run.tags
+        if (head.open and run.tags.get(run_tags.ITERATION) == str(head.iteration))
+        or run_tags.CLOSED not in run.tags
     ]
 
 
-def find_retrainings(repository: Repository, services: Services, tags: Mapping[str, str]) -> list[ProjectRun]:
+def find_retrainings(
+    repository: Repository, services: Services, tags: Mapping[str, str]
+) -> list[ProjectRun]:
     """The retrainings of a repository that carry these tags."""
     place = services.production
     wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.RETRAINING}
-    every = [run for one in place.runs.experiments(wanted) for run in place.runs.runs(one.id, {**wanted, **tags})]
+    every = [
+        run
+        for one in place.runs.experiments(wanted)
+        for run in place.runs.runs(one.id, {**wanted, **tags})
+    ]
     return [
         _read(run, "production", services)
         for run in sorted(every, key=_precedence)
@@ -57,13 +74,19 @@ def find_retrainings(repository: Repository, services: Services, tags: Mapping[s
     ]
 
 
-def find_smokes(experiment: str, job: str, repository: Repository, services: Services) -> list[ProjectRun]:
+def find_smokes(
+    experiment: str, job: str, repository: Repository, services: Services
+) -> list[ProjectRun]:
     """The last smoke runs that were made for a job."""
     place = services.production
     found = place.runs.experiment(experiment)
     if found is None:
         return []
-    wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.SMOKE, run_tags.JOB: job}
+    wanted = {
+        run_tags.REPOSITORY: repository.served.key,
+        run_tags.KIND: run_tags.SMOKE,
+        run_tags.JOB: job,
+    }
     every = place.runs.logged(found.id, wanted, MOST_SMOKES)
     return [
         _read(run, "production", services)
@@ -84,7 +107,9 @@ def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[Proj
         first = runs.setdefault(run.token, run)
         if first.mlflow_run != run.mlflow_run and first.mlflow_run:
             double = f"{run.token} {run.mlflow_run}"
-            runs.setdefault(double, replace(run, token=double, outcome="cancelled", ended=run.started))
+            runs.setdefault(
+                double, replace(run, token=double, outcome="cancelled", ended=run.started)
+            )
     return list(runs.values())
 
 
@@ -96,8 +121,15 @@ def look(run: ProjectRun, services: Services) -> ProjectRun:
     try:
         sight = place.backends[run.backend].look(run.cluster_run)
     except NotFound as gone:
-        # A backend forgets old runs; what MLflow says of one that ended is all that is left of it, and stays.
-        return replace(run, outcome="no cluster", reason=str(gone), ended=services.now(), closed=_ended(run, services))
+        # A backend forgets old runs; what MLflow says of one that ended is all that is left of it,
+        # and stays.
+        return replace(
+            run,
+            outcome="no cluster",
+            reason=str(gone),
+            ended=services.now(),
+            closed=_ended(run, services),
+        )
     run = replace(run, run_page=sight.page or run.run_page, started=sight.started or run.started)
     if sight.outcome is None:
         return run
@@ -120,7 +152,9 @@ def look(run: ProjectRun, services: Services) -> ProjectRun:
 
 
 def _safe(text: str, services: Services) -> str:
-    """What a project wrote, without what can do harm: colours, and secrets, which colours might tear apart."""
+    """What a project wrote, without what can do harm: colours, and secrets, which colours might
+    tear apart.
+    """
     return masked(visible(text), services.secrets)
 
 
@@ -131,7 +165,13 @@ def start(order: StartRun, repository: Repository, services: Services) -> Projec
     NotFound when the source branch has moved on.
     """
     run = ProjectRun(
-        order.token, order.project, order.commit, order.iteration, order.backend, where=order.where, owner=order.owner
+        order.token,
+        order.project,
+        order.commit,
+        order.iteration,
+        order.backend,
+        where=order.where,
+        owner=order.owner,
     )
     if order.fork and order.number is not None:
         repository.mirror.bring_fork(order.number, order.commit)
@@ -142,7 +182,9 @@ def start(order: StartRun, repository: Repository, services: Services) -> Projec
         try:
             repository.mirror.export(order.commit, order.project, folder)
         except NotFound:
-            return _refused(run, f"the folder {order.project} is not there at {order.commit[:7]}", services)
+            return _refused(
+                run, f"the folder {order.project} is not there at {order.commit[:7]}", services
+            )
         try:
             machines = {} if order.backend == "local" else cluster.cluster(folder, order.cluster)
             return _submit(order, run, folder, machines, repository, services)
@@ -163,7 +205,8 @@ def anywhere(run: str, services: Services) -> RunRecord | None:
 def close(run: ProjectRun, services: Services) -> ProjectRun:
     """Let the MLflow run show the true outcome, whatever the project itself wrote there.
 
-    That this is done is told by a tag, not by its status: a project may end its MLflow run long before it ends itself.
+    That this is done is told by a tag, not by its status: a project may end its MLflow run long
+    before it ends itself.
     """
     if run.mlflow_run:
         status = MLFLOW_STATUS[run.outcome or "failed"]
@@ -175,7 +218,10 @@ def close(run: ProjectRun, services: Services) -> ProjectRun:
 
 def note(mlflow_run: str, cluster_run: str, place: Workspace) -> None:
     """Write down where a run is, so that whoever loses the memo finds it."""
-    place.runs.tag(mlflow_run, {run_tags.CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run})
+    place.runs.tag(
+        mlflow_run,
+        {run_tags.CLUSTER_RUN: cluster_run, "mlflow.databricks.shellJobRunID": cluster_run},
+    )
 
 
 def withdraw(run: ProjectRun, services: Services) -> None:
@@ -258,7 +304,9 @@ def _submit(
 
 
 def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
-    """Which of several MLflow runs under one token is the run: the one that got to a cluster, or the first."""
+    """Which of several MLflow runs under one token is the run: the one that got to a cluster, or
+    the first.
+    """
     return run_tags.CLUSTER_RUN not in run.tags, run.status not in UNDER_WAY, run.started, run.id
 
 
@@ -271,11 +319,15 @@ def _ended(run: ProjectRun, services: Services) -> bool:
 
 def _refused(run: ProjectRun, reason: str, services: Services) -> ProjectRun:
     now = services.now()
-    return replace(run, outcome="failed", reason=reason, closed=True, started=run.started or now, ended=now)
+    return replace(
+        run, outcome="failed", reason=reason, closed=True, started=run.started or now, ended=now
+    )
 
 
 def _read(run: RunRecord, where: Where, services: Services) -> ProjectRun:
-    """A run as its tags tell of it, in the workspace that it was found in: that is no matter of what they say."""
+    """A run as its tags tell of it, in the workspace that it was found in: that is no matter of
+    what they say.
+    """
     tags = run.tags
     never_ran = run_tags.CLOSED in tags and run_tags.CLUSTER_RUN not in tags
     return ProjectRun(

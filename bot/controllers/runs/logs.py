@@ -1,4 +1,5 @@
-"""What runs write, brought to where the pages find it: web and worker share nothing but the database.
+"""What runs write, brought to where the pages find it: web and worker share nothing but the
+database.
 
 Masked before it is stored, and in pieces that tear no secret apart. A log that
 cannot be read, or stored, holds up no pass: the next look tries again.
@@ -27,9 +28,11 @@ _STEP = 4096
 
 
 def collect(run: ProjectRun, subject: Subject, services: Services) -> None:
-    """Write a run down for the pages, and bring what is new of its log; once it has ended, all of it.
+    """Write a run down for the pages, and bring what is new of its log; once it has ended, all of
+    it.
 
-    Cheap where there is nothing to bring: one read of the database, and one of the backend while the run goes on.
+    Cheap where there is nothing to bring: one read of the database, and one of the backend while
+    the run goes on.
     """
 
     if " " in run.token:  # A second MLflow run under one token (`runs.merge`), which never began.
@@ -47,11 +50,24 @@ def collect(run: ProjectRun, subject: Subject, services: Services) -> None:
         elif run.cluster_run:
             _bring_new(run, known, mask, services)
     except Exception as trouble:  # Whatever it is, the run itself is not to be kept waiting for it.
-        log.warning(line("log", run=run.token, project=run.project, error=f"{type(trouble).__name__}: {trouble}"))
+        log.warning(
+            line(
+                "log",
+                run=run.token,
+                project=run.project,
+                error=f"{type(trouble).__name__}: {trouble}",
+            )
+        )
 
 
-def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services) -> None:
-    part = services.workspace(run.where).backends[run.backend].live_log(run.cluster_run, run.token, known.log_read)
+def _bring_new(
+    run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services
+) -> None:
+    part = (
+        services.workspace(run.where)
+        .backends[run.backend]
+        .live_log(run.cluster_run, run.token, known.log_read)
+    )
     start, content = _from_a_line(part)
     content = content[: _complete(content, mask)]
     if not content:
@@ -59,15 +75,24 @@ def _bring_new(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], se
     text = mask(content.decode("utf-8", "replace"))
     if start > known.log_read:
         missed = start - known.log_read
-        text = f"\n… {missed} bytes were written too fast to be read; they are here when the run has ended …\n\n{text}"
+        text = (
+            f"\n… {missed} bytes were written too fast to be read; they are here when the run has "
+            f"ended …\n\n{text}"
+        )
     services.queue.add_log(run.token, known.log_read, start + len(content), text)
 
 
-def _bring_whole(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services) -> None:
+def _bring_whole(
+    run: ProjectRun, known: RunRecord, mask: Callable[[str], str], services: Services
+) -> None:
     whole = LogChunk(b"")
     if run.cluster_run:
         try:
-            whole = services.workspace(run.where).backends[run.backend].whole_log(run.cluster_run, run.token)
+            whole = (
+                services.workspace(run.where)
+                .backends[run.backend]
+                .whole_log(run.cluster_run, run.token)
+            )
         except NotFound:  # The backend forgot the run; what was read of it is all there is.
             log.info(line("log", run=run.token, note="nobody has it any more"))
     _, content = _from_a_line(whole)
@@ -78,32 +103,42 @@ def _bring_whole(run: ProjectRun, known: RunRecord, mask: Callable[[str], str], 
 
 
 def _from_a_line(part: LogChunk) -> tuple[int, bytes]:
-    """A part without the rest of a line, whose beginning is not in it; and where in the log it then begins."""
+    """A part without the rest of a line, whose beginning is not in it; and where in the log it then
+    begins.
+    """
     skipped = part.content.find(b"\n") + 1 if part.cut else 0
     return part.start + skipped, part.content[skipped:]
 
 
 def _complete(content: bytes, mask: Callable[[str], str]) -> int:
-    """How much of a log's newest part may be taken for itself: whole lines, and no private key without its end.
+    """How much of a log's newest part may be taken for itself: whole lines, and no private key
+    without its end.
 
-    Of a line that does not end, as much as can be taken off without tearing apart what would be masked.
+    Of a line that does not end, as much as can be taken off without tearing apart what would be
+    masked.
     """
     whole = content.rfind(b"\n") + 1
     key = content.rfind(b"-----BEGIN ", 0, whole)
-    if key >= 0 and content.find(b"-----END ", key, whole) < 0 and len(content) - key < LONGEST_UNFINISHED:
+    if (
+        key >= 0
+        and content.find(b"-----END ", key, whole) < 0
+        and len(content) - key < LONGEST_UNFINISHED
+    ):
         whole = key
     if whole or len(content) < LONGEST_UNFINISHED:
         return whole
     text = mask(content.decode("utf-8", "replace"))
     for at in range(len(content) - _STEP, 0, -_STEP):
-        torn = mask(content[:at].decode("utf-8", "replace")) + mask(content[at:].decode("utf-8", "replace"))
+        torn = mask(content[:at].decode("utf-8", "replace")) + mask(
+            content[at:].decode("utf-8", "replace")
+        )
         if torn == text:
             return at
     return len(content)
 
 
 def _visible(text: str) -> str:
-    # Whole logs are long, and to ask of each character what it is takes a hundred times as long as to see that all
-    # of a line's can be seen.
+    # Whole logs are long, and to ask of each character what it is takes a hundred times as long as
+    # to see that all of a line's can be seen.
     plain = text.replace("\r\n", "\n").split("\n")
     return "\n".join(one if one.replace("\t", "").isprintable() else visible(one) for one in plain)

@@ -23,7 +23,9 @@ _NOTHING = 'name: nothing\nentry_points: {main: {command: "sleep 60"}}\n'
 _LIMIT = 600.0
 
 
-def stop(run: ProjectRun, config: Mlops | None, repository: Repository, services: Services) -> ProjectRun:
+def stop(
+    run: ProjectRun, config: Mlops | None, repository: Repository, services: Services
+) -> ProjectRun:
     """Ask the backend to stop a run; the next look tells how it ended."""
     if not run.withdrawn:
         lifecycle.withdraw(run, services)
@@ -36,7 +38,9 @@ def stop(run: ProjectRun, config: Mlops | None, repository: Repository, services
     return run
 
 
-def _found(run: ProjectRun, config: Mlops | None, repository: Repository, services: Services) -> ProjectRun:
+def _found(
+    run: ProjectRun, config: Mlops | None, repository: Repository, services: Services
+) -> ProjectRun:
     """The run with its id at the backend, or as cancelled when it cannot have got there.
 
     What is submitted does nothing: if the backend never heard of the token, that
@@ -54,14 +58,21 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, servic
             found = place.backends[run.backend].submit(
                 Submission(
                     token=run.token,
-                    name=f"signalman {repository.served.key} {folder.name} {run.commit[:7]} (to be stopped)",
+                    name=f"signalman {repository.served.key} {folder.name} {run.commit[:7]} (to be "
+                    "stopped)",
                     folder=folder / "nothing",
                     entry_point="main",
                     parameters={},
                     cluster=machines,
                     timeout=_LIMIT,
-                    environment={"MLFLOW_RUN_ID": run.mlflow_run, "MLFLOW_EXPERIMENT_ID": run.experiment},
-                    tags={"signalman_repository": repository.served.key, "signalman_commit": run.commit},
+                    environment={
+                        "MLFLOW_RUN_ID": run.mlflow_run,
+                        "MLFLOW_EXPERIMENT_ID": run.experiment,
+                    },
+                    tags={
+                        "signalman_repository": repository.served.key,
+                        "signalman_commit": run.commit,
+                    },
                 )
             )
         except (NotFound, ProjectError):
@@ -70,11 +81,14 @@ def _found(run: ProjectRun, config: Mlops | None, repository: Repository, servic
     return replace(run, cluster_run=found)
 
 
-def _machines(run: ProjectRun, folder: Path, file: str, repository: Repository) -> dict[str, object]:
+def _machines(
+    run: ProjectRun, folder: Path, file: str, repository: Repository
+) -> dict[str, object]:
     try:
         repository.mirror.export(run.commit, run.project, folder)
     except NotFound:
-        # Brought here by another machine, or by nobody yet; the cluster of the project as it is now will do.
+        # Brought here by another machine, or by nobody yet; the cluster of the project as it is now
+        # will do.
         tip = repository.mirror.fetch(repository.served.target)
         repository.mirror.export(tip, run.project, folder)
     return cluster.cluster(folder, file)

@@ -1,1 +1,3 @@
-"""How a workspace and a target branch are reconciled: objects, jobs, drift, and what a merge would do."""
+"""How a workspace and a target branch are reconciled: objects, jobs, drift, and what a merge would
+do.
+"""

@@ -1,8 +1,9 @@
 """What somebody changed by hand in the workspace, and what is done about it.
 
-The manifest says what the bot wrote, Git what that holds. The workspace tells no digest, only when an object was
-last modified, so what is older than the newest that was compared is not read again; once a day everything is.
-What a row remembers only saves calls: lost, all is compared once more, and nothing is told twice.
+The manifest says what the bot wrote, Git what that holds. The workspace tells no digest, only when
+an object was last modified, so what is older than the newest that was compared is not read again;
+once a day everything is. What a row remembers only saves calls: lost, all is compared once more,
+and nothing is told twice.
 """
 
 import hashlib
@@ -35,7 +36,9 @@ _CELLS_APART = "\n\n# COMMAND ----------\n\n"
 
 @dataclass(frozen=True)
 class WorkspaceObject:
-    """What stands at a path of the workspace: `notebook`, `file`, `folder` or `other`, and when it was modified."""
+    """What stands at a path of the workspace: `notebook`, `file`, `folder` or `other`, and when it
+    was modified.
+    """
 
     kind: str
     modified: int
@@ -43,9 +46,10 @@ class WorkspaceObject:
 
 @dataclass(frozen=True)
 class DriftMemo:
-    """What was seen before: `checked` is the newest modification that was compared, by the workspace's clock, and
-    `whole` when everything was, in seconds since 1970. `again`: paths to compare in any case. `told`: edits that
-    were told. `restored`: what was put back in the last look, and the digest of what it read before.
+    """What was seen before: `checked` is the newest modification that was compared, by the
+    workspace's clock, and `whole` when everything was, in seconds since 1970. `again`: paths to
+    compare in any case. `told`: edits that were told. `restored`: what was put back in the last
+    look, and the digest of what it read before.
     """
 
     checked: int = 0
@@ -94,16 +98,26 @@ def listed(owned: Iterable[str]) -> tuple[str, ...]:
 
 
 def suspects(
-    owned: Mapping[str, SourceFile], standing: Mapping[str, WorkspaceObject], memory: DriftMemo, now: float
+    owned: Mapping[str, SourceFile],
+    standing: Mapping[str, WorkspaceObject],
+    memory: DriftMemo,
+    now: float,
 ) -> tuple[str, ...]:
-    """The objects that have to be read: those that may have been edited since they were last compared."""
+    """The objects that have to be read: those that may have been edited since they were last
+    compared.
+    """
     every = overdue(memory, now)
     return tuple(
         path
         for path, source in owned.items()
         if path in standing
         and _fits(source, standing[path])
-        and (every or standing[path].modified > memory.checked or not standing[path].modified or path in memory.again)
+        and (
+            every
+            or standing[path].modified > memory.checked
+            or not standing[path].modified
+            or path in memory.again
+        )
     )
 
 
@@ -113,7 +127,9 @@ def overdue(memory: DriftMemo, now: float) -> bool:
 
 
 def missing(
-    owned: Mapping[str, SourceFile], standing: Mapping[str, WorkspaceObject], folders: Sequence[Folder]
+    owned: Mapping[str, SourceFile],
+    standing: Mapping[str, WorkspaceObject],
+    folders: Sequence[Folder],
 ) -> list[Drift]:
     """What is not there, or is something else."""
     found: list[Drift] = []
@@ -122,7 +138,9 @@ def missing(
         if there is None:
             found.append(deleted(path, source, folders))
         elif not _fits(source, there):
-            found.append(Drift(path, "replaced", policy(path, source, folders), there.kind, there.modified))
+            found.append(
+                Drift(path, "replaced", policy(path, source, folders), there.kind, there.modified)
+            )
     return found
 
 
@@ -154,14 +172,20 @@ def compared(
 ) -> Drift | None:
     """How an object differs from Git's content; None when it says the same.
 
-    A file says the same to the byte. A notebook does in its cells, for no export promises line ends and blank lines
-    as they were written; of a Jupyter notebook, outputs and metadata are people's.
+    A file says the same to the byte. A notebook does in its cells, for no export promises line ends
+    and blank lines as they were written; of a Jupyter notebook, outputs and metadata are people's.
     """
     before, after = _text(source, wanted), _text(source, found)
     if wanted == found if not source.notebook or None in (before, after) else before == after:
         return None
-    apart = words.difference(before, after, secrets) if before is not None and after is not None else words.Difference()
-    digest = hashlib.sha256(found if after is None else after.encode("utf-8", "surrogatepass")).hexdigest()
+    apart = (
+        words.difference(before, after, secrets)
+        if before is not None and after is not None
+        else words.Difference()
+    )
+    digest = hashlib.sha256(
+        found if after is None else after.encode("utf-8", "surrogatepass")
+    ).hexdigest()
     folder = _folder(path, source, folders)
     return Drift(
         path,
@@ -176,8 +200,12 @@ def compared(
     )
 
 
-def of_job(key: str, changed: Mapping[str, tuple[Any, Any]], policy: Policy, secrets: Iterable[str] = ()) -> Drift:
-    """That a job is not as the bot made it; `changed`: path -> what was applied and what was found."""
+def of_job(
+    key: str, changed: Mapping[str, tuple[Any, Any]], policy: Policy, secrets: Iterable[str] = ()
+) -> Drift:
+    """That a job is not as the bot made it; `changed`: path -> what was applied and what
+    was found.
+    """
     rows = [(name, _value(wanted), _value(found)) for name, (wanted, found) in changed.items()]
     return Drift(
         key,
@@ -192,8 +220,8 @@ def of_job(key: str, changed: Mapping[str, tuple[Any, Any]], policy: Policy, sec
 def judged(drift: Drift, memory: DriftMemo) -> Drift:
     """The same with what is done about it.
 
-    An object that reads as it did before it was put back is left alone: to put it back for ever would help nobody. A
-    job runs, and the sync puts it back each time.
+    An object that reads as it did before it was put back is left alone: to put it back for ever
+    would help nobody. A job runs, and the sync puts it back each time.
     """
     wanted = drift.policy == "restore" and drift.kind != "replaced"
     again = wanted and memory.restored.get(drift.place) == drift.found
@@ -209,10 +237,11 @@ def plan(
     commit: str,
     pull_request: int,
 ) -> list[BranchAction]:
-    """Tell what is new, and put back what is to be; `drifts` were judged, `contents` are those of the edited objects.
+    """Tell what is new, and put back what is to be; `drifts` were judged, `contents` are those of
+    the edited objects.
 
-    An edit is told, and kept, before it is written over. A pull request that is 0 is told nothing. Jobs are put back
-    by the sync.
+    An edit is told, and kept, before it is written over. A pull request that is 0 is told nothing.
+    Jobs are put back by the sync.
     """
     fresh = [one for one in drifts if words.edit(one) not in memory.told]
     orders: list[BranchAction] = [NoteDrift(one) for one in drifts if one.put_back or one in fresh]
@@ -223,14 +252,20 @@ def plan(
         for one in drifts
         if one.aside and one.place in contents
     ]
-    back = [WriteObject(one.place, owned[one.place], commit) for one in drifts if one.put_back and one.place in owned]
+    back = [
+        WriteObject(one.place, owned[one.place], commit)
+        for one in drifts
+        if one.put_back and one.place in owned
+    ]
     orders += [Together(tuple(kept))] if kept else []
     orders += [Together(tuple(back))] if back else []
     return orders
 
 
 def _tellings(drifts: Sequence[Drift]) -> list[list[Drift]]:
-    """What is told in one reply each: a few edits by themselves, many together; never two of another outcome."""
+    """What is told in one reply each: a few edits by themselves, many together; never two of
+    another outcome.
+    """
     tellings: list[list[Drift]] = []
     for outcome in dict.fromkeys((one.put_back, one.again) for one in drifts):
         group = [one for one in drifts if (one.put_back, one.again) == outcome]
@@ -254,9 +289,13 @@ def remembered(
             "checked": max([memory.checked, *newest]),
             "whole": whole,
             "looked": now,
-            "objects": sorted(one.place for one in drifts if one.kind != "field" and not one.put_back),
+            "objects": sorted(
+                one.place for one in drifts if one.kind != "field" and not one.put_back
+            ),
             "jobs": sorted(one.place for one in drifts if one.kind == "field" and not one.put_back),
-            "again": sorted({*unread, *(one.place for one in drifts if one.kind != "field" and one.put_back)}),
+            "again": sorted(
+                {*unread, *(one.place for one in drifts if one.kind != "field" and one.put_back)}
+            ),
             "told": sorted({words.edit(one) for one in drifts}),
             "restored": {one.place: one.found for one in drifts if one.put_back or one.again},
         }
@@ -273,13 +312,21 @@ def _fits(source: SourceFile, there: WorkspaceObject) -> bool:
 
 
 def _folder(path: str, source: SourceFile, folders: Sequence[Folder]) -> Folder | None:
-    own = [one for one in folders if path.startswith(f"{one.to}/") and source.path.startswith(f"{one.from_}/")]
+    own = [
+        one
+        for one in folders
+        if path.startswith(f"{one.to}/") and source.path.startswith(f"{one.from_}/")
+    ]
     return max(own, key=lambda one: len(one.to), default=None)
 
 
 def _aside(path: str, folder: Folder, digest: str) -> str:
     inside = PurePosixPath(path).relative_to(folder.to)
-    return str(PurePosixPath(folder.to) / ASIDE / inside.with_name(f"{inside.stem}~{digest[:7]}{inside.suffix}"))
+    return str(
+        PurePosixPath(folder.to)
+        / ASIDE
+        / inside.with_name(f"{inside.stem}~{digest[:7]}{inside.suffix}")
+    )
 
 
 def _text(source: SourceFile, content: bytes) -> str | None:
@@ -315,4 +362,6 @@ def _tidy(cell: str) -> str:
 
 
 def _value(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return (
+        "" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    )

@@ -1,8 +1,10 @@
-"""What must change for the workspace's jobs to be those that a commit describes, and nothing of them that is not ours.
+"""What must change for the workspace's jobs to be those that a commit describes, and nothing of
+them that is not ours.
 
-A merge of three, as `kubectl apply` does it: what the file names is ours; what was applied last and is not named any
-more is removed; all else (who it runs as, whether it is paused, what people set by hand, what the server adds) is
-left as it is. The version that a scoring job is pointed at is the rollout's, and none of the file's either.
+A merge of three, as `kubectl apply` does it: what the file names is ours; what was applied last and
+is not named any more is removed; all else (who it runs as, whether it is paused, what people set by
+hand, what the server adds) is left as it is. The version that a scoring job is pointed at is the
+rollout's, and none of the file's either.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,9 @@ from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob
 REPOSITORY = "signalman_repository"
 KEY = "signalman_job"
 CREATED = "signalman_created"
-"""The tag that names the commit which brought a job; one that people made has none, and is never deleted."""
+"""The tag that names the commit which brought a job; one that people made has none, and is never
+deleted.
+"""
 
 SYNCED = "signalman_synced"
 PULL_REQUEST = "signalman_pull_request"
@@ -35,7 +39,9 @@ _KEYS = {
     "environment_variables": "environment_variables_key",
 }
 _REMOVABLE = ("tasks", "job_clusters")
-"""Lists of which `jobs/update` removes an entry (https://docs.databricks.com/api/workspace/jobs/update)."""
+"""Lists of which `jobs/update` removes an entry
+(https://docs.databricks.com/api/workspace/jobs/update).
+"""
 
 _ONE_OF = (
     frozenset({"schedule", "trigger", "continuous", "triggers"}),
@@ -48,7 +54,8 @@ _ONE_OF = (
 _ANY_ORDER = (
     "libraries",
     "depends_on",
-    # Whom to tell: the workspace gives them in an order of its own, by which Terraform's provider sorts them, too.
+    # Whom to tell: the workspace gives them in an order of its own, by which Terraform's provider
+    # sorts them, too.
     "on_start",
     "on_success",
     "on_failure",
@@ -62,7 +69,9 @@ Settings = Mapping[str, Any]
 
 
 def plan(jobs: BranchJobs) -> list[BranchAction]:
-    """Create and change what differs, then remove what is gone; nothing when all is as it should be."""
+    """Create and change what differs, then remove what is gone; nothing when all is as it should
+    be.
+    """
     orders: list[BranchAction] = []
     for key, definition in jobs.wanted.items():
         if _refusal(jobs, key):
@@ -85,12 +94,18 @@ def plan(jobs: BranchJobs) -> list[BranchAction]:
 
 
 def moved(wanted: Mapping[str, JobDefinition], owned: Mapping[str, OwnedJob]) -> bool:
-    """Whether jobs are described otherwise than they were applied last, or not all of that is known to be done."""
-    return wanted.keys() != owned.keys() or any(redefined(one, owned[key]) for key, one in wanted.items())
+    """Whether jobs are described otherwise than they were applied last, or not all of that is known
+    to be done.
+    """
+    return wanted.keys() != owned.keys() or any(
+        redefined(one, owned[key]) for key, one in wanted.items()
+    )
 
 
 def redefined(definition: JobDefinition, owned: OwnedJob | None) -> bool:
-    """Whether a job is described otherwise than it was applied last, or is not known to be there."""
+    """Whether a job is described otherwise than it was applied last, or is not known to be
+    there.
+    """
     return owned is None or not owned.id or dict(owned.applied) != owned_by(definition)
 
 
@@ -100,20 +115,25 @@ def problems(jobs: BranchJobs) -> tuple[str, ...]:
 
 
 def claimed(jobs: BranchJobs) -> dict[str, OwnedJob]:
-    """What is owned while a plan is performed: whatever of it was done when it is cut off is known as ours."""
+    """What is owned while a plan is performed: whatever of it was done when it is cut off is known
+    as ours.
+    """
     found = dict(jobs.owned)
     for key, definition in jobs.wanted.items():
         if not _refusal(jobs, key):
             there = job_of(jobs, key)
             before = _applied(jobs, key)
             found[key] = OwnedJob(
-                there.id if there else 0, _listed(_over(_keyed(before), _keyed(owned_by(definition))))
+                there.id if there else 0,
+                _listed(_over(_keyed(before), _keyed(owned_by(definition)))),
             )
     return found
 
 
 def owned(jobs: BranchJobs, ids: Mapping[str, int] | None = None) -> dict[str, OwnedJob]:
-    """What is owned when a plan was performed; `ids` are those of the jobs that it created, by key."""
+    """What is owned when a plan was performed; `ids` are those of the jobs that it created,
+    by key.
+    """
     found: dict[str, OwnedJob] = {}
     for key, definition in jobs.wanted.items():
         if _refusal(jobs, key):
@@ -121,39 +141,70 @@ def owned(jobs: BranchJobs, ids: Mapping[str, int] | None = None) -> dict[str, O
                 found[key] = jobs.owned[key]
             continue
         there = job_of(jobs, key)
-        found[key] = OwnedJob((ids or {}).get(key) or (there.id if there else 0), owned_by(definition))
+        found[key] = OwnedJob(
+            (ids or {}).get(key) or (there.id if there else 0), owned_by(definition)
+        )
     leaving = _leaving(jobs)
-    waiting = {key: jobs.owned[key] for key in leaving if key in jobs.running and CREATED in leaving[key].tags}
+    waiting = {
+        key: jobs.owned[key]
+        for key in leaving
+        if key in jobs.running and CREATED in leaving[key].tags
+    }
     return {**found, **waiting}
 
 
 def owned_by(definition: JobDefinition) -> dict[str, Any]:
-    """What of a job is its file's: without what is paused, and without the version that it is pointed at."""
+    """What of a job is its file's: without what is paused, and without the version that it is
+    pointed at.
+    """
     found = dict(definition.settings)
     for trigger in TRIGGERS:
         if isinstance(found.get(trigger), Mapping):
-            found[trigger] = {key: value for key, value in found[trigger].items() if key != "pause_status"}
+            found[trigger] = {
+                key: value for key, value in found[trigger].items() if key != "pause_status"
+            }
     if definition.follows and "parameters" in found:
-        found["parameters"] = [{"name": one["name"]} if one["name"] in FOLLOWED else one for one in found["parameters"]]
-    return {key: value for key, value in found.items() if key not in _NOT_SENT and value not in ({}, [])}
+        found["parameters"] = [
+            {"name": one["name"]} if one["name"] in FOLLOWED else one for one in found["parameters"]
+        ]
+    return {
+        key: value for key, value in found.items() if key not in _NOT_SENT and value not in ({}, [])
+    }
 
 
-def created(definition: JobDefinition, repository: str, commit: str, pull_request: int = 0) -> dict[str, Any]:
+def created(
+    definition: JobDefinition, repository: str, commit: str, pull_request: int = 0
+) -> dict[str, Any]:
     """All settings of a job that is not there yet, in the terms of the Jobs API."""
-    tags = {**definition.settings.get("tags", {}), REPOSITORY: repository, KEY: definition.key, CREATED: commit}
+    tags = {
+        **definition.settings.get("tags", {}),
+        REPOSITORY: repository,
+        KEY: definition.key,
+        CREATED: commit,
+    }
     return {**definition.settings, "tags": _signed(tags, commit, pull_request)}
 
 
 def after(definition: JobDefinition, applied: Settings, there: Settings) -> dict[str, Any]:
-    """The settings that a job has once a definition is applied to it, but for the bot's own tags."""
-    return _listed(_merged(_keyed(owned_by(definition)), _keyed(applied), _keyed(there), _keyed(definition.settings)))
+    """The settings that a job has once a definition is applied to it, but for the bot's own
+    tags.
+    """
+    return _listed(
+        _merged(
+            _keyed(owned_by(definition)),
+            _keyed(applied),
+            _keyed(there),
+            _keyed(definition.settings),
+        )
+    )
 
 
 def unlike_applied(jobs: BranchJobs) -> dict[str, dict[str, tuple[Any, Any]]]:
-    """The jobs that are not as they were applied last: key -> path, such as `tasks.score.max_retries` -> two values.
+    """The jobs that are not as they were applied last: key -> path, such as
+    `tasks.score.max_retries` -> two values.
 
-    They are what was applied and what is found, None where there is nothing. What was not applied is nobody's business
-    here, and a job that is gone, refused or on its way out is none of these.
+    They are what was applied and what is found, None where there is nothing. What was not applied
+    is nobody's business here, and a job that is gone, refused or on its way out is none of these.
     """
     found: dict[str, dict[str, tuple[Any, Any]]] = {}
     for key, own in jobs.owned.items():
@@ -163,15 +214,21 @@ def unlike_applied(jobs: BranchJobs) -> dict[str, dict[str, tuple[Any, Any]]]:
         tags = {**own.applied.get("tags", {}), REPOSITORY: jobs.repository, KEY: key}
         differing = _differing(_keyed({**own.applied, "tags": tags}), _keyed(there.settings), "")
         # The server leaves out what is nothing.
-        paths = {path: (applied, now) for path, (applied, now) in differing if applied or now is not None}
+        paths = {
+            path: (applied, now) for path, (applied, now) in differing if applied or now is not None
+        }
         found |= {key: paths} if paths else {}
     return found
 
 
 def changes(before: Settings, now: Settings) -> tuple[str, ...]:
-    """The paths at which settings differ, such as `schedule.quartz_cron_expression`; the bot's own tags aside."""
+    """The paths at which settings differ, such as `schedule.quartz_cron_expression`; the bot's own
+    tags aside.
+    """
     old, new = _keyed(_unsigned(before)), _keyed(_unsigned(now))
-    paths = [path for path, _ in _differing(new, old, "")] + [path for path, _ in _differing(old, new, "")]
+    paths = [path for path, _ in _differing(new, old, "")] + [
+        path for path, _ in _differing(old, new, "")
+    ]
     return tuple(dict.fromkeys(paths))
 
 
@@ -186,13 +243,17 @@ def unlike(change: ChangeJob, there: JobFacts) -> tuple[str, ...]:
 
 
 def job_of(jobs: BranchJobs, key: str) -> JobFacts | None:
-    """The job that a key of the repository stands for: its own, or one that it takes over; None: there is none yet."""
+    """The job that a key of the repository stands for: its own, or one that it takes over; None:
+    there is none yet.
+    """
     there = jobs.there.get(key)
     if there is not None:
         known = jobs.owned.get(key)
         if known is not None and known.id == there.id:
             return there
-        others = {one.id for other, one in jobs.owned.items() if other != key and other in jobs.wanted}
+        others = {
+            one.id for other, one in jobs.owned.items() if other != key and other in jobs.wanted
+        }
         return None if there.id in others else there
     old = _renamed(jobs).get(key)
     return jobs.there[old] if old else None
@@ -202,17 +263,24 @@ def job_of(jobs: BranchJobs, key: str) -> JobFacts | None:
 
 
 def _renamed(jobs: BranchJobs) -> dict[str, str]:
-    """A new key -> the key that is gone, where both are the same job: the only such two, and alike but for the name."""
+    """A new key -> the key that is gone, where both are the same job: the only such two, and alike
+    but for the name.
+    """
     new = [key for key in jobs.wanted if jobs.there.get(key) is None and key not in jobs.owned]
     taken = {one.id for key in jobs.wanted if (one := jobs.there.get(key))}
     old = [
         key
         for key in jobs.owned
-        if key not in jobs.wanted and (one := jobs.there.get(key)) is not None and one.id not in taken
+        if key not in jobs.wanted
+        and (one := jobs.there.get(key)) is not None
+        and one.id not in taken
     ]
     if len(new) != 1 or len(old) != 1:
         return {}
-    alike = {**owned_by(jobs.wanted[new[0]]), "name": ""} == {**jobs.owned[old[0]].applied, "name": ""}
+    alike = {**owned_by(jobs.wanted[new[0]]), "name": ""} == {
+        **jobs.owned[old[0]].applied,
+        "name": "",
+    }
     return {new[0]: old[0]} if alike else {}
 
 
@@ -221,7 +289,9 @@ def _applied(jobs: BranchJobs, key: str) -> Settings:
     if key in jobs.owned:
         return jobs.owned[key].applied
     there = job_of(jobs, key)
-    before = [one.applied for one in jobs.owned.values() if there is not None and one.id == there.id]
+    before = [
+        one.applied for one in jobs.owned.values() if there is not None and one.id == there.id
+    ]
     return before[0] if before else {}
 
 
@@ -232,12 +302,16 @@ def _refusal(jobs: BranchJobs, key: str) -> str:
     place = f"{definition.file}: job {there.name} ({key})"
     if there.bundle:
         return (
-            f"{place} is managed by a Databricks Asset Bundle in the workspace, so it is left alone. Remove it from "
+            f"{place} is managed by a Databricks Asset Bundle in the workspace, so it is left "
+            "alone. Remove it from "
             "the bundle (databricks bundle deployment unbind), or from this file."
         )
     owner = there.tags.get(REPOSITORY, jobs.repository)
     if owner != jobs.repository:
-        return f"{place} belongs to the repository {owner}, so it is left alone. Give one of them another name."
+        return (
+            f"{place} belongs to the repository {owner}, so it is left alone. Give one of them "
+            "another name."
+        )
     return ""
 
 
@@ -257,7 +331,12 @@ def _leaving(jobs: BranchJobs) -> dict[str, JobFacts]:
 def _let_go(there: JobFacts, key: str) -> ChangeJob:
     tags = {tag: value for tag, value in there.tags.items() if tag not in OURS}
     return ChangeJob(
-        there.id, key, {"tags": tags} if tags else {}, () if tags else ("tags",), name=there.name, goes=True
+        there.id,
+        key,
+        {"tags": tags} if tags else {},
+        () if tags else ("tags",),
+        name=there.name,
+        goes=True,
     )
 
 
@@ -274,7 +353,14 @@ def _change(jobs: BranchJobs, definition: JobDefinition, there: JobFacts) -> Cha
     wanted["tags"] = _signed(wanted["tags"], jobs.commit, jobs.pull_request)
     told = changes(there.settings, wanted)
     removed = _gone(wanted, there.settings)
-    base = ChangeJob(there.id, definition.key, _sent(wanted, there.settings), removed, name=there.name, changes=told)
+    base = ChangeJob(
+        there.id,
+        definition.key,
+        _sent(wanted, there.settings),
+        removed,
+        name=there.name,
+        changes=told,
+    )
     if all("/" not in one or one.partition("/")[0] in _REMOVABLE for one in removed):
         return base
     whole = {key: value for key, value in wanted.items() if key not in _NOT_SENT}
@@ -290,7 +376,10 @@ def _signed(tags: Mapping[str, str], commit: str, pull_request: int) -> dict[str
 
 def _unsigned(settings: Settings) -> dict[str, Any]:
     tags = {tag: value for tag, value in settings.get("tags", {}).items() if tag not in OURS}
-    return {**{key: value for key, value in settings.items() if key != "tags"}, **({"tags": tags} if tags else {})}
+    return {
+        **{key: value for key, value in settings.items() if key != "tags"},
+        **({"tags": tags} if tags else {}),
+    }
 
 
 def _sent(wanted: Settings, there: Settings) -> dict[str, Any]:
@@ -309,7 +398,9 @@ def _gone(wanted: Settings, there: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _merged(wanted: Settings, applied: Settings, there: Settings, whole: Settings) -> dict[str, Any]:
+def _merged(
+    wanted: Settings, applied: Settings, there: Settings, whole: Settings
+) -> dict[str, Any]:
     # A list that the file does not name any more may hold what others put there.
     named = {**{name: {} for name in (*_KEYS, "tags") if name in applied}, **wanted}
     found: dict[str, Any] = _merge("", named, applied, there)
@@ -328,7 +419,10 @@ def _merge(key: str, wanted: Any, applied: Any, there: Any) -> Any:
         before = applied if isinstance(applied, Mapping) else {}
         gone = {name for name in before if name not in wanted} | _displaced(wanted, there)
         kept = {name: value for name, value in there.items() if name not in gone}
-        return kept | {name: _merge(name, value, before.get(name), kept.get(name)) for name, value in wanted.items()}
+        return kept | {
+            name: _merge(name, value, before.get(name), kept.get(name))
+            for name, value in wanted.items()
+        }
     return there if _same(key, wanted, there) else wanted
 
 
@@ -345,13 +439,21 @@ def _displaced(wanted: Settings, there: Settings) -> set[str]:
 
 def _same(key: str, one: Any, other: Any) -> bool:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(name, one[name], other[name]) for name in one)
+        return one.keys() == other.keys() and all(
+            _same(name, one[name], other[name]) for name in one
+        )
     if key in _ANY_ORDER and isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(item in other for item in one) and all(item in one for item in other)
+        return (
+            len(one) == len(other)
+            and all(item in other for item in one)
+            and all(item in one for item in other)
+        )
     return bool(one == other)
 
 
-def _differing(wanted: Settings, there: Settings, place: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
+def _differing(
+    wanted: Settings, there: Settings, place: str
+) -> Iterator[tuple[str, tuple[Any, Any]]]:
     for key, value in wanted.items():
         found = there.get(key)
         if isinstance(value, Mapping) and isinstance(found, Mapping):
@@ -370,7 +472,9 @@ def _over(below: Any, above: Any) -> Any:
 def _keyed(settings: Settings) -> dict[str, Any]:
     """Settings with the lists whose entries have keys as mappings by these."""
     return {
-        name: {str(one.get(_KEYS[name])): one for one in value} if name in _KEYS and isinstance(value, list) else value
+        name: {str(one.get(_KEYS[name])): one for one in value}
+        if name in _KEYS and isinstance(value, list)
+        else value
         for name, value in settings.items()
     }
 

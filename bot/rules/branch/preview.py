@@ -1,7 +1,7 @@
 """What merging a pull request would do to the production workspace, told before it is merged.
 
-The two sides of the merge that Azure DevOps tried are compared, and not the workspace with one of them: what the
-target branch itself has still to bring there is no change of the pull request's.
+The two sides of the merge that Azure DevOps tried are compared, and not the workspace with one of
+them: what the target branch itself has still to bring there is no change of the pull request's.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,7 +21,8 @@ _RUNS_TOLD = 3
 
 @dataclass(frozen=True)
 class Content:
-    """What a commit says of the workspace: its configuration, the files of the folders that are mirrored, its jobs.
+    """What a commit says of the workspace: its configuration, the files of the folders that are
+    mirrored, its jobs.
 
     `mistakes`: why its jobs are not known, a sentence for each.
     """
@@ -33,19 +34,26 @@ class Content:
 
 
 def present(before: Content) -> dict[str, str]:
-    """The digests of the objects that the target branch stands for. Raises ConfigError like `sync.objects`."""
-    return {path: source.digest for path, source in sync.objects(before.config.folders, before.files).items()}
+    """The digests of the objects that the target branch stands for. Raises ConfigError like
+    `sync.objects`.
+    """
+    return {
+        path: source.digest
+        for path, source in sync.objects(before.config.folders, before.files).items()
+    }
 
 
 def known(before: Content | None, after: Content) -> Mapping[str, JobDefinition]:
-    """The jobs that the target branch has already; of a merge whose jobs cannot be read it is not known which it has
-    not.
+    """The jobs that the target branch has already; of a merge whose jobs cannot be read it is not
+    known which it has not.
     """
     return before.jobs if before is not None and not after.mistakes else {}
 
 
 def unreadable(mistakes: Sequence[str], before: Collection[str]) -> Preview:
-    """What is told of a merge whose configuration cannot be read; `before` is wrong with the target branch's."""
+    """What is told of a merge whose configuration cannot be read; `before` is wrong with the target
+    branch's.
+    """
     return _told({one: one for one in mistakes}, before)
 
 
@@ -56,10 +64,11 @@ def preview(
     jobs: BranchJobs,
     now: datetime,
 ) -> Preview:
-    """Compare the objects and the jobs of the target branch (None: it cannot be read) with the merge result.
+    """Compare the objects and the jobs of the target branch (None: it cannot be read) with the
+    merge result.
 
-    What the sync would refuse after the merge is refused now, but for what it refuses already. `jobs` are the merge
-    result's, with those of the target branch as owned.
+    What the sync would refuse after the merge is refused now, but for what it refuses already.
+    `jobs` are the merge result's, with those of the target branch as owned.
     """
     had, (wanted, faults) = known(before, after), sync.placed(after.config.folders, after.files)
     had_wrong = _wrong(before, replace(jobs, wanted=had)) if before else ()
@@ -68,7 +77,10 @@ def preview(
         return told
     change = sync.difference(wanted, held)
     paths = (*change.new, *change.updated, *change.removed)
-    touched = [_touched(one, had, jobs, _uses(one, after.config, paths), now) for one in after.jobs.values()]
+    touched = [
+        _touched(one, had, jobs, _uses(one, after.config, paths), now)
+        for one in after.jobs.values()
+    ]
     kept = {there.id for key in after.jobs if (there := rule.job_of(jobs, key))}
     asked = sync.guarded(len(change.removed), len(held), after.config.most_removed)
     touched += [_leaving(one, jobs, kept) for key, one in had.items() if key not in after.jobs]
@@ -84,7 +96,9 @@ def preview(
 
 
 def _wrong(content: Content, jobs: BranchJobs) -> dict[tuple[str, str], str]:
-    """Why a commit cannot be brought, or not all of it: a sentence for each fault, which two commits may share."""
+    """Why a commit cannot be brought, or not all of it: a sentence for each fault, which two
+    commits may share.
+    """
     _, faults = sync.placed(content.config.folders, content.files)
     return {**faults, **_wrong_jobs(content, jobs)}
 
@@ -102,20 +116,30 @@ def _told(wrong: Mapping[Any, str], before: Collection[Any]) -> Preview:
 
 def _uses(job: JobDefinition, config: Mlops, paths: Sequence[str]) -> bool:
     folders = [str(PurePosixPath(path).parent) for path in sync.runs(job.settings)]
-    projects = [one.project for one in config.jobs if one.name == job.name and one.project is not None]
+    projects = [
+        one.project for one in config.jobs if one.name == job.name and one.project is not None
+    ]
     for folder in config.folders:
         for project in projects:
             if f"{project}/".startswith(f"{folder.from_}/"):
-                folders.append(str(PurePosixPath(folder.to) / PurePosixPath(project).relative_to(folder.from_)))
+                folders.append(
+                    str(PurePosixPath(folder.to) / PurePosixPath(project).relative_to(folder.from_))
+                )
     return any(path.startswith(f"{folder}/") for path in paths for folder in folders)
 
 
 def _touched(
-    job: JobDefinition, before: Mapping[str, JobDefinition], jobs: BranchJobs, uses: bool, now: datetime
+    job: JobDefinition,
+    before: Mapping[str, JobDefinition],
+    jobs: BranchJobs,
+    uses: bool,
+    now: datetime,
 ) -> JobTouched | None:
     """What a merge does to a job; None: nothing."""
     found, name = rule.job_of(jobs, job.key), job.name
-    if found is not None and (found.bundle or found.tags.get(rule.REPOSITORY, jobs.repository) != jobs.repository):
+    if found is not None and (
+        found.bundle or found.tags.get(rule.REPOSITORY, jobs.repository) != jobs.repository
+    ):
         return None
     known = before.get(job.key) or _moved(job, before, found, jobs)
     if known is None and found is not None:
@@ -127,8 +151,14 @@ def _touched(
     created = found is None and known is None
     if not (created or changes or uses or was != name):
         return None
-    settings = rule.after(job, rule.owned_by(known) if known else {}, found.settings) if found else job.settings
-    left = [one for one in job.theirs if not (created and one.endswith(("pause_status", ".paused")))]
+    settings = (
+        rule.after(job, rule.owned_by(known) if known else {}, found.settings)
+        if found
+        else job.settings
+    )
+    left = [
+        one for one in job.theirs if not (created and one.endswith(("pause_status", ".paused")))
+    ]
     schedule = _schedule(settings)
     first = schedules.next_runs(schedule, now, _RUNS_TOLD) if schedule else ()
     return JobTouched(
@@ -145,7 +175,10 @@ def _touched(
 
 
 def _moved(
-    job: JobDefinition, before: Mapping[str, JobDefinition], found: JobFacts | None, jobs: BranchJobs
+    job: JobDefinition,
+    before: Mapping[str, JobDefinition],
+    found: JobFacts | None,
+    jobs: BranchJobs,
 ) -> JobDefinition | None:
     """The job as the target branch describes it under another key that is gone."""
     for key, one in before.items():
@@ -158,7 +191,12 @@ def _moved(
 
 def _leaving(job: JobDefinition, jobs: BranchJobs, kept: Collection[int]) -> JobTouched | None:
     found = jobs.there.get(job.key)
-    if found is None or found.id in kept or found.bundle or found.tags.get(rule.REPOSITORY) != jobs.repository:
+    if (
+        found is None
+        or found.id in kept
+        or found.bundle
+        or found.tags.get(rule.REPOSITORY) != jobs.repository
+    ):
         return None
     created = rule.CREATED in found.tags
     return JobTouched(found.name, created=False, removed=created, released=not created)
@@ -169,4 +207,6 @@ def _schedule(settings: Mapping[str, Any]) -> Schedule | None:
     if not found:
         return None
     paused = found.get("pause_status") == "PAUSED"
-    return Schedule(cron=found["quartz_cron_expression"], timezone=found["timezone_id"], paused=paused)
+    return Schedule(
+        cron=found["quartz_cron_expression"], timezone=found["timezone_id"], paused=paused
+    )

@@ -33,7 +33,9 @@ from bot.subjects import Model
 from bot.words import replies
 
 LARGEST = 10 * 1024 * 1024
-"""Bytes; the workspace import refuses more (https://docs.databricks.com/api/workspace/workspace/import)."""
+"""Bytes; the workspace import refuses more
+(https://docs.databricks.com/api/workspace/workspace/import).
+"""
 
 FEW = 3
 """So many removals are never asked about, unless they are all there is."""
@@ -47,7 +49,9 @@ _SKIPPED = frozenset({"__pycache__", ".ipynb_checkpoints", "mlruns"})
 
 @dataclass(frozen=True)
 class Change:
-    """How the workspace differs from the branch: object paths. `kept`: what is not removed yet, and why."""
+    """How the workspace differs from the branch: object paths. `kept`: what is not removed yet, and
+    why.
+    """
 
     new: tuple[str, ...]
     updated: tuple[str, ...]
@@ -57,7 +61,9 @@ class Change:
 
 def plan(branch: BranchFacts) -> list[BranchAction]:
     """Make the workspace hold the branch's tip; nothing when it does already."""
-    followed = [Wake(Model(model)) for model in dict.fromkeys(job.model for job in branch.config.jobs)]
+    followed = [
+        Wake(Model(model)) for model in dict.fromkeys(job.model for job in branch.config.jobs)
+    ]
     held, orders = branch.manifest, _jobs(branch)
     waits = [order for order in orders if isinstance(order, LookAgain)]
     orders = [order for order in orders if order not in waits]
@@ -92,7 +98,9 @@ def brought_by(branch: BranchFacts) -> int:
 
 
 def _jobs(branch: BranchFacts) -> list[BranchAction]:
-    """What is to be done to the jobs. What people did to them is left, unless it is to be put right."""
+    """What is to be done to the jobs. What people did to them is left, unless it is to be put
+    right.
+    """
     if branch.jobs is None:
         return []
     orders = jobs.plan(branch.jobs)
@@ -102,7 +110,11 @@ def _jobs(branch: BranchFacts) -> list[BranchAction]:
     changed = {key for key, one in wanted.items() if jobs.redefined(one, held.get(key))}
     if branch.config.job_drift == "restore":
         changed |= jobs.unlike_applied(branch.jobs).keys()
-    return [order for order in orders if not isinstance(order, ChangeJob) or order.goes or order.key in changed]
+    return [
+        order
+        for order in orders
+        if not isinstance(order, ChangeJob) or order.goes or order.key in changed
+    ]
 
 
 def settled(held: Manifest, tip: str) -> bool:
@@ -111,7 +123,8 @@ def settled(held: Manifest, tip: str) -> bool:
 
 
 def guarded(removed: int, owned: int, most: int) -> bool:
-    """Whether so many removals of so many objects have to be confirmed: all of them, or more than `most` percent.
+    """Whether so many removals of so many objects have to be confirmed: all of them, or more than
+    `most` percent.
 
     A few are nobody's mistake, unless they are all there is.
     """
@@ -119,7 +132,9 @@ def guarded(removed: int, owned: int, most: int) -> bool:
 
 
 def runs(settings: Mapping[str, Any]) -> set[str]:
-    """The workspace paths of the notebooks and Python files that a job's tasks run, those of loops included."""
+    """The workspace paths of the notebooks and Python files that a job's tasks run, those of loops
+    included.
+    """
     found: set[str] = set()
     for task in settings.get("tasks") or ():
         loop = task.get("for_each_task") or {}
@@ -131,8 +146,12 @@ def runs(settings: Mapping[str, Any]) -> set[str]:
 
 
 def removals(branch: BranchFacts) -> tuple[tuple[str, ...], bool]:
-    """The paths that the branch does not hold any more, and whether somebody has to be asked about them."""
-    removed = difference(objects(branch.config.folders, branch.files), branch.manifest.files).removed
+    """The paths that the branch does not hold any more, and whether somebody has to be asked about
+    them.
+    """
+    removed = difference(
+        objects(branch.config.folders, branch.files), branch.manifest.files
+    ).removed
     return removed, _asked(branch, removed)
 
 
@@ -160,8 +179,8 @@ def objects(folders: Sequence[Folder], files: Sequence[SourceFile]) -> dict[str,
 def placed(
     folders: Sequence[Folder], files: Sequence[SourceFile]
 ) -> tuple[dict[str, SourceFile], dict[tuple[str, str], str]]:
-    """The same, with a sentence for each fault, by its kind and place: two commits that have one fault have it under
-    one key.
+    """The same, with a sentence for each fault, by its kind and place: two commits that have one
+    fault have it under one key.
     """
     found: dict[str, SourceFile] = {}
     faults: dict[tuple[str, str], str] = {}
@@ -176,13 +195,16 @@ def placed(
             other = found.setdefault(target, source)
             if other is not source:
                 faults["one object", target] = (
-                    f"{source.path} and {other.path} would both become {target} in the workspace; rename one of them."
+                    f"{source.path} and {other.path} would both become {target} in the workspace; "
+                    "rename one of them."
                 )
     return found, {**faults, **_spelled_otherwise(found), **_both_file_and_folder(found)}
 
 
 def _spelled_otherwise(found: Mapping[str, SourceFile]) -> dict[tuple[str, str], str]:
-    """Names that differ by case only, of folders too, but not again of what lies in such folders."""
+    """Names that differ by case only, of folders too, but not again of what lies in such
+    folders.
+    """
     faults: dict[tuple[str, str], str] = {}
     spelled: dict[str, tuple[str, SourceFile]] = {}
     for path, source in found.items():
@@ -191,8 +213,10 @@ def _spelled_otherwise(found: Mapping[str, SourceFile]) -> dict[tuple[str, str],
             if known != part:
                 faults.setdefault(
                     ("case", part.casefold()),
-                    f"{other.path} and {source.path} would bring {known} and {part} to the workspace: two names that "
-                    "differ by case only, which many see as one. Spell them alike, or rename one of them.",
+                    f"{other.path} and {source.path} would bring {known} and {part} to the "
+                    "workspace: two names that "
+                    "differ by case only, which many see as one. Spell them alike, or rename one "
+                    "of them.",
                 )
                 break
     return faults
@@ -205,7 +229,8 @@ def _both_file_and_folder(found: Mapping[str, SourceFile]) -> dict[tuple[str, st
             if above in found:
                 faults.setdefault(
                     ("folder", above),
-                    f"{found[above].path} would become {above} in the workspace, where the folder of {source.path} "
+                    f"{found[above].path} would become {above} in the workspace, where the folder "
+                    f"of {source.path} "
                     "has to be; rename one of them.",
                 )
     return faults
@@ -226,13 +251,20 @@ def difference(wanted: Mapping[str, SourceFile], present: Mapping[str, str]) -> 
     """Compare what the branch holds with what the manifest says is there."""
     return Change(
         new=tuple(path for path in wanted if not present.get(path)),
-        updated=tuple(path for path, source in wanted.items() if present.get(path) not in (None, "", source.digest)),
+        updated=tuple(
+            path
+            for path, source in wanted.items()
+            if present.get(path) not in (None, "", source.digest)
+        ),
         removed=tuple(path for path in present if path not in wanted),
     )
 
 
 def _with_what_stays(
-    branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change, orders: Sequence[BranchAction]
+    branch: BranchFacts,
+    wanted: Mapping[str, SourceFile],
+    change: Change,
+    orders: Sequence[BranchAction],
 ) -> Change:
     """The change without removals that would stop a job, or that nobody has confirmed."""
     asked, used = _asked(branch, change.removed), _used(branch, orders)
@@ -245,7 +277,9 @@ def _with_what_stays(
             kept[path] = f"job {used[path]} runs it"
         elif asked and not branch.confirmed:
             kept[path] = replies.UNCONFIRMED
-    return replace(change, removed=tuple(path for path in change.removed if path not in kept), kept=kept)
+    return replace(
+        change, removed=tuple(path for path in change.removed if path not in kept), kept=kept
+    )
 
 
 def _used(branch: BranchFacts, orders: Sequence[BranchAction]) -> dict[str, str]:
@@ -258,7 +292,10 @@ def _used(branch: BranchFacts, orders: Sequence[BranchAction]) -> dict[str, str]
 
 
 def _files(
-    branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change, job_orders: Sequence[BranchAction]
+    branch: BranchFacts,
+    wanted: Mapping[str, SourceFile],
+    change: Change,
+    job_orders: Sequence[BranchAction],
 ) -> list[BranchAction]:
     orders: list[BranchAction] = []
     held = branch.manifest.files
@@ -266,20 +303,30 @@ def _files(
     doubted = {path: f"{held[path].rstrip('?')}?" for path in (*change.updated, *change.removed)}
     claimed = {**held, **dict.fromkeys(change.new, ""), **doubted}
     if claimed != held or job_orders:
-        # What is about to change is owned and doubted before it changes: whatever commit comes next, a sync
-        # that was cut off is then seen for what it is.
+        # What is about to change is owned and doubted before it changes: whatever commit comes
+        # next, a sync that was cut off is then seen for what it is.
         own = jobs.claimed(branch.jobs) if branch.jobs else branch.manifest.jobs
-        orders.append(WriteManifest(replace(branch.manifest, commit="", files=claimed, since=held_last, jobs=own)))
+        orders.append(
+            WriteManifest(
+                replace(branch.manifest, commit="", files=claimed, since=held_last, jobs=own)
+            )
+        )
     early = _in_the_way(change.removed, wanted)
     orders += [RemoveObject(path) for path in early]
     # Modules and data before the notebooks that use them.
     written = sorted((*change.new, *change.updated))
     for notebooks in (False, True):
-        same = [WriteObject(path, wanted[path], branch.tip) for path in written if wanted[path].notebook is notebooks]
+        same = [
+            WriteObject(path, wanted[path], branch.tip)
+            for path in written
+            if wanted[path].notebook is notebooks
+        ]
         orders += [Together(tuple(same))] if same else []
     # A job that does not run a notebook any more lets go of it before it is removed.
     orders += job_orders
-    late = [RemoveObject(path) for path in sorted(change.removed, reverse=True) if path not in early]
+    late = [
+        RemoveObject(path) for path in sorted(change.removed, reverse=True) if path not in early
+    ]
     orders += [Together(tuple(late))] if late else []
     return [*orders, *_emptied(branch, wanted, change)]
 
@@ -294,8 +341,8 @@ def _history(branch: BranchFacts) -> tuple[Synced, ...]:
 
 
 def _in_the_way(removed: Sequence[str], wanted: Mapping[str, SourceFile]) -> list[str]:
-    """What has to go before anything is written: a notebook that becomes a folder, or a folder, emptied, that
-    becomes a notebook. Neither could stay anyway.
+    """What has to go before anything is written: a notebook that becomes a folder, or a folder,
+    emptied, that becomes a notebook. Neither could stay anyway.
     """
     folders = {folder for path in wanted for folder in _above(path)}
     found: set[str] = set()
@@ -308,22 +355,36 @@ def _in_the_way(removed: Sequence[str], wanted: Mapping[str, SourceFile]) -> lis
     return sorted(found, reverse=True)
 
 
-def _emptied(branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change) -> list[BranchAction]:
-    """The removal of the folders below the mirrored ones that hold nothing of ours any more, the innermost first."""
+def _emptied(
+    branch: BranchFacts, wanted: Mapping[str, SourceFile], change: Change
+) -> list[BranchAction]:
+    """The removal of the folders below the mirrored ones that hold nothing of ours any more, the
+    innermost first.
+    """
     held = {folder for path in (*wanted, *change.kept) for folder in _above(path)}
     roots = tuple(f"{folder.to}/" for folder in branch.config.folders)
-    gone = {folder for path in change.removed for folder in _above(path) if folder.startswith(roots)}
+    gone = {
+        folder for path in change.removed for folder in _above(path) if folder.startswith(roots)
+    }
     gone -= held | wanted.keys()
     depths = sorted({folder.count("/") for folder in gone}, reverse=True)
-    levels = ([RemoveFolder(one) for one in sorted(gone) if one.count("/") == depth] for depth in depths)
+    levels = (
+        [RemoveFolder(one) for one in sorted(gone) if one.count("/") == depth] for depth in depths
+    )
     return [Together(tuple(level)) for level in levels]
 
 
-def _told(branch: BranchFacts, change: Change, orders: Sequence[BranchAction]) -> list[BranchAction]:
+def _told(
+    branch: BranchFacts, change: Change, orders: Sequence[BranchAction]
+) -> list[BranchAction]:
     back = branch.rolled_back
     if back is not None:
         told = replies.taken_back(back, len(change.kept))
-        return [Reply(back.pull_request, told, sign=replies.taken_back_for(back))] if back.pull_request else []
+        return (
+            [Reply(back.pull_request, told, sign=replies.taken_back_for(back))]
+            if back.pull_request
+            else []
+        )
     counts: dict[str, tuple[int, ...]] = {}
     for folder in branch.config.folders:
         kinds = (change.updated, change.new, change.removed)
@@ -336,7 +397,9 @@ def _told(branch: BranchFacts, change: Change, orders: Sequence[BranchAction]) -
     return [
         Reply(
             number,
-            replies.merged(commit, branch.tip, counts, touched, change.kept, problems, branch.manifest.objects),
+            replies.merged(
+                commit, branch.tip, counts, touched, change.kept, problems, branch.manifest.objects
+            ),
             sign=replies.merged_as(commit),
         )
         for number, commit in branch.merged
@@ -346,7 +409,8 @@ def _told(branch: BranchFacts, change: Change, orders: Sequence[BranchAction]) -
 def _touched(branch: BranchFacts, orders: Sequence[BranchAction]) -> list[tuple[str, str]]:
     """The names of the jobs that the commit creates, changes or removes, and which of these.
 
-    Also what is done already: a sync that was cut off after it tells the same when it is done again.
+    Also what is done already: a sync that was cut off after it tells the same when it is done
+    again.
     """
     found: dict[str, str] = {}
     for key, definition in branch.jobs.wanted.items() if branch.jobs else ():
@@ -368,7 +432,13 @@ def _touched(branch: BranchFacts, orders: Sequence[BranchAction]) -> list[tuple[
 def _unfit(source: SourceFile) -> str:
     """Why the workspace cannot hold a file; empty: it can."""
     if source.link:
-        return f"{source.path} is a symbolic link; links are never followed. Replace it by the file itself."
+        return (
+            f"{source.path} is a symbolic link; links are never followed. Replace it by the file "
+            "itself."
+        )
     if source.size > LARGEST:
-        return f"{source.path} has {source.size:,} bytes; the workspace takes at most {LARGEST:,} (10 MB) per file."
+        return (
+            f"{source.path} has {source.size:,} bytes; the workspace takes at most {LARGEST:,} (10 "
+            "MB) per file."
+        )
     return ""

@@ -1,4 +1,5 @@
-"""Whether a job may be pointed at a promoted version: what is cheap to know first, the smoke run last.
+"""Whether a job may be pointed at a promoted version: what is cheap to know first, the smoke run
+last.
 
 That somebody accepts a version (a tag of it says who and why) takes the place of
 its validation and of a signature that fits. A version that is not there, or that
@@ -16,7 +17,8 @@ from bot.rules.model import signature, validated
 from bot.words import escape
 
 TOLD = "signalman_told"
-"""The tag of a model version that keeps, for each job, which was the last thing said of it there."""
+"""The tag of a model version that keeps, for each job, which was the last thing said of it there.
+"""
 
 LONGEST = 900
 """Characters of that tag; Unity Catalog takes 1,000
@@ -28,7 +30,9 @@ ACCEPTABLE: tuple[Kind, ...] = ("unvalidated", "signature")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a job is not pointed at a version, in the rest of a sentence about that version, which is Markdown."""
+    """Why a job is not pointed at a version, in the rest of a sentence about that version, which is
+    Markdown.
+    """
 
     kind: Kind
     reason: str
@@ -45,17 +49,23 @@ def pending(found: Admission) -> bool:
 
 
 def refusal(model: ModelFacts, serving: str) -> Refusal | None:
-    """What speaks against a version before it is tried; None: nothing. `serving` names what the job scores with."""
+    """What speaks against a version before it is tried; None: nothing. `serving` names what the job
+    scores with.
+    """
     found = model.admission
     if found is None or found.version is None:
         return Refusal("gone", "it is not in the registry any more")
     if found.version.status not in ("READY", ""):
-        return Refusal("not ready", f"the registry says of it {escape.code(found.version.status)}, not `READY`")
+        return Refusal(
+            "not ready", f"the registry says of it {escape.code(found.version.status)}, not `READY`"
+        )
     if found.version.tags.get(ACCEPTED):
         return None
     doubt = validated.doubt(model.origin, model.repository, model.target)
     if doubt and (model.wanted is None or model.wanted.unvalidated == "refuse"):
-        return Refusal("unvalidated", f"Signalman never validated the commit it comes from: {doubt}")
+        return Refusal(
+            "unvalidated", f"Signalman never validated the commit it comes from: {doubt}"
+        )
     misfit = signature.misfit(found.signature, found.serving, serving)
     return Refusal("signature", misfit) if misfit else None
 
@@ -68,7 +78,9 @@ def told(version: ModelVersion, job: str) -> str:
 def noting(version: ModelVersion, job: str, digest: str) -> Mapping[str, str]:
     """The tag that says so from now on; where there are many jobs, of those that were told last."""
     mine = quote(job, safe="")
-    found = {name: kept for name, kept in _entries(version).items() if name != mine} | {mine: digest}
+    found = {name: kept for name, kept in _entries(version).items() if name != mine} | {
+        mine: digest
+    }
     entries = [f"{name}:{kept}" for name, kept in found.items()]
     while len(" ".join(entries)) > LONGEST and len(entries) > 1:
         del entries[0]

@@ -32,11 +32,16 @@ def plan(asked: RetrainingFacts, now: datetime) -> list[RetrainingAction]:
     if run.outcome is None:
         age = (now - run.started).total_seconds() if run.started else 0.0
         return [LookAgain(patience([age]))]
-    return [_answer(asked, _told(asked, run)), *(CloseRun(one) for one in asked.runs if not one.closed)]
+    return [
+        _answer(asked, _told(asked, run)),
+        *(CloseRun(one) for one in asked.runs if not one.closed),
+    ]
 
 
 def parameters(project: Project, model: str, target: str) -> dict[str, str]:
-    """What a project is trained with for production; where pull requests name their model, it names the true one."""
+    """What a project is trained with for production; where pull requests name their model, it names
+    the true one.
+    """
     retrain = project.retrain.parameters if project.retrain else {}
     merged = {name: str(value) for name, value in {**project.parameters, **retrain}.items()}
     if project.model is not None:

@@ -15,7 +15,9 @@ from bot.words import replies
 
 
 def goal(model: ModelFacts) -> tuple[str, str]:
-    """Name and version that the job scored with before what is promoted now; empty when that is not known."""
+    """Name and version that the job scored with before what is promoted now; empty when that is not
+    known.
+    """
     chosen, job = rollout.serving(model.candidates), model.job
     if chosen is None or job is None:
         return "", ""
@@ -23,7 +25,9 @@ def goal(model: ModelFacts) -> tuple[str, str]:
 
 
 def refusal(model: ModelFacts, *, exists: bool) -> str:
-    """Why the job cannot be rolled back, in the rest of a sentence; empty when it can. `exists`: the goal is there."""
+    """Why the job cannot be rolled back, in the rest of a sentence; empty when it can. `exists`:
+    the goal is there.
+    """
     chosen = rollout.serving(model.candidates)
     if chosen is None:
         return "nothing is promoted that it follows."
@@ -34,14 +38,19 @@ def refusal(model: ModelFacts, *, exists: bool) -> str:
     if not goal(model)[1]:
         return "nothing is known of what it scored with before."
     if not rollout.tagged(chosen.name, chosen.version):
-        return "the name of its model is too long for a tag, which would have to tell that it was rolled back."
+        return (
+            "the name of its model is too long for a tag, which would have to tell that it was "
+            "rolled back."
+        )
     if not exists:
         return "the version before is not in the registry any more."
     return ""
 
 
 def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
-    """Point the job back, and sign that last. `commit` is the one that trained the goal, empty when it is unknown."""
+    """Point the job back, and sign that last. `commit` is the one that trained the goal, empty when
+    it is unknown.
+    """
     chosen, job, to = rollout.serving(model.candidates), model.job, goal(model)
     if chosen is None or job is None or not to[1]:
         return []
@@ -64,11 +73,13 @@ def told(model: ModelFacts, job: JobFacts, now: datetime) -> str:
 def instead(held: Manifest, tip: str, asked: RolledBack | None) -> Synced | None:
     """What the workspace goes back to: what it held before the tip, whatever commit that was.
 
-    A tip that it never held completely gives way to what it held last, and one that was taken back already, as `asked`,
-    to what was merged before that. None: nothing is known of before.
+    A tip that it never held completely gives way to what it held last, and one that was taken back
+    already, as `asked`, to what was merged before that. None: nothing is known of before.
     """
     if asked is not None and asked.commit == tip:
         merged = [one for one in held.history if not one.by]
-        place = next((place for place, one in enumerate(merged) if one.commit == asked.instead), len(merged))
+        place = next(
+            (place for place, one in enumerate(merged) if one.commit == asked.instead), len(merged)
+        )
         return next((one for one in merged[place:] if one.commit not in (tip, asked.instead)), None)
     return next((one for one in held.history if one.commit != tip), None)

@@ -19,7 +19,9 @@ from bot.words import escape, replies, versions
 
 MODEL, VERSION, COMMIT = "signalman_model", "signalman_version", "signalman_commit"
 BEFORE, HELD = "signalman_before", "signalman_held"
-"""The tags that name a version as `name/version`: what the job scored with before, and what was rolled back."""
+"""The tags that name a version as `name/version`: what the job scored with before, and what was
+rolled back.
+"""
 
 PENDING = 5.0
 """Seconds until the registry is asked again whether it is done with a version."""
@@ -31,12 +33,20 @@ LONGEST_TAG = 256
 
 
 def serving(candidates: Sequence[ServingVersion]) -> ServingVersion | None:
-    """The version that serves: one with the alias before one in the stage, then the one changed last."""
-    return max(candidates, key=lambda one: (one.by_alias, one.updated, one.name, int(one.version)), default=None)
+    """The version that serves: one with the alias before one in the stage, then the one changed
+    last.
+    """
+    return max(
+        candidates,
+        key=lambda one: (one.by_alias, one.updated, one.name, int(one.version)),
+        default=None,
+    )
 
 
 def signed(job: JobFacts, version: ServingVersion) -> bool:
-    """Whether a job already carries the sign that it was pointed at a version, and that this was told."""
+    """Whether a job already carries the sign that it was pointed at a version, and that this was
+    told.
+    """
     return signed_version(job) == (version.name, version.version)
 
 
@@ -46,23 +56,31 @@ def pointed(job: JobFacts, version: ServingVersion) -> bool:
 
 
 def loaded(job: JobFacts) -> tuple[str, str]:
-    """Name and version of the model that a job's next run scores with; empty before it is first pointed."""
+    """Name and version of the model that a job's next run scores with; empty before it is first
+    pointed.
+    """
     return job.parameters.get("model_name", ""), job.parameters.get("model_version", "")
 
 
 def signed_version(job: JobFacts) -> tuple[str, str]:
-    """Name and version of the model that a job's tags say it scores with; empty before it was first pointed."""
+    """Name and version of the model that a job's tags say it scores with; empty before it was first
+    pointed.
+    """
     return job.tags.get(MODEL, ""), job.tags.get(VERSION, "")
 
 
 def tagged(name: str, version: str) -> str:
-    """A version as a tag names it; empty for none, and for one whose name is too long to be remembered."""
+    """A version as a tag names it; empty for none, and for one whose name is too long to be
+    remembered.
+    """
     text = f"{name}/{version}" if name and version else ""
     return text if len(text) <= LONGEST_TAG else ""
 
 
 def before(job: JobFacts) -> tuple[str, str]:
-    """Name and version of the model that a job scored with before, as far as its tags tell; else empty."""
+    """Name and version of the model that a job scored with before, as far as its tags tell; else
+    empty.
+    """
     name, _, version = job.tags.get(BEFORE, "").rpartition("/")
     return name, version
 
@@ -81,13 +99,18 @@ def tags(order: TagJob) -> dict[str, str]:
     """All tags that a job carries after this order."""
     kept = {name: value for name, value in order.job.tags.items() if name not in (BEFORE, HELD)}
     kept |= {MODEL: order.model, VERSION: order.version, COMMIT: order.commit or "unknown"}
-    return kept | {name: value for name, value in ((BEFORE, order.before), (HELD, order.held)) if value}
+    return kept | {
+        name: value for name, value in ((BEFORE, order.before), (HELD, order.held)) if value
+    }
 
 
 def plan(model: ModelFacts, now: datetime) -> list[ModelAction]:
-    """Point the job at the serving version once it may be, tell people, and sign the job last; or tell why not."""
+    """Point the job at the serving version once it may be, tell people, and sign the job last; or
+    tell why not.
+    """
     chosen, job = serving(model.candidates), model.job
-    # A job that an Asset Bundle manages is changed by its bundle, or the next deployment takes it back.
+    # A job that an Asset Bundle manages is changed by its bundle, or the next deployment takes it
+    # back.
     if chosen is None or job is None or job.bundle:
         return [*smoke.left(model, ())]
     if held(job, chosen):
@@ -99,7 +122,9 @@ def plan(model: ModelFacts, now: datetime) -> list[ModelAction]:
 
 
 def label(version: tuple[str, str], of: str) -> str:
-    """A version, by name and number, as a sentence about one of the model `of` names it; empty for none."""
+    """A version, by name and number, as a sentence about one of the model `of` names it; empty for
+    none.
+    """
     name, number = version
     return f"v{number}" if name == of else f"{name} v{number}" if number else ""
 
@@ -110,11 +135,17 @@ def _kept(job: JobFacts, chosen: ServingVersion) -> list[ModelAction]:
         return [PointJob(job, chosen.name, chosen.version)]
     if HELD in job.tags:
         # What it was rolled back to is promoted now: there is nothing left to hold.
-        return [TagJob(job, chosen.name, chosen.version, job.tags.get(COMMIT, ""), job.tags.get(BEFORE, ""))]
+        return [
+            TagJob(
+                job, chosen.name, chosen.version, job.tags.get(COMMIT, ""), job.tags.get(BEFORE, "")
+            )
+        ]
     return []
 
 
-def _admitted(model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: datetime) -> list[ModelAction]:
+def _admitted(
+    model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: datetime
+) -> list[ModelAction]:
     found = model.admission
     if found is None:
         return []
@@ -129,17 +160,25 @@ def _admitted(model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: dat
         case "runs":
             return [*tried.orders]
         case "failed":
-            failed = admission.Refusal("smoke", f"its smoke run on toy data says {escape.code(tried.reason)}")
+            failed = admission.Refusal(
+                "smoke", f"its smoke run on toy data says {escape.code(tried.reason)}"
+            )
             return [*tried.orders, *_refused(model, chosen, failed, tried.run)]
         case _:
             return [*tried.orders, *_pointed(model, job, chosen, tried.run, now)]
 
 
 def _pointed(
-    model: ModelFacts, job: JobFacts, chosen: ServingVersion, tried: ProjectRun | None, now: datetime
+    model: ModelFacts,
+    job: JobFacts,
+    chosen: ServingVersion,
+    tried: ProjectRun | None,
+    now: datetime,
 ) -> list[ModelAction]:
     was, origin, found = signed_version(job), model.origin, model.admission
-    orders: list[ModelAction] = [] if pointed(job, chosen) else [PointJob(job, chosen.name, chosen.version)]
+    orders: list[ModelAction] = (
+        [] if pointed(job, chosen) else [PointJob(job, chosen.name, chosen.version)]
+    )
     live = Promotion(
         version=chosen,
         job=model.job_name,
@@ -185,7 +224,11 @@ def _refused(
     return [
         # Who may not write the sign would say it again and again.
         TagVersion(name, of, admission.noting(version, model.job_name, f"{said}?"), needed=True),
-        *([] if number is None else [Reply(number, replies.not_promoted(refused), replies.not_promoted_to(refused))]),
+        *(
+            []
+            if number is None
+            else [Reply(number, replies.not_promoted(refused), replies.not_promoted_to(refused))]
+        ),
         CommentVersion(name, of, versions.refused(refused)),
         TagVersion(name, of, admission.noting(version, model.job_name, said)),
     ]

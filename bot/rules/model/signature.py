@@ -1,9 +1,9 @@
 """Whether a model can be given what another one was given, by their signatures.
 
 A signature is what MLflow writes into a model's files
-(https://mlflow.org/docs/latest/ml/model/signatures/), as canonical JSON: `inputs` and `outputs`, each a list of
-columns or of tensors. Columns that a model does not know are left out before it scores, so that a model may take
-fewer than were given, and more only where it can do without.
+(https://mlflow.org/docs/latest/ml/model/signatures/), as canonical JSON: `inputs` and `outputs`,
+each a list of columns or of tensors. Columns that a model does not know are left out before it
+scores, so that a model may take fewer than were given, and more only where it can do without.
 """
 
 import json
@@ -15,9 +15,11 @@ Columns = dict[str, dict[str, Any]]
 
 
 def misfit(new: str, old: str, who: str) -> str:
-    """Why a model with the signature `new` cannot take the place of one with `old`, in the rest of a sentence.
+    """Why a model with the signature `new` cannot take the place of one with `old`, in the rest of
+    a sentence.
 
-    Empty when it can. `who` names the old one; an empty `old` asks for nothing but that there is a new one.
+    Empty when it can. `who` names the old one; an empty `old` asks for nothing but that there is a
+    new one.
     """
     ours, theirs = _read(new), _read(old)
     if not ours.get("inputs"):
@@ -82,11 +84,17 @@ def _type(one: Any) -> str:
     """All that is told of a column or tensor but its name and whether it may be missing."""
     if not isinstance(one, dict):
         return str(one)
-    return json.dumps({k: v for k, v in one.items() if k not in ("name", "required", "optional")}, sort_keys=True)
+    return json.dumps(
+        {k: v for k, v in one.items() if k not in ("name", "required", "optional")}, sort_keys=True
+    )
 
 
 def _shown(one: Any) -> str:
     if not isinstance(one, dict):
         return str(one)
     spec = one.get("tensor-spec")
-    return f"{spec.get('dtype')}{spec.get('shape')}" if isinstance(spec, dict) else str(one.get("type"))
+    return (
+        f"{spec.get('dtype')}{spec.get('shape')}"
+        if isinstance(spec, dict)
+        else str(one.get("type"))
+    )

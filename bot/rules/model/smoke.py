@@ -48,7 +48,9 @@ def project(config: Mlops, job: Job) -> Project | None:
 def test(
     config: Mlops, job: Job, version: tuple[str, str], commit: str, files: Sequence[SourceFile]
 ) -> SmokeTest | None:
-    """How a version, by name and number, is to be tried; `files` are those of the project at a commit of the target."""
+    """How a version, by name and number, is to be tried; `files` are those of the project at a
+    commit of the target.
+    """
     found = project(config, job)
     if found is None or job.smoke is None:
         return None
@@ -57,7 +59,9 @@ def test(
     return SmokeTest(
         project=found,
         commit=commit,
-        content=_digest([[one.path, one.digest] for one in sorted(files, key=lambda one: one.path)]),
+        content=_digest(
+            [[one.path, one.digest] for one in sorted(files, key=lambda one: one.path)]
+        ),
         backend=found.backend or config.backend,
         parameters={name: fill(str(value), **names) for name, value in given.items()},
         timeout=job.smoke.timeout,
@@ -68,7 +72,9 @@ def token(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: i
     """The name of one smoke run, however often its subject is looked at."""
     accepted = version.tags.get(ACCEPTED, "")
     what = [asked.project.path, asked.content, asked.backend, dict(asked.parameters)]
-    return _digest([model.repository, model.job_name, version.name, version.version, *what, accepted, attempt])
+    return _digest(
+        [model.repository, model.job_name, version.name, version.version, *what, accepted, attempt]
+    )
 
 
 def plan(model: ModelFacts, now: datetime) -> Tried:
@@ -78,7 +84,10 @@ def plan(model: ModelFacts, now: datetime) -> Tried:
         return Tried("not asked", left(model, ()))
     mine = attempts(model, admission.version, admission.smoke)
     # One that was begun and noted nowhere yet is the next attempt's.
-    rest = left(model, [token(model, admission.version, admission.smoke, n + 1) for n in range(len(mine) + 1)])
+    rest = left(
+        model,
+        [token(model, admission.version, admission.smoke, n + 1) for n in range(len(mine) + 1)],
+    )
     last = mine[-1] if mine else None
     if last is None:
         return Tried("runs", (*rest, *_start(model, admission.version, admission.smoke, 1)))
@@ -90,7 +99,11 @@ def plan(model: ModelFacts, now: datetime) -> Tried:
         waited = (now - last.ended).total_seconds() if last.ended else 0.0
         if waited < (pause := PAUSES[len(mine) - 1]):
             return Tried("runs", (*closing, LookAgain(pause - waited)), last)
-        return Tried("runs", (*closing, *_start(model, admission.version, admission.smoke, len(mine) + 1)), last)
+        return Tried(
+            "runs",
+            (*closing, *_start(model, admission.version, admission.smoke, len(mine) + 1)),
+            last,
+        )
     reason = fault(admission.smoke, last)
     return Tried("failed" if reason else "passed", closing, last, reason)
 
@@ -105,7 +118,9 @@ def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tupl
 
 
 def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:
-    """What becomes of the job's other smoke runs, which nobody waits for any more: stopped, and closed."""
+    """What becomes of the job's other smoke runs, which nobody waits for any more: stopped, and
+    closed.
+    """
     others = [run for run in model.runs if run.token not in tokens and not run.closed]
     orders: list[ModelAction] = [CloseRun(run) if run.over else CancelRun(run) for run in others]
     return (*orders, *([LookAgain(2.0)] if any(not run.over for run in others) else []))
@@ -117,7 +132,9 @@ def fault(asked: SmokeTest, run: ProjectRun) -> str:
     return steps.fault(judged, run) or gates.judge(judged, run, Baseline())[1]
 
 
-def _start(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int) -> tuple[ModelAction, ...]:
+def _start(
+    model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int
+) -> tuple[ModelAction, ...]:
     followed = model.wanted.model if model.wanted else version.name
     start = StartRun(
         token=token(model, version, asked, attempt),

@@ -15,21 +15,28 @@ ANSWERED = "signalman_answered"
 """The tag of a version that names the requests that were answered, by digest."""
 
 MOST_VERSIONS = 3
-"""So many of a model's newest versions are asked whether somebody wants them moved; each is a call."""
+"""So many of a model's newest versions are asked whether somebody wants them moved; each is a call.
+"""
 MOST_KEPT = 20
 MOST_METRICS = 10
 
 
 def worth_asking(found: Sequence[ModelVersion], stage: str) -> list[ModelVersion]:
-    """The newest versions that somebody may want moved to a stage: not those that are there, or that are archived."""
+    """The newest versions that somebody may want moved to a stage: not those that are there, or
+    that are archived.
+    """
     able = [one for one in found if one.stage not in (stage, "Archived")]
     return sorted(able, key=lambda one: int(one.version), reverse=True)[:MOST_VERSIONS]
 
 
-def open(version: ModelVersion, found: Sequence[TransitionRequest], stage: str) -> tuple[TransitionRequest, ...]:
+def open(
+    version: ModelVersion, found: Sequence[TransitionRequest], stage: str
+) -> tuple[TransitionRequest, ...]:
     """The requests for that stage that were not answered yet, each once."""
     known = version.tags.get(ANSWERED, "").split()
-    return tuple(one for one in dict.fromkeys(found) if one.to == stage and _digest(one) not in known)
+    return tuple(
+        one for one in dict.fromkeys(found) if one.to == stage and _digest(one) not in known
+    )
 
 
 def plan(asked: RequestFacts) -> list[VersionAction]:
@@ -39,7 +46,9 @@ def plan(asked: RequestFacts) -> list[VersionAction]:
         return []
     version = found.version
     name, number = asked.serving
-    who = escape.code(f"v{number}" if name == version.name else f"{name} v{number}" if number else "nothing")
+    who = escape.code(
+        f"v{number}" if name == version.name else f"{name} v{number}" if number else "nothing"
+    )
     speaks = versions.Finding(
         doubt=validated.doubt(asked.model.origin, asked.model.repository, asked.model.target),
         misfit=signature.misfit(found.signature, found.serving, who),
@@ -60,7 +69,9 @@ def plan(asked: RequestFacts) -> list[VersionAction]:
 def compared(
     configured: Sequence[Metric], metrics: Mapping[str, float], before: Mapping[str, float]
 ) -> tuple[Metric, ...]:
-    """What two runs are compared by: the metrics that people judge by, or else those that both have logged."""
+    """What two runs are compared by: the metrics that people judge by, or else those that both have
+    logged.
+    """
     both = sorted({*metrics} & {*before}) or sorted(metrics)
     return tuple(configured) or tuple(Metric(name=name) for name in both[:MOST_METRICS])
 

@@ -46,8 +46,14 @@ def _merged(origin: Origin, target: str) -> str:
         if settled(judged):
             return _verdict(judged, f"pull request {judged.pull_request}, merged as {commit}")
     if not origin.judged:
-        return f"{escape.code(origin.commit[:7])} was not merged to {escape.code(target)} by a pull request"
-    return f"the last {len(origin.judged)} merges up to {escape.code(origin.commit[:7])} touch no project"
+        return (
+            f"{escape.code(origin.commit[:7])} was not merged to {escape.code(target)} by a pull "
+            "request"
+        )
+    return (
+        f"the last {len(origin.judged)} merges up to {escape.code(origin.commit[:7])} touch no "
+        "project"
+    )
 
 
 def _verdict(judged: Judged, what: str) -> str:

@@ -31,7 +31,8 @@ def judge(name: str, rule: BranchRule) -> BadName | None:
 
 
 def suggest(name: str, rule: BranchRule, taken: Collection[str]) -> str | None:
-    """A name close to the given one that the rule allows and no branch has; None when none is in sight.
+    """A name close to the given one that the rule allows and no branch has; None when none is in
+    sight.
 
     Azure DevOps compares branch names by case, a Windows clone does not, so a
     name that differs from a taken one in case only is taken.
@@ -58,7 +59,8 @@ def _parents(name: str) -> list[str]:
 
 
 def _git_takes(name: str) -> bool:
-    # https://git-scm.com/docs/git-check-ref-format; and no branch may be called HEAD or begin with a dash.
+    # https://git-scm.com/docs/git-check-ref-format; and no branch may be called HEAD or begin with
+    # a dash.
     parts = name.split("/")
     odd = name in ("HEAD", "@") or name.startswith("-") or ".." in name or name.endswith(".")
     return not odd and all(part and part[0] != "." and not part.endswith(".lock") for part in parts)

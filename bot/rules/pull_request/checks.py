@@ -31,7 +31,8 @@ from bot.subjects import Branch
 from bot.words import addresses, replies, report, status
 
 PATIENCE = 2
-"""So many looks at a pull request fail before people are told whose fault it is: some six seconds."""
+"""So many looks at a pull request fail before people are told whose fault it is: some six seconds.
+"""
 
 TRIAL = 30.0
 """Seconds after a push in which a merge on trial is waited for."""
@@ -42,7 +43,11 @@ _TIMELESS = datetime.fromtimestamp(0, UTC)
 _ENDS: dict[State, str] = {"succeeded": "passed", "failed": "failed", "error": "error"}
 
 
-def plan(pr: PullRequestFacts, now: datetime, reporting: Reporting = Reporting()) -> list[PullRequestAction]:  # noqa: B008 - frozen
+def plan(
+    pr: PullRequestFacts,
+    now: datetime,
+    reporting: Reporting = Reporting(),  # noqa: B008 (frozen)
+) -> list[PullRequestAction]:
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
     tidy = _tidy(pr)
@@ -56,15 +61,29 @@ def plan(pr: PullRequestFacts, now: datetime, reporting: Reporting = Reporting()
         return [*tidy, LookAgain(1.0)]
     plain = situation(pr, [], now)
     if pr.config is None:
-        return [*tidy, *_verdict(pr, report.bad_config(plain, pr.problem), "error", status.bad_config())]
+        return [
+            *tidy,
+            *_verdict(pr, report.bad_config(plain, pr.problem), "error", status.bad_config()),
+        ]
     if head.fork and not allowed(pr.orders):
         told = SetStatus(head.number, head.iteration, "pending", status.fork(), page=_page(pr))
-        return [*tidy, PutReport(head.number, report.fork(plain), "to do"), *([] if head.pending else [told])]
-    bad = None if head.source == pr.config.target else branch_names.judge(head.source, pr.config.branches)
+        return [
+            *tidy,
+            PutReport(head.number, report.fork(plain), "to do"),
+            *([] if head.pending else [told]),
+        ]
+    bad = (
+        None
+        if head.source == pr.config.target
+        else branch_names.judge(head.source, pr.config.branches)
+    )
     if bad is not None:
         free = branch_names.suggest(head.source, pr.config.branches, pr.branches)
         body = report.bad_branch(plain, bad, free, pr.config)
-        return [*tidy, *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, reporting, bad))]
+        return [
+            *tidy,
+            *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, reporting, bad)),
+        ]
     projects = _projects(pr, pr.config)
     if not projects:
         return [*tidy, *_without_runs(pr, pr.config, plain, now)]
@@ -74,25 +93,37 @@ def plan(pr: PullRequestFacts, now: datetime, reporting: Reporting = Reporting()
     return [*tidy, *_onward(pr, pr.config, now_at, now, reporting)]
 
 
-def _without_runs(pr: PullRequestFacts, config: Mlops, told: Situation, now: datetime) -> list[PullRequestAction]:
-    """The verdict on a pull request that changes no project: what its merge will do, if it does anything."""
+def _without_runs(
+    pr: PullRequestFacts, config: Mlops, told: Situation, now: datetime
+) -> list[PullRequestAction]:
+    """The verdict on a pull request that changes no project: what its merge will do, if it does
+    anything.
+    """
     head, brings = pr.head, brought(config, pr.head.changed)
     if brings and (pr.preview is None or (pr.preview.problem and _young(pr, now))):
         # The merge on trial may take Azure DevOps a moment.
         return [PreviewMerge(), LookAgain(0.0 if pr.preview is None else 2.0)]
     if told.preview is not None and told.preview.refused:
         return _verdict(pr, report.ended(told), "failed", status.ended(told))
-    put = [PutReport(head.number, report.nothing_to_run(told), "fine")] if head.thread or brings else []
-    verdict = SetStatus(head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr))
+    put = (
+        [PutReport(head.number, report.nothing_to_run(told), "fine")]
+        if head.thread or brings
+        else []
+    )
+    verdict = SetStatus(
+        head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr)
+    )
     return [*put, verdict]
 
 
 def brought(config: Mlops, changed: Collection[str]) -> bool:
-    """Whether a change is brought to the workspace by its merge: files of mirrored folders, jobs, and what the
-    configuration says of both.
+    """Whether a change is brought to the workspace by its merge: files of mirrored folders, jobs,
+    and what the configuration says of both.
     """
     folders = (*(folder.from_ for folder in config.folders), config.definitions)
-    return MLOPS_FILE in changed or any(path.startswith(f"{folder}/") for path in changed for folder in folders)
+    return MLOPS_FILE in changed or any(
+        path.startswith(f"{folder}/") for path in changed for folder in folders
+    )
 
 
 def _young(pr: PullRequestFacts, now: datetime) -> bool:
@@ -100,24 +131,29 @@ def _young(pr: PullRequestFacts, now: datetime) -> bool:
 
 
 def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[PullRequestAction]:
-    """What to tell people while a neighbour keeps a judgement waiting: whom it waits for, once, and not for a moment's
-    silence.
+    """What to tell people while a neighbour keeps a judgement waiting: whom it waits for, once, and
+    not for a moment's silence.
     """
     head = pr.head
     if not (head.open and head.iteration and head.target == pr.target) or head.judged:
         return []
     orders: list[PullRequestAction] = []
     if not head.pending:
-        orders.append(SetStatus(head.number, head.iteration, "pending", status.held_up(), page=_page(pr)))
+        orders.append(
+            SetStatus(head.number, head.iteration, "pending", status.held_up(), page=_page(pr))
+        )
     if failures >= PATIENCE:
-        orders.append(PutReport(head.number, report.held_up(situation(pr, [], _TIMELESS), neighbour), None))
+        orders.append(
+            PutReport(head.number, report.held_up(situation(pr, [], _TIMELESS), neighbour), None)
+        )
     return orders
 
 
 def touched(
     config: Mlops, changed: Collection[str], *, has_serving: bool, asked: Collection[str] = ()
 ) -> list[Project]:
-    """The projects whose folder changed, in the order of the configuration, and those that were `asked` for.
+    """The projects whose folder changed, in the order of the configuration, and those that were
+    `asked` for.
 
     A change to the configuration itself runs all. A project that scores with
     somebody's model brings that training along when no model serves yet: there
@@ -128,7 +164,8 @@ def touched(
     wanted = {
         p.path
         for p in config.projects
-        if any(path.startswith(f"{p.path}/") for path in changed) or {p.name.casefold(), p.path.casefold()} & {*asked}
+        if any(path.startswith(f"{p.path}/") for path in changed)
+        or {p.name.casefold(), p.path.casefold()} & {*asked}
     }
     if not has_serving:
         for project in reversed(config.projects):
@@ -138,8 +175,12 @@ def touched(
 
 
 def asked(orders: Sequence[Order]) -> frozenset[str]:
-    """The projects that somebody named in an order to run, whether the change touches them or not."""
-    return frozenset(order.argument.casefold() for order in orders if order.verb == "run" and order.argument)
+    """The projects that somebody named in an order to run, whether the change touches them
+    or not.
+    """
+    return frozenset(
+        order.argument.casefold() for order in orders if order.verb == "run" and order.argument
+    )
 
 
 def planned(pr: PullRequestFacts) -> list[Step]:
@@ -153,12 +194,23 @@ def wanted(pr: PullRequestFacts, now: datetime) -> tuple[int, int]:
     """How many runs a pull request has going, and how many more it would start now if it may."""
     running = sum(not run.over for run in pr.runs)
     head = pr.head
-    barred = not head.open or head.judged or not head.iteration or head.target != pr.target or cancelled(pr.orders)
+    barred = (
+        not head.open
+        or head.judged
+        or not head.iteration
+        or head.target != pr.target
+        or cancelled(pr.orders)
+    )
     if pr.config is None or barred or (head.fork and not allowed(pr.orders)):
         return running, 0
-    if head.source != pr.config.target and branch_names.judge(head.source, pr.config.branches) is not None:
+    if (
+        head.source != pr.config.target
+        and branch_names.judge(head.source, pr.config.branches) is not None
+    ):
         return running, 0
-    return running, len({start.token for start in _starts(pr, pr.config, planned(pr), now)} - _begun(pr))
+    return running, len(
+        {start.token for start in _starts(pr, pr.config, planned(pr), now)} - _begun(pr)
+    )
 
 
 def allowed(orders: Sequence[Order]) -> bool:
@@ -168,7 +220,9 @@ def allowed(orders: Sequence[Order]) -> bool:
 
 def cancelled(orders: Sequence[Order]) -> Order | None:
     """The order that stopped everything, unless a later one began again."""
-    last = next((order for order in reversed(orders) if order.verb in ("run", "retry", "cancel")), None)
+    last = next(
+        (order for order in reversed(orders) if order.verb in ("run", "retry", "cancel")), None
+    )
     return last if last is not None and last.verb == "cancel" else None
 
 
@@ -190,7 +244,10 @@ def situation(pr: PullRequestFacts, now_at: Sequence[Step], now: datetime) -> Si
 
 def wants_version(project: Project) -> bool:
     """Whether a project is run with a model version that something else registered."""
-    return any(isinstance(value, str) and "{model_version}" in value for value in project.parameters.values())
+    return any(
+        isinstance(value, str) and "{model_version}" in value
+        for value in project.parameters.values()
+    )
 
 
 def patience(run_ages: Sequence[float]) -> float:
@@ -207,7 +264,11 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
     if pr.serving is not None:
         names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
     for before in project.after:
-        earlier = next((one for one in pr.config.projects if one.path == before), None) if pr.config else None
+        earlier = (
+            next((one for one in pr.config.projects if one.path == before), None)
+            if pr.config
+            else None
+        )
         for run in newest(pr, earlier).runs if earlier else ():
             if run.model_version:
                 names |= {"model_name": run.model_name, "model_version": run.model_version}
@@ -215,7 +276,9 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
 
 
 def _projects(pr: PullRequestFacts, config: Mlops) -> list[Project]:
-    return touched(config, pr.head.changed, has_serving=pr.serving is not None, asked=asked(pr.orders))
+    return touched(
+        config, pr.head.changed, has_serving=pr.serving is not None, asked=asked(pr.orders)
+    )
 
 
 def _tidy(pr: PullRequestFacts) -> list[PullRequestAction]:
@@ -234,19 +297,31 @@ def _tidy(pr: PullRequestFacts) -> list[PullRequestAction]:
 def _verdict(
     pr: PullRequestFacts, body: str, state: State, description: str, marks: Sequence[SetStatus] = ()
 ) -> list[PullRequestAction]:
-    """The report, a word to those who were told otherwise before, and the status, which is the sign, last."""
+    """The report, a word to those who were told otherwise before, and the status, which is the
+    sign, last.
+    """
     head, before = pr.head, pr.told
-    orders: list[PullRequestAction] = [PutReport(head.number, body, "fine" if state == "succeeded" else "to do")]
+    orders: list[PullRequestAction] = [
+        PutReport(head.number, body, "fine" if state == "succeeded" else "to do")
+    ]
     if before is not None and before.state != _ENDS[state]:
         orders.append(Reply(head.number, replies.verdict_changed(head, state, description, before)))
-    return [*orders, *marks, SetStatus(head.number, head.iteration, state, description, page=_page(pr))]
+    return [
+        *orders,
+        *marks,
+        SetStatus(head.number, head.iteration, state, description, page=_page(pr)),
+    ]
 
 
-def _stopped(pr: PullRequestFacts, now_at: list[Step], now: datetime, reporting: Reporting) -> list[PullRequestAction]:
+def _stopped(
+    pr: PullRequestFacts, now_at: list[Step], now: datetime, reporting: Reporting
+) -> list[PullRequestAction]:
     if any(not run.over for run in pr.runs):
         return []  # what is being stopped is looked at again by then
     told = situation(pr, now_at, now)
-    return _verdict(pr, report.ended(told), "failed", status.ended(told), _marks(pr, told, reporting))
+    return _verdict(
+        pr, report.ended(told), "failed", status.ended(told), _marks(pr, told, reporting)
+    )
 
 
 def _onward(
@@ -258,7 +333,9 @@ def _onward(
             return [PreviewMerge(), AttachPictures(tuple(now_at)), LookAgain(0.0)]
         refused = pr.preview is not None and pr.preview.refused
         state = "failed" if refused else outcome(now_at)
-        return _verdict(pr, report.ended(told), state, status.ended(told), _marks(pr, told, reporting))
+        return _verdict(
+            pr, report.ended(told), state, status.ended(told), _marks(pr, told, reporting)
+        )
     starts = _starts(pr, config, now_at, now)
     may = _with_a_place(pr, starts)
     queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)
@@ -271,7 +348,9 @@ def _onward(
         return [*orders, *may, LookAgain(0.0)]
     orders += _marks(pr, told, reporting)
     if _worth_an_edit(pr, now, reporting):
-        orders.append(PutReport(head.number, report.queued(told) if queued else report.running(told), None))
+        orders.append(
+            PutReport(head.number, report.queued(told) if queued else report.running(told), None)
+        )
     running = [step.run for step in now_at if step.run and step.state == "runs"]
     ages = [(now - run.started).total_seconds() for run in running if run.started]
     pauses = [_pause(step, now) for step in now_at if step.state == "again"]
@@ -293,31 +372,44 @@ def outcome(ended: Sequence[Step]) -> State:
 def _worth_an_edit(pr: PullRequestFacts, now: datetime, reporting: Reporting) -> bool:
     if pr.reported is None or not pr.head.thread:
         return True
-    return reporting.progress is not None and (now - pr.reported).total_seconds() >= reporting.progress
+    return (
+        reporting.progress is not None and (now - pr.reported).total_seconds() >= reporting.progress
+    )
 
 
-def _marks(pr: PullRequestFacts, told: Situation, reporting: Reporting, bad: BadName | None = None) -> list[SetStatus]:
+def _marks(
+    pr: PullRequestFacts, told: Situation, reporting: Reporting, bad: BadName | None = None
+) -> list[SetStatus]:
     """A status for each step; who performs them posts only what has changed."""
     if not reporting.steps:
         return []
     number, iteration, page = pr.head.number, pr.head.iteration, _page(pr)
-    return [SetStatus(number, iteration, state, line, name, page) for name, state, line in status.steps(told, bad)]
+    return [
+        SetStatus(number, iteration, state, line, name, page)
+        for name, state, line in status.steps(told, bad)
+    ]
 
 
 def _page(pr: PullRequestFacts) -> str:
     return addresses.pull_request(pr.pages, pr.repository, pr.head.number)
 
 
-def _starts(pr: PullRequestFacts, config: Mlops, now_at: Sequence[Step], now: datetime) -> list[StartRun]:
+def _starts(
+    pr: PullRequestFacts, config: Mlops, now_at: Sequence[Step], now: datetime
+) -> list[StartRun]:
     first = [
-        _start(pr, config, step, step.attempt) for step in now_at if step.state == "waits" and _may_start(step, now_at)
+        _start(pr, config, step, step.attempt)
+        for step in now_at
+        if step.state == "waits" and _may_start(step, now_at)
     ]
     again = [step for step in now_at if step.state == "again" and _pause(step, now) <= 0]
     return [*first, *(_start(pr, config, step, step.attempt + 1) for step in again)]
 
 
 def _with_a_place(pr: PullRequestFacts, starts: Sequence[StartRun]) -> list[StartRun]:
-    """Those that may start now: what was begun and cut off, and as many more as there is room for."""
+    """Those that may start now: what was begun and cut off, and as many more as there is
+    room for.
+    """
     again = [start for start in starts if start.token in _begun(pr)]
     fresh = [start for start in starts if start not in again]
     return [*again, *(fresh if pr.place is None else fresh[: pr.place.free])]
@@ -334,7 +426,9 @@ def _pause(step: Step, now: datetime) -> float:
 
 
 def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
-    return all(other.state in USABLE for other in now_at if other.project.path in step.project.after)
+    return all(
+        other.state in USABLE for other in now_at if other.project.path in step.project.after
+    )
 
 
 def _start(pr: PullRequestFacts, config: Mlops, step: Step, attempt: int) -> StartRun:

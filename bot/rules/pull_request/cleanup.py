@@ -23,7 +23,9 @@ _IN_USE = ("Staging", "Production")
 
 
 def due(pr: PullRequestFacts) -> bool:
-    """Whether the time to tidy has come: the pull request is closed, and its runs have ended and show it."""
+    """Whether the time to tidy has come: the pull request is closed, and its runs have ended and
+    show it.
+    """
     head = pr.head
     return not head.open and head.target == pr.target and all(run.closed for run in pr.runs)
 
@@ -38,7 +40,11 @@ def plan(left: Leavings, policy: Cleanup) -> list[CleanupAction]:
     unused = [version for version in left.versions if not used(version, left)]
     if policy == "archive":
         return [
-            *(ArchiveVersion(one.name, one.version) for one in unused if run_tags.VERSION_ARCHIVED not in one.tags),
+            *(
+                ArchiveVersion(one.name, one.version)
+                for one in unused
+                if run_tags.VERSION_ARCHIVED not in one.tags
+            ),
             *done,
         ]
     kept = {version.run for version in left.versions if used(version, left)}
@@ -51,4 +57,8 @@ def plan(left: Leavings, policy: Cleanup) -> list[CleanupAction]:
 
 def used(version: ModelVersion, left: Leavings) -> bool:
     """Whether anybody has promoted a version, or loads it."""
-    return bool(version.aliases) or version.stage in _IN_USE or (version.name, version.version) in left.loaded
+    return (
+        bool(version.aliases)
+        or version.stage in _IN_USE
+        or (version.name, version.version) in left.loaded
+    )

@@ -1,4 +1,5 @@
-"""What people may ask of the bot on a pull request: the one table of commands, how they are read, who may give them.
+"""What people may ask of the bot on a pull request: the one table of commands, how they are read,
+who may give them.
 
 A comment is a command only when it begins with `/mlops`, and only its first
 line is read. What the bot has answered is all the memory there is: an answer
@@ -32,10 +33,12 @@ OrderVerb = Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: `usage` is what follows its name, `own` whether who opened the pull request may give it.
+    """A command: `usage` is what follows its name, `own` whether who opened the pull request may
+    give it.
 
-    `least` and `most` count the words that follow; `choices` are all that the first may be, if any are named.
-    `judges`: it holds for the one commit that who gives it has seen, and for none that comes after.
+    `least` and `most` count the words that follow; `choices` are all that the first may be, if any
+    are named. `judges`: it holds for the one commit that who gives it has seen, and for none that
+    comes after.
     """
 
     name: str
@@ -60,7 +63,8 @@ VERBS = (
     Verb(
         "run",
         "[project|all]",
-        "run the validation of the latest commit again: what it touches, one project, or all of them",
+        "run the validation of the latest commit again: what it touches, one project, or all of "
+        "them",
         "contributor",
         ("/mlops run", "/mlops run all", "/mlops run ExampleTrainingProject"),
         most=1,
@@ -107,7 +111,8 @@ VERBS = (
     Verb(
         "override",
         '<check> reason="…"',
-        "accept a check that failed (`gate`, or a project), for this commit and no other; with `promotion`, a promoted "
+        "accept a check that failed (`gate`, or a project), for this commit and no other; with "
+        "`promotion`, a promoted "
         "version from here that was never validated, or takes other columns",
         "model owner",
         (
@@ -131,7 +136,8 @@ VERBS = (
     Verb(
         "rollback",
         "model [job] | sync",
-        "let a scoring job go back to the model version before, or the workspace to the commit before",
+        "let a scoring job go back to the model version before, or the workspace to the commit "
+        "before",
         "release manager",
         ("/mlops rollback model", "/mlops rollback model nightly-scoring", "/mlops rollback sync"),
         least=1,
@@ -141,7 +147,8 @@ VERBS = (
     Verb(
         "confirm",
         "sync",
-        "agree that the merge removes much of what is in the workspace, for this commit and no other",
+        "agree that the merge removes much of what is in the workspace, for this commit and no "
+        "other",
         "release manager",
         ("/mlops confirm sync",),
         least=1,
@@ -184,7 +191,8 @@ _QUOTES = str.maketrans("“”„‟″", '"""""')
 
 @dataclass(frozen=True)
 class Asked:
-    """A command that could be read: `line` is all of it, `argument` what it is about, `lines` how much of a log.
+    """A command that could be read: `line` is all of it, `argument` what it is about, `lines` how
+    much of a log.
 
     `job` is the scoring job that a rollback is about, empty: the only one.
     """
@@ -201,8 +209,8 @@ class Asked:
 class Mistake:
     """A command that could not be read.
 
-    `word` is what is at fault, as it was written (empty: nothing in particular), `told` what is wrong with it, `meant`
-    a command that may have been meant, and `like` an example.
+    `word` is what is at fault, as it was written (empty: nothing in particular), `told` what is
+    wrong with it, `meant` a command that may have been meant, and `like` an example.
     """
 
     line: str
@@ -228,22 +236,29 @@ def read(content: str) -> Asked | Mistake | None:
     if len(found) > LONGEST:
         return Mistake(found, f"A command has at most {LONGEST} characters, and this one has more.")
     try:
-        # Word processors and phones write the others; where both are, those are part of what is said.
+        # Word processors and phones write the others; where both are, those are part of what is
+        # said.
         words = shlex.split(found if '"' in found else found.translate(_QUOTES))
     except ValueError:
-        return Mistake(found, "A quotation mark is opened and not closed.", like=_nearest_line(found))
+        return Mistake(
+            found, "A quotation mark is opened and not closed.", like=_nearest_line(found)
+        )
     if len(words) == 1:
         return Mistake(found, f"What should I do? `{COMMAND} help` lists what I can.")
     name, rest = words[1], words[2:]
     verb = _BY_NAME.get(name.casefold())
     if verb is None:
         near = difflib.get_close_matches(name.casefold()[:40], list(_BY_NAME), 1)
-        return Mistake(found, "is not a command of mine.", name, f"{COMMAND} {near[0]}" if near else "")
+        return Mistake(
+            found, "is not a command of mine.", name, f"{COMMAND} {near[0]}" if near else ""
+        )
     return _understood(found, verb, rest)
 
 
 def line(content: str) -> str:
-    """The command that a comment begins with, as answers repeat it; empty when it begins with none."""
+    """The command that a comment begins with, as answers repeat it; empty when it begins
+    with none.
+    """
     if content[: len(COMMAND)].casefold() != COMMAND:
         return ""
     first = " ".join(escape.visible(content[: 10 * LONGEST]).partition("\n")[0].split())
@@ -263,7 +278,9 @@ def open(discussion: Discussion) -> list[Given]:
             asked = read(comment.content) if _human(comment, discussion.me) else None
             if asked is not None and (comment.id, asked.line) not in answered:
                 found.append(Given(comment, asked))
-    return sorted(found, key=lambda one: (one.comment.published, one.comment.thread, one.comment.id))
+    return sorted(
+        found, key=lambda one: (one.comment.published, one.comment.thread, one.comment.id)
+    )
 
 
 def orders(discussion: Discussion, commit: str) -> tuple[Order, ...]:
@@ -276,18 +293,30 @@ def orders(discussion: Discussion, commit: str) -> tuple[Order, ...]:
     for thread in _threads(discussion):
         authors = {comment.id: comment.author for comment in thread}
         for answer in thread:
-            accepted = answers.acceptance(answer.content) if answer.author_id == discussion.me else None
+            accepted = (
+                answers.acceptance(answer.content) if answer.author_id == discussion.me else None
+            )
             asked = read(accepted[0]) if accepted else None
-            if accepted is None or not isinstance(asked, Asked) or not _holds_for(asked.verb, accepted[1], commit):
+            if (
+                accepted is None
+                or not isinstance(asked, Asked)
+                or not _holds_for(asked.verb, accepted[1], commit)
+            ):
                 continue
             if asked.verb.name in ORDERS:
                 by = authors.get(answer.parent, "")
-                found.append(Order(asked.verb.name, commit, by, answer.published, asked.argument, asked.reason))
+                found.append(
+                    Order(
+                        asked.verb.name, commit, by, answer.published, asked.argument, asked.reason
+                    )
+                )
     return tuple(sorted(found, key=lambda order: order.at))
 
 
 def accepted(discussion: Discussion, name: str) -> list[tuple[Comment, Asked]]:
-    """The commands of that name that were accepted, each with the comment it was given in as that reads now."""
+    """The commands of that name that were accepted, each with the comment it was given in as that
+    reads now.
+    """
     found: list[tuple[Comment, Asked]] = []
     for thread in _threads(discussion):
         given = {comment.id: comment for comment in thread}
@@ -346,7 +375,10 @@ def _who(verb: Verb, teams: Mapping[Right, Sequence[str]] | None) -> str:
 def _whom(right: Right, teams: Sequence[Team]) -> str:
     if not teams:
         return "Another contributor"
-    named = [escape.code(team.name) + ("" if team.known else " (which Azure DevOps does not have)") for team in teams]
+    named = [
+        escape.code(team.name) + ("" if team.known else " (which Azure DevOps does not have)")
+        for team in teams
+    ]
     return f"The {right}s, who are in {' or '.join(named)},"
 
 
@@ -359,9 +391,13 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
             reason = " ".join(value.split())
         else:
             words.append(word)
-    most = 1 if verb.name == "rollback" and words[:1] and words[0].casefold() == "sync" else verb.most
+    most = (
+        1 if verb.name == "rollback" and words[:1] and words[0].casefold() == "sync" else verb.most
+    )
     if len(words) > most:
-        return Mistake(found, f"is too much for `{verb.line}`.", words[most], _example(verb, words[:most]))
+        return Mistake(
+            found, f"is too much for `{verb.line}`.", words[most], _example(verb, words[:most])
+        )
     if len(words) < verb.least:
         return Mistake(found, f"`{verb.line}` is how it is written.", like=verb.examples[0])
     if verb.choices and words:
@@ -371,7 +407,9 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
             meant = f"{COMMAND} {verb.name} {near[0]}" if near else ""
             return Mistake(found, f"is not what `{verb.line}` takes.", words[0], meant)
     if verb.reason and not reason:
-        return Mistake(found, "It needs a reason, for those who read this later.", like=verb.examples[0])
+        return Mistake(
+            found, "It needs a reason, for those who read this later.", like=verb.examples[0]
+        )
     argument = words[0] if words else ""
     if len(words) < 2:
         return Asked(verb, found, argument, reason=reason)
@@ -386,7 +424,11 @@ def _example(verb: Verb, words: Sequence[str]) -> str:
     """The command without what is too much, if that is one."""
     shorter = " ".join([COMMAND, verb.name, *words])
     plain = all(re.fullmatch(r"[\w./-]+", word, re.ASCII) for word in words)
-    return shorter if plain and not verb.reason and isinstance(_understood(shorter, verb, words), Asked) else ""
+    return (
+        shorter
+        if plain and not verb.reason and isinstance(_understood(shorter, verb, words), Asked)
+        else ""
+    )
 
 
 def _nearest_line(found: str) -> str:
@@ -402,7 +444,11 @@ def _threads(discussion: Discussion) -> list[list[Comment]]:
 
 
 def _human(comment: Comment, me: str) -> bool:
-    return not comment.deleted and comment.author_id != me and not comment.unique_name.startswith("Build\\")
+    return (
+        not comment.deleted
+        and comment.author_id != me
+        and not comment.unique_name.startswith("Build\\")
+    )
 
 
 def _answered(thread: Sequence[Comment], me: str) -> set[tuple[int, str]]:
@@ -412,13 +458,21 @@ def _answered(thread: Sequence[Comment], me: str) -> set[tuple[int, str]]:
     for answer in thread:
         if answer.author_id != me:
             continue
-        fits = [one for one, said in asked.items() if said and one < answer.id and answers.is_for(answer.content, said)]
+        fits = [
+            one
+            for one, said in asked.items()
+            if said and one < answer.id and answers.is_for(answer.content, said)
+        ]
         if answer.parent in fits or (answer.deleted and answer.parent in asked):
             # What a deleted answer said is gone; what it was about must not be done again for that.
             found.add((answer.parent, asked[answer.parent]))
         elif not asked.get(answer.parent):
-            # Should the service not keep what was answered, an answer is still for one that reads so.
-            found.update((one, asked[one]) for one in [one for one in fits if (one, asked[one]) not in found][:1])
+            # Should the service not keep what was answered, an answer is still for one that reads
+            # so.
+            found.update(
+                (one, asked[one])
+                for one in [one for one in fits if (one, asked[one]) not in found][:1]
+            )
     return found
 
 

@@ -1,4 +1,5 @@
-"""Whether a model is good enough to be merged: its metrics against limits, and against what is there already.
+"""Whether a model is good enough to be merged: its metrics against limits, and against what is
+there already.
 
 A model that cannot be measured is not good enough. Nothing is judged by a run
 that was made of other data.
@@ -19,13 +20,22 @@ NOISE = 1e-9
 """A share of the numbers compared: less is what computers add to a sum, not what a model does."""
 
 
-def judge(project: Project, run: ProjectRun, baseline: Baseline) -> tuple[tuple[Judgement, ...], str]:
-    """What each metric of a run that ended well says, and why the run is refused, in one line (empty: it is not)."""
+def judge(
+    project: Project, run: ProjectRun, baseline: Baseline
+) -> tuple[tuple[Judgement, ...], str]:
+    """What each metric of a run that ended well says, and why the run is refused, in one line
+    (empty: it is not).
+    """
     judgements = tuple(_judged(metric, run, baseline) for metric in project.metrics)
     sentences = [gate.sentence(one, baseline) for one in judgements if one.refuses]
     serving = baseline.serving
-    # A version that serves without a signature asks for none; a model without one cannot be told to fit one that has.
-    if project.signature == "equal" and serving is not None and serving.signature not in ("", run.signature):
+    # A version that serves without a signature asks for none; a model without one cannot be told to
+    # fit one that has.
+    if (
+        project.signature == "equal"
+        and serving is not None
+        and serving.signature not in ("", run.signature)
+    ):
         sentences.append(gate.signature(run.signature, serving.signature, serving.label))
     return judgements, gate.refused(sentences)
 
@@ -44,7 +54,9 @@ def _judged(metric: Metric, run: ProjectRun, baseline: Baseline) -> Judgement:
 
 
 def _bound(metric: Metric, baseline: Baseline) -> tuple[float | None, float, Source]:
-    """The tightest bound there is, what is only noise in a comparison with it, and where it comes from."""
+    """The tightest bound there is, what is only noise in a comparison with it, and where it comes
+    from.
+    """
     found: list[tuple[float, float, Source]] = []
     if metric.limit is not None:
         found.append((metric.limit, NOISE * abs(metric.limit), "limit"))
@@ -58,11 +70,17 @@ def _bound(metric: Metric, baseline: Baseline) -> tuple[float | None, float, Sou
     if not found:
         return None, 0.0, ""
     # Of two that are equal the first, which is the limit.
-    return min(found, key=lambda one: one[0]) if metric.goal == "lower" else max(found, key=lambda one: one[0])
+    return (
+        min(found, key=lambda one: one[0])
+        if metric.goal == "lower"
+        else max(found, key=lambda one: one[0])
+    )
 
 
 def _compared(metric: Metric, baseline: Baseline) -> tuple[float, Source] | None:
-    """The value that a tolerance starts from: the serving version's, or else the target branch's."""
+    """The value that a tolerance starts from: the serving version's, or else the target
+    branch's.
+    """
     candidates: tuple[tuple[Reference | None, Source], ...] = (
         (baseline.serving, "serving"),
         (baseline.target, "target"),

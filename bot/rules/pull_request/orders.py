@@ -1,4 +1,6 @@
-"""What comes of an order somebody may give: whether it can be obeyed as things are, and what it is answered."""
+"""What comes of an order somebody may give: whether it can be obeyed as things are, and what it is
+answered.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,8 +36,14 @@ def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Re
             return Reaction(answers.already_running(line, head.commit))
         case "run" if not asked.argument and not steps and not _brings(pr):
             return Reaction(answers.nothing_to_run(line))
-        case "run" if asked.argument and asked.argument.casefold() != "all" and not named(asked.argument, known):
-            return Reaction(answers.unknown_project(line, asked.argument, [project.name for project in known]))
+        case "run" if (
+            asked.argument
+            and asked.argument.casefold() != "all"
+            and not named(asked.argument, known)
+        ):
+            return Reaction(
+                answers.unknown_project(line, asked.argument, [project.name for project in known])
+            )
         case "retry" if _busy(pr, steps):
             return Reaction(answers.already_running(line, head.commit))
         case "retry" if not any(step.state in _UNWELL for step in steps):
@@ -46,7 +54,11 @@ def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Re
             return Reaction(answers.nothing_to_accept(line, asked.argument, _failed(steps)))
         case "ok-to-test" if not head.fork:
             return Reaction(answers.not_a_fork(line))
-    if asked.verb.judges and head.pushed is not None and given.comment.content_updated < head.pushed:
+    if (
+        asked.verb.judges
+        and head.pushed is not None
+        and given.comment.content_updated < head.pushed
+    ):
         # It was said of a commit that who said it had seen.
         return Reaction(answers.older(line, head.commit))
     verb = cast(OrderVerb, asked.verb.name)
@@ -59,13 +71,17 @@ def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Re
 def named(argument: str, projects: tuple[Project, ...]) -> Project | None:
     """The project that somebody means by a name or a path."""
     meant = argument.casefold()
-    return next((one for one in projects if meant in (one.name.casefold(), one.path.casefold())), None)
+    return next(
+        (one for one in projects if meant in (one.name.casefold(), one.path.casefold())), None
+    )
 
 
 def _busy(pr: PullRequestFacts, steps: list[Step]) -> bool:
     """Whether anything runs, waits or will be tried again."""
     waits = (
-        not pr.head.judged and not checks.cancelled(pr.orders) and not (pr.head.fork and not checks.allowed(pr.orders))
+        not pr.head.judged
+        and not checks.cancelled(pr.orders)
+        and not (pr.head.fork and not checks.allowed(pr.orders))
     )
     return any(not run.over for run in pr.runs) or (waits and not over(steps))
 

@@ -17,7 +17,9 @@ from bot.rules.pull_request import gates
 from bot.words import escape
 
 PAUSES = (30.0, 120.0)
-"""Seconds before a run that the workspace failed is tried again, and once more. A failing script is not."""
+"""Seconds before a run that the workspace failed is tried again, and once more. A failing script is
+not.
+"""
 
 UNDER_WAY = ("waits", "runs", "again")
 """The states of a step that has not ended."""
@@ -41,9 +43,12 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
         turn = newest(pr, project)
         losses = sum(run.outcome == "no cluster" for run in turn.runs)
         last = turn.runs[-1] if turn.runs else None
-        # One that was stopped because its pull request was closed says nothing now that it is open again.
+        # One that was stopped because its pull request was closed says nothing now that it is open
+        # again.
         void = last is None or (last.withdrawn and last.outcome == "cancelled")
-        step = Step(project, "waits", attempt=len(turn.runs) + void, round=turn.round, losses=losses)
+        step = Step(
+            project, "waits", attempt=len(turn.runs) + void, round=turn.round, losses=losses
+        )
         if last is None or void:
             before = [other for other in found if other.project.path in project.after]
             failed = next((other for other in before if not _leads_on(other)), None)
@@ -55,10 +60,16 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
 
 
 def newest(pr: PullRequestFacts, project: Project) -> Turn:
-    """The newest round that is about a project: orders to run concern it, orders to retry only if it failed before."""
+    """The newest round that is about a project: orders to run concern it, orders to retry only if
+    it failed before.
+    """
     turn = Turn(0, attempts(pr, project.path))
     for number, order in enumerate(rounds(pr.orders), start=1):
-        again = concerns(order, project, pr.config) if order.verb == "run" else not _good(pr, project, turn)
+        again = (
+            concerns(order, project, pr.config)
+            if order.verb == "run"
+            else not _good(pr, project, turn)
+        )
         if again:
             turn = Turn(number, attempts(pr, project.path, number))
     return turn
@@ -70,12 +81,16 @@ def rounds(orders: Sequence[Order]) -> list[Order]:
 
 
 def concerns(order: Order, project: Project, config: Mlops | None) -> bool:
-    """Whether an order to run is about a project: it names none, names it, or one that it comes after."""
+    """Whether an order to run is about a project: it names none, names it, or one that it comes
+    after.
+    """
     named = order.argument.casefold()
     if named in ("", "all", project.name.casefold(), project.path.casefold()):
         return True
     return config is not None and any(
-        concerns(order, before, config) for before in config.projects if before.path in project.after
+        concerns(order, before, config)
+        for before in config.projects
+        if before.path in project.after
     )
 
 
@@ -88,8 +103,11 @@ def attempts(pr: PullRequestFacts, project: str, round: int = 0) -> tuple[Projec
     return tuple(found)
 
 
-def token(repository: str, head: PullRequestHead, project: str, attempt: int = 1, round: int = 0) -> str:
-    """The name of one project run: the same for the same commit, iteration, project, round and attempt, and no other.
+def token(
+    repository: str, head: PullRequestHead, project: str, attempt: int = 1, round: int = 0
+) -> str:
+    """The name of one project run: the same for the same commit, iteration, project, round and
+    attempt, and no other.
 
     The iteration is part of it, so a force-push back to an old commit is judged
     anew. 32 characters; Databricks takes up to 64.
@@ -103,7 +121,9 @@ def fault(project: Project, run: ProjectRun) -> str:
     if run.outcome == "timed out":
         return f"ran past its limit of {escape.duration(project.timeout)}"
     if run.outcome != "succeeded":
-        return run.reason or ("the run was cancelled" if run.outcome == "cancelled" else "the run gave no reason")
+        return run.reason or (
+            "the run was cancelled" if run.outcome == "cancelled" else "the run gave no reason"
+        )
     if project.model is not None and not run.model_version:
         return f"ended without registering the model {run.model_name}"
     return ""
@@ -135,14 +155,19 @@ def _accepted(orders: Sequence[Order], step: Step) -> Step:
     names = {step.project.name.casefold(), step.project.path.casefold()} | (
         {"gate"} if step.state == "refused" else set()
     )
-    order = next((one for one in orders if one.verb == "override" and one.argument.casefold() in names), None)
+    order = next(
+        (one for one in orders if one.verb == "override" and one.argument.casefold() in names), None
+    )
     return replace(step, state="accepted", accepted=order) if order else step
 
 
 def _good(pr: PullRequestFacts, project: Project, turn: Turn) -> bool:
     if not turn.runs or turn.runs[-1].outcome != "succeeded":
         return False
-    return _judged(pr, Step(project, "waits", run=turn.runs[-1]), turn.runs[-1]).state in ("passed", "accepted")
+    return _judged(pr, Step(project, "waits", run=turn.runs[-1]), turn.runs[-1]).state in (
+        "passed",
+        "accepted",
+    )
 
 
 def _leads_on(step: Step) -> bool:

@@ -15,16 +15,22 @@ collect_ignore_glob = [] if importlib.util.find_spec("pyspark") else ["test_*"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is true of every test here: it is slow, and MLflow's own store uses a deprecated SQLAlchemy option."""
+    """What is true of every test here: it is slow, and MLflow's own store uses a deprecated
+    SQLAlchemy option.
+    """
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+            )
 
 
 @pytest.fixture(scope="session")
 def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a small cluster: Spark in this process, with its tables below a folder of its own."""
+    """The environment of a small cluster: Spark in this process, with its tables below a folder of
+    its own.
+    """
     home = tmp_path_factory.mktemp("spark")
     options = {
         "spark.master": "local[2]",
@@ -35,7 +41,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
     conf = home / "spark-defaults.conf"
     conf.write_text("".join(f"{name} {value}\n" for name, value in options.items()))
-    return {"DATABRICKS_RUNTIME_VERSION": "17.3", "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": str(home)}
+    return {
+        "DATABRICKS_RUNTIME_VERSION": "17.3",
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_CONF_DIR": str(home),
+    }
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +75,9 @@ def told(request: pytest.FixtureRequest) -> list[str]:
     return request.config.stash.setdefault(TOLD, [])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Print what the comparisons came to."""
     for line in config.stash.get(TOLD, []):
         terminalreporter.write_line(line)

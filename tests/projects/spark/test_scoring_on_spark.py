@@ -1,4 +1,6 @@
-"""Scoring on Spark: the same version gives the same on the same rows as it does by pandas, wherever it is written."""
+"""Scoring on Spark: the same version gives the same on the same rows as it does by pandas, wherever
+it is written.
+"""
 
 import importlib
 import json
@@ -15,7 +17,8 @@ from pandas.testing import assert_frame_equal
 from tests.projects.conftest import Workspace
 
 pytestmark = [
-    # Spark 4.3 says so of every pandas from 3 on, which is what the lock has; that it works here is what is tested.
+    # Spark 4.3 says so of every pandas from 3 on, which is what the lock has; that it works here is
+    # what is tested.
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
     # And pandas 3 of what Spark 4.3 asks of it.
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning"),
@@ -55,19 +58,25 @@ def loaded(uri: str) -> Any:
 @pytest.fixture(scope="module")
 def uri(workspace: Workspace, trained: dict[str, Any]) -> str:
     """Where the files of the trained version are."""
-    return str(workspace.client().get_model_version_download_uri("diabetes", trained["model_version"]))
+    return str(
+        workspace.client().get_model_version_download_uri("diabetes", trained["model_version"])
+    )
 
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model that answers with words, and needs no more than an age and whether there is a note."""
+    """A model that answers with words, and needs no more than an age and whether there is a
+    note.
+    """
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import PythonModel, save_model
     from mlflow.types import ColSpec, Schema
 
     class Words(PythonModel):
         def predict(self, context: Any, model_input: pandas.DataFrame, params: Any = None) -> Any:
-            noted = model_input["note"].notna() if "note" in model_input else [False] * len(model_input)
+            noted = (
+                model_input["note"].notna() if "note" in model_input else [False] * len(model_input)
+            )
             return pandas.Series(
                 [
                     f"{'old' if age > 50 else 'young'} {there}"
@@ -79,7 +88,11 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> str:
     place = tmp_path_factory.mktemp("texts") / "model"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        save_model(str(place), python_model=Words(), signature=ModelSignature(asked, Schema([ColSpec("string")])))
+        save_model(
+            str(place),
+            python_model=Words(),
+            signature=ModelSignature(asked, Schema([ColSpec("string")])),
+        )
     return str(place)
 
 
@@ -93,7 +106,12 @@ def both(
         session, uri, model, frame if spark_frame is None else spark_frame, MARKS
     )
     by_spark = scored.toPandas().sort_values("patient")
-    return by_pandas.reset_index(drop=True), summary, by_spark.reset_index(drop=True), summary_of_spark
+    return (
+        by_pandas.reset_index(drop=True),
+        summary,
+        by_spark.reset_index(drop=True),
+        summary_of_spark,
+    )
 
 
 def refusal(score: Callable[[], Any]) -> str:
@@ -115,7 +133,10 @@ def test_every_row_is_predicted_as_by_pandas_and_so_is_the_summary(
     assert summary_of_spark == pytest.approx(summary, rel=1e-12)
     apart = (by_spark["prediction"] - by_pandas["prediction"]).abs().max()
     kept = ", ".join(f"{name} {value:.10g}" for name, value in summary_of_spark.items())
-    told.append(f"{kind}: {len(by_spark)} rows, no prediction further than {apart:.2g} from the one by pandas; {kept}")
+    told.append(
+        f"{kind}: {len(by_spark)} rows, no prediction further than {apart:.2g} from the one by "
+        f"pandas; {kept}"
+    )
 
 
 def test_text_predictions_and_missing_values_are_the_same(
@@ -142,21 +163,38 @@ def test_columns_that_the_model_can_do_without_may_be_missing_on_both(
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        (lambda frame: frame.drop(columns=["bmi", "s4"]), "it needs the columns bmi, s4, which the data does not have"),
+        (
+            lambda frame: frame.drop(columns=["bmi", "s4"]),
+            "it needs the columns bmi, s4, which the data does not have",
+        ),
         (lambda frame: frame.head(0), "The data holds no rows"),
         (lambda frame: frame.assign(bmi="thirty"), "column bmi holds"),
-        (lambda frame: frame.assign(bmi=float("nan")), "The model cannot predict these rows: Input X contains NaN."),
+        (
+            lambda frame: frame.assign(bmi=float("nan")),
+            "The model cannot predict these rows: Input X contains NaN.",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_with_the_same_sentence(
-    predict: ModuleType, session: Any, uri: str, rows: pandas.DataFrame, changed: Callable[..., Any], sentence: str
+    predict: ModuleType,
+    session: Any,
+    uri: str,
+    rows: pandas.DataFrame,
+    changed: Callable[..., Any],
+    sentence: str,
 ) -> None:
     frame, model = changed(rows), loaded(uri)
-    schema = ", ".join(f"`{name}` {'string' if frame[name].dtype.kind not in 'fi' else 'double'}" for name in frame)
+    schema = ", ".join(
+        f"`{name}` {'string' if frame[name].dtype.kind not in 'fi' else 'double'}" for name in frame
+    )
 
     by_pandas = refusal(lambda: predict.with_pandas(model, frame, MARKS))
     by_spark = refusal(lambda: predict.with_spark(session, uri, model, frame, MARKS))
-    from_spark = refusal(lambda: predict.with_spark(session, uri, model, session.createDataFrame(frame, schema), MARKS))
+    from_spark = refusal(
+        lambda: predict.with_spark(
+            session, uri, model, session.createDataFrame(frame, schema), MARKS
+        )
+    )
 
     assert sentence in by_pandas
     assert by_spark == by_pandas
@@ -166,18 +204,28 @@ def test_rows_that_do_not_fit_are_refused_with_the_same_sentence(
 # -- the whole project
 
 
-def scored(workspace: Workspace, version: str, cluster: dict[str, str], **more: str) -> tuple[str, dict[str, Any]]:
+def scored(
+    workspace: Workspace, version: str, cluster: dict[str, str], **more: str
+) -> tuple[str, dict[str, Any]]:
     """What the project printed, and its run: metrics and the sample of its predictions."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cluster.items():
             patch.setenv(name, value)
-        ended = workspace.project("ExampleScoringProject", model_name="diabetes", model_version=version, **more)
+        ended = workspace.project(
+            "ExampleScoringProject", model_name="diabetes", model_version=version, **more
+        )
     assert ended.returncode == 0, ended.stderr
     client = workspace.client()
     (experiment,) = [one for one in client.search_experiments() if one.name == "Default"]
-    run = client.search_runs([experiment.experiment_id], max_results=1, order_by=["attributes.start_time DESC"])[0]
+    run = client.search_runs(
+        [experiment.experiment_id], max_results=1, order_by=["attributes.start_time DESC"]
+    )[0]
     sample = Path(client.download_artifacts(run.info.run_id, "predictions/sample.json")).read_text()
-    return ended.stdout, {"run": run.info.run_id, "metrics": run.data.metrics, "sample": json.loads(sample)}
+    return ended.stdout, {
+        "run": run.info.run_id,
+        "metrics": run.data.metrics,
+        "sample": json.loads(sample),
+    }
 
 
 def written(path: Path) -> pandas.DataFrame:
@@ -192,12 +240,20 @@ def written(path: Path) -> pandas.DataFrame:
 
 @pytest.mark.parametrize("output", ["scores.parquet", "scores.csv", "", "scores"])
 def test_the_project_writes_on_a_cluster_what_it_writes_elsewhere(
-    workspace: Workspace, trained: dict[str, Any], here: dict[str, str], tmp_path: Path, output: str, told: list[str]
+    workspace: Workspace,
+    trained: dict[str, Any],
+    here: dict[str, str],
+    tmp_path: Path,
+    output: str,
+    told: list[str],
 ) -> None:
     version, table = trained["model_version"], output == "scores"
     (tmp_path / "pandas").mkdir()
     (tmp_path / "spark").mkdir()
-    places = {name: str(tmp_path / name / output) if output and not table else output for name in ("pandas", "spark")}
+    places = {
+        name: str(tmp_path / name / output) if output and not table else output
+        for name in ("pandas", "spark")
+    }
 
     plain, by_pandas = scored(workspace, version, {}, output="" if table else places["pandas"])
     said, by_spark = scored(workspace, version, here, output=places["spark"])
@@ -207,7 +263,9 @@ def test_the_project_writes_on_a_cluster_what_it_writes_elsewhere(
             return Path(places[name])
         if table and name == "spark":
             return Path(here["SPARK_CONF_DIR"], "warehouse", output)
-        return Path(workspace.client().download_artifacts(found["run"], "predictions/predictions.csv"))
+        return Path(
+            workspace.client().download_artifacts(found["run"], "predictions/predictions.csv")
+        )
 
     assert_frame_equal(
         written(file("spark", by_spark)),
@@ -217,8 +275,12 @@ def test_the_project_writes_on_a_cluster_what_it_writes_elsewhere(
         **SAME,
     )
     assert by_spark["metrics"] == pytest.approx(by_pandas["metrics"], rel=1e-12)
-    sample, sample_of_spark = ([{**row, "run_id": ""} for row in one["sample"]] for one in (by_pandas, by_spark))
+    sample, sample_of_spark = (
+        [{**row, "run_id": ""} for row in one["sample"]] for one in (by_pandas, by_spark)
+    )
     # Numbers in JSON have ten digits after the point.
-    assert_frame_equal(pandas.DataFrame(sample_of_spark), pandas.DataFrame(sample), check_exact=False, rtol=1e-9)
+    assert_frame_equal(
+        pandas.DataFrame(sample_of_spark), pandas.DataFrame(sample), check_exact=False, rtol=1e-9
+    )
     assert said.splitlines()[0] == plain.splitlines()[0]
     told.append(f"output {output or 'of the run'!r}: {said.splitlines()[-1]}")

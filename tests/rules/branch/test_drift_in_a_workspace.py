@@ -29,11 +29,15 @@ def digest(content: bytes) -> str:
 
 
 def file(path: str, content: bytes = b"x") -> SourceFile:
-    return SourceFile(path, digest(content), len(content), notebook=not path.endswith(("s.py", ".csv")))
+    return SourceFile(
+        path, digest(content), len(content), notebook=not path.endswith(("s.py", ".csv"))
+    )
 
 
 def source(*cells: str) -> bytes:
-    return ("# Databricks notebook source\n" + "\n\n# COMMAND ----------\n\n".join(cells) + "\n").encode()
+    return (
+        "# Databricks notebook source\n" + "\n\n# COMMAND ----------\n\n".join(cells) + "\n"
+    ).encode()
 
 
 def jupyter(*cells: tuple[str, Any], **more: Any) -> bytes:
@@ -41,9 +45,13 @@ def jupyter(*cells: tuple[str, Any], **more: Any) -> bytes:
     return json.dumps({"cells": made, "metadata": more, "nbformat": 4}).encode()
 
 
-def compared(path: str, wanted: bytes, found: bytes, folder: Folder = HOOKS, secrets: Any = ()) -> Drift | None:
+def compared(
+    path: str, wanted: bytes, found: bytes, folder: Folder = HOOKS, secrets: Any = ()
+) -> Drift | None:
     own = file(path, wanted)
-    target = "/Shared/hooks/" + (path.removeprefix("hooks/").rpartition(".")[0] if own.notebook else path[6:])
+    target = "/Shared/hooks/" + (
+        path.removeprefix("hooks/").rpartition(".")[0] if own.notebook else path[6:]
+    )
     return drift.compared(target, own, wanted, found, 7, [folder], secrets)
 
 
@@ -81,19 +89,33 @@ def test_a_notebook_with_other_cells_is_edited(found: bytes) -> None:
     edited = compared("hooks/score.py", source(*CELLS), found)
 
     assert edited is not None
-    assert (edited.place, edited.kind, edited.policy, edited.modified) == ("/Shared/hooks/score", "edited", "report", 7)
+    assert (edited.place, edited.kind, edited.policy, edited.modified) == (
+        "/Shared/hooks/score",
+        "edited",
+        "report",
+        7,
+    )
     assert edited.difference
 
 
 def test_of_a_jupyter_notebook_outputs_and_metadata_are_peoples() -> None:
     wanted = jupyter(("markdown", ["# Wine\n", "x"]), ("code", "score()\n"))
-    found = jupyter(("markdown", "%md\n# Wine\nx"), ("code", ["score()"]), ("code", ""), outputs=[{"text": "5"}])
+    found = jupyter(
+        ("markdown", "%md\n# Wine\nx"), ("code", ["score()"]), ("code", ""), outputs=[{"text": "5"}]
+    )
 
     assert compared("hooks/score.ipynb", wanted, found) is None
 
 
 @pytest.mark.parametrize(
-    "found", [jupyter(("code", "# Wine")), jupyter(("markdown", "# Beer")), jupyter(), b"not JSON at all", b"[1]"]
+    "found",
+    [
+        jupyter(("code", "# Wine")),
+        jupyter(("markdown", "# Beer")),
+        jupyter(),
+        b"not JSON at all",
+        b"[1]",
+    ],
 )
 def test_a_jupyter_notebook_with_other_cells_is_edited(found: bytes) -> None:
     assert compared("hooks/score.ipynb", jupyter(("markdown", "# Wine")), found) is not None
@@ -124,8 +146,13 @@ def test_the_difference_has_no_secret_and_counts_every_line() -> None:
     assert "hush" not in "".join(edited.difference)
 
 
-@given(st.lists(st.sampled_from(["a", "b", "", "c = 1"]), max_size=60), st.lists(st.sampled_from("abx"), max_size=60))
-def test_added_and_removed_lines_account_for_how_many_lines_there_are(before: list[str], after: list[str]) -> None:
+@given(
+    st.lists(st.sampled_from(["a", "b", "", "c = 1"]), max_size=60),
+    st.lists(st.sampled_from("abx"), max_size=60),
+)
+def test_added_and_removed_lines_account_for_how_many_lines_there_are(
+    before: list[str], after: list[str]
+) -> None:
     wanted, found = "\n".join(before), "\n".join(after)
 
     edited = compared("hooks/settings.py", wanted.encode(), found.encode())
@@ -133,7 +160,10 @@ def test_added_and_removed_lines_account_for_how_many_lines_there_are(before: li
     assert (edited is None) == (wanted == found)
     if edited:
         assert edited.added - edited.removed == found.count("\n") - wanted.count("\n")
-        assert sum(line.startswith(("+", "-")) for line in edited.difference) <= edited.added + edited.removed
+        assert (
+            sum(line.startswith(("+", "-")) for line in edited.difference)
+            <= edited.added + edited.removed
+        )
 
 
 def test_a_long_difference_is_cut_and_a_huge_one_is_not_searched() -> None:
@@ -194,7 +224,9 @@ def test_what_is_older_than_the_newest_that_was_compared_is_not_read_again_on_th
 ) -> None:
     standing = {**STANDING, "/Shared/hooks/score": WorkspaceObject("notebook", score)}
 
-    assert {path.rpartition("/")[2] for path in drift.suspects(OWNED, standing, memory, now)} == asked
+    assert {
+        path.rpartition("/")[2] for path in drift.suspects(OWNED, standing, memory, now)
+    } == asked
 
 
 def test_what_is_gone_and_what_is_something_else_is_seen_in_the_listing() -> None:
@@ -217,21 +249,30 @@ def test_the_policy_is_that_of_the_innermost_folder() -> None:
     assert drift.policy("/Shared/hooks/deep/x", file("hooks/deep/x.py"), [HOOKS, inner]) == "report"
 
 
-@pytest.mark.parametrize("memo", [{}, {"drift": None}, {"drift": {}}, {"drift": 5}, {"drift": {"checked": "x"}}])
+@pytest.mark.parametrize(
+    "memo", [{}, {"drift": None}, {"drift": {}}, {"drift": 5}, {"drift": {"checked": "x"}}]
+)
 def test_a_memo_that_cannot_be_read_is_as_good_as_none(memo: Mapping[str, Any]) -> None:
     assert drift.recall(memo) == DriftMemo()
     assert drift.left(memo) == Edited()
 
 
 def test_what_is_remembered_is_recalled() -> None:
-    gone, job = Drift("/Shared/hooks/deep/table.csv", "deleted", "restore"), Drift("nightly", "field", "report")
+    gone, job = (
+        Drift("/Shared/hooks/deep/table.csv", "deleted", "restore"),
+        Drift("nightly", "field", "report"),
+    )
     seen = [drift.judged(one, DriftMemo()) for one in (gone, job)]
     standing = {
         "/Shared/hooks/score": WorkspaceObject("notebook", 50),
         "/Shared/hooks/somebody": WorkspaceObject("file", 900),
     }
 
-    kept = json.loads(json.dumps(drift.remembered(DriftMemo(), OWNED, standing, seen, ["/Shared/hooks/score"], NOW)))
+    kept = json.loads(
+        json.dumps(
+            drift.remembered(DriftMemo(), OWNED, standing, seen, ["/Shared/hooks/score"], NOW)
+        )
+    )
     memory = drift.recall(kept)
 
     assert (memory.checked, memory.whole) == (50, NOW)
@@ -243,10 +284,19 @@ def test_what_is_remembered_is_recalled() -> None:
 
 def test_what_is_left_as_it_was_found_is_remembered_and_what_was_put_back_is_not() -> None:
     job = Drift("nightly", "field", "report")
-    seen = [edited(), Drift("/Shared/hooks/gone", "deleted", "restore"), job, replace(job, place="w", policy="restore")]
+    seen = [
+        edited(),
+        Drift("/Shared/hooks/gone", "deleted", "restore"),
+        job,
+        replace(job, place="w", policy="restore"),
+    ]
     judged = [drift.judged(one, DriftMemo()) for one in seen]
 
-    left = drift.left(json.loads(json.dumps(drift.remembered(DriftMemo(), OWNED, STANDING, judged, ["/unread"], NOW))))
+    left = drift.left(
+        json.loads(
+            json.dumps(drift.remembered(DriftMemo(), OWNED, STANDING, judged, ["/unread"], NOW))
+        )
+    )
 
     assert left == Edited(("/Shared/hooks/score",), ("nightly",), datetime.fromtimestamp(NOW, UTC))
 
@@ -255,18 +305,24 @@ def test_what_is_left_as_it_was_found_is_remembered_and_what_was_put_back_is_not
 
 
 def test_a_job_tells_its_fields() -> None:
-    seen = drift.of_job("nightly", {"timeout_seconds": (3600, 60), "tags.team": ("wine", None)}, "report")
+    seen = drift.of_job(
+        "nightly", {"timeout_seconds": (3600, 60), "tags.team": ("wine", None)}, "report"
+    )
 
     assert (seen.place, seen.kind, seen.policy) == ("nightly", "field", "report")
     assert seen.fields == ("timeout_seconds", "tags.team")
-    assert seen.difference == ("-timeout_seconds: 3600", "+timeout_seconds: 60", '-tags.team: "wine"')
+    assert seen.difference == (
+        "-timeout_seconds: 3600",
+        "+timeout_seconds: 60",
+        '-tags.team: "wine"',
+    )
 
 
 # -- what is done
 
 
 def edited(content: str = "y", folder: Folder = HOOKS, modified: int = 90) -> Drift:
-    seen = drift.compared("/Shared/hooks/score", OWNED["/Shared/hooks/score"], source("x"), source(content), modified,
+    seen = drift.compared("/Shared/hooks/score", OWNED["/Shared/hooks/score"], source("x"), source(content), modified,  # noqa: E501 a table, or a text as it is sent
                           [folder])  # fmt: skip
     assert seen is not None
     return seen
@@ -275,7 +331,9 @@ def edited(content: str = "y", folder: Folder = HOOKS, modified: int = 90) -> Dr
 def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int = 7) -> list[BranchAction]:
     contents = {one.place: b"found" for one in seen if one.kind == "edited"}
     owned = {**{one.place: OWNED["/Shared/hooks/score"] for one in seen}, **OWNED}
-    return drift.plan([drift.judged(one, memory) for one in seen], owned, contents, memory, LIVE, number)
+    return drift.plan(
+        [drift.judged(one, memory) for one in seen], owned, contents, memory, LIVE, number
+    )
 
 
 def after(*seen: Drift, memory: DriftMemo = SETTLED) -> DriftMemo:
@@ -322,7 +380,9 @@ def test_an_edit_is_told_and_kept_before_it_is_written_over() -> None:
     assert aside.path.startswith("/Shared/hooks/.edited/score~")
     assert (aside.content, aside.suffix) == (b"found", ".py")
     assert f"`{aside.path}`" in reply.body
-    assert written.orders == (WriteObject("/Shared/hooks/score", OWNED["/Shared/hooks/score"], LIVE),)
+    assert written.orders == (
+        WriteObject("/Shared/hooks/score", OWNED["/Shared/hooks/score"], LIVE),
+    )
 
 
 def test_what_was_deleted_is_written_again_and_what_is_something_else_is_left_alone() -> None:
@@ -369,7 +429,9 @@ def test_a_job_is_put_back_each_time_and_never_said_to_be_left_alone() -> None:
 
 def test_many_edits_are_told_in_one_reply_for_each_outcome() -> None:
     many = [replace(edited(), place=f"/Shared/hooks/{number}") for number in range(9)]
-    mended = [replace(edited(folder=MENDED), place=f"/Shared/mended/{number}") for number in range(3)]
+    mended = [
+        replace(edited(folder=MENDED), place=f"/Shared/mended/{number}") for number in range(3)
+    ]
 
     replies = [one for one in orders(*many, *mended) if isinstance(one, Reply)]
 
@@ -378,13 +440,20 @@ def test_many_edits_are_told_in_one_reply_for_each_outcome() -> None:
     assert all(one.body.startswith(one.sign) for one in replies)
 
 
-@given(st.lists(st.sampled_from("abcdefgh"), unique=True), st.lists(st.sampled_from("abcdefgh"), unique=True))
-def test_what_was_told_is_not_told_again_in_whatever_company(first: list[str], second: list[str]) -> None:
+@given(
+    st.lists(st.sampled_from("abcdefgh"), unique=True),
+    st.lists(st.sampled_from("abcdefgh"), unique=True),
+)
+def test_what_was_told_is_not_told_again_in_whatever_company(
+    first: list[str], second: list[str]
+) -> None:
     def seen(names: list[str]) -> list[Drift]:
         return [replace(edited(), place=f"/Shared/hooks/{name}") for name in names]
 
     noted = [
-        one.drift.place[-1] for one in orders(*seen(second), memory=after(*seen(first))) if isinstance(one, NoteDrift)
+        one.drift.place[-1]
+        for one in orders(*seen(second), memory=after(*seen(first)))
+        if isinstance(one, NoteDrift)
     ]
 
     assert sorted(noted) == sorted(set(second) - set(first))

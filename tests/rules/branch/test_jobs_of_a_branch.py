@@ -1,4 +1,6 @@
-"""Which changes make the workspace's jobs those that a commit describes, and leave what is not the repository's."""
+"""Which changes make the workspace's jobs those that a commit describes, and leave what is not the
+repository's.
+"""
 
 import copy
 from collections.abc import Mapping
@@ -16,7 +18,11 @@ from bot.services.databricks import job_facts
 from sandbox.databricks import settings as server
 
 HERE = "contoso/ml/wine"
-TASK = {"task_key": "train", "notebook_task": {"notebook_path": "/Shared/hooks/train"}, "timeout_seconds": 600}
+TASK = {
+    "task_key": "train",
+    "notebook_task": {"notebook_path": "/Shared/hooks/train"},
+    "timeout_seconds": 600,
+}
 CRON = {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC"}
 SETTINGS: dict[str, Any] = {"name": "weekly", "tasks": [TASK], "schedule": CRON}
 
@@ -24,7 +30,10 @@ SETTINGS: dict[str, Any] = {"name": "weekly", "tasks": [TASK], "schedule": CRON}
 def job(key: str = "weekly", *, follows: bool = False, **settings: Any) -> JobDefinition:
     named = {**SETTINGS, **settings}
     return JobDefinition(
-        key, {name: value for name, value in named.items() if value is not None}, "config/jobs/x.yml", follows=follows
+        key,
+        {name: value for name, value in named.items() if value is not None},
+        "config/jobs/x.yml",
+        follows=follows,
     )
 
 
@@ -39,7 +48,11 @@ class Workspace:
     def facts(self, *wanted: JobDefinition, commit: str = "c1", number: int = 7) -> BranchJobs:
         by_key = {one.key: one for one in wanted}
         there = {key: self._find(key, by_key.get(key)) for key in (*by_key, *self.owned)}
-        running = frozenset(key for key, one in there.items() if one and key not in by_key and one.id in self.running)
+        running = frozenset(
+            key
+            for key, one in there.items()
+            if one and key not in by_key and one.id in self.running
+        )
         return BranchJobs(HERE, commit, by_key, self.owned, there, running, number)
 
     def _find(self, key: str, definition: JobDefinition | None) -> JobFacts | None:
@@ -47,9 +60,15 @@ class Workspace:
         if known not in self.jobs:
             name = definition.settings["name"] if definition else None
             known = next((one for one, held in self.jobs.items() if held["name"] == name), 0)
-        return job_facts({"job_id": known, "settings": copy.deepcopy(self.jobs[known])}) if known else None
+        return (
+            job_facts({"job_id": known, "settings": copy.deepcopy(self.jobs[known])})
+            if known
+            else None
+        )
 
-    def apply(self, *wanted: JobDefinition, commit: str = "c1", number: int = 7, cut: int = 99) -> list[BranchAction]:
+    def apply(
+        self, *wanted: JobDefinition, commit: str = "c1", number: int = 7, cut: int = 99
+    ) -> list[BranchAction]:
         """Plan, perform so many of the orders, and note what is owned if that was all of them."""
         facts = self.facts(*wanted, commit=commit, number=number)
         orders = rule.plan(facts)
@@ -66,7 +85,9 @@ class Workspace:
                     self.jobs[number_of] = server.accepted(order.new_settings, "2.2")
                 case ChangeJob(number_of):
                     old = self.jobs[number_of]
-                    self.jobs[number_of] = server.merged(old, order.new_settings, list(order.remove), "2.2")
+                    self.jobs[number_of] = server.merged(
+                        old, order.new_settings, list(order.remove), "2.2"
+                    )
                     found = job_facts({"job_id": number_of, "settings": self.jobs[number_of]})
                     assert rule.unlike(order, found) == ()
                 case RemoveJob(number_of):
@@ -118,14 +139,20 @@ def test_only_what_differs_is_sent_and_complete(held: Workspace) -> None:
 
     order = changed(held, job(schedule={**CRON, "timezone_id": "Europe/Zurich"}))
 
-    assert order.new_settings["schedule"] == {**CRON, "timezone_id": "Europe/Zurich", "pause_status": "PAUSED"}
+    assert order.new_settings["schedule"] == {
+        **CRON,
+        "timezone_id": "Europe/Zurich",
+        "pause_status": "PAUSED",
+    }
     assert order.new_settings.keys() == {"schedule", "tags"}
     assert (order.remove, order.whole, order.changes) == ((), False, ("schedule.timezone_id",))
     assert held.jobs[1]["tags"]["signalman_synced"] == "c2"
     assert held.jobs[1]["tags"]["signalman_created"] == "c1"
 
 
-def test_what_the_file_says_of_a_pause_is_looked_at_when_the_schedule_is_new(held: Workspace) -> None:
+def test_what_the_file_says_of_a_pause_is_looked_at_when_the_schedule_is_new(
+    held: Workspace,
+) -> None:
     paused = {**CRON, "pause_status": "PAUSED"}
     new = Workspace()
     new.apply(job(schedule=None))
@@ -148,7 +175,10 @@ def test_what_people_set_by_hand_stays(held: Workspace) -> None:
         ("by_hand", None),
     ]
     assert held.jobs[1]["tasks"][0]["timeout_seconds"] == 900
-    assert (held.jobs[1]["run_as"], held.jobs[1]["tags"]["cost"]) == ({"user_name": "somebody"}, "42")
+    assert (held.jobs[1]["run_as"], held.jobs[1]["tags"]["cost"]) == (
+        {"user_name": "somebody"},
+        "42",
+    )
 
 
 def test_what_the_file_names_no_more_is_removed(held: Workspace) -> None:
@@ -207,7 +237,11 @@ def test_the_version_that_a_scoring_job_is_pointed_at_is_not_the_files() -> None
     workspace.jobs[1]["tags"]["signalman_version"] = "7"
 
     again = workspace.apply(job(parameters=named, follows=True), commit="c2")
-    changed(workspace, job(parameters=[*named, {"name": "data", "default": "full"}], follows=True), commit="c3")
+    changed(
+        workspace,
+        job(parameters=[*named, {"name": "data", "default": "full"}], follows=True),
+        commit="c3",
+    )
 
     assert again == []
     assert {one["name"]: one["default"] for one in workspace.jobs[1]["parameters"]} == {
@@ -236,12 +270,17 @@ def test_another_name_under_the_same_key_renames_the_job(held: Workspace) -> Non
     assert held.jobs[1]["name"] == "every week"
 
 
-@pytest.mark.parametrize("renamed", [job("other"), job("other", name="other")], ids=["same name", "alike"])
+@pytest.mark.parametrize(
+    "renamed", [job("other"), job("other", name="other")], ids=["same name", "alike"]
+)
 def test_another_key_takes_the_job_over(held: Workspace, renamed: JobDefinition) -> None:
     changed(held, renamed)
 
     assert held.jobs.keys() == {1}
-    assert (held.jobs[1]["name"], held.jobs[1]["tags"]["signalman_job"]) == (renamed.settings["name"], "other")
+    assert (held.jobs[1]["name"], held.jobs[1]["tags"]["signalman_job"]) == (
+        renamed.settings["name"],
+        "other",
+    )
     assert held.owned.keys() == {"other"}
     assert held.apply(renamed, commit="c3") == []
 
@@ -286,8 +325,14 @@ def test_a_job_that_people_made_is_adopted_and_let_go_again() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"deployment": {"kind": "BUNDLE"}}, "is managed by a Databricks Asset Bundle in the workspace"),
-        ({"tags": {"signalman_repository": "contoso/ml/tides"}}, "belongs to the repository contoso/ml/tides"),
+        (
+            {"deployment": {"kind": "BUNDLE"}},
+            "is managed by a Databricks Asset Bundle in the workspace",
+        ),
+        (
+            {"tags": {"signalman_repository": "contoso/ml/tides"}},
+            "belongs to the repository contoso/ml/tides",
+        ),
     ],
 )
 def test_a_job_of_somebody_elses_is_refused(settings: dict[str, Any], told: str) -> None:
@@ -354,7 +399,9 @@ FILES = st.fixed_dictionaries(
         "max_concurrent_runs": st.integers(2, 4),
         "schedule": st.sampled_from([CRON, {**CRON, "timezone_id": "Europe/Zurich"}]),
         "parameters": st.lists(
-            st.fixed_dictionaries({"name": TEXTS, "default": TEXTS}), min_size=1, unique_by=lambda one: str(one["name"])
+            st.fixed_dictionaries({"name": TEXTS, "default": TEXTS}),
+            min_size=1,
+            unique_by=lambda one: str(one["name"]),
         ),
     },
 ).map(lambda settings: JobDefinition("key", settings, "x.yml"))
@@ -366,7 +413,10 @@ def by_hand(settings: dict[str, Any]) -> dict[str, Any]:
     found["tags"]["hand"], found["timeout_seconds"] = "1", 7
     found["health"] = {"rules": []}
     found["parameters"] = [*found.get("parameters", ()), {"name": "hand", "default": "1"}]
-    found["tasks"] = [*({**one, "max_retries": 9} for one in found["tasks"]), {**TASK, "task_key": "hand"}]
+    found["tasks"] = [
+        *({**one, "max_retries": 9} for one in found["tasks"]),
+        {**TASK, "task_key": "hand"},
+    ]
     if "schedule" in found:
         found["schedule"]["pause_status"] = "PAUSED"
     return server.accepted(found, "2.2")
@@ -402,7 +452,9 @@ def test_the_job_is_what_the_file_says_and_what_people_did_stays(
     if paused and "schedule" in now.settings:
         assert held["schedule"]["pause_status"] == "PAUSED"
     for name, key in (("tasks", "task_key"), ("parameters", "name")):
-        assert {one[key] for one in held.get(name, ())} - {"hand"} == {one[key] for one in now.settings.get(name, ())}
+        assert {one[key] for one in held.get(name, ())} - {"hand"} == {
+            one[key] for one in now.settings.get(name, ())
+        }
     assert {*held["tags"]} - {"hand", *rule.OURS} == {*now.settings.get("tags", ())}
     assert workspace.apply(now, commit="c4") == []
 
@@ -422,6 +474,11 @@ def test_a_change_that_was_cut_off_leaves_nothing_of_itself_behind(
     whole.apply(now, commit="c3")
     cut.apply(now, commit="c3")
 
-    found = [rule.changes(one.jobs[1], other.jobs[1]) for one, other in ((whole, cut), (cut, whole))]
-    assert [[path for path in paths if path not in ("timeout_seconds",)] for paths in found] == [[], []]
+    found = [
+        rule.changes(one.jobs[1], other.jobs[1]) for one, other in ((whole, cut), (cut, whole))
+    ]
+    assert [[path for path in paths if path not in ("timeout_seconds",)] for paths in found] == [
+        [],
+        [],
+    ]
     assert cut.apply(now, commit="c4") == []

@@ -39,19 +39,35 @@ NIGHTLY = Job(
 )
 CONFIG = Mlops(folders=(HOOKS, PROJECTS), jobs=(NIGHTLY,))
 WANTED = job_definitions.short(NIGHTLY)
-TAGS = {"signalman_repository": "contoso/ml/wine", "signalman_job": "nightly", "signalman_created": "c0"}
-FILES = {"mlflow_hooks/score.py": "a", "mlflow_hooks/old.csv": "b", "projects/scoring/score.py": "c", "README.md": "d"}
+TAGS = {
+    "signalman_repository": "contoso/ml/wine",
+    "signalman_job": "nightly",
+    "signalman_created": "c0",
+}
+FILES = {
+    "mlflow_hooks/score.py": "a",
+    "mlflow_hooks/old.csv": "b",
+    "projects/scoring/score.py": "c",
+    "README.md": "d",
+}
 
 
 def content(files: Mapping[str, str], config: Mlops = CONFIG) -> preview.Content:
-    found = [SourceFile(path, digest, 10, notebook=path.endswith("hooks/score.py")) for path, digest in files.items()]
-    return preview.Content(config, found, {job.name: job_definitions.short(job) for job in config.jobs})
+    found = [
+        SourceFile(path, digest, 10, notebook=path.endswith("hooks/score.py"))
+        for path, digest in files.items()
+    ]
+    return preview.Content(
+        config, found, {job.name: job_definitions.short(job) for job in config.jobs}
+    )
 
 
 def live(definition: JobDefinition = WANTED, **settings: Any) -> JobFacts:
     """The job as it stands, and as people changed it by hand."""
     named = {**definition.settings, "tags": TAGS, **settings}
-    return job_facts({"job_id": 7, "settings": {key: value for key, value in named.items() if value is not None}})
+    return job_facts(
+        {"job_id": 7, "settings": {key: value for key, value in named.items() if value is not None}}
+    )
 
 
 def cron(expression: str, timezone: str = "UTC", pause: str = "UNPAUSED") -> dict[str, str]:
@@ -88,7 +104,12 @@ def described(job: JobDefinition) -> preview.Content:
 
 
 def test_new_changed_and_removed_objects_are_told_by_their_workspace_paths() -> None:
-    files = {"mlflow_hooks/score.py": "a2", "mlflow_hooks/new.py": "n", "projects/scoring/score.py": "c", "docs/x": "y"}
+    files = {
+        "mlflow_hooks/score.py": "a2",
+        "mlflow_hooks/new.py": "n",
+        "projects/scoring/score.py": "c",
+        "docs/x": "y",
+    }
 
     found = seen(content(files))
 
@@ -124,7 +145,9 @@ def test_a_job_whose_notebook_changes_is_named_with_its_live_schedule() -> None:
 
 
 def test_a_job_is_touched_by_its_project_and_by_what_lies_beside_its_notebook() -> None:
-    beside = seen(content({path: digest for path, digest in FILES.items() if path != "mlflow_hooks/old.csv"}))
+    beside = seen(
+        content({path: digest for path, digest in FILES.items() if path != "mlflow_hooks/old.csv"})
+    )
     project = seen(content(FILES | {"projects/scoring/score.py": "c2"}))
     elsewhere = seen(content(FILES | {"projects/scoring_of_tides/score.py": "e"}))
 
@@ -135,7 +158,9 @@ def test_a_paused_job_and_one_without_a_schedule_have_no_next_run() -> None:
     changed = content(FILES | {"mlflow_hooks/score.py": "a2"})
 
     (paused,) = seen(changed, live=live(schedule=cron("0 0 2 * * ?", pause="PAUSED"))).jobs
-    free = replace(WANTED, settings={key: value for key, value in WANTED.settings.items() if key != "schedule"})
+    free = replace(
+        WANTED, settings={key: value for key, value in WANTED.settings.items() if key != "schedule"}
+    )
     bare = replace(changed, jobs={"nightly": free})
 
     assert (paused.paused, paused.next_run, paused.schedule) == (
@@ -166,9 +191,15 @@ def test_what_changes_of_a_job_is_told_and_what_is_left_to_the_workspace() -> No
     settings = {**WANTED.settings, "schedule": cron("0 0 4 * * ?"), "max_concurrent_runs": 2}
     after = described(replace(WANTED, settings=settings, theirs=("permissions",)))
 
-    (job,) = seen(after, live=live(schedule=cron("0 0 2 * * ?", pause="PAUSED"), timeout_seconds=5)).jobs
+    (job,) = seen(
+        after, live=live(schedule=cron("0 0 2 * * ?", pause="PAUSED"), timeout_seconds=5)
+    ).jobs
 
-    assert job.changes == ("max_concurrent_runs", "schedule.quartz_cron_expression", "schedule.timezone_id")
+    assert job.changes == (
+        "max_concurrent_runs",
+        "schedule.quartz_cron_expression",
+        "schedule.timezone_id",
+    )
     assert (job.schedule, job.paused, job.left) == ("at 04:00 UTC", True, ("permissions",))
 
 
@@ -182,7 +213,10 @@ def test_a_rename_is_told_by_both_names_whichever_of_name_and_key_changes() -> N
     moved = described(replace(WANTED, key="night"))
     both = described(replace(WANTED, key="night", settings=named))
 
-    told = [[(job.name, job.was, job.created) for job in seen(after).jobs] for after in (again, moved, both)]
+    told = [
+        [(job.name, job.was, job.created) for job in seen(after).jobs]
+        for after in (again, moved, both)
+    ]
 
     assert told == [[("every night", "nightly", False)], [], [("every night", "nightly", False)]]
 
@@ -192,7 +226,9 @@ def test_a_job_that_goes_is_deleted_if_the_bot_created_it_and_else_let_go() -> N
     by_hand = {key: value for key, value in TAGS.items() if key != "signalman_created"}
 
     assert seen(nothing).jobs == (JobTouched("nightly", created=False, removed=True),)
-    assert seen(nothing, live=live(tags=by_hand)).jobs == (JobTouched("nightly", created=False, released=True),)
+    assert seen(nothing, live=live(tags=by_hand)).jobs == (
+        JobTouched("nightly", created=False, released=True),
+    )
     assert seen(nothing, live=None).jobs == ()
 
 
@@ -200,7 +236,10 @@ def test_a_job_of_a_bundle_is_refused_and_not_told_as_changed() -> None:
     after = described(replace(WANTED, settings={**WANTED.settings, "max_concurrent_runs": 2}))
     theirs = live(deployment={"kind": "BUNDLE"})
 
-    brought, changed = seen(after, replace(content(FILES), jobs={}), theirs), seen(after, live=theirs)
+    brought, changed = (
+        seen(after, replace(content(FILES), jobs={}), theirs),
+        seen(after, live=theirs),
+    )
 
     assert (brought.jobs, changed.jobs) == ((), ())
     assert "is managed by a Databricks Asset Bundle" in brought.refused
@@ -224,7 +263,10 @@ def test_what_the_sync_would_refuse_is_refused_before_the_merge() -> None:
     assert "at most 10,485,760 (10 MB)" in refused[0].refused
     assert "is a symbolic link" in refused[1].refused
     assert "would both become /Shared/mlflow_hooks/score" in collision.refused
-    assert all((one.added, one.changed, one.removed, one.jobs) == ((), (), (), ()) for one in (*refused, collision))
+    assert all(
+        (one.added, one.changed, one.removed, one.jobs) == ((), (), (), ())
+        for one in (*refused, collision)
+    )
 
 
 # -- what is wrong with the target branch already
@@ -249,13 +291,16 @@ def test_what_a_merge_adds_to_what_is_wrong_is_held_against_it_and_nothing_else(
 
     assert (
         found.refused
-        == "mlflow_hooks/link is a symbolic link; links are never followed. Replace it by the file itself."
+        == "mlflow_hooks/link is a symbolic link; links are never followed. Replace it by the file itself."  # noqa: E501 a table, or a text as it is sent
     )
     assert found.already.startswith("mlflow_hooks/model.bin has")
 
 
 def test_one_more_file_in_two_folders_that_are_spelled_alike_is_nothing_new() -> None:
-    two = [SourceFile(f"projects/{name}/x{place}", "d", 1) for place, name in enumerate(("tides", "Tides"))]
+    two = [
+        SourceFile(f"projects/{name}/x{place}", "d", 1)
+        for place, name in enumerate(("tides", "Tides"))
+    ]
 
     found = seen(with_(*two, SourceFile("projects/Tides/a", "d", 1)), with_(*two))
 
@@ -266,7 +311,8 @@ def test_a_mistake_in_a_job_of_the_target_branch_stops_no_other_change() -> None
     old, new = "config/jobs/a.yml: old", "config/jobs/b.yml: new"
 
     found = seen(
-        replace(with_(SourceFile("projects/new", "n", 1), mistakes=(old, new)), jobs={}), with_(mistakes=(old,))
+        replace(with_(SourceFile("projects/new", "n", 1), mistakes=(old, new)), jobs={}),
+        with_(mistakes=(old,)),
     )
 
     assert (found.refused, found.already) == (new, old)
@@ -284,22 +330,42 @@ def test_a_merge_that_mends_the_target_branch_is_not_refused() -> None:
 
 
 TREES = st.dictionaries(
-    st.sampled_from(["mlflow_hooks/score.py", "mlflow_hooks/a.csv", "projects/scoring/x.py", "projects/b/y", "docs/z"]),
+    st.sampled_from(
+        [
+            "mlflow_hooks/score.py",
+            "mlflow_hooks/a.csv",
+            "projects/scoring/x.py",
+            "projects/b/y",
+            "docs/z",
+        ]
+    ),
     st.sampled_from(["1", "2", "3"]),
 )
 
 
 @given(TREES, TREES)
-def test_what_is_told_is_what_the_sync_then_does(before: dict[str, str], after: dict[str, str]) -> None:
-    def synced(files: Mapping[str, str], commit: str, workspace: WorkspaceInMemory) -> WorkspaceInMemory:
+def test_what_is_told_is_what_the_sync_then_does(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    def synced(
+        files: Mapping[str, str], commit: str, workspace: WorkspaceInMemory
+    ) -> WorkspaceInMemory:
         found = tuple(content(files).files)
-        facts = BranchFacts("contoso/ml/wine", "main", commit, CONFIG, found, workspace.manifest, confirmed=True)
+        facts = BranchFacts(
+            "contoso/ml/wine", "main", commit, CONFIG, found, workspace.manifest, confirmed=True
+        )
         return workspace.after(sync.plan(facts))
 
-    was = synced(before, "c1", WorkspaceInMemory(manifest=Manifest("contoso/ml/wine"), jobs={"nightly": LIVE}))
+    was = synced(
+        before,
+        "c1",
+        WorkspaceInMemory(manifest=Manifest("contoso/ml/wine"), jobs={"nightly": LIVE}),
+    )
     told = seen(content(after), content(before))
     now = synced(after, "c2", was)
 
     assert set(told.added) == now.objects.keys() - was.objects.keys()
     assert set(told.removed) == was.objects.keys() - now.objects.keys()
-    assert set(told.changed) == {p for p in was.objects if now.objects.get(p, was.objects[p]) != was.objects[p]}
+    assert set(told.changed) == {
+        p for p in was.objects if now.objects.get(p, was.objects[p]) != was.objects[p]
+    }

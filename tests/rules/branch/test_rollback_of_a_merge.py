@@ -1,4 +1,6 @@
-"""What the workspace goes back to when a merge is taken back; histories are read from the newest to the oldest."""
+"""What the workspace goes back to when a merge is taken back; histories are read from the newest to
+the oldest.
+"""
 
 from datetime import UTC, datetime
 
@@ -12,7 +14,10 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 def held(history: str) -> Manifest:
     """A manifest that has seen these commits; one in brackets was gone back to."""
-    seen = [Synced(word.strip("()"), 1, NOW, "Ada" if word.startswith("(") else "") for word in history.split()]
+    seen = [
+        Synced(word.strip("()"), 1, NOW, "Ada" if word.startswith("(") else "")
+        for word in history.split()
+    ]
     return Manifest("contoso/ml/models", history=tuple(seen))
 
 

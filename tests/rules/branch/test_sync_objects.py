@@ -28,7 +28,9 @@ def file(path: str, *, notebook: bool = False, size: int = 10, link: bool = Fals
         (file("projects/big.bin", size=10 * MEGABYTE), "/Shared/projects/big.bin"),
     ],
 )
-def test_a_file_keeps_its_place_and_a_notebook_loses_its_extension(source: SourceFile, path: str) -> None:
+def test_a_file_keeps_its_place_and_a_notebook_loses_its_extension(
+    source: SourceFile, path: str
+) -> None:
     assert sync.objects([HOOKS, PROJECTS], [source]) == {path: source}
 
 
@@ -51,45 +53,65 @@ def test_what_is_not_in_a_mirrored_folder_or_left_over_by_a_tool_is_not_written(
 def test_a_folder_may_be_mirrored_to_two_places() -> None:
     twice = Folder.model_validate({"from": "mlflow_hooks", "to": "/Shared/copy"})
 
-    assert list(sync.objects([HOOKS, twice], [file("mlflow_hooks/a")])) == ["/Shared/hooks/a", "/Shared/copy/a"]
+    assert list(sync.objects([HOOKS, twice], [file("mlflow_hooks/a")])) == [
+        "/Shared/hooks/a",
+        "/Shared/copy/a",
+    ]
 
 
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
         (
-            [file("mlflow_hooks/score.py", notebook=True), file("mlflow_hooks/score.ipynb", notebook=True)],
-            "mlflow_hooks/score.ipynb and mlflow_hooks/score.py would both become /Shared/hooks/score in the "
+            [
+                file("mlflow_hooks/score.py", notebook=True),
+                file("mlflow_hooks/score.ipynb", notebook=True),
+            ],
+            "mlflow_hooks/score.ipynb and mlflow_hooks/score.py would both become "
+            "/Shared/hooks/score in the "
             "workspace; rename one of them.",
         ),
         (
             [file("mlflow_hooks/score"), file("mlflow_hooks/score.py", notebook=True)],
-            "mlflow_hooks/score.py and mlflow_hooks/score would both become /Shared/hooks/score in the workspace; "
+            "mlflow_hooks/score.py and mlflow_hooks/score would both become /Shared/hooks/score in "
+            "the workspace; "
             "rename one of them.",
         ),
         (
             [file("projects/wine/data.csv"), file("projects/wine/Data.csv")],
-            "projects/wine/data.csv and projects/wine/Data.csv would bring /Shared/projects/wine/data.csv and "
-            "/Shared/projects/wine/Data.csv to the workspace: two names that differ by case only, which many see as "
+            "projects/wine/data.csv and projects/wine/Data.csv would bring "
+            "/Shared/projects/wine/data.csv and "
+            "/Shared/projects/wine/Data.csv to the workspace: two names that differ by case only, "
+            "which many see as "
             "one. Spell them alike, or rename one of them.",
         ),
         (
-            [file("projects/wine/data.csv"), file("projects/Wine/other.csv"), file("projects/Wine/data.csv")],
-            "projects/wine/data.csv and projects/Wine/other.csv would bring /Shared/projects/wine and "
-            "/Shared/projects/Wine to the workspace: two names that differ by case only, which many see as one. Spell "
+            [
+                file("projects/wine/data.csv"),
+                file("projects/Wine/other.csv"),
+                file("projects/Wine/data.csv"),
+            ],
+            "projects/wine/data.csv and projects/Wine/other.csv would bring /Shared/projects/wine "
+            "and "
+            "/Shared/projects/Wine to the workspace: two names that differ by case only, which "
+            "many see as one. Spell "
             "them alike, or rename one of them.",
         ),
         (
             [file("projects/wine/data", link=True)],
-            "projects/wine/data is a symbolic link; links are never followed. Replace it by the file itself.",
+            "projects/wine/data is a symbolic link; links are never followed. Replace it by the "
+            "file itself.",
         ),
         (
             [file("projects/big.bin", size=12 * MEGABYTE)],
-            "projects/big.bin has 12,582,912 bytes; the workspace takes at most 10,485,760 (10 MB) per file.",
+            "projects/big.bin has 12,582,912 bytes; the workspace takes at most 10,485,760 (10 MB) "
+            "per file.",
         ),
     ],
 )
-def test_a_file_that_cannot_be_written_is_refused_in_a_sentence(files: list[SourceFile], sentence: str) -> None:
+def test_a_file_that_cannot_be_written_is_refused_in_a_sentence(
+    files: list[SourceFile], sentence: str
+) -> None:
     with pytest.raises(ConfigError) as refused:
         sync.objects([HOOKS, PROJECTS], files)
 
@@ -114,12 +136,18 @@ def test_two_folders_that_meet_in_the_workspace_do_not_overwrite_each_other() ->
 
 
 def test_a_file_outside_the_mirrored_folders_is_never_refused() -> None:
-    assert sync.objects([HOOKS], [file("data/huge.bin", size=99 * MEGABYTE), file("link", link=True)]) == {}
+    assert (
+        sync.objects([HOOKS], [file("data/huge.bin", size=99 * MEGABYTE), file("link", link=True)])
+        == {}
+    )
 
 
 def test_a_notebook_and_a_folder_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="/Shared/hooks/score"):
-        sync.objects([HOOKS], [file("mlflow_hooks/score.py", notebook=True), file("mlflow_hooks/score/lib.py")])
+        sync.objects(
+            [HOOKS],
+            [file("mlflow_hooks/score.py", notebook=True), file("mlflow_hooks/score/lib.py")],
+        )
 
 
 def test_a_file_that_is_a_little_too_large_is_not_said_to_have_just_the_allowed_size() -> None:

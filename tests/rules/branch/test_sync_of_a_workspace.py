@@ -1,4 +1,6 @@
-"""What must change for the workspace to hold what the branch holds, wherever it was cut off before."""
+"""What must change for the workspace to hold what the branch holds, wherever it was cut off
+before.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,7 +53,12 @@ PATHS = (
 
 def file(path: str, digest: str = "1") -> SourceFile:
     """A file of the branch; the Python files of mlflow_hooks are notebooks."""
-    return SourceFile(path, f"{path}@{digest}", 100, notebook=path.startswith("mlflow_hooks/") and path.endswith(".py"))
+    return SourceFile(
+        path,
+        f"{path}@{digest}",
+        100,
+        notebook=path.startswith("mlflow_hooks/") and path.endswith(".py"),
+    )
 
 
 TREES = st.dictionaries(st.sampled_from(PATHS), st.sampled_from("123"), max_size=7).map(
@@ -60,7 +67,12 @@ TREES = st.dictionaries(st.sampled_from(PATHS), st.sampled_from("123"), max_size
 
 
 def facts(
-    world: WorkspaceInMemory, tree: Tree, tip: str, merged: Merged | None = None, *, confirmed: bool = True
+    world: WorkspaceInMemory,
+    tree: Tree,
+    tip: str,
+    merged: Merged | None = None,
+    *,
+    confirmed: bool = True,
 ) -> BranchFacts:
     """What looking tells of a branch with these files and of this workspace."""
     return BranchFacts(
@@ -71,7 +83,11 @@ def facts(
         files=tree,
         manifest=world.manifest,
         jobs=BranchJobs(
-            REPOSITORY, tip, {"nightly": NIGHTLY}, world.manifest.jobs, {"nightly": world.jobs.get("nightly")}
+            REPOSITORY,
+            tip,
+            {"nightly": NIGHTLY},
+            world.manifest.jobs,
+            {"nightly": world.jobs.get("nightly")},
         ),
         merged=((42, tip),) if merged is None else merged,
         confirmed=confirmed,
@@ -83,14 +99,18 @@ def synced(world: WorkspaceInMemory, tree: Tree, tip: str) -> WorkspaceInMemory:
     return world.after(sync.plan(facts(world, tree, tip)))
 
 
-def planned(world: WorkspaceInMemory, tree: Tree, tip: str, merged: Merged | None = None) -> list[BranchAction]:
+def planned(
+    world: WorkspaceInMemory, tree: Tree, tip: str, merged: Merged | None = None
+) -> list[BranchAction]:
     """The orders of a pass, each for itself."""
     return one_by_one(sync.plan(facts(world, tree, tip, merged)))
 
 
 def held(tree: Tree) -> dict[str, str]:
     """What the workspace has to hold of a branch, beside what is not the bot's."""
-    return BY_HAND | {path: source.digest for path, source in sync.objects(CONFIG.folders, tree).items()}
+    return BY_HAND | {
+        path: source.digest for path, source in sync.objects(CONFIG.folders, tree).items()
+    }
 
 
 EMPTY = WorkspaceInMemory(objects=dict(BY_HAND))
@@ -102,9 +122,15 @@ EMPTY = WorkspaceInMemory(objects=dict(BY_HAND))
 def test_a_merge_writes_modules_and_data_first_then_notebooks_then_says_so_then_signs() -> None:
     world = synced(EMPTY, (file("mlflow_hooks/score.py"), file("projects/readme.md")), "c1")
 
-    orders = planned(world, (file("mlflow_hooks/score.py", "2"), file("projects/wine/train.py")), "c2")
+    orders = planned(
+        world, (file("mlflow_hooks/score.py", "2"), file("projects/wine/train.py")), "c2"
+    )
 
-    whole = [order for order in orders if not isinstance(order, WriteManifest) or order.manifest.commit == "c2"]
+    whole = [
+        order
+        for order in orders
+        if not isinstance(order, WriteManifest) or order.manifest.commit == "c2"
+    ]
     assert [type(order).__name__ for order in whole] == [
         "WriteObject",
         "WriteObject",
@@ -124,9 +150,13 @@ def test_only_what_changed_is_written() -> None:
     tree = (file("mlflow_hooks/score.py"), file("mlflow_hooks/train.py"))
     world = synced(EMPTY, tree, "c1")
 
-    orders = planned(world, (file("mlflow_hooks/score.py"), file("mlflow_hooks/train.py", "2")), "c2")
+    orders = planned(
+        world, (file("mlflow_hooks/score.py"), file("mlflow_hooks/train.py", "2")), "c2"
+    )
 
-    assert [order.path for order in orders if isinstance(order, WriteObject)] == ["/Shared/mlflow_hooks/train"]
+    assert [order.path for order in orders if isinstance(order, WriteObject)] == [
+        "/Shared/mlflow_hooks/train"
+    ]
 
 
 def test_a_workspace_that_holds_the_tip_is_left_alone_and_its_models_are_looked_at() -> None:
@@ -141,16 +171,18 @@ def test_a_job_that_is_not_there_is_created_though_the_files_are() -> None:
     tree = (file("mlflow_hooks/score.py"),)
     after = synced(world, tree, "c1")
 
-    assert [order for order in planned(world, tree, "c1") if isinstance(order, CreateJob | WriteObject)] == [
-        CreateJob(NIGHTLY, "c1")
-    ]
+    assert [
+        order for order in planned(world, tree, "c1") if isinstance(order, CreateJob | WriteObject)
+    ] == [CreateJob(NIGHTLY, "c1")]
     assert sync.plan(facts(after, tree, "c1")) == [Wake(Model("*_model"))]
 
 
 def test_the_pull_request_is_told_what_its_merge_did() -> None:
     world = synced(EMPTY, (file("mlflow_hooks/score.py"), file("projects/readme.md")), "c1")
 
-    after = synced(world, (file("mlflow_hooks/score.py", "2"), file("projects/wine/train.py")), "d4e5f6a7")
+    after = synced(
+        world, (file("mlflow_hooks/score.py", "2"), file("projects/wine/train.py")), "d4e5f6a7"
+    )
 
     assert after.told[-1] == (
         "🔁 Merged as `d4e5f6a`: `/Shared/mlflow_hooks` 1 updated, 0 new, 0 removed; "
@@ -172,7 +204,9 @@ def test_every_pull_request_that_was_merged_since_the_last_sync_is_told_of_its_o
 def test_what_was_complete_last_is_remembered_while_nothing_is() -> None:
     world = synced(EMPTY, (file("mlflow_hooks/score.py"),), "c1")
 
-    first, second = (world.after(planned(world, (file("mlflow_hooks/new.py"),), tip)[:1]) for tip in ("c2", "c3"))
+    first, second = (
+        world.after(planned(world, (file("mlflow_hooks/new.py"),), tip)[:1]) for tip in ("c2", "c3")
+    )
     again = second.after(planned(first, (file("mlflow_hooks/newer.py"),), "c3")[:1])
 
     assert (first.manifest.commit, first.manifest.since) == ("", "c1")
@@ -194,10 +228,14 @@ def test_a_merge_that_changes_nothing_in_the_workspace_is_not_spoken_of() -> Non
 
     orders = planned(world, (file("mlflow_hooks/score.py"), file("README.md", "2")), "c2")
 
-    assert [order for order in orders if isinstance(order, Reply | WriteObject | RemoveObject)] == []
-    assert [(order.manifest.commit, order.manifest.files) for order in orders if isinstance(order, WriteManifest)] == [
-        ("c2", world.manifest.files)
-    ]
+    assert [
+        order for order in orders if isinstance(order, Reply | WriteObject | RemoveObject)
+    ] == []
+    assert [
+        (order.manifest.commit, order.manifest.files)
+        for order in orders
+        if isinstance(order, WriteManifest)
+    ] == [("c2", world.manifest.files)]
 
 
 def test_a_push_that_no_pull_request_brought_is_told_to_nobody() -> None:
@@ -210,7 +248,9 @@ def test_a_push_that_no_pull_request_brought_is_told_to_nobody() -> None:
 
 
 @given(TREES, TREES)
-def test_a_whole_pass_leaves_what_the_branch_holds_and_what_is_not_the_bots(before: Tree, after: Tree) -> None:
+def test_a_whole_pass_leaves_what_the_branch_holds_and_what_is_not_the_bots(
+    before: Tree, after: Tree
+) -> None:
     world = synced(synced(EMPTY, before, "c1"), after, "c2")
 
     assert world.objects == held(after)
@@ -230,7 +270,9 @@ def test_a_notebook_that_git_had_and_still_has_is_never_missing(before: Tree, af
 
 
 @given(TREES, TREES, st.lists(st.integers(0, 20), max_size=4))
-def test_no_folder_is_left_that_only_held_what_is_gone(before: Tree, after: Tree, cuts: list[int]) -> None:
+def test_no_folder_is_left_that_only_held_what_is_gone(
+    before: Tree, after: Tree, cuts: list[int]
+) -> None:
     world = synced(EMPTY, before, "c1")
     for cut in cuts:
         world = world.after(planned(world, after, "c2")[:cut])
@@ -238,8 +280,12 @@ def test_no_folder_is_left_that_only_held_what_is_gone(before: Tree, after: Tree
     world = synced(world, after, "c2")
 
     roots = {folder.to for folder in CONFIG.folders}
-    below = {folder for folder in world.folders if any(folder.startswith(f"{root}/") for root in roots)}
-    assert below == {folder for folder in below if any(path.startswith(f"{folder}/") for path in world.objects)}
+    below = {
+        folder for folder in world.folders if any(folder.startswith(f"{root}/") for root in roots)
+    }
+    assert below == {
+        folder for folder in below if any(path.startswith(f"{folder}/") for path in world.objects)
+    }
 
 
 @given(TREES, TREES, st.lists(st.integers(0, 20), max_size=4))
@@ -255,12 +301,16 @@ def test_a_sync_cut_off_anywhere_and_done_again_ends_in_the_same_world(
 
 
 @given(TREES, TREES, TREES, st.integers(0, 20))
-def test_only_what_the_bot_wrote_is_ever_removed(before: Tree, after: Tree, last: Tree, cut: int) -> None:
+def test_only_what_the_bot_wrote_is_ever_removed(
+    before: Tree, after: Tree, last: Tree, cut: int
+) -> None:
     world = synced(EMPTY, before, "c1")
     world = world.after(planned(world, after, "c2")[:cut])
     written = {*held(before), *held(after)} - BY_HAND.keys()
 
-    removed = {order.path for order in planned(world, last, "c3") if isinstance(order, RemoveObject)}
+    removed = {
+        order.path for order in planned(world, last, "c3") if isinstance(order, RemoveObject)
+    }
 
     assert removed <= written
     assert removed <= world.manifest.files.keys()
@@ -284,7 +334,9 @@ def test_what_is_written_is_owned_before_it_is_there(before: Tree, after: Tree, 
     assert halfway.objects.keys() - BY_HAND.keys() <= halfway.manifest.files.keys()
 
 
-WAS_REVERTED = "a sync cut off between a write and the manifest, and then reverted, believes the old manifest"
+WAS_REVERTED = (
+    "a sync cut off between a write and the manifest, and then reverted, believes the old manifest"
+)
 
 
 @given(TREES, TREES, TREES, st.integers(0, 20))
@@ -331,7 +383,9 @@ def test_a_notebook_may_become_a_folder() -> None:
 
 
 def test_a_folder_that_becomes_a_notebook_is_no_folder_to_remove() -> None:
-    world = synced(EMPTY, (SourceFile("mlflow_hooks/score/daily.py", "1", 100, notebook=True),), "c1")
+    world = synced(
+        EMPTY, (SourceFile("mlflow_hooks/score/daily.py", "1", 100, notebook=True),), "c1"
+    )
     tree = (file("mlflow_hooks/score.py"),)
 
     orders = planned(world, tree, "c2")
@@ -341,7 +395,10 @@ def test_a_folder_that_becomes_a_notebook_is_no_folder_to_remove() -> None:
 
 
 def test_a_folder_with_something_that_waits_stays() -> None:
-    tree = (file("mlflow_hooks/score.py"), *(file(f"projects/wine/{number}.txt") for number in range(9)))
+    tree = (
+        file("mlflow_hooks/score.py"),
+        *(file(f"projects/wine/{number}.txt") for number in range(9)),
+    )
     world = synced(EMPTY, tree, "c1")
 
     orders = one_by_one(sync.plan(facts(world, tree[:1], "c2", confirmed=False)))
@@ -356,7 +413,9 @@ def names(order: object, commit: str) -> bool:
 
 def up_to(kind: type, orders: Sequence[BranchAction]) -> list[BranchAction]:
     """The orders up to the first of a kind, with it."""
-    return list(orders[: next(place for place, order in enumerate(orders) if isinstance(order, kind)) + 1])
+    return list(
+        orders[: next(place for place, order in enumerate(orders) if isinstance(order, kind)) + 1]
+    )
 
 
 # -- what is not removed at once
@@ -371,7 +430,9 @@ MANY = tuple(file(f"mlflow_hooks/n{number}.py") for number in range(10))
         (4, 10, True), (4, 13, True), (4, 14, False), (30, 100, False), (31, 100, True),
     ],
 )  # fmt: skip
-def test_much_of_what_is_there_is_only_removed_when_somebody_agrees(removed: int, owned: int, asked: bool) -> None:
+def test_much_of_what_is_there_is_only_removed_when_somebody_agrees(
+    removed: int, owned: int, asked: bool
+) -> None:
     assert sync.guarded(removed, owned, 30) is asked
 
 
@@ -383,8 +444,13 @@ def test_what_waits_to_be_confirmed_stays_and_is_told_while_everything_else_is_b
 
     assert after.objects == held((*MANY, file("mlflow_hooks/new.py")))
     assert after.manifest.commit == "c2"
-    assert sorted(after.manifest.kept) == [f"/Shared/mlflow_hooks/n{number}" for number in range(5, 10)]
-    assert "5 of 10 objects would be removed. If it is meant, say `/mlops confirm sync` here" in after.told[-1]
+    assert sorted(after.manifest.kept) == [
+        f"/Shared/mlflow_hooks/n{number}" for number in range(5, 10)
+    ]
+    assert (
+        "5 of 10 objects would be removed. If it is meant, say `/mlops confirm sync` here"
+        in after.told[-1]
+    )
     assert sync.plan(facts(after, tree, "c2", confirmed=False)) == [Wake(Model("*_model"))]
 
 
@@ -413,12 +479,16 @@ def test_a_notebook_that_comes_back_while_its_removal_waits_is_not_written_again
     world = synced(EMPTY, MANY, "c1")
     waiting = world.after(sync.plan(facts(world, MANY[:5], "c2", confirmed=False)))
 
-    assert [o for o in planned(waiting, MANY, "c3") if isinstance(o, WriteObject | RemoveObject)] == []
+    assert [
+        o for o in planned(waiting, MANY, "c3") if isinstance(o, WriteObject | RemoveObject)
+    ] == []
 
 
 def test_a_notebook_that_some_job_runs_is_not_removed_before_that_job_lets_go_of_it() -> None:
     world = synced(EMPTY, MANY, "c1")
-    used = replace(facts(world, MANY[1:], "c2"), used=(("/Shared/mlflow_hooks/n0", 99, "somebody's nightly"),))
+    used = replace(
+        facts(world, MANY[1:], "c2"), used=(("/Shared/mlflow_hooks/n0", 99, "somebody's nightly"),)
+    )
 
     after = world.after(sync.plan(used))
 
@@ -430,7 +500,11 @@ def test_a_notebook_that_some_job_runs_is_not_removed_before_that_job_lets_go_of
 
 def test_paths_that_a_job_runs_are_found_in_every_task() -> None:
     notebook = {"notebook_task": {"notebook_path": "/Workspace/Shared/a"}}
-    tasks = [notebook, {"for_each_task": {"task": {"spark_python_task": {"python_file": "/Shared/b.py"}}}}, {}]
+    tasks = [
+        notebook,
+        {"for_each_task": {"task": {"spark_python_task": {"python_file": "/Shared/b.py"}}}},
+        {},
+    ]
 
     assert sync.runs({"tasks": tasks}) == {"/Shared/a", "/Shared/b.py"}
     assert sync.runs({}) == set()
@@ -440,12 +514,20 @@ def test_paths_that_a_job_runs_are_found_in_every_task() -> None:
 
 
 def test_a_commit_that_was_taken_back_is_told_where_it_was_asked_for_and_remembered() -> None:
-    world = synced(synced(EMPTY, MANY[:3], "c1c1c1c1"), (file("mlflow_hooks/n0.py", "2"), *MANY[1:3]), "c2c2c2c2")
+    world = synced(
+        synced(EMPTY, MANY[:3], "c1c1c1c1"),
+        (file("mlflow_hooks/n0.py", "2"), *MANY[1:3]),
+        "c2c2c2c2",
+    )
     back = RolledBack("c2c2c2c2", "c1c1c1c1", "Ada", None, 42, "7/1")
 
-    after = world.after(sync.plan(replace(facts(world, MANY[:3], "c1c1c1c1", ()), rolled_back=back)))
+    after = world.after(
+        sync.plan(replace(facts(world, MANY[:3], "c1c1c1c1", ()), rolled_back=back))
+    )
 
     assert after.objects == held(MANY[:3])
     assert after.manifest.live == Synced("c1c1c1c1", 42, None, "Ada")
-    assert after.told[-1].startswith("⏪ Took `c2c2c2c` back: the workspace holds `c1c1c1c` again, notebooks, files")
+    assert after.told[-1].startswith(
+        "⏪ Took `c2c2c2c` back: the workspace holds `c1c1c1c` again, notebooks, files"
+    )
     assert "as `Ada` wished" in after.told[-1]

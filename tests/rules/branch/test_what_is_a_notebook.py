@@ -19,7 +19,9 @@ PYTHON = b"# Databricks notebook source"
         ("hooks/a.ipynb", b"{}"),
     ],
 )
-def test_a_file_that_begins_as_databricks_writes_them_is_a_notebook(path: str, content: bytes) -> None:
+def test_a_file_that_begins_as_databricks_writes_them_is_a_notebook(
+    path: str, content: bytes
+) -> None:
     assert is_notebook(path, lambda size: content[:size])
 
 

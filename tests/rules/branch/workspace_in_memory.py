@@ -21,8 +21,8 @@ from bot.rules.branch import jobs
 
 @dataclass(frozen=True)
 class WorkspaceInMemory:
-    """Paths and the digests of what lies there, the folders that were made for it, the manifest, the jobs, and what
-    people were told.
+    """Paths and the digests of what lies there, the folders that were made for it, the manifest,
+    the jobs, and what people were told.
     """
 
     objects: dict[str, str] = field(default_factory=dict)
@@ -44,9 +44,15 @@ class WorkspaceInMemory:
                 for other in self.objects:
                     # As the real one: a notebook and a folder cannot have one name.
                     assert not other.startswith(f"{path}/"), f"{path} is written where a folder is"
-                    assert not path.startswith(f"{other}/"), f"{path} is written below the object {other}"
+                    assert not path.startswith(f"{other}/"), (
+                        f"{path} is written below the object {other}"
+                    )
                 above = frozenset(map(str, PurePosixPath(path).parents))
-                return replace(self, objects={**self.objects, path: source.digest}, folders=self.folders | above)
+                return replace(
+                    self,
+                    objects={**self.objects, path: source.digest},
+                    folders=self.folders | above,
+                )
             case RemoveObject(path):
                 left = {key: held for key, held in self.objects.items() if key != path}
                 return replace(self, objects=left, folders=self.folders - {path})
@@ -58,7 +64,9 @@ class WorkspaceInMemory:
                 return self.after(orders)
             case WriteManifest(manifest):
                 ids = {job.tags[jobs.KEY]: job.id for job in self.jobs.values()}
-                owned = {key: replace(job, id=ids.get(key, job.id)) for key, job in manifest.jobs.items()}
+                owned = {
+                    key: replace(job, id=ids.get(key, job.id)) for key, job in manifest.jobs.items()
+                }
                 return replace(self, manifest=replace(manifest, jobs=owned))
             case CreateJob(definition, commit):
                 settings = jobs.created(definition, self.manifest.repository, commit)

@@ -37,11 +37,21 @@ from bot.rules.model import rollback, rollout, smoke
 NOW = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
 REPOSITORY = "contoso/ml/wine"
 SIGNATURE = '{"inputs":[{"name":"acidity","type":"double"}]}'
-SCORING = Project(path="projects/scoring", parameters={"name": "{model_name}", "version": "{model_version}"})
+SCORING = Project(
+    path="projects/scoring", parameters={"name": "{model_name}", "version": "{model_version}"}
+)
 JOBS = (
-    Job(name="nightly", notebook="/Shared/hooks/score", model="*_model", project="projects/scoring"),
+    Job(
+        name="nightly", notebook="/Shared/hooks/score", model="*_model", project="projects/scoring"
+    ),
     Job(name="weekly", notebook="/Shared/hooks/score", model="wine_model", unvalidated="allow"),
-    Job(name="monthly", notebook="/Shared/hooks/score", model="tide_model", alias=None, project="projects/scoring"),
+    Job(
+        name="monthly",
+        notebook="/Shared/hooks/score",
+        model="tide_model",
+        alias=None,
+        project="projects/scoring",
+    ),
 )
 CONFIG = Mlops(projects=(SCORING,), jobs=JOBS)
 Name = tuple[str, str]
@@ -66,7 +76,9 @@ class Registry:
     versions: dict[Name, Version] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, JobFacts] = field(
-        default_factory=lambda: {job.name: JobFacts(number, job.name) for number, job in enumerate(JOBS)}
+        default_factory=lambda: {
+            job.name: JobFacts(number, job.name) for number, job in enumerate(JOBS)
+        }
     )
     runs: dict[str, tuple[ProjectRun, ...]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
@@ -104,10 +116,15 @@ class Registry:
     # -- what the bot does
 
     def look(self, name: str, cut: int | None = None) -> None:
-        """A pass over each job that a model's event makes due, killed after so many changes; then what it waits for."""
+        """A pass over each job that a model's event makes due, killed after so many changes; then
+        what it waits for.
+        """
         for job in JOBS:
             if fnmatchcase(name, job.model):
-                while self._perform(job.name, rollout.plan(self.facts(job), NOW)[:cut]) and cut is None:
+                while (
+                    self._perform(job.name, rollout.plan(self.facts(job), NOW)[:cut])
+                    and cut is None
+                ):
                     pass
 
     def sweep(self) -> None:
@@ -120,7 +137,13 @@ class Registry:
         candidates = tuple(self._promoted(job))
         found = self.jobs[job.name]
         facts = ModelFacts(
-            REPOSITORY, job.name, found, candidates, wanted=job, runs=self.runs.get(job.name, ()), target="main"
+            REPOSITORY,
+            job.name,
+            found,
+            candidates,
+            wanted=job,
+            runs=self.runs.get(job.name, ()),
+            target="main",
         )
         chosen = rollout.serving(candidates)
         if chosen is None or not rollout.undecided(found, chosen):
@@ -132,7 +155,9 @@ class Registry:
             facts,
             origin=Origin(REPOSITORY, commit, 7, own=True, judged=(Judged(commit, 7, one.judged),)),
             admission=Admission(
-                ModelVersion(chosen.name, chosen.version, chosen.run, tags=dict(one.tags), status="READY"),
+                ModelVersion(
+                    chosen.name, chosen.version, chosen.run, tags=dict(one.tags), status="READY"
+                ),
                 one.signature,
                 was.signature if was else "",
                 smoke.test(CONFIG, job, (chosen.name, chosen.version), "c0ffee", ()),
@@ -142,7 +167,10 @@ class Registry:
     def settings(self) -> dict[str, dict[str, str]]:
         """Parameters and tags of each job, but for what it scored with before: that is history."""
         return {
-            job.name: {**job.parameters, **{key: value for key, value in job.tags.items() if key != rollout.BEFORE}}
+            job.name: {
+                **job.parameters,
+                **{key: value for key, value in job.tags.items() if key != rollout.BEFORE},
+            }
             for job in self.jobs.values()
         }
 
@@ -150,8 +178,12 @@ class Registry:
         for (name, number), one in self.versions.items():
             by_alias = job.alias is not None and self.aliases.get(name) == number
             aliased = job.alias is not None and name in self.aliases
-            if fnmatchcase(name, job.model) and (by_alias or (one.stage == job.stage and not aliased)):
-                yield ServingVersion(name, number, f"run {name} {number}", "somehow", one.updated, by_alias)
+            if fnmatchcase(name, job.model) and (
+                by_alias or (one.stage == job.stage and not aliased)
+            ):
+                yield ServingVersion(
+                    name, number, f"run {name} {number}", "somehow", one.updated, by_alias
+                )
 
     def _wanted(self, job: str) -> Job:
         return next(one for one in JOBS if one.name == job)
@@ -168,7 +200,9 @@ class Registry:
                 case TagJob():
                     self.jobs[name] = replace(job, tags=rollout.tags(replace(order, job=job)))
                 case Reply(_, body, sign):
-                    self.told += [] if any(one.startswith(sign or body) for one in self.told) else [body]
+                    self.told += (
+                        [] if any(one.startswith(sign or body) for one in self.told) else [body]
+                    )
                 case TagVersion(model, version, tags):
                     self.versions[model, version].tags.update(tags)
                 case StartRun():
@@ -187,8 +221,19 @@ class Registry:
     def _run(self, name: str, order: StartRun) -> None:
         good = self.versions[order.parameters["name"], order.parameters["version"]].scores
         run = ProjectRun(
-            order.token, order.project, order.commit, 0, "databricks-jobs", mlflow_run="m", cluster_run="7"
+            order.token,
+            order.project,
+            order.commit,
+            0,
+            "databricks-jobs",
+            mlflow_run="m",
+            cluster_run="7",
         )
-        ended = replace(run, outcome="succeeded" if good else "failed", reason="" if good else "KeyError", ended=NOW)
+        ended = replace(
+            run,
+            outcome="succeeded" if good else "failed",
+            reason="" if good else "KeyError",
+            ended=NOW,
+        )
         if all(one.token != order.token for one in self.runs.get(name, ())):
             self.runs[name] = (*self.runs.get(name, ()), ended)

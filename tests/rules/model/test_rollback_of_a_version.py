@@ -70,7 +70,9 @@ def test_another_promotion_ends_it_and_clears_the_tag() -> None:
 def test_promoting_what_it_was_rolled_back_to_ends_it_too() -> None:
     job = looked(HELD, replace(V12, updated=99))
 
-    assert job == replace(HELD, tags={name: value for name, value in HELD.tags.items() if name != rollout.HELD})
+    assert job == replace(
+        HELD, tags={name: value for name, value in HELD.tags.items() if name != rollout.HELD}
+    )
     assert rollout.loaded(looked(job, V18)) == ("wine_model", "18")
 
 
@@ -121,7 +123,12 @@ def test_why_a_job_is_not_rolled_back(facts: ModelFacts, exists: bool, reason: s
     assert bool(told) == bool(reason)
 
 
-@given(CANDIDATES, CANDIDATES, st.lists(st.integers(0, 2), max_size=4), st.randoms(use_true_random=False))
+@given(
+    CANDIDATES,
+    CANDIDATES,
+    st.lists(st.integers(0, 2), max_size=4),
+    st.randoms(use_true_random=False),
+)
 def test_cut_off_anywhere_and_looked_at_in_any_order_it_ends_in_the_same_job(
     earlier: list[ServingVersion], now: list[ServingVersion], cuts: Sequence[int], dice: object
 ) -> None:

@@ -14,10 +14,16 @@ from bot.facts.branch import JobFacts
 from bot.facts.model import Admission, Judged, ModelFacts, ModelVersion, Origin, ServingVersion
 from bot.rules.model import admission, rollout
 
-JOB = JobFacts(11, "nightly-scoring", parameters={"data": "full", "model_name": "", "model_version": ""})
+JOB = JobFacts(
+    11, "nightly-scoring", parameters={"data": "full", "model_name": "", "model_version": ""}
+)
 NOW = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
-ORIGIN = Origin("contoso/ml/wine", "d4e5f6a7", 42, own=True, judged=(Judged("d4e5f6a7", 42, "succeeded"),))
-NIGHTLY = Job(name="nightly-scoring", notebook="/Shared/hooks/score", model="wine_*", unvalidated="allow")
+ORIGIN = Origin(
+    "contoso/ml/wine", "d4e5f6a7", 42, own=True, judged=(Judged("d4e5f6a7", 42, "succeeded"),)
+)
+NIGHTLY = Job(
+    name="nightly-scoring", notebook="/Shared/hooks/score", model="wine_*", unvalidated="allow"
+)
 SIGNATURE = '{"inputs":[{"name":"acidity","type":"double"}]}'
 
 
@@ -29,15 +35,23 @@ def kinds(orders: Sequence[ModelAction]) -> list[str]:
     return [type(order).__name__ for order in orders]
 
 
-def version(number: str, updated: int, *, name: str = "wine_model", alias: bool = False) -> ServingVersion:
+def version(
+    number: str, updated: int, *, name: str = "wine_model", alias: bool = False
+) -> ServingVersion:
     told = "alias champion" if alias else "stage Production"
     return ServingVersion(name, number, f"run-{number}", told, updated, by_alias=alias)
 
 
-def model(*candidates: ServingVersion, job: JobFacts | None = JOB, origin: Origin | None = ORIGIN) -> ModelFacts:
+def model(
+    *candidates: ServingVersion, job: JobFacts | None = JOB, origin: Origin | None = ORIGIN
+) -> ModelFacts:
     chosen = rollout.serving(candidates)
-    known = ModelVersion(chosen.name, chosen.version, chosen.run, status="READY") if chosen else None
-    facts = ModelFacts("contoso/ml/wine", "nightly-scoring", job, candidates, origin, NIGHTLY, target="main")
+    known = (
+        ModelVersion(chosen.name, chosen.version, chosen.run, status="READY") if chosen else None
+    )
+    facts = ModelFacts(
+        "contoso/ml/wine", "nightly-scoring", job, candidates, origin, NIGHTLY, target="main"
+    )
     return replace(facts, admission=Admission(known, SIGNATURE, SIGNATURE))
 
 
@@ -90,7 +104,9 @@ CANDIDATES = st.lists(
 
 
 @given(CANDIDATES, st.randoms(use_true_random=False))
-def test_the_order_in_which_versions_are_told_does_not_matter(candidates: list[ServingVersion], dice: object) -> None:
+def test_the_order_in_which_versions_are_told_does_not_matter(
+    candidates: list[ServingVersion], dice: object
+) -> None:
     shuffled = list(candidates)
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
 
@@ -126,7 +142,9 @@ def test_a_promoted_version_is_what_the_job_scores_with_and_its_pull_request_is_
     assert told.number == 42
     assert "`wine_model` **v17** → job `nightly-scoring`" in told.body
     assert isinstance(comment, CommentVersion)
-    assert comment.body.startswith("Job `nightly-scoring` scores with this version from its next run on (its first)")
+    assert comment.body.startswith(
+        "Job `nightly-scoring` scores with this version from its next run on (its first)"
+    )
     assert isinstance(sign, TagVersion)
     assert list(sign.tags) == [admission.TOLD]
     assert tag == TagJob(JOB, "wine_model", "17", "d4e5f6a7")
@@ -184,7 +202,10 @@ def test_a_version_whose_name_is_too_long_for_a_tag_is_not_remembered() -> None:
     long = version("12", 10, name="w" * 255)
     first = after(JOB, rollout.plan(model(long), NOW))
 
-    assert rollout.BEFORE not in after(first, rollout.plan(model(version("17", 20), job=first), NOW)).tags
+    assert (
+        rollout.BEFORE
+        not in after(first, rollout.plan(model(version("17", 20), job=first), NOW)).tags
+    )
 
 
 def test_a_model_of_which_nothing_is_promoted_leaves_the_job_as_it_is() -> None:

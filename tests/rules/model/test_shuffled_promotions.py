@@ -1,4 +1,5 @@
-"""A thousand histories of a registry, told in order and told badly: the jobs score with the same in the end.
+"""A thousand histories of a registry, told in order and told badly: the jobs score with the same in
+the end.
 
 Events are lost, doubled, late and swapped, and passes are cut off. What a job
 keeps when what is promoted is refused or archived is what it scored with last, and
@@ -21,11 +22,17 @@ Happening = Callable[[Registry], None]
 
 
 class Story:
-    """What happens, by a seed; each happening with the model that its event names. `None`: people look at the jobs."""
+    """What happens, by a seed; each happening with the model that its event names. `None`: people
+    look at the jobs.
+    """
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
-        self.versions = {(model, str(number)): self._version(number) for model in MODELS for number in range(1, 7)}
+        self.versions = {
+            (model, str(number)): self._version(number)
+            for model in MODELS
+            for number in range(1, 7)
+        }
         self.happenings: list[tuple[str, Happening] | None] = []
         self.watched = self.dice.random() < 0.4
         for _ in range(self.dice.randint(4, 14)):
@@ -33,7 +40,8 @@ class Story:
             self.happenings += [None] if self.watched else []
 
     def _version(self, number: int) -> Version:
-        # Of six versions of a model three are good, and each of the others is refused for another reason.
+        # Of six versions of a model three are good, and each of the others is refused for another
+        # reason.
         kinds = {4: {"judged": "failed"}, 5: {"signature": ""}, 6: {"scores": False}}
         return Version(**kinds.get(number, {}))  # type: ignore[arg-type]
 
@@ -48,14 +56,23 @@ class Story:
             case "away":
                 self.happenings += [None, (model, _away(model, by_alias=by_alias)), None]
             case "accept":
-                self.happenings += [None, (model, lambda registry: registry.accept(model, bad)), None]
+                self.happenings += [
+                    None,
+                    (model, lambda registry: registry.accept(model, bad)),
+                    None,
+                ]
             case "rollback" if self.watched:
                 job = self.dice.choice(("nightly", "weekly", "monthly"))
                 self.happenings.append(("", lambda registry: registry.roll_back(job)))
 
     def registry(self) -> Registry:
         """The registry before anything happens."""
-        return Registry({name: Version(one.judged, one.signature, one.scores) for name, one in self.versions.items()})
+        return Registry(
+            {
+                name: Version(one.judged, one.signature, one.scores)
+                for name, one in self.versions.items()
+            }
+        )
 
 
 def _promote(model: str, version: str, *, by_alias: bool) -> Happening:
@@ -137,4 +154,6 @@ def test_the_histories_tell_of_everything() -> None:
     assert "it has no signature" in told
     assert "its smoke run on toy data says `KeyError`" in told
     assert "accepted by `Ben: I know it`" in told
-    assert any("signalman_held" in job for registry in found for job in registry.settings().values())
+    assert any(
+        "signalman_held" in job for registry in found for job in registry.settings().values()
+    )

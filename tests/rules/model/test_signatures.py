@@ -37,16 +37,36 @@ LIST = {"type": "array", "items": {"type": "double"}}
         ('["inputs"]', "", "it has no signature"),
         (signed(column("sugar"), column("acidity")), BOTH, ""),
         (signed(column("acidity")), BOTH, ""),
-        (signed(column("acidity"), column("ph")), BOTH, "it needs a column `ph`, which `v1` is not given"),
+        (
+            signed(column("acidity"), column("ph")),
+            BOTH,
+            "it needs a column `ph`, which `v1` is not given",
+        ),
         (signed(column("acidity"), column("ph", required=False)), BOTH, ""),
         (signed(column("acidity"), column("ph", optional=True)), BOTH, ""),
-        (signed(column("acidity", "string")), BOTH, "it takes `acidity` as `string`, and `v1` is given `double`"),
+        (
+            signed(column("acidity", "string")),
+            BOTH,
+            "it takes `acidity` as `string`, and `v1` is given `double`",
+        ),
         (signed(column("acidity", required=False)), BOTH, ""),
-        (BOTH, signed(column("acidity", required=False), column("sugar")), "without which `v1` can do"),
+        (
+            BOTH,
+            signed(column("acidity", required=False), column("sugar")),
+            "without which `v1` can do",
+        ),
         (signed(column("a", **LIST)), signed(column("a", **LIST)), ""),
-        (signed(column("a", "array", items={"type": "long"})), signed(column("a", **LIST)), "it takes `a` as"),
+        (
+            signed(column("a", "array", items={"type": "long"})),
+            signed(column("a", **LIST)),
+            "it takes `a` as",
+        ),
         (signed(tensor(-1, 10)), signed(tensor(-1, 10)), ""),
-        (signed(tensor(-1, 10)), signed(tensor(-1, 11)), "what it has to be given is not what `v1` is given"),
+        (
+            signed(tensor(-1, 10)),
+            signed(tensor(-1, 11)),
+            "what it has to be given is not what `v1` is given",
+        ),
         (signed(tensor(-1, 2)), BOTH, "what it has to be given is not what `v1` is given"),
         (
             signed(column("acidity"), outputs=[{"type": "long"}]),
@@ -54,18 +74,30 @@ LIST = {"type": "array", "items": {"type": "double"}}
             "it gives `long`, and `v1` gives `double`",
         ),
         (signed(column("acidity"), outputs=[column("quality")]), BOTH, ""),
-        (signed(column("acidity"), outputs=[tensor(-1)]), BOTH, "it gives `float64[-1]`, and `v1` gives `double`"),
-        (signed(column("acidity"), outputs=()), BOTH, "it does not say what it gives, and `v1` does"),
+        (
+            signed(column("acidity"), outputs=[tensor(-1)]),
+            BOTH,
+            "it gives `float64[-1]`, and `v1` gives `double`",
+        ),
+        (
+            signed(column("acidity"), outputs=()),
+            BOTH,
+            "it does not say what it gives, and `v1` does",
+        ),
         (BOTH, signed(column("acidity"), column("sugar"), outputs=()), ""),
     ],
 )
-def test_a_version_fits_where_it_can_do_with_what_the_one_before_was_given(new: str, old: str, why: str) -> None:
+def test_a_version_fits_where_it_can_do_with_what_the_one_before_was_given(
+    new: str, old: str, why: str
+) -> None:
     found = signature.misfit(new, old, "`v1`")
 
     assert found == why if why in ("",) else why in found
 
 
-@pytest.mark.parametrize("hostile", ["[" * 100_000, '{"inputs":{"a":1}}', '{"inputs":[1,null,"x"]}', '{"inputs":"x"}'])
+@pytest.mark.parametrize(
+    "hostile", ["[" * 100_000, '{"inputs":{"a":1}}', '{"inputs":[1,null,"x"]}', '{"inputs":"x"}']
+)
 def test_what_is_no_signature_never_does_more_than_not_fit(hostile: str) -> None:
     assert isinstance(signature.misfit(hostile, BOTH, "`v1`"), str)
     assert isinstance(signature.misfit(BOTH, hostile, "`v1`"), str)

@@ -26,22 +26,39 @@ from tests.rules.model.test_rollout_of_a_version import NOW, POINTED, kinds, mod
 
 SCORING = Project(
     path="projects/scoring",
-    parameters={"model_name": "{model_name}", "model_version": "{model_version}", "data": "toy", "branch": "{branch}"},
+    parameters={
+        "model_name": "{model_name}",
+        "model_version": "{model_version}",
+        "data": "toy",
+        "branch": "{branch}",
+    },
     metrics=(Metric(name="rows", goal="higher", limit=1),),
 )
 CONFIG = Mlops(projects=(SCORING,))
-JOB = Job(name="nightly-scoring", notebook="/Shared/hooks/score", model="wine_*", project="projects/scoring")
-FILES = (SourceFile("projects/scoring/score.py", "a1", 10), SourceFile("projects/scoring/MLproject", "b2", 10))
+JOB = Job(
+    name="nightly-scoring",
+    notebook="/Shared/hooks/score",
+    model="wine_*",
+    project="projects/scoring",
+)
+FILES = (
+    SourceFile("projects/scoring/score.py", "a1", 10),
+    SourceFile("projects/scoring/MLproject", "b2", 10),
+)
 
 
-def asked(job: Job = JOB, files: Sequence[SourceFile] = FILES, config: Mlops = CONFIG) -> SmokeTest | None:
+def asked(
+    job: Job = JOB, files: Sequence[SourceFile] = FILES, config: Mlops = CONFIG
+) -> SmokeTest | None:
     return smoke.test(config, job, ("wine_model", "17"), "c0ffee", files)
 
 
 def to_be_tried(*runs: ProjectRun, test: SmokeTest | None = None) -> ModelFacts:
     facts = model(version("17", 10))
     assert facts.admission is not None
-    return replace(facts, wanted=JOB, runs=runs, admission=replace(facts.admission, smoke=test or asked()))
+    return replace(
+        facts, wanted=JOB, runs=runs, admission=replace(facts.admission, smoke=test or asked())
+    )
 
 
 def run(facts: ModelFacts, attempt: int = 1, **known: object) -> ProjectRun:
@@ -50,7 +67,9 @@ def run(facts: ModelFacts, attempt: int = 1, **known: object) -> ProjectRun:
     assert found.smoke is not None
     assert found.version is not None
     token = smoke.token(facts, found.version, found.smoke, attempt)
-    made = ProjectRun(token, "projects/scoring", "c0ffee", 0, "databricks-jobs", mlflow_run="m", cluster_run="7")
+    made = ProjectRun(
+        token, "projects/scoring", "c0ffee", 0, "databricks-jobs", mlflow_run="m", cluster_run="7"
+    )
     return replace(made, started=NOW - timedelta(minutes=5), **known)  # type: ignore[arg-type]
 
 
@@ -66,8 +85,17 @@ def test_it_is_started_in_production_with_toy_data_and_the_exact_version() -> No
     start, again = plan()
 
     assert isinstance(start, StartRun)
-    assert start.parameters == {"model_name": "wine_model", "model_version": "17", "data": "toy", "branch": "main"}
-    assert (start.commit, start.source, start.experiment) == ("c0ffee", "main", "/Shared/signalman/smoke")
+    assert start.parameters == {
+        "model_name": "wine_model",
+        "model_version": "17",
+        "data": "toy",
+        "branch": "main",
+    }
+    assert (start.commit, start.source, start.experiment) == (
+        "c0ffee",
+        "main",
+        "/Shared/signalman/smoke",
+    )
     assert (start.kind, start.where, start.owner) == ("smoke", "production", "model/wine_%2A")
     assert start.number is None
     assert again == LookAgain(0.0)
@@ -86,7 +114,9 @@ def test_a_job_that_does_not_want_it_or_cannot_be_tried_is_not(job: Job, config:
 
 
 def test_the_job_may_have_parameters_of_its_own() -> None:
-    job = JOB.model_validate({**JOB.model_dump(), "smoke": {"parameters": {"data": "tiny"}, "timeout": "5m"}})
+    job = JOB.model_validate(
+        {**JOB.model_dump(), "smoke": {"parameters": {"data": "tiny"}, "timeout": "5m"}}
+    )
     test = asked(job)
 
     assert test is not None
@@ -116,7 +146,9 @@ def test_when_it_has_passed_its_run_is_closed_and_the_job_pointed() -> None:
         ({"outcome": "succeeded", "metrics": {"rows": 0.0}}, "rows 0 < 1 (limit)"),
     ],
 )
-def test_when_it_has_failed_people_are_told_why_and_the_job_stays(known: dict[str, object], why: str) -> None:
+def test_when_it_has_failed_people_are_told_why_and_the_job_stays(
+    known: dict[str, object], why: str
+) -> None:
     orders = plan(run(FACTS, closed=True, **known))
     (told,) = (one for one in orders if isinstance(one, Reply))
 
@@ -125,7 +157,13 @@ def test_when_it_has_failed_people_are_told_why_and_the_job_stays(known: dict[st
 
 
 def test_a_cluster_that_does_not_start_is_waited_for_a_while_and_tried_again() -> None:
-    lost = run(FACTS, outcome="no cluster", reason="CLOUD_FAILURE", ended=NOW - timedelta(seconds=10), closed=True)
+    lost = run(
+        FACTS,
+        outcome="no cluster",
+        reason="CLOUD_FAILURE",
+        ended=NOW - timedelta(seconds=10),
+        closed=True,
+    )
     later = replace(lost, ended=NOW - timedelta(seconds=40))
     again = run(FACTS, 2, outcome="no cluster", ended=NOW - timedelta(minutes=3), closed=True)
     last = run(FACTS, 3, outcome="no cluster", reason="CLOUD_FAILURE", ended=NOW, closed=True)
@@ -133,7 +171,12 @@ def test_a_cluster_that_does_not_start_is_waited_for_a_while_and_tried_again() -
     assert plan(lost) == [LookAgain(PAUSES[0] - 10)]
     assert kinds(plan(later)) == ["StartRun", "LookAgain"]
     assert kinds(plan(later, again)) == ["StartRun", "LookAgain"]
-    assert kinds(plan(later, again, last)) == ["TagVersion", "Reply", "CommentVersion", "TagVersion"]
+    assert kinds(plan(later, again, last)) == [
+        "TagVersion",
+        "Reply",
+        "CommentVersion",
+        "TagVersion",
+    ]
 
 
 def test_a_run_that_was_made_for_something_else_is_stopped_and_closed() -> None:
@@ -163,7 +206,9 @@ def test_what_cannot_be_scored_with_for_cheaper_reasons_is_not_tried() -> None:
     "test",
     [
         asked(files=FILES[:1]),
-        asked(config=Mlops(projects=(SCORING.model_copy(update={"parameters": {"data": "other"}}),))),
+        asked(
+            config=Mlops(projects=(SCORING.model_copy(update={"parameters": {"data": "other"}}),))
+        ),
     ],
 )
 def test_another_content_or_other_parameters_are_another_run(test: SmokeTest) -> None:
@@ -179,7 +224,9 @@ def test_a_word_that_it_is_to_be_accepted_has_it_tried_once_more() -> None:
     assert facts.admission.version is not None
     accepted = replace(facts.admission.version, tags={ACCEPTED: "Ben: a glitch"})
 
-    assert kinds(rollout.plan(replace(facts, admission=replace(facts.admission, version=accepted)), NOW)) == [
+    assert kinds(
+        rollout.plan(replace(facts, admission=replace(facts.admission, version=accepted)), NOW)
+    ) == [
         "StartRun",
         "LookAgain",
     ]
@@ -191,7 +238,12 @@ def test_a_refusal_is_told_once_and_its_order_of_files_does_not_matter() -> None
     found = facts.admission
     assert found is not None
     assert found.version is not None
-    tags = {key: value for order in orders if isinstance(order, TagVersion) for key, value in order.tags.items()}
+    tags = {
+        key: value
+        for order in orders
+        if isinstance(order, TagVersion)
+        for key, value in order.tags.items()
+    }
     told = replace(facts, admission=replace(found, version=replace(found.version, tags=tags)))
 
     assert isinstance(orders[0], TagVersion)
@@ -219,7 +271,9 @@ def test_a_version_that_the_registry_still_works_on_is_waited_for() -> None:
     assert facts.admission.version is not None
     pending = replace(facts.admission.version, status="PENDING_REGISTRATION")
 
-    assert rollout.plan(replace(facts, admission=replace(facts.admission, version=pending)), NOW) == [LookAgain(5.0)]
+    assert rollout.plan(
+        replace(facts, admission=replace(facts.admission, version=pending)), NOW
+    ) == [LookAgain(5.0)]
 
 
 def test_a_version_that_could_not_be_registered_is_refused() -> None:

@@ -21,7 +21,10 @@ def merged(*judged: Judged) -> Origin:
     ("origin", "why"),
     [
         (own(Judged(TIP, 42, "succeeded")), ""),
-        (own(Judged(TIP, 42, "failed")), "signalman/validate is `failed` for `d4e5f6a` of pull request 42"),
+        (
+            own(Judged(TIP, 42, "failed")),
+            "signalman/validate is `failed` for `d4e5f6a` of pull request 42",
+        ),
         (own(Judged(TIP, 42, "pending")), "is `pending`"),
         (own(Judged(TIP, 42, "notApplicable")), "is `notApplicable`"),
         (own(Judged(TIP, 42)), "never got a verdict"),
@@ -36,14 +39,25 @@ def merged(*judged: Judged) -> Origin:
             merged(Judged(TIP, 42, "notApplicable"), Judged(BEFORE, 41, "failed")),
             "pull request 41, merged as `0c9e1f2`",
         ),
-        (merged(Judged(TIP, 42, "notApplicable"), Judged(BEFORE)), "`0c9e1f2` was not merged to `main`"),
-        (merged(Judged(TIP, 42, "notApplicable")), "the last 1 merges up to `d4e5f6a` touch no project"),
+        (
+            merged(Judged(TIP, 42, "notApplicable"), Judged(BEFORE)),
+            "`0c9e1f2` was not merged to `main`",
+        ),
+        (
+            merged(Judged(TIP, 42, "notApplicable")),
+            "the last 1 merges up to `d4e5f6a` touch no project",
+        ),
         (None, "no MLflow run is known that trained it"),
         (Origin(HERE, "", None), "its MLflow run names no commit"),
-        (Origin("contoso/ml/tide", TIP, None, judged=(Judged(TIP, 1, "succeeded"),)), "for another repository"),
+        (
+            Origin("contoso/ml/tide", TIP, None, judged=(Judged(TIP, 1, "succeeded"),)),
+            "for another repository",
+        ),
     ],
 )
-def test_a_version_is_validated_where_the_bots_own_verdict_was_good(origin: Origin | None, why: str) -> None:
+def test_a_version_is_validated_where_the_bots_own_verdict_was_good(
+    origin: Origin | None, why: str
+) -> None:
     found = validated.doubt(origin, HERE, "main")
 
     assert found == "" if why == "" else why in found

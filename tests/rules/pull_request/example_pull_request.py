@@ -1,4 +1,6 @@
-"""The pull request that the tests of `checks` judge: two projects in a row and one that stands alone."""
+"""The pull request that the tests of `checks` judge: two projects in a row and one that stands
+alone.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -57,8 +59,12 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-def run_of(project: Project, outcome: Outcome | None = None, *, attempt: int = 1, **known: Any) -> ProjectRun:
-    """A run of the newest iteration: under way, or ended so. One that succeeded did all it should."""
+def run_of(
+    project: Project, outcome: Outcome | None = None, *, attempt: int = 1, **known: Any
+) -> ProjectRun:
+    """A run of the newest iteration: under way, or ended so. One that succeeded did all it
+    should.
+    """
     facts = ProjectRun(
         token=steps.token(PR.repository, HEAD, project.path, attempt),
         project=project.path,
@@ -88,7 +94,11 @@ def changing(*paths: str) -> PullRequestFacts:
 
 def kinds(orders: list[PullRequestAction]) -> list[str]:
     """The names of orders, in their order, without the statuses of steps."""
-    return [type(order).__name__ for order in orders if not (isinstance(order, SetStatus) and order.name != "validate")]
+    return [
+        type(order).__name__
+        for order in orders
+        if not (isinstance(order, SetStatus) and order.name != "validate")
+    ]
 
 
 def started(orders: list[PullRequestAction]) -> list[StartRun]:
@@ -98,5 +108,7 @@ def started(orders: list[PullRequestAction]) -> list[StartRun]:
 
 def statuses(orders: list[PullRequestAction]) -> list[tuple[str, str]]:
     """State and description of the statuses `validate` among orders."""
-    validate = [order for order in orders if isinstance(order, SetStatus) and order.name == "validate"]
+    validate = [
+        order for order in orders if isinstance(order, SetStatus) and order.name == "validate"
+    ]
     return [(order.state, order.description) for order in validate]

@@ -20,7 +20,9 @@ RULES = st.builds(
 
 
 def git_takes(name: str) -> bool:
-    """What `git check-ref-format --branch` allows (https://git-scm.com/docs/git-check-ref-format)."""
+    """What `git check-ref-format --branch` allows
+    (https://git-scm.com/docs/git-check-ref-format).
+    """
     return not (
         any(c in " ~^:?*[\\" or ord(c) < 32 or ord(c) == 127 for c in name)
         or any(wrong in name for wrong in ("..", "//", "@{"))
@@ -33,10 +35,14 @@ def git_takes(name: str) -> bool:
 
 def can_be_made_beside(name: str, taken: set[str]) -> bool:
     """Git keeps a branch as a file: `a` and `a/b` cannot both be."""
-    return not any(one == name or one.startswith(f"{name}/") or name.startswith(f"{one}/") for one in taken)
+    return not any(
+        one == name or one.startswith(f"{name}/") or name.startswith(f"{one}/") for one in taken
+    )
 
 
-@pytest.mark.parametrize("name", ["feature_wine_v2", "fix-12", "größe", "名前", "x", "x" * 100, "a@b", "#12"])
+@pytest.mark.parametrize(
+    "name", ["feature_wine_v2", "fix-12", "größe", "名前", "x", "x" * 100, "a@b", "#12"]
+)
 def test_a_plain_name_may_be_used(name: str) -> None:
     assert branch_names.judge(name, RULE) is None
 
@@ -55,7 +61,9 @@ def test_a_plain_name_may_be_used(name: str) -> None:
         ("\U0001f37a/", (("/", 2),)),
     ],
 )
-def test_each_character_at_fault_is_named_with_its_position(name: str, at_fault: tuple[tuple[str, int], ...]) -> None:
+def test_each_character_at_fault_is_named_with_its_position(
+    name: str, at_fault: tuple[tuple[str, int], ...]
+) -> None:
     bad = branch_names.judge(name, RULE)
 
     assert bad is not None
@@ -99,7 +107,9 @@ def test_a_rule_of_ones_own_replaces_the_forbidden_characters() -> None:
         ("x" * 200, ("x" * 100,), "x" * 98 + "_2"),
     ],
 )
-def test_the_suggestion_stays_close_to_the_name(name: str, taken: tuple[str, ...], suggested: str) -> None:
+def test_the_suggestion_stays_close_to_the_name(
+    name: str, taken: tuple[str, ...], suggested: str
+) -> None:
     assert branch_names.suggest(name, RULE, taken) == suggested
 
 
@@ -108,7 +118,9 @@ def test_nothing_is_suggested_when_no_name_in_sight_would_do() -> None:
 
 
 @given(NAMES, RULES, st.data())
-def test_a_suggestion_is_allowed_by_the_rule_and_free(name: str, rule: BranchRule, data: st.DataObject) -> None:
+def test_a_suggestion_is_allowed_by_the_rule_and_free(
+    name: str, rule: BranchRule, data: st.DataObject
+) -> None:
     first = branch_names.suggest(name, rule, ())
     near = [] if first is None else [first, first.upper(), f"{first}_2"[: rule.longest]]
     taken = data.draw(st.lists(st.one_of(NAMES, st.sampled_from([name, *near])), max_size=5))
@@ -152,14 +164,20 @@ def test_a_branch_of_the_suggested_name_can_be_made_beside_all_others(taken: set
 
 
 @given(NAMES, RULES)
-def test_a_name_at_fault_is_said_to_be_so_in_characters_or_in_a_sentence(name: str, rule: BranchRule) -> None:
+def test_a_name_at_fault_is_said_to_be_so_in_characters_or_in_a_sentence(
+    name: str, rule: BranchRule
+) -> None:
     bad = branch_names.judge(name, rule)
 
     assert bad is None or bool(bad.at_fault) != bool(bad.sentence)
-    assert bad is None or all(name[position - 1] == character for character, position in bad.at_fault)
+    assert bad is None or all(
+        name[position - 1] == character for character, position in bad.at_fault
+    )
 
 
-@pytest.mark.parametrize("name", ["a" * 5000, "a/" * 2500, "a." * 2500, "..lock" * 800, "@{" * 2500])
+@pytest.mark.parametrize(
+    "name", ["a" * 5000, "a/" * 2500, "a." * 2500, "..lock" * 800, "@{" * 2500]
+)
 def test_a_name_of_any_length_is_answered_at_once(name: str) -> None:
     found = branch_names.suggest(name, RULE, {name})
 

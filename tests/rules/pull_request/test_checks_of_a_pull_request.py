@@ -39,11 +39,17 @@ def test_a_bad_branch_name_starts_nothing() -> None:
     orders = checks.plan(replace(PR, head=replace(HEAD, source="feature/wine")), NOW)
 
     assert kinds(orders) == ["PutReport", "SetStatus"]
-    assert statuses(orders) == [("failed", "the branch name can't be used with Databricks; nothing was run")]
+    assert statuses(orders) == [
+        ("failed", "the branch name can't be used with Databricks; nothing was run")
+    ]
 
 
 def test_a_bad_branch_name_is_answered_with_one_that_no_branch_has() -> None:
-    pr = replace(PR, head=replace(HEAD, source="feature/wine"), branches=frozenset({"feature/wine", "feature_wine"}))
+    pr = replace(
+        PR,
+        head=replace(HEAD, source="feature/wine"),
+        branches=frozenset({"feature/wine", "feature_wine"}),
+    )
 
     report = checks.plan(pr, NOW)[0]
 
@@ -66,7 +72,9 @@ def test_the_branch_rule_of_the_configuration_is_the_one_that_counts() -> None:
 
 def test_the_code_of_a_fork_waits_for_somebody_who_may_let_it_run() -> None:
     waiting = checks.plan(replace(PR, head=replace(HEAD, fork=True)), NOW)
-    allowed = checks.plan(replace(PR, head=replace(HEAD, fork=True), orders=(ordered("ok-to-test"),)), NOW)
+    allowed = checks.plan(
+        replace(PR, head=replace(HEAD, fork=True), orders=(ordered("ok-to-test"),)), NOW
+    )
 
     assert kinds(waiting) == ["PutReport", "SetStatus"]
     assert [state for state, _ in statuses(waiting)] == ["pending"]
@@ -74,7 +82,9 @@ def test_the_code_of_a_fork_waits_for_somebody_who_may_let_it_run() -> None:
 
 
 def test_a_configuration_that_cannot_be_used_is_an_error_and_shows_its_sentence() -> None:
-    orders = checks.plan(replace(PR, config=None, problem="config/mlops.yml: projects[0].path is missing."), NOW)
+    orders = checks.plan(
+        replace(PR, config=None, problem="config/mlops.yml: projects[0].path is missing."), NOW
+    )
 
     assert kinds(orders) == ["PutReport", "SetStatus"]
     assert statuses(orders)[0][0] == "error"
@@ -90,8 +100,12 @@ def test_a_pull_request_without_an_iteration_is_waited_for() -> None:
     assert checks.plan(replace(PR, head=replace(HEAD, iteration=0)), NOW) == [LookAgain(1.0)]
 
 
-@pytest.mark.parametrize("changed", [(), ("README.md",), ("projects/train",), ("projects/training/train.py",)])
-def test_a_pull_request_that_touches_no_project_gets_a_status_and_no_comment(changed: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "changed", [(), ("README.md",), ("projects/train",), ("projects/training/train.py",)]
+)
+def test_a_pull_request_that_touches_no_project_gets_a_status_and_no_comment(
+    changed: tuple[str, ...],
+) -> None:
     orders = checks.plan(changing(*changed), NOW)
 
     assert kinds(orders) == ["SetStatus"]
@@ -105,7 +119,9 @@ def test_a_report_of_an_earlier_commit_does_not_stay_when_no_project_is_touched_
     assert orders[0].tone == "fine"  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("change", [{"open": False}, {"judged": True}, {"judged": True, "fork": True}])
+@pytest.mark.parametrize(
+    "change", [{"open": False}, {"judged": True}, {"judged": True, "fork": True}]
+)
 def test_a_closed_or_judged_pull_request_needs_nothing(change: dict[str, Any]) -> None:
     assert checks.plan(replace(PR, head=replace(HEAD, **change)), NOW) == []
 
@@ -118,9 +134,12 @@ def test_a_judged_commit_needs_nothing_even_without_a_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"judged": True}, {"target": "dev"}, {"source": "a/b"}, {"fork": True}, {"changed": ()}]
+    "change",
+    [{}, {"judged": True}, {"target": "dev"}, {"source": "a/b"}, {"fork": True}, {"changed": ()}],
 )
-def test_a_run_of_an_older_iteration_is_cancelled_whatever_else_is_so(change: dict[str, Any]) -> None:
+def test_a_run_of_an_older_iteration_is_cancelled_whatever_else_is_so(
+    change: dict[str, Any],
+) -> None:
     orders = checks.plan(replace(PR, head=replace(HEAD, **change), runs=(OLD_RUN,)), NOW)
 
     assert CancelRun(OLD_RUN) in orders
@@ -128,9 +147,16 @@ def test_a_run_of_an_older_iteration_is_cancelled_whatever_else_is_so(change: di
 
 
 def test_the_same_commit_pushed_again_is_judged_anew() -> None:
-    again = run_of(TRAIN, "succeeded", iteration=2, token=steps.token(PR.repository, replace(HEAD, iteration=2), "x"))
+    again = run_of(
+        TRAIN,
+        "succeeded",
+        iteration=2,
+        token=steps.token(PR.repository, replace(HEAD, iteration=2), "x"),
+    )
 
-    assert [order.project for order in started(checks.plan(replace(PR, runs=(again,)), NOW))] == [TRAIN.path]
+    assert [order.project for order in started(checks.plan(replace(PR, runs=(again,)), NOW))] == [
+        TRAIN.path
+    ]
 
 
 def test_the_runs_of_a_closed_pull_request_are_cancelled() -> None:
@@ -159,7 +185,9 @@ def test_a_run_that_ended_is_closed_once() -> None:
     ended = run_of(TRAIN, "failed", closed=False)
 
     assert CloseRun(ended) in checks.plan(replace(PR, runs=(ended,)), NOW)
-    assert "CloseRun" not in kinds(checks.plan(replace(PR, runs=(replace(ended, closed=True),)), NOW))
+    assert "CloseRun" not in kinds(
+        checks.plan(replace(PR, runs=(replace(ended, closed=True),)), NOW)
+    )
 
 
 # -- always
@@ -175,7 +203,9 @@ def pull_requests(draw: st.DrawFn) -> PullRequestFacts:
     runs: list[ProjectRun] = []
     for project in (TRAIN, SCORE, ALONE):
         if draw(st.booleans()):
-            run = run_of(project, draw(OUTCOMES), cluster_run=draw(st.sampled_from(("", "17"))), closed=False)
+            run = run_of(
+                project, draw(OUTCOMES), cluster_run=draw(st.sampled_from(("", "17"))), closed=False
+            )
             runs.append(replace(run, closed=run.over and draw(st.booleans())))
     if draw(st.booleans()):
         runs.append(replace(OLD_RUN, outcome=draw(OUTCOMES)))
@@ -187,7 +217,15 @@ def pull_requests(draw: st.DrawFn) -> PullRequestFacts:
         source=draw(st.sampled_from(("feature_wine", "feature_wine", "feature/wine"))),
         changed=draw(
             st.lists(
-                st.sampled_from(("projects/train/x", "projects/score/x", "projects/alone/x", "config/mlops.yml", "x"))
+                st.sampled_from(
+                    (
+                        "projects/train/x",
+                        "projects/score/x",
+                        "projects/alone/x",
+                        "config/mlops.yml",
+                        "x",
+                    )
+                )
             ).map(tuple)
         ),
         thread=draw(st.sampled_from((0, 9))),
@@ -196,9 +234,15 @@ def pull_requests(draw: st.DrawFn) -> PullRequestFacts:
 
 
 @given(pull_requests())
-def test_a_verdict_is_the_last_order_and_the_report_comes_right_before_it(pr: PullRequestFacts) -> None:
+def test_a_verdict_is_the_last_order_and_the_report_comes_right_before_it(
+    pr: PullRequestFacts,
+) -> None:
     orders = checks.plan(pr, NOW)
-    verdicts = [place for place, (state, _) in enumerate_statuses(orders) if state not in ("pending", "notApplicable")]
+    verdicts = [
+        place
+        for place, (state, _) in enumerate_statuses(orders)
+        if state not in ("pending", "notApplicable")
+    ]
     reports = [place for place, order in enumerate(orders) if isinstance(order, PutReport)]
 
     assert len(verdicts) <= 1
@@ -209,17 +253,26 @@ def test_a_verdict_is_the_last_order_and_the_report_comes_right_before_it(pr: Pu
 def test_nothing_is_started_twice_nor_before_what_it_comes_after(pr: PullRequestFacts) -> None:
     starts = started(checks.plan(pr, NOW))
     reached = {run.token for run in pr.runs if run.cluster_run or run.over}
-    passed = {run.project for run in pr.runs if run.outcome == "succeeded" and run.iteration == HEAD.iteration}
+    passed = {
+        run.project
+        for run in pr.runs
+        if run.outcome == "succeeded" and run.iteration == HEAD.iteration
+    }
 
     assert not {order.token for order in starts} & reached
     assert len({order.token for order in starts}) == len(starts)
     for order in starts:
-        touched = {p.path for p in checks.touched(CONFIG, pr.head.changed, has_serving=pr.serving is not None)}
+        touched = {
+            p.path
+            for p in checks.touched(CONFIG, pr.head.changed, has_serving=pr.serving is not None)
+        }
         assert set(CONFIG.project(order.project).after) & touched <= passed
 
 
 @given(pull_requests())
-def test_an_unjudged_pull_request_gets_a_verdict_or_is_looked_at_again(pr: PullRequestFacts) -> None:
+def test_an_unjudged_pull_request_gets_a_verdict_or_is_looked_at_again(
+    pr: PullRequestFacts,
+) -> None:
     orders = checks.plan(pr, NOW)
 
     settled = not pr.head.open or pr.head.judged

@@ -56,16 +56,22 @@ def test_a_failure_skips_everything_that_comes_after_it() -> None:
 
 def test_a_project_that_stands_alone_is_not_skipped_with_the_others() -> None:
     orders = checks.plan(
-        replace(changing("projects/train/x", "projects/alone/x"), runs=(run_of(TRAIN, "failed"),)), NOW
+        replace(changing("projects/train/x", "projects/alone/x"), runs=(run_of(TRAIN, "failed"),)),
+        NOW,
     )
 
     assert "StartRun" in kinds(orders)
-    assert not [order for order in orders if isinstance(order, SetStatus) and order.state != "pending"]
+    assert not [
+        order for order in orders if isinstance(order, SetStatus) and order.state != "pending"
+    ]
 
 
 def lost(project: Project, **known: Any) -> list[ProjectRun]:
     """As many runs of a project as are tried, none of which got a cluster."""
-    return [run_of(project, "no cluster", attempt=number + 1, **known) for number in range(len(steps.PAUSES) + 1)]
+    return [
+        run_of(project, "no cluster", attempt=number + 1, **known)
+        for number in range(len(steps.PAUSES) + 1)
+    ]
 
 
 def test_what_the_workspace_could_not_do_is_an_error_and_not_a_failure() -> None:
@@ -100,7 +106,9 @@ def test_a_failure_weighs_more_than_a_missing_cluster() -> None:
         ),
     ],
 )
-def test_a_run_passes_only_if_it_ended_well_and_with_its_model(project: Project, run: ProjectRun, reason: str) -> None:
+def test_a_run_passes_only_if_it_ended_well_and_with_its_model(
+    project: Project, run: ProjectRun, reason: str
+) -> None:
     assert steps.fault(project, run) == reason
 
 
@@ -113,7 +121,9 @@ def test_a_run_passes_only_if_it_ended_well_and_with_its_model(project: Project,
         ({"rmse": 0.7, "r2": -math.inf}, "logged r2 as -inf"),
     ],
 )
-def test_a_model_that_cannot_be_measured_is_refused_with_a_word_why(metrics: dict[str, float], reason: str) -> None:
+def test_a_model_that_cannot_be_measured_is_refused_with_a_word_why(
+    metrics: dict[str, float], reason: str
+) -> None:
     unmeasured = run_of(TRAIN, "succeeded", metrics=metrics)
 
     state, description, _ = verdict(unmeasured, run_of(SCORE, "succeeded"))
@@ -123,7 +133,9 @@ def test_a_model_that_cannot_be_measured_is_refused_with_a_word_why(metrics: dic
 
 
 def test_a_failed_verdict_leaves_the_thread_open_and_a_good_one_closes_it() -> None:
-    good = checks.plan(replace(PR, runs=(run_of(TRAIN, "succeeded"), run_of(SCORE, "succeeded"))), NOW)[0]
+    good = checks.plan(
+        replace(PR, runs=(run_of(TRAIN, "succeeded"), run_of(SCORE, "succeeded"))), NOW
+    )[0]
     bad = checks.plan(replace(PR, runs=(run_of(TRAIN, "failed"),)), NOW)[0]
 
     assert isinstance(good, PutReport)

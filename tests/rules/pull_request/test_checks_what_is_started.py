@@ -1,4 +1,6 @@
-"""What a pull request starts: which projects, in which order, with what, and how often it looks at them."""
+"""What a pull request starts: which projects, in which order, with what, and how often it looks at
+them.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -130,7 +132,9 @@ def test_a_start_that_reached_no_cluster_is_made_again_under_the_same_name() -> 
         ([], False, []),
     ],
 )
-def test_only_projects_whose_folder_changed_are_run(changed: list[str], serves: bool, runs: list[Project]) -> None:
+def test_only_projects_whose_folder_changed_are_run(
+    changed: list[str], serves: bool, runs: list[Project]
+) -> None:
     assert checks.touched(CONFIG, changed, has_serving=serves) == runs
 
 
@@ -167,7 +171,9 @@ def test_a_change_of_scoring_alone_brings_its_training_along_when_no_version_ser
 )
 def test_no_two_project_runs_share_a_name(runs: list[tuple[str, int, int, str, str]]) -> None:
     tokens = {
-        steps.token(repository, replace(HEAD, number=number, iteration=iteration, commit=commit), project)
+        steps.token(
+            repository, replace(HEAD, number=number, iteration=iteration, commit=commit), project
+        )
         for repository, number, iteration, commit, project in runs
     }
 
@@ -178,7 +184,9 @@ def test_no_two_project_runs_share_a_name(runs: list[tuple[str, int, int, str, s
 def test_a_project_run_keeps_its_name_whatever_else_changes_on_the_pull_request() -> None:
     retitled = replace(HEAD, title="Try more rounds", judged=True, thread=7, changed=())
 
-    assert steps.token(PR.repository, retitled, TRAIN.path) == steps.token(PR.repository, HEAD, TRAIN.path)
+    assert steps.token(PR.repository, retitled, TRAIN.path) == steps.token(
+        PR.repository, HEAD, TRAIN.path
+    )
 
 
 # -- patience
@@ -186,9 +194,19 @@ def test_a_project_run_keeps_its_name_whatever_else_changes_on_the_pull_request(
 
 @pytest.mark.parametrize(
     ("ages", "seconds"),
-    [([], 1.0), ([0.0], 1.0), ([59.9], 1.0), ([60.0], 5.0), ([299.0], 5.0), ([300.0], 15.0), ([9000.0, 3.0], 1.0)],
+    [
+        ([], 1.0),
+        ([0.0], 1.0),
+        ([59.9], 1.0),
+        ([60.0], 5.0),
+        ([299.0], 5.0),
+        ([300.0], 15.0),
+        ([9000.0, 3.0], 1.0),
+    ],
 )
-def test_the_longer_a_run_takes_the_less_often_it_is_looked_at(ages: list[float], seconds: float) -> None:
+def test_the_longer_a_run_takes_the_less_often_it_is_looked_at(
+    ages: list[float], seconds: float
+) -> None:
     assert checks.patience(ages) == seconds
 
 
@@ -244,7 +262,10 @@ def test_a_run_that_the_bot_stopped_is_run_again_when_its_pull_request_is_open_a
     (order,) = started(checks.plan(pr, NOW))
 
     assert [step.state for step in steps.steps(pr, (TRAIN, SCORE))] == ["waits", "waits"]
-    assert (order.project, order.token) == (TRAIN.path, steps.token(PR.repository, HEAD, TRAIN.path, 2))
+    assert (order.project, order.token) == (
+        TRAIN.path,
+        steps.token(PR.repository, HEAD, TRAIN.path, 2),
+    )
 
 
 def test_a_run_that_somebody_else_stopped_has_failed() -> None:
@@ -254,7 +275,9 @@ def test_a_run_that_somebody_else_stopped_has_failed() -> None:
 
 
 def test_a_run_that_the_bot_stopped_is_not_counted_among_those_without_a_cluster() -> None:
-    runs = [run_of(TRAIN, "cancelled", withdrawn=True)] + [run_of(TRAIN, "no cluster", attempt=n) for n in (2, 3)]
+    runs = [run_of(TRAIN, "cancelled", withdrawn=True)] + [
+        run_of(TRAIN, "no cluster", attempt=n) for n in (2, 3)
+    ]
     pr = replace(changing("projects/train/x"), runs=tuple(runs))
 
     (order,) = started(checks.plan(pr, NOW + timedelta(seconds=steps.PAUSES[1])))

@@ -13,7 +13,12 @@ from bot.rules.pull_request import checks
 def test_the_status_is_pending_at_once_and_the_report_follows_when_it_lasts() -> None:
     told = [kinds(checks.held_up(PR, "Databricks", failures)) for failures in range(4)]
 
-    assert told == [["SetStatus"], ["SetStatus"], ["SetStatus", "PutReport"], ["SetStatus", "PutReport"]]
+    assert told == [
+        ["SetStatus"],
+        ["SetStatus"],
+        ["SetStatus", "PutReport"],
+        ["SetStatus", "PutReport"],
+    ]
 
 
 def test_what_is_pending_already_is_not_set_again() -> None:

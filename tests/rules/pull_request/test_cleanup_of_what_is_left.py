@@ -20,7 +20,13 @@ from bot.rules.pull_request import cleanup
 
 ONE, TWO = ModelVersion("wine_model", "1", "run1"), ModelVersion("wine_model", "2", "run2")
 LEFT = Leavings(
-    "7", runs=("run1", "run2"), versions=(ONE, TWO), loaded=frozenset(), shared=False, others=False, merged=False
+    "7",
+    runs=("run1", "run2"),
+    versions=(ONE, TWO),
+    loaded=frozenset(),
+    shared=False,
+    others=False,
+    merged=False,
 )
 USED: dict[str, dict[str, Any]] = {
     "an alias": {"versions": (replace(ONE, aliases=("champion",)), TWO)},
@@ -60,7 +66,9 @@ def test_a_version_that_somebody_uses_is_never_archived(mark: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("mark", USED.values(), ids=USED)
-def test_a_version_that_somebody_uses_is_never_deleted_nor_the_run_that_made_it(mark: dict[str, Any]) -> None:
+def test_a_version_that_somebody_uses_is_never_deleted_nor_the_run_that_made_it(
+    mark: dict[str, Any],
+) -> None:
     orders = cleanup.plan(replace(LEFT, **mark), "delete")
 
     assert orders == [DeleteVersion("wine_model", "2"), DeleteRun("run2"), ArchiveExperiment("7")]
@@ -95,4 +103,10 @@ def test_nothing_is_tidied_while_the_pull_request_is_open_or_its_runs_are_not_cl
     ended = replace(closed, runs=(run_of(TRAIN, "cancelled", closed=True),))
     elsewhere = replace(closed, head=replace(closed.head, target="release"))
 
-    assert [cleanup.due(pr) for pr in (PR, running, elsewhere, closed, ended)] == [False, False, False, True, True]
+    assert [cleanup.due(pr) for pr in (PR, running, elsewhere, closed, ended)] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]

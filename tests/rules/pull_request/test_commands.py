@@ -47,7 +47,13 @@ def test_the_table_has_no_command_twice_and_an_example_for_each() -> None:
         ("/mlops logs Training 50", "logs", "Training", 50, ""),
         ('/mlops logs "My Training"', "logs", "My Training", 20, ""),
         ("/mlops override gate reason=“it’s  fine”", "override", "gate", 20, "it’s fine"),
-        ('/mlops override gate reason="they say “fine by us”"', "override", "gate", 20, "they say “fine by us”"),
+        (
+            '/mlops override gate reason="they say “fine by us”"',
+            "override",
+            "gate",
+            20,
+            "they say “fine by us”",
+        ),
         ("/mlops override reason=fine gate", "override", "gate", 20, "fine"),
         ('/mlops override Training reason="a=b"', "override", "Training", 20, "a=b"),
         ("/mlops rollback Model", "rollback", "model", 20, ""),
@@ -59,7 +65,12 @@ def test_a_command_is_read_with_what_it_is_about(
     found = commands.read(content)
 
     assert isinstance(found, Asked)
-    assert (found.verb.name, found.argument, found.lines, found.reason) == (verb, argument, lines, reason)
+    assert (found.verb.name, found.argument, found.lines, found.reason) == (
+        verb,
+        argument,
+        lines,
+        reason,
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,8 +153,13 @@ def test_prose_is_never_a_command(text: str) -> None:
     assert commands.read(text) is None
 
 
-@given(st.sampled_from(VERBS), st.sampled_from(["> ", "    ", "`", "\n", "```\n", "Please: ", "* ", "1. ", "<b>"]))
-def test_a_command_that_does_not_stand_at_the_very_beginning_is_none(verb: Verb, before: str) -> None:
+@given(
+    st.sampled_from(VERBS),
+    st.sampled_from(["> ", "    ", "`", "\n", "```\n", "Please: ", "* ", "1. ", "<b>"]),
+)
+def test_a_command_that_does_not_stand_at_the_very_beginning_is_none(
+    verb: Verb, before: str
+) -> None:
     assert commands.read(before + verb.examples[0]) is None
 
 
@@ -188,7 +204,9 @@ def test_without_a_team_whoever_may_comment_is_a_contributor(verb: Verb) -> None
     assert "`ML leads`" in commands.refusal(verb, BO, ADA, LEADS)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.right in ("model owner", "release manager")])
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb.right in ("model owner", "release manager")]
+)
 def test_without_a_team_nobody_owns_models_or_manages_releases(verb: Verb) -> None:
     told = commands.refusal(verb, KIM, ADA, ())
 
@@ -215,10 +233,20 @@ def test_a_team_that_does_not_exist_gives_nobody_a_right() -> None:
 # -- which were answered
 
 
-def said(number: int, content: str, author: str = ADA, *, parent: int = 0, thread: int = 7, **more: object) -> Comment:
+def said(
+    number: int,
+    content: str,
+    author: str = ADA,
+    *,
+    parent: int = 0,
+    thread: int = 7,
+    **more: object,
+) -> Comment:
     moment = NOW + timedelta(minutes=number)
     unique = "Build\\4711" if author == "build" else f"{author}@contoso.example"
-    comment = Comment(thread, number, author, author.upper(), unique, content, moment, moment, parent, number == 1)
+    comment = Comment(
+        thread, number, author, author.upper(), unique, content, moment, moment, parent, number == 1
+    )
     return replace(comment, **more)  # type: ignore[arg-type]
 
 
@@ -234,12 +262,17 @@ def test_a_command_is_open_until_the_bot_has_answered_it() -> None:
     retry = said(1, "/mlops retry")
 
     assert lines(retry) == ["/mlops retry"]
-    assert lines(retry, said(2, answers.accepted("/mlops retry", "retry", COMMIT), ME, parent=1)) == []
+    assert (
+        lines(retry, said(2, answers.accepted("/mlops retry", "retry", COMMIT), ME, parent=1)) == []
+    )
 
 
 def test_a_mistake_is_answered_once_too() -> None:
     assert lines(said(1, "/mlops rerty")) == ["/mlops rerty"]
-    assert lines(said(1, "/mlops rerty"), said(2, answers.mistake("/mlops rerty", "?"), ME, parent=1)) == []
+    assert (
+        lines(said(1, "/mlops rerty"), said(2, answers.mistake("/mlops rerty", "?"), ME, parent=1))
+        == []
+    )
 
 
 def test_an_edit_is_a_new_command_only_when_the_command_reads_otherwise() -> None:
@@ -260,7 +293,10 @@ def test_who_says_the_same_twice_is_answered_twice() -> None:
     answer = said(2, answers.accepted("/mlops run", "run", COMMIT), ME, parent=1)
 
     assert lines(said(1, "/mlops run"), answer, said(3, "/mlops run", parent=1)) == ["/mlops run"]
-    assert lines(said(1, "/mlops run"), said(1, "/mlops run", thread=8)) == ["/mlops run", "/mlops run"]
+    assert lines(said(1, "/mlops run"), said(1, "/mlops run", thread=8)) == [
+        "/mlops run",
+        "/mlops run",
+    ]
 
 
 def test_an_answer_is_known_also_when_the_service_forgets_what_it_answered() -> None:
@@ -324,7 +360,11 @@ def test_every_order_is_found_again_for_its_commit_and_for_no_other(line: str) -
     (order,) = commands.orders(talk, COMMIT)
     asked = commands.read(line)
     assert isinstance(asked, Asked)
-    assert (order.verb, order.argument, order.reason) == (asked.verb.name, asked.argument, asked.reason)
+    assert (order.verb, order.argument, order.reason) == (
+        asked.verb.name,
+        asked.argument,
+        asked.reason,
+    )
     assert commands.orders(talk, "f" * 40) == ()
 
 
@@ -339,13 +379,20 @@ def test_a_commit_that_begins_like_another_inherits_no_judgement(line: str) -> N
 
 def test_an_order_outlives_the_edit_of_its_comment() -> None:
     for now in ("/mlops override other reason=none", "never mind", ""):
-        talk = discussion(said(1, now, KIM, deleted=not now), said(2, accepted(OVERRIDE), ME, parent=1))
+        talk = discussion(
+            said(1, now, KIM, deleted=not now), said(2, accepted(OVERRIDE), ME, parent=1)
+        )
         (order,) = commands.orders(talk, COMMIT)
         assert (order.argument, order.by) == ("gate", "KIM-ID")
 
 
 def test_nobody_but_the_bot_accepts_an_order() -> None:
-    assert commands.orders(discussion(said(1, OVERRIDE), said(2, accepted(OVERRIDE), BO, parent=1)), COMMIT) == ()
+    assert (
+        commands.orders(
+            discussion(said(1, OVERRIDE), said(2, accepted(OVERRIDE), BO, parent=1)), COMMIT
+        )
+        == ()
+    )
 
 
 @given(st.text(max_size=150))
@@ -353,9 +400,19 @@ def test_nobody_but_the_bot_accepts_an_order() -> None:
 @example(f"`` ✅ for `{COMMIT}`: ")
 @example(f"gate` ✅ for `{COMMIT}")
 def test_a_refused_command_is_never_an_order_however_it_is_written(text: str) -> None:
-    for line in (commands.line(f"/mlops {text}"), commands.line(f"/mlops override gate reason={text}")):
-        for answer in (answers.refused(line, "No."), answers.mistake(line, "No.", text), answers.closed(line)):
-            assert commands.orders(discussion(said(1, line), said(2, answer, ME, parent=1)), COMMIT) == ()
+    for line in (
+        commands.line(f"/mlops {text}"),
+        commands.line(f"/mlops override gate reason={text}"),
+    ):
+        for answer in (
+            answers.refused(line, "No."),
+            answers.mistake(line, "No.", text),
+            answers.closed(line),
+        ):
+            assert (
+                commands.orders(discussion(said(1, line), said(2, answer, ME, parent=1)), COMMIT)
+                == ()
+            )
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=150))

@@ -44,14 +44,14 @@ OTHER_DATA = Baseline(target=MAIN, serving=replace(SERVING, comparable=False))
         # While nothing serves, or nothing that can be compared, the target branch's last run.
         (rmse(tolerance="2%"), 0.8, ONLY_MAIN, "rmse 0.8 > 0.7354 (main 0.721 + 2%)"),
         (rmse(tolerance="2%"), 0.8, OTHER_DATA, "rmse 0.8 > 0.7354 (main 0.721 + 2%)"),
-        (rmse(tolerance="2%"), 0.8, Baseline(MAIN, Reference("production v12")), "rmse 0.8 > 0.7354 (main 0.721 + 2%)"),
+        (rmse(tolerance="2%"), 0.8, Baseline(MAIN, Reference("production v12")), "rmse 0.8 > 0.7354 (main 0.721 + 2%)"),  # noqa: E501 a table, or a text as it is sent
         (
-            rmse(tolerance="2%"), 0.8, Baseline(MAIN, Reference("production v12", {"rmse": math.nan})),
+            rmse(tolerance="2%"), 0.8, Baseline(MAIN, Reference("production v12", {"rmse": math.nan})),  # noqa: E501 a table, or a text as it is sent
             "rmse 0.8 > 0.7354 (main 0.721 + 2%)",
         ),
         (rmse(tolerance="2%"), 0.8, Baseline(target=replace(MAIN, comparable=False)), ""),
         # The tighter of two.
-        (rmse(limit=0.76, tolerance="2%"), 0.75, BOTH, "rmse 0.75 > 0.7446 (production v12 0.73 + 2%)"),
+        (rmse(limit=0.76, tolerance="2%"), 0.75, BOTH, "rmse 0.75 > 0.7446 (production v12 0.73 + 2%)"),  # noqa: E501 a table, or a text as it is sent
         (rmse(limit=0.74, tolerance="2%"), 0.742, BOTH, "rmse 0.742 > 0.74 (limit)"),
         (r2(limit=0.36, tolerance=0.1), 0.35, BOTH, "r2 0.35 < 0.36 (limit)"),
         # What nobody can measure is not good enough.
@@ -89,7 +89,9 @@ def test_a_metric_is_refused_for_one_reason_that_says_all(
         (rmse(), math.nan, "missing", ""),
     ],
 )
-def test_a_judgement_tells_what_was_asked(metric: Metric, value: float | None, verdict: str, source: str) -> None:
+def test_a_judgement_tells_what_was_asked(
+    metric: Metric, value: float | None, verdict: str, source: str
+) -> None:
     judgement, _ = judged(metric, value, BOTH)
 
     assert (judgement.verdict, judgement.source) == (verdict, source)
@@ -108,7 +110,9 @@ def test_a_judgement_tells_what_was_asked(metric: Metric, value: float | None, v
         (r2(limit=0.1 + 0.2), 0.3, Baseline()),
     ],
 )
-def test_nobody_is_refused_by_the_noise_of_a_sum(metric: Metric, value: float, baseline: Baseline) -> None:
+def test_nobody_is_refused_by_the_noise_of_a_sum(
+    metric: Metric, value: float, baseline: Baseline
+) -> None:
     assert judged(metric, value, baseline)[1] == ""
 
 
@@ -122,12 +126,16 @@ def test_nobody_is_refused_by_the_noise_of_a_sum(metric: Metric, value: float, b
         (1e16 + 1e9, 1e16, "rmse 1.0000001e+16 > 1e+16 (limit)"),
     ],
 )
-def test_two_numbers_that_differ_never_look_the_same(value: float, limit: float, reason: str) -> None:
+def test_two_numbers_that_differ_never_look_the_same(
+    value: float, limit: float, reason: str
+) -> None:
     assert judged(rmse(limit=limit), value)[1] == reason
 
 
 def test_of_many_reasons_the_first_are_told_and_how_many_more_there_are() -> None:
-    project = Project(path=TRAIN.path, metrics=tuple(Metric(name=f"m{n}", limit=1.0) for n in range(9)))
+    project = Project(
+        path=TRAIN.path, metrics=tuple(Metric(name=f"m{n}", limit=1.0) for n in range(9))
+    )
     run = replace(run_of(TRAIN, "succeeded"), metrics={f"m{n}": 2.0 for n in range(9)})
 
     _, reason = gates.judge(project, run, Baseline())
@@ -142,8 +150,12 @@ def columns(**kinds: str) -> str:
     return json.dumps([{"name": name, "type": kind} for name, kind in kinds.items()])
 
 
-ALCOHOL = json.dumps({"inputs": columns(alcohol="double", ph="double"), "outputs": columns(quality="double")})
-DENSITY = json.dumps({"inputs": columns(density="double", ph="long"), "outputs": columns(quality="double")})
+ALCOHOL = json.dumps(
+    {"inputs": columns(alcohol="double", ph="double"), "outputs": columns(quality="double")}
+)
+DENSITY = json.dumps(
+    {"inputs": columns(density="double", ph="long"), "outputs": columns(quality="double")}
+)
 TENSOR = json.dumps({"inputs": json.dumps([{"type": "tensor", "tensor-spec": {"shape": [-1, 2]}}])})
 
 
@@ -171,7 +183,10 @@ def test_a_model_with_another_signature_is_refused_where_that_is_asked(
     project = Project(path=TRAIN.path, signature=wanted)
     run = replace(run_of(TRAIN, "succeeded"), signature=ours)
 
-    assert gates.judge(project, run, Baseline(MAIN, replace(SERVING, signature=theirs))) == ((), reason)
+    assert gates.judge(project, run, Baseline(MAIN, replace(SERVING, signature=theirs))) == (
+        (),
+        reason,
+    )
 
 
 def test_no_signature_is_asked_while_nothing_serves() -> None:

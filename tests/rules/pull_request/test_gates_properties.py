@@ -14,8 +14,12 @@ from bot.facts.pull_request import Baseline, Reference
 from bot.rules.pull_request import gates
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
-ANYTHING = st.one_of(NUMBERS, st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e308, 5e-324]))
-TOLERANCES = st.one_of(st.none(), st.floats(0, 1e6), st.floats(0, 500).map(lambda share: f"{share:.3f}%"))
+ANYTHING = st.one_of(
+    NUMBERS, st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e308, 5e-324])
+)
+TOLERANCES = st.one_of(
+    st.none(), st.floats(0, 1e6), st.floats(0, 500).map(lambda share: f"{share:.3f}%")
+)
 METRICS = st.builds(
     Metric,
     name=st.just("m"),
@@ -61,35 +65,54 @@ def test_what_is_no_number_never_passes_where_one_is_required(
 
 
 @given(METRICS, NUMBERS, BASELINES, st.integers(-8, 8))
-def test_another_unit_changes_no_verdict(metric: Metric, value: float, baseline: Baseline, power: int) -> None:
-    # By powers of two a float is scaled without a rounding; the numbers are kept from the edges of what there is.
+def test_another_unit_changes_no_verdict(
+    metric: Metric, value: float, baseline: Baseline, power: int
+) -> None:
+    # By powers of two a float is scaled without a rounding; the numbers are kept from the edges of
+    # what there is.
     scale = 2.0**power
     numbers = [value, metric.limit, metric.tolerance, *(known(baseline))]
     assume(all(abs(one) > 1e-200 or one == 0 for one in numbers if isinstance(one, float)))
-    assume(all(abs(one) < 1e200 for one in numbers if isinstance(one, float) and math.isfinite(one)))
-    tolerance = metric.tolerance if isinstance(metric.tolerance, str | None) else metric.tolerance * scale
+    assume(
+        all(abs(one) < 1e200 for one in numbers if isinstance(one, float) and math.isfinite(one))
+    )
+    tolerance = (
+        metric.tolerance if isinstance(metric.tolerance, str | None) else metric.tolerance * scale
+    )
     scaled = metric.model_copy(
-        update={"limit": None if metric.limit is None else metric.limit * scale, "tolerance": tolerance}
+        update={
+            "limit": None if metric.limit is None else metric.limit * scale,
+            "tolerance": tolerance,
+        }
     )
 
-    before, after = judged(metric, value, baseline)[0], judged(scaled, value * scale, times(baseline, scale))[0]
+    before, after = (
+        judged(metric, value, baseline)[0],
+        judged(scaled, value * scale, times(baseline, scale))[0],
+    )
 
     assert (before.verdict, before.source) == (after.verdict, after.source)
 
 
 def known(baseline: Baseline) -> list[float]:
-    return [one for two in (baseline.target, baseline.serving) if two for one in two.metrics.values()]
+    return [
+        one for two in (baseline.target, baseline.serving) if two for one in two.metrics.values()
+    ]
 
 
 def times(baseline: Baseline, scale: float) -> Baseline:
     def scaled(reference: Reference | None) -> Reference | None:
-        return reference and replace(reference, metrics={n: v * scale for n, v in reference.metrics.items()})
+        return reference and replace(
+            reference, metrics={n: v * scale for n, v in reference.metrics.items()}
+        )
 
     return Baseline(scaled(baseline.target), scaled(baseline.serving))
 
 
 @given(METRICS, NUMBERS, BASELINES)
-def test_the_other_direction_is_the_same_with_its_sign_turned(metric: Metric, value: float, baseline: Baseline) -> None:
+def test_the_other_direction_is_the_same_with_its_sign_turned(
+    metric: Metric, value: float, baseline: Baseline
+) -> None:
     turned = metric.model_copy(
         update={
             "goal": "higher" if metric.goal == "lower" else "lower",
@@ -97,7 +120,10 @@ def test_the_other_direction_is_the_same_with_its_sign_turned(metric: Metric, va
         }
     )
 
-    assert judged(metric, value, baseline)[0].verdict == judged(turned, -value, times(baseline, -1.0))[0].verdict
+    assert (
+        judged(metric, value, baseline)[0].verdict
+        == judged(turned, -value, times(baseline, -1.0))[0].verdict
+    )
 
 
 @given(METRICS, NUMBERS, BASELINES)
@@ -124,7 +150,11 @@ def test_what_cannot_be_compared_changes_no_verdict(
     metric: Metric, value: float, baseline: Baseline, other: float
 ) -> None:
     def turned(reference: Reference | None) -> Reference | None:
-        return replace(reference, metrics={"m": other}) if reference and not reference.comparable else reference
+        return (
+            replace(reference, metrics={"m": other})
+            if reference and not reference.comparable
+            else reference
+        )
 
     changed = Baseline(turned(baseline.target), turned(baseline.serving))
 
@@ -132,7 +162,9 @@ def test_what_cannot_be_compared_changes_no_verdict(
 
 
 @given(METRICS, ANYTHING, BASELINES)
-def test_a_reason_is_one_line_and_its_two_numbers_differ(metric: Metric, value: float, baseline: Baseline) -> None:
+def test_a_reason_is_one_line_and_its_two_numbers_differ(
+    metric: Metric, value: float, baseline: Baseline
+) -> None:
     judgement, reason = judged(metric, value, baseline)
 
     assert bool(reason) == judgement.refuses
@@ -143,11 +175,15 @@ def test_a_reason_is_one_line_and_its_two_numbers_differ(metric: Metric, value: 
         assert (float(shown) > float(bound)) == (sign == ">") == (metric.goal == "lower")
 
 
-@given(st.lists(METRICS, max_size=5), st.dictionaries(st.sampled_from("abcde"), ANYTHING), BASELINES)
+@given(
+    st.lists(METRICS, max_size=5), st.dictionaries(st.sampled_from("abcde"), ANYTHING), BASELINES
+)
 def test_there_is_a_judgement_for_each_metric_in_the_order_of_the_configuration(
     metrics: list[Metric], logged: dict[str, float], baseline: Baseline
 ) -> None:
-    named = tuple(metric.model_copy(update={"name": "abcde"[place]}) for place, metric in enumerate(metrics))
+    named = tuple(
+        metric.model_copy(update={"name": "abcde"[place]}) for place, metric in enumerate(metrics)
+    )
     known: dict[str, Any] = {"metrics": logged}
     run = replace(run_of(TRAIN, "succeeded"), **known)
 

@@ -51,7 +51,9 @@ def states(pr: PullRequestFacts) -> list[str]:
 
 
 def test_retry_runs_again_what_failed_and_what_was_skipped_for_it() -> None:
-    pr = with_(run_of(TRAIN, "failed"), run_of(ALONE, "succeeded"), orders=(ordered("retry"),), changed=ALL)
+    pr = with_(
+        run_of(TRAIN, "failed"), run_of(ALONE, "succeeded"), orders=(ordered("retry"),), changed=ALL
+    )
 
     assert states(pr) == ["waits", "waits", "passed"]
     assert [order.project for order in started(checks.plan(pr, NOW))] == [TRAIN.path]
@@ -98,7 +100,9 @@ def test_one_project_is_run_again_with_what_comes_after_it(argument: str, again:
     [("all", [TRAIN.path, ALONE.path]), ("alone", [ALONE.path]), ("score", [TRAIN.path])],
     ids=["all", "one that stands alone", "one that needs another"],
 )
-def test_what_the_change_does_not_touch_runs_when_it_is_asked_for(argument: str, runs: list[str]) -> None:
+def test_what_the_change_does_not_touch_runs_when_it_is_asked_for(
+    argument: str, runs: list[str]
+) -> None:
     pr = with_(orders=(ordered("run", argument),), changed=("README.md",))
 
     assert [order.project for order in started(checks.plan(pr, NOW))] == runs
@@ -125,10 +129,16 @@ def test_the_scoring_of_a_new_round_gets_the_version_of_that_round() -> None:
 
 
 ORDERS = st.lists(
-    st.builds(ordered, st.sampled_from(("run", "retry", "cancel")), st.sampled_from(("", "train", "score", "alone"))),
+    st.builds(
+        ordered,
+        st.sampled_from(("run", "retry", "cancel")),
+        st.sampled_from(("", "train", "score", "alone")),
+    ),
     max_size=5,
 ).map(tuple)
-OUTCOMES: st.SearchStrategy[Outcome | None] = st.sampled_from((None, "succeeded", "failed", "no cluster"))
+OUTCOMES: st.SearchStrategy[Outcome | None] = st.sampled_from(
+    (None, "succeeded", "failed", "no cluster")
+)
 
 
 @given(ORDERS, st.data())
@@ -137,7 +147,9 @@ def test_no_order_and_no_history_leads_to_a_run_that_was_there_before(
 ) -> None:
     rounds = len(steps.rounds(orders)) + 1
     runs = [
-        in_round(project, number, data.draw(OUTCOMES)) if number else run_of(project, data.draw(OUTCOMES))
+        in_round(project, number, data.draw(OUTCOMES))
+        if number
+        else run_of(project, data.draw(OUTCOMES))
         for project in (TRAIN, SCORE, ALONE)
         for number in range(rounds)
         if data.draw(st.booleans())
@@ -159,7 +171,11 @@ def test_cancel_stops_what_runs_and_gives_a_verdict_when_it_has_stopped() -> Non
     run = run_of(TRAIN)
     stopping = checks.plan(with_(run, orders=(ordered("cancel"),)), NOW)
     stopped = checks.plan(
-        with_(replace(run, outcome="cancelled", withdrawn=True, closed=True), orders=(ordered("cancel"),)), NOW
+        with_(
+            replace(run, outcome="cancelled", withdrawn=True, closed=True),
+            orders=(ordered("cancel"),),
+        ),
+        NOW,
     )
 
     assert CancelRun(run) in stopping
@@ -193,7 +209,9 @@ def test_what_was_cancelled_begins_again_when_somebody_asks() -> None:
         (run_of(TRAIN, "succeeded"), "gate", "passed"),
     ],
 )
-def test_only_the_check_that_was_named_is_accepted(run: ProjectRun, argument: str, state: str) -> None:
+def test_only_the_check_that_was_named_is_accepted(
+    run: ProjectRun, argument: str, state: str
+) -> None:
     assert states(with_(run, orders=(ordered("override", argument, "because"),)))[0] == state
 
 
@@ -203,7 +221,9 @@ def test_a_failure_that_was_accepted_passes_with_what_was_skipped_for_it() -> No
     orders = checks.plan(pr, NOW)
 
     assert states(pr) == ["accepted", "skipped"]
-    assert [one.state for one in orders if isinstance(one, SetStatus) and one.name == "validate"] == ["succeeded"]
+    assert [
+        one.state for one in orders if isinstance(one, SetStatus) and one.name == "validate"
+    ] == ["succeeded"]
 
 
 # -- in line
@@ -212,7 +232,8 @@ def test_a_failure_that_was_accepted_passes_with_what_was_skipped_for_it() -> No
 def test_no_more_is_started_than_there_is_room_for() -> None:
     changed = ("projects/train/x", "projects/alone/x")
     roomy, narrow, none = (
-        started(checks.plan(replace(changing(*changed), place=QueuePosition(free, 0, 1, 2)), NOW)) for free in (2, 1, 0)
+        started(checks.plan(replace(changing(*changed), place=QueuePosition(free, 0, 1, 2)), NOW))
+        for free in (2, 1, 0)
     )
 
     assert [len(starts) for starts in (roomy, narrow, none)] == [2, 1, 0]
@@ -247,7 +268,9 @@ def test_nobody_stands_in_line_for_what_is_not_run(pr: PullRequestFacts) -> None
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, False), (9, False), (10, True), (600, True)])
 def test_a_running_report_is_put_again_after_ten_seconds(seconds: float, told: bool) -> None:
-    pr = replace(PR, head=replace(HEAD, pending=True, thread=9), runs=(run_of(TRAIN),), reported=NOW)
+    pr = replace(
+        PR, head=replace(HEAD, pending=True, thread=9), runs=(run_of(TRAIN),), reported=NOW
+    )
 
     orders = checks.plan(pr, NOW + timedelta(seconds=seconds))
 
@@ -255,7 +278,9 @@ def test_a_running_report_is_put_again_after_ten_seconds(seconds: float, told: b
 
 
 def test_who_wants_no_progress_gets_none() -> None:
-    pr = replace(PR, head=replace(HEAD, pending=True, thread=9), runs=(run_of(TRAIN),), reported=NOW)
+    pr = replace(
+        PR, head=replace(HEAD, pending=True, thread=9), runs=(run_of(TRAIN),), reported=NOW
+    )
 
     orders = checks.plan(pr, NOW + timedelta(hours=1), Reporting(progress=None, steps=False))
 

@@ -30,12 +30,17 @@ def reaction(line: str, pr: PullRequestFacts, minutes: int = 0) -> orders.Reacti
 @pytest.mark.parametrize("changed", ["mlflow_hooks/score.py", "config/jobs/nightly.yml"])
 def test_what_brings_something_and_touches_no_project_is_looked_at_anew(changed: str) -> None:
     pr = replace(changing(changed), config=MIRRORED)
-    judged = replace(pr, head=replace(pr.head, judged=True), preview=Preview(refused="it is a link."))
+    judged = replace(
+        pr, head=replace(pr.head, judged=True), preview=Preview(refused="it is a link.")
+    )
 
     found = reaction("/mlops run", judged)
 
     assert found.order is not None
-    assert f"✅ for `{HEAD.commit[:7]}`: it touches no project, so nothing is run. I look again" in found.body
+    assert (
+        f"✅ for `{HEAD.commit[:7]}`: it touches no project, so nothing is run. I look again"
+        in found.body
+    )
     anew = replace(pr, orders=(found.order,))
     assert kinds(checks.plan(anew, NOW)) == ["PreviewMerge", "LookAgain"]
     assert statuses(checks.plan(replace(anew, preview=Preview()), NOW))[0][0] == "notApplicable"
@@ -60,7 +65,9 @@ def test_what_neither_touches_a_project_nor_brings_anything_is_not_looked_at_aga
     assert "so there is nothing to run again" in found.body
 
 
-@pytest.mark.parametrize("line", ["/mlops confirm sync", '/mlops override train reason="x"', "/mlops ok-to-test"])
+@pytest.mark.parametrize(
+    "line", ["/mlops confirm sync", '/mlops override train reason="x"', "/mlops ok-to-test"]
+)
 def test_a_judgement_holds_for_no_commit_that_was_pushed_after_it(line: str) -> None:
     head = replace(HEAD, pushed=NOW, fork=True, changed=())
     pr = replace(PR, head=head, config=CONFIG)
@@ -69,7 +76,9 @@ def test_a_judgement_holds_for_no_commit_that_was_pushed_after_it(line: str) -> 
     assert "override" in line or reaction(line, pr, minutes=1).order is not None
 
 
-def test_that_much_is_removed_may_be_agreed_before_and_after_the_merge_by_the_whole_commit() -> None:
+def test_that_much_is_removed_may_be_agreed_before_and_after_the_merge_by_the_whole_commit() -> (
+    None
+):
     merged = replace(PR, head=replace(HEAD, open=False, merged=True, judged=True))
     abandoned = replace(PR, head=replace(HEAD, open=False))
 
