@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from bot import log as logs
+from bot import own_templates
 from bot.config import deployment, environment
 from bot.config.environment import UNITY_CATALOG, Settings, WorkspaceAccess
 from bot.errors import SignalmanError
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
 from bot.subjects import Branch, Model, PullRequest, Retraining
-from bot.words import template
 from bot.worker import Worker
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def prepare() -> Settings:
     """Read the settings, set up the log, have the database ready. Raises ConfigError."""
     settings = environment.read()
     logs.set_up(secret.get_secret_value() for secret in settings.secrets)
-    template.use(settings.templates)
+    own_templates.load(settings.templates)  # So that a mistake in them is told now.
     settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(settings.database_url)
     if settings.shares_workspace:
@@ -189,6 +189,7 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
         queue=queue,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
         polls=None if settings.registry_tells else settings.limits.poll,
+        templates=own_templates.load(settings.templates),
     )
 
 

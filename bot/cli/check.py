@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bot import job_definitions
+from bot import job_definitions, own_templates
 from bot.backends import cluster, project
 from bot.config import environment, yaml_file
 from bot.config.deployment import Deployment
@@ -16,7 +16,6 @@ from bot.config.yaml_file import Shape
 from bot.errors import ConfigError, ProjectError
 from bot.facts.branch import JobDefinition, SourceFile, is_notebook
 from bot.rules.branch import sync
-from bot.words import template
 
 SCHEMAS: dict[str, type[Shape]] = {"bot.schema.json": Deployment, "mlops.schema.json": Mlops}
 
@@ -28,7 +27,7 @@ def mistakes(root: Path) -> Iterator[str]:
         # Whether the variables it refers to are set is for the start to say.
         deployment = environment.deployed(file, lambda name: os.environ.get(name) or f"<{name}>")
         if deployment.templates is not None:
-            template.read(root / deployment.templates)
+            own_templates.read(root / deployment.templates)
     except ConfigError as error:
         yield str(error)
     try:

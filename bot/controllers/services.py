@@ -10,6 +10,7 @@ from bot.config.deployment import Policies, Reporting
 from bot.config.environment import Served
 from bot.controllers.permissions import Rights
 from bot.facts.runs import Where
+from bot.own_templates import OwnTemplates
 from bot.queue import Queue
 from bot.services.azure_devops import AzureDevOps
 from bot.services.databricks import Databricks
@@ -66,6 +67,7 @@ class Services:
     queue: Queue
     secrets: tuple[str, ...] = field(default=(), repr=False)
     polls: float | None = None
+    templates: OwnTemplates = field(default_factory=OwnTemplates)
 
     def workspace(self, where: Where) -> Workspace:
         """The workspace in which a run is made: what a pull request changed never in the production

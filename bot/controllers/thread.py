@@ -9,7 +9,7 @@ from bot.config.deployment import ThreadStatus
 from bot.errors import NotFound
 from bot.facts.discussion import Double, Report
 from bot.services.azure_devops import AzureDevOps
-from bot.words.report import HEADING, not_yet
+from bot.words.report import HEADING
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ def put_report(azure: AzureDevOps, number: int, known: int, body: str, status: T
     return azure.open_thread(number, body, status)
 
 
-def unite(azure: AzureDevOps, number: int, report: Report, doubles: Sequence[Double]) -> None:
+def unite(
+    azure: AzureDevOps, number: int, report: Report, doubles: Sequence[Double], opening: str
+) -> None:
     """Say below the report what was said in threads that were opened in the same moment, and take
     those back.
 
@@ -39,8 +41,8 @@ def unite(azure: AzureDevOps, number: int, report: Report, doubles: Sequence[Dou
     """
     first, *below = report.comments
     told = [body for double in doubles for body in double.comments.values()]
-    reports = [body for body in told if _is_report(body)]
-    replaced = bool(reports) and not _is_report(first)
+    reports = [body for body in told if _is_report(body, opening)]
+    replaced = bool(reports) and not _is_report(first, opening)
     if replaced:
         told.insert(0, first)
     else:
@@ -56,8 +58,8 @@ def unite(azure: AzureDevOps, number: int, report: Report, doubles: Sequence[Dou
             azure.delete_comment(number, double.id, comment)
 
 
-def _is_report(body: str) -> bool:
-    return body.startswith(HEADING) and body.strip() != not_yet().strip()
+def _is_report(body: str, opening: str) -> bool:
+    return body.startswith(HEADING) and body.strip() != opening.strip()
 
 
 def answer(
@@ -78,21 +80,28 @@ def answer(
 
 
 def reply(
-    azure: AzureDevOps, number: int, body: str, sign: str = "", *, merged: bool = False
+    azure: AzureDevOps,
+    number: int,
+    body: str,
+    sign: str = "",
+    *,
+    opening: str,
+    merged: bool = False,
 ) -> bool:
     """Say something below the report unless a comment there begins like `sign` (by default: says
     the same).
 
     Says whether it opened the thread, which the pull request's own pass may just be doing too and
-    should look at again. Where there is no report, one is put that says so, as the next one takes
-    the place of the thread's first comment; a pull request that is `merged` gets no more of them.
+    should look at again. Where there is no report, the `opening` of one is put that says so, as the
+    next one takes the place of the thread's first comment; a pull request that is `merged` gets no
+    more of them.
     One that is gone is told nothing.
     """
     known = sign or body.strip()
     try:
         found = azure.thread(number)
         if found is None:
-            thread = azure.open_thread(number, body if merged else not_yet(), "closed")
+            thread = azure.open_thread(number, body if merged else opening, "closed")
             if not merged:
                 azure.reply(number, thread, body)
             return True

@@ -3,24 +3,17 @@ a report away.
 """
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from example_reports import REPORTS
 
-from bot import app
+from bot import app, own_templates
 from bot.config import environment
 from bot.errors import ConfigError
 from bot.words import template
 
 BUILT_IN = Path(template.__file__).parent / "templates"
-
-
-@pytest.fixture(autouse=True)
-def _built_in_again() -> Iterator[None]:
-    yield
-    template.use(None)
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -31,7 +24,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 def refused(folder: Path) -> str:
     with pytest.raises(ConfigError) as mistake:
-        template.use(folder)
+        own_templates.load(folder)
     return str(mistake.value).replace(str(folder), "templates")
 
 
@@ -40,10 +33,12 @@ def test_a_template_of_ones_own_replaces_the_built_in_one_of_its_name_and_no_oth
 ) -> None:
     before = REPORTS["failed"]()
 
-    template.use(written(tmp_path, "fork.md.j2", "### Bonjour — {{ head.commit[:7] | code }}\n"))
+    own = own_templates.load(
+        written(tmp_path, "fork.md.j2", "### Bonjour — {{ head.commit[:7] | code }}\n")
+    )
 
-    assert REPORTS["fork"]() == "### Bonjour — `a1b2c3d`\n"
-    assert REPORTS["failed"]() == before
+    assert own.filled(REPORTS["fork"]()) == "### Bonjour — `a1b2c3d`\n"
+    assert own.filled(REPORTS["failed"]()) == before
 
 
 def test_a_part_of_ones_own_is_used_by_the_built_in_templates(tmp_path: Path) -> None:
@@ -53,9 +48,9 @@ def test_a_part_of_ones_own_is_used_by_the_built_in_templates(tmp_path: Path) ->
         .replace("`/mlops help`", "[Wiki](https://wiki.example)")
     )
 
-    template.use(written(tmp_path, "parts.md.j2", parts))
+    own = own_templates.load(written(tmp_path, "parts.md.j2", parts))
 
-    assert "[Wiki](https://wiki.example) · [all runs]" in REPORTS["passed"]()
+    assert "[Wiki](https://wiki.example) · [all runs]" in own.filled(REPORTS["passed"]())
 
 
 def test_copies_of_all_built_in_templates_change_nothing(tmp_path: Path) -> None:
@@ -63,9 +58,9 @@ def test_copies_of_all_built_in_templates_change_nothing(tmp_path: Path) -> None
     for file in BUILT_IN.iterdir():
         written(tmp_path, file.name, file.read_text(encoding="utf-8"))
 
-    template.use(tmp_path)
+    own = own_templates.load(tmp_path)
 
-    assert {name: say() for name, say in REPORTS.items()} == before
+    assert {name: own.filled(say()) for name, say in REPORTS.items()} == before
 
 
 @pytest.mark.parametrize(
@@ -95,7 +90,7 @@ def test_a_folder_that_is_not_there_is_told_too(tmp_path: Path) -> None:
 
 
 def test_what_an_editor_hides_there_is_passed_over(tmp_path: Path) -> None:
-    template.use(written(tmp_path, ".fork.md.j2.swp", "{% if %}"))
+    own_templates.load(written(tmp_path, ".fork.md.j2.swp", "{% if %}"))
 
 
 @pytest.mark.parametrize(
@@ -113,10 +108,10 @@ def test_a_template_that_fails_when_it_is_filled_gives_way_to_the_built_in_one(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = REPORTS["fork"]()
-    template.use(written(tmp_path, "fork.md.j2", text))
+    own = own_templates.load(written(tmp_path, "fork.md.j2", text))
 
-    with caplog.at_level(logging.WARNING, "bot.words.template"):
-        assert REPORTS["fork"]() == before
+    with caplog.at_level(logging.WARNING, "bot.own_templates"):
+        assert own.filled(REPORTS["fork"]()) == before
     assert "template name=fork" in caplog.text
 
 
@@ -159,10 +154,28 @@ def test_the_folder_is_named_in_the_deployments_file_and_used_from_the_start_on(
     before = (root_logger.handlers[:], root_logger.level, bot_logger.level)
 
     try:
-        app.prepare()
+        settings = app.prepare()
     finally:
         root_logger.handlers[:], level, bot_level = before
         root_logger.setLevel(level)
         bot_logger.setLevel(bot_level)
 
-    assert REPORTS["fork"]() == "### Bonjour\n"
+    services = app.services_of(settings)
+    assert services.templates.filled(REPORTS["fork"]()) == "### Bonjour\n"
+
+
+def test_a_text_of_ones_own_that_is_longer_than_a_comment_may_be_gives_way_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "{% for _ in range(2000) %}" + "x" * 100 + "{% endfor %}"
+    own = own_templates.load(written(tmp_path, "fork.md.j2", text))
+
+    with caplog.at_level(logging.WARNING, "bot.own_templates"):
+        assert own.filled(REPORTS["fork"]()) == REPORTS["fork"]()
+    assert "longer than a comment may be" in caplog.text
+
+
+def test_what_was_made_of_no_template_is_said_as_it_is(tmp_path: Path) -> None:
+    own = own_templates.load(written(tmp_path, "fork.md.j2", "### Bonjour\n"))
+
+    assert own.filled("somebody's own words") == "somebody's own words"

@@ -32,6 +32,7 @@ from bot.rules.branch import jobs as job_rules
 from bot.rules.branch import sync
 from bot.rules.pull_request import commands
 from bot.subjects import Branch, Subject
+from bot.words import report
 
 
 def pass_over(subject: Branch, look: Look, services: Services) -> Outcome:
@@ -194,7 +195,9 @@ def _perform(
         case NoteDrift() | SetAside():
             return drift.perform(action, services)
         case Reply(number, body, sign):
-            thread.reply(repository.azure, number, body, sign, merged=True)
+            body = services.templates.filled(body)
+            opening = services.templates.filled(report.not_yet())
+            thread.reply(repository.azure, number, body, sign, opening=opening, merged=True)
             return f"told pull request {number}: {body.strip()}"
         case _:
             assert_never(action)

@@ -104,6 +104,7 @@ def perform(
                 run, services
             )
         case Answer(number, thread_id, comment, body, sign):
+            body = services.templates.filled(body)
             said = thread.answer(repository.azure, number, thread_id, comment, body, sign)
             return (
                 f"answered on pull request {number}: {body.splitlines()[0]}" if said else ""

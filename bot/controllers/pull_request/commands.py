@@ -32,6 +32,7 @@ def deal(
     body = conversation.refused(given, head, repository, services) or _done(
         given, look, done, repository, services
     )
+    body = services.templates.filled(body)
     conversation.answer(repository.azure, head.number, given, body)
     done.performed.append(f"answered {given.comment.author}: {body.splitlines()[0]}")
 
@@ -70,13 +71,13 @@ def _done(
                 comment.author, order, pr.head.number, repository, services
             )
             done.wake += [Branch(pr.repository)] if noted else []
-            return answers.plain(asked.line, said)
+            return answers.plain(asked.line, services.templates.filled(said))
         case "rollback":
             if pr.config is None:
                 return answers.unavailable(asked.line)
             said, performed = rollback.roll_back(asked.job, pr.config, look, repository, services)
             done.performed += performed
-            return answers.plain(asked.line, said)
+            return answers.plain(asked.line, services.templates.filled(said))
         case "override" if asked.argument.casefold() == commands.PROMOTION:
             if pr.config is None:
                 return answers.unavailable(asked.line)
@@ -85,7 +86,7 @@ def _done(
             )
             done.performed += performed
             done.wake += woken
-            return answers.plain(asked.line, said)
+            return answers.plain(asked.line, services.templates.filled(said))
     reaction = orders.react(given, asked, pr, now)
     if reaction.order is not None:
         done.memory = done.memory.obeying(reaction.order)

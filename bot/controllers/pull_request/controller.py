@@ -33,6 +33,7 @@ from bot.facts.runs import ProjectRun
 from bot.passes import Look, Outcome
 from bot.rules.pull_request import checks, cleanup, commands
 from bot.subjects import PullRequest
+from bot.words import report
 
 
 def pass_over(subject: PullRequest, look: Look, services: Services) -> Outcome:
@@ -107,7 +108,9 @@ def _perform(
         case PutReport():
             _put_report(action, done, repository, services)
         case Reply(number, body, sign):
-            thread.reply(repository.azure, number, body, sign)
+            body = services.templates.filled(body)
+            opening = services.templates.filled(report.not_yet())
+            thread.reply(repository.azure, number, body, sign, opening=opening)
             done.performed.append(f"told pull request {number}: {body.strip()}")
         case PreviewMerge():
             seen = (
@@ -166,18 +169,17 @@ def _put_report(
     wanted: PutReport, done: PassState, repository: Repository, services: Services
 ) -> None:
     known, reporting = done.memory, services.reporting
-    head, digest = known.known, hashlib.sha256(wanted.body.encode()).hexdigest()
+    body = services.templates.filled(wanted.body)
+    head, digest = known.known, hashlib.sha256(body.encode()).hexdigest()
     opening = reporting.failed if wanted.tone == "to do" else reporting.passed
     if digest != known.report or not head.thread:
-        there = thread.put_report(
-            repository.azure, wanted.number, head.thread, wanted.body, opening
-        )
+        there = thread.put_report(repository.azure, wanted.number, head.thread, body, opening)
         if there != head.thread:
             known = replace(known, thread_status=opening)
         known = replace(
             known, head=replace(head, thread=there), report=digest, reported=services.now()
         )
-        done.performed.append(f"report: {wanted.body.splitlines()[0].lstrip('# ')}")
+        done.performed.append(f"report: {body.splitlines()[0].lstrip('# ')}")
     if wanted.tone is not None and opening != known.thread_status:
         repository.azure.set_thread_status(wanted.number, known.known.thread, opening)
         known = replace(known, thread_status=opening)

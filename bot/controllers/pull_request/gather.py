@@ -22,6 +22,7 @@ from bot.rules.model import rollout
 from bot.rules.pull_request import branch_names, checks, commands
 from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest
+from bot.words import report
 
 BELIEVED = timedelta(minutes=5)
 """How long what was read of a pull request is believed while its runs go on and nobody speaks of
@@ -62,7 +63,8 @@ def _read(
 ) -> None:
     azure, old = repository.azure, done.memory.head
     if look.news or look.memo_may_be_behind or old is None:
-        done.talk = _listen(subject.number, azure)
+        opening = services.templates.filled(report.not_yet())
+        done.talk = _listen(subject.number, azure, opening)
     done.memory = _seen(done.memory, azure.pull_request(subject.number), done.talk, azure)
     head, talk = done.memory.known, done.talk
     if head.target != repository.served.target:
@@ -95,11 +97,11 @@ def _read(
         done.memory = _recalled(done.memory, talk, azure)
 
 
-def _listen(number: int, azure: AzureDevOps) -> Discussion:
+def _listen(number: int, azure: AzureDevOps, opening: str) -> Discussion:
     """What was said; whoever asked for something sees at once that it was heard."""
     talk = azure.discussion(number)
     if talk.report is not None:
-        thread.unite(azure, number, talk.report, talk.doubles)
+        thread.unite(azure, number, talk.report, talk.doubles, opening)
     answers.acknowledge(azure, number, commands.open(talk), talk.me)
     return talk
 
