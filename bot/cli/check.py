@@ -16,6 +16,7 @@ from bot.config.yaml_file import Shape
 from bot.errors import ConfigError, ProjectError
 from bot.facts.branch import JobDefinition, SourceFile, is_notebook
 from bot.rules.branch import sync
+from bot.services.job_fields import job_fields
 
 SCHEMAS: dict[str, type[Shape]] = {"bot.schema.json": Deployment, "mlops.schema.json": Mlops}
 
@@ -59,7 +60,7 @@ def mistakes(root: Path) -> Iterator[str]:
     yield from faults.values()
     try:
         jobs = job_definitions.together(
-            job_definitions.read(_definitions(root, wanted), wanted), shorts, wanted
+            job_definitions.read(_definitions(root, wanted), wanted, job_fields()), shorts, wanted
         )
     except ConfigError as error:
         yield from str(error).splitlines()

@@ -16,6 +16,7 @@ from bot.config import yaml_file
 from bot.config.repository import MLOPS_FILE, Folder, Job, Mlops, Schedule
 from bot.errors import ConfigError
 from bot.facts.branch import JobDefinition, SourceFile
+from bot.facts.job_fields import JobFields
 from bot.job_definitions import references, schema
 from bot.job_definitions.paths import Paths
 from bot.rules import schedule
@@ -51,10 +52,10 @@ _OF_BUNDLES = {
 }
 
 
-def read(files: Mapping[str, bytes], wanted: Mlops) -> dict[str, JobDefinition]:
+def read(files: Mapping[str, bytes], wanted: Mlops, fields: JobFields) -> dict[str, JobDefinition]:
     """The jobs of the folder of definitions, content by path, under their keys.
 
-    Raises ConfigError with a sentence for each mistake.
+    `fields` are what the Jobs API takes. Raises ConfigError with a sentence for each mistake.
     """
     mistakes: list[str] = []
     defaults: dict[str, Any] = {}
@@ -68,7 +69,7 @@ def read(files: Mapping[str, bytes], wanted: Mlops) -> dict[str, JobDefinition]:
     followed = {job.name for job in wanted.jobs if job.notebook is None}
     found: dict[str, JobDefinition] = {}
     for key, (file, job) in jobs.items():
-        definition = _definition(key, file, job, defaults, wanted, mistakes)
+        definition = _definition(key, file, job, defaults, wanted, fields, mistakes)
         if definition is not None:
             follows = definition.name in followed
             found[key] = _following(definition) if follows else definition
@@ -274,7 +275,13 @@ def _resources(file: str, found: Any, jobs: dict[str, tuple[str, Any]]) -> list[
 
 
 def _definition(
-    key: str, file: str, job: Any, defaults: Mapping[str, Any], wanted: Mlops, mistakes: list[str]
+    key: str,
+    file: str,
+    job: Any,
+    defaults: Mapping[str, Any],
+    wanted: Mlops,
+    fields: JobFields,
+    mistakes: list[str],
 ) -> JobDefinition | None:
     """A job of a file; None when something in it is wrong."""
     place, before = f"{file}: resources.jobs.{key}", len(mistakes)
@@ -291,7 +298,7 @@ def _definition(
     theirs = [name for name in ("permissions", "run_as") if found.pop(name, None) is not None]
     found.pop("lifecycle", None)
     settings, told = schema.settings(
-        Paths(file, wanted.folders, mistakes).translate(found, place), place
+        Paths(file, wanted.folders, mistakes).translate(found, place), place, fields
     )
     mistakes += told
     mistakes += _whole(settings, place) if len(mistakes) == before else ()

@@ -19,6 +19,7 @@ from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob, Sour
 from bot.job_definitions import SUFFIXES, absent, read, short, together
 from bot.rules.branch import jobs as rule
 from bot.services.databricks import Databricks
+from bot.services.job_fields import job_fields
 
 
 def definitions(
@@ -41,7 +42,7 @@ def definitions(
                 )
             held[source.path] = content
     shorts = [_short(commit, job, repository) for job in wanted.jobs if job.notebook is not None]
-    found = together(read(held, wanted), shorts, wanted)
+    found = together(read(held, wanted, job_fields()), shorts, wanted)
     if files is not None:
         mistakes = absent(found.values(), wanted.folders, files)
         if mistakes:
