@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 from tests.stories.outage import ALL, Kind, Neighbour, Place
 
 OUTAGES: dict[str, tuple[Kind, Sequence[Neighbour]]] = {

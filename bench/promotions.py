@@ -23,7 +23,7 @@ import click
 from sandbox.bot_process import HERE, BotProcess
 from sandbox.ports import free_port
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 
 LATENCY = 0.05
 PROMOTED, TAKEN_BACK = 2.0, 3.0

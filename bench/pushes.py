@@ -19,7 +19,7 @@ from bot.queue import Queue
 from sandbox.bot_process import BotProcess
 from sandbox.ports import free_port
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 
 PUSHES = 20
 PAUSES = (0.0, 0.5, 1.5)

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 from tests.controllers import lives
 from tests.controllers.lives import Straight, Unreliable
 

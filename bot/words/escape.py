@@ -20,10 +20,15 @@ def visible(text: str) -> str:
     newlines and tabs.
     """
     plain = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    # What Python calls printable has none of them, and is asked fifty times as fast.
+    return "\n".join(line if line.isprintable() else _seen(line) for line in plain.split("\n"))
+
+
+def _seen(line: str) -> str:
     return "".join(
         c
-        for c in plain
-        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        for c in line
+        if c == "\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
     )
 
 

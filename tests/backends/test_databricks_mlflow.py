@@ -20,7 +20,7 @@ from bot.services.databricks_sdk import DatabricksSdk
 from bot.services.mlflow import Mlflow
 from sandbox.databricks import Databricks as WorkspaceAccess
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 
 pytestmark = pytest.mark.slow
 

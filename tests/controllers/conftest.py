@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.mlflow_server import MlflowServer
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 from tests.controllers.scene import QUICK, Scene
 from tests.controllers.tellings import Story, Tellings
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from bot.subjects import Branch, Delivery, Model, PullRequest, Subject
 from sandbox.world import World
-from tests.conftest import start_bot
+from tests.bot_in_process import start_bot
 from tests.controllers import people_see
 from tests.controllers.killable_bot import KillableBot
 from tests.controllers.knife import Knife

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 from tests.controllers.killable_bot import KillableBot
 
 CONFIG = CONTENT / "config/mlops.yml"

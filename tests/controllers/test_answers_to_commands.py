@@ -19,7 +19,7 @@ from bot.facts.pull_request import PullRequestHead, Situation, Step
 from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import Given
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TRAIN = Project(path="projects/quick")

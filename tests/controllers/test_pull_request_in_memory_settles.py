@@ -15,9 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.facts.runs import Outcome
 from tests.controllers.town import FINAL, Memo, Town, verdict
+from tests.examples import percent
 from tests.rules.pull_request.example_pull_request import ALONE, CONFIG, SCORE, TRAIN
 
-BOUNDED = settings(max_examples=300, stateful_step_count=30)
+BOUNDED = settings(max_examples=percent(300), stateful_step_count=30)
 
 TRAINING, SCORING, OTHER = (f"{project.path}/main.py" for project in (TRAIN, SCORE, ALONE))
 CHANGES = [(TRAINING,), (TRAINING, SCORING), (OTHER,), (TRAINING, OTHER), ("README.md",)]

@@ -19,6 +19,7 @@ from bot.facts.model import Admission, ModelFacts, ModelVersion, Origin, Serving
 from bot.job_definitions import short
 from bot.rules.branch import sync
 from bot.rules.model import rollout
+from tests.examples import percent
 from tests.rules.branch.workspace_in_memory import WorkspaceInMemory
 
 REPOSITORY = "contoso/ml/wine"
@@ -171,4 +172,4 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
 
 
 TestWorkspaceOfABranch = WorkspaceOfABranch.TestCase
-TestWorkspaceOfABranch.settings = settings(max_examples=200, stateful_step_count=20)
+TestWorkspaceOfABranch.settings = settings(max_examples=percent(200), stateful_step_count=20)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.pictures.chart import HEIGHT, WIDTH, chart
+from tests.examples import percent
 
 HISTORY = (0.731, 0.728, 0.735, 0.721)
 RED, GREEN = (207, 34, 46), (26, 127, 55)
@@ -92,7 +93,7 @@ def test_a_name_that_is_a_formula_is_shown_as_it_is() -> None:
     st.none() | ANY,
     st.none() | ANY,
 )
-@settings(max_examples=30)
+@settings(max_examples=percent(30))
 def test_no_numbers_and_no_name_are_ever_an_error(
     metric: str,
     goal: object,

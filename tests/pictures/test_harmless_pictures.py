@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from bot.pictures.harmless import LONGEST_SIDE, MOST_BYTES, MOST_PIXELS, reencoded
+from tests.examples import percent
 
 BEGINNING = b"\x89PNG\r\n\x1a\n"
 
@@ -165,7 +166,7 @@ def test_a_picture_that_moves_is_none() -> None:
 
 
 @given(st.binary(max_size=400), st.integers(0, 5))
-@settings(max_examples=60)
+@settings(max_examples=percent(60))
 def test_no_content_is_ever_an_error(content: bytes, start: int) -> None:
     beginning = (b"", BEGINNING, BEGINNING + header(10, 10), png()[:60], png()[:-30], png())[start]
 
@@ -176,7 +177,6 @@ def test_no_content_is_ever_an_error(content: bytes, start: int) -> None:
     st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8),
     st.data(),
 )
-@settings(max_examples=100)
 def test_no_damage_to_a_picture_is_ever_an_error(
     damage: list[tuple[int, int]], data: st.DataObject
 ) -> None:
@@ -189,7 +189,7 @@ def test_no_damage_to_a_picture_is_ever_an_error(
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 1000), st.integers(60, 20_000))
-@settings(max_examples=25)
+@settings(max_examples=percent(25))
 def test_no_picture_is_larger_than_it_may_be(
     width: int, height: int, longest: int, most_bytes: int
 ) -> None:

@@ -20,6 +20,7 @@ from bot.queue.database import Database
 from bot.queue.reservations import FORGOTTEN, FRESH, SILENT
 from bot.subjects import PullRequest
 from tests import databases
+from tests.examples import percent
 
 A, B, C = (PullRequest("o/p/r", number) for number in (1, 2, 3))
 
@@ -242,11 +243,17 @@ class LineOnPostgresql(LineMachine):
 
 TestLine = LineMachine.TestCase
 TestLine.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=percent(40),
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 TestLineOnPostgresql = pytest.mark.skipif(
     not databases.POSTGRESQL, reason="SIGNALMAN_TEST_POSTGRESQL is not set"
 )(LineOnPostgresql.TestCase)
 TestLineOnPostgresql.settings = settings(
-    max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=percent(10),
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from bot.passes import Outcome
 from bot.queue import Lease, Queue, migrate
 from bot.subjects import Model, Subject
+from tests.examples import percent
 
 SUBJECTS = [Model("a"), Model("b"), Model("c")]
 LEASE = 30.0
@@ -114,5 +115,8 @@ class QueueMachine(RuleBasedStateMachine):
 
 TestQueue = QueueMachine.TestCase
 TestQueue.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=percent(40),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )

@@ -8,7 +8,7 @@ import requests
 
 from sandbox.ports import free_port
 from sandbox.world import World
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from bot import sweep
 from bot.config.deployment import Cleanup, Policies
 from bot.rules.pull_request import checks
 from bot.services.mlflow import Mlflow
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_pull_requests import QUICK, opened
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from bot.subjects import Model
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_promotions import trained
 from tests.stories.test_refused_promotions import nothing_serves, tags
 

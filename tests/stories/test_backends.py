@@ -13,7 +13,7 @@ import pytest
 from sandbox.databricks import Databricks
 from sandbox.mlflow_server import MlflowServer
 from sandbox.world import World
-from tests.conftest import CONTENT, Bot, start_bot
+from tests.bot_in_process import CONTENT, Bot, start_bot
 from tests.stories.test_pull_requests import in_mode, opened
 
 pytestmark = pytest.mark.slow

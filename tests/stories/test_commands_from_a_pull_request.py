@@ -11,7 +11,7 @@ import pytest
 
 from bot.config.deployment import Commands
 from bot.controllers.permissions import Rights
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 
 ADA, BEN, CLEO = "Ada Bergström", "Ben Okafor", "Cleo Marchetti"

@@ -5,7 +5,7 @@ among them.
 import pytest
 
 from bot.words import report
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.openapi import MISSING, Watch
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 

@@ -20,7 +20,7 @@ from bot.passes import Look
 from bot.rules.branch import sync
 from bot.services.databricks_sdk import DatabricksSdk
 from bot.subjects import Branch
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_commands_from_a_pull_request import asked
 from tests.stories.test_pull_requests import opened
 

@@ -3,7 +3,7 @@
 import json
 
 from sandbox.azure_devops.calls import Exchange
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 
 

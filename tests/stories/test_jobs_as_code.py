@@ -4,7 +4,7 @@ by hand stays.
 
 from typing import Any
 
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_pull_requests import opened
 
 FILE = "config/jobs/told.yml"

@@ -11,7 +11,7 @@ import pytest
 from bot.services.databricks_cli import DatabricksCli
 from sandbox.mlflow_server import MlflowServer
 from sandbox.world import World
-from tests.conftest import CONTENT, Bot, start_bot
+from tests.bot_in_process import CONTENT, Bot, start_bot
 from tests.stories.test_backends import Deployed
 from tests.stories.test_promotions import points_at, trained
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 
 PUSHES = 20

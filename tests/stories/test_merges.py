@@ -1,6 +1,6 @@
 """A merge from outside: complete the pull request, read the workspace."""
 
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_pull_requests import opened
 
 HOOKS = "/Shared/mlflow_hooks"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_pull_requests import in_mode, opened
 
 ASIDE = "/webhooks/azure-devops-which-nobody-answers"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CONTENT
+from tests.bot_in_process import CONTENT
 from tests.stories.outage import ALL, Kind, Neighbour, Place
 
 PULL_REQUESTS = 4

@@ -6,7 +6,7 @@ import pytest
 
 from bot.controllers.pull_request import preview
 from bot.facts.branch import Preview
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_pull_requests import opened
 
 NOTEBOOK = "# Databricks notebook source\nprint({!r})\n"

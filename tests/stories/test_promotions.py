@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_pull_requests import in_mode, opened
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.rules.pull_request import checks
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 
 QUICK = "projects/quick"
 

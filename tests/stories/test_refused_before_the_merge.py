@@ -8,7 +8,7 @@ from bot.controllers.pull_request import controller as pull_request
 from bot.passes import Look
 from bot.subjects import Branch
 from bot.subjects import PullRequest as PullRequestSubject
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_commands_from_a_pull_request import BEN, led
 from tests.stories.test_pull_requests import opened
 

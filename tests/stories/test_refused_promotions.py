@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_commands_from_a_pull_request import ADA, BEN, asked, led
 from tests.stories.test_promotions import points_at, trained
 from tests.stories.test_pull_requests import in_mode, opened

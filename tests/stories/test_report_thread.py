@@ -13,7 +13,7 @@ from bot.facts.discussion import Discussion
 from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest as PullRequestSubject
 from bot.words import report
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_commands_from_a_pull_request import asked, attempts, running
 from tests.stories.test_pull_requests import QUICK, in_mode, opened, told_about
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.subjects import Retraining
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_pull_requests import opened
 
 QUICK = "projects/quick"

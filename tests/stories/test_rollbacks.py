@@ -8,7 +8,7 @@ from bot.controllers import target_config
 from bot.controllers.model import rollback
 from bot.passes import Look
 from bot.subjects import PullRequest as Subject
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_promotions import job, points_at, trained
 
 MODEL = "rolled_back_model"

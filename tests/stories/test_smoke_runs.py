@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.subjects import Model
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_promotions import job, points_at, trained
 from tests.stories.test_refused_promotions import nothing_serves, promote, tags
 

@@ -11,7 +11,7 @@ from bot.controllers.model import rollback
 from bot.controllers.services import Repository, Services
 from bot.errors import SignalmanError
 from bot.subjects import Branch
-from tests.conftest import Bot, PullRequest
+from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_commands_from_a_pull_request import BEN, CLEO, asked, led
 from tests.stories.test_pull_requests import opened
 

@@ -9,7 +9,7 @@ import pytest
 from bot.subjects import Model
 from sandbox.mlflow_server import MlflowServer
 from sandbox.world import World
-from tests.conftest import CONTENT, Bot, start_bot
+from tests.bot_in_process import CONTENT, Bot, start_bot
 from tests.stories.test_pull_requests import in_mode, opened
 
 MODEL = "asked_for_model"

@@ -20,7 +20,7 @@ from sandbox.bot_process import BotProcess
 from sandbox.databricks import Databricks, Exchange
 from sandbox.ports import free_port
 from sandbox.world import World
-from tests.conftest import CONTENT, Bot, PullRequest, start_bot
+from tests.bot_in_process import CONTENT, Bot, PullRequest, start_bot
 from tests.stories.test_pull_requests import in_mode, opened
 from tests.stories.test_retrainings_asked_for import answers, asked_for
 

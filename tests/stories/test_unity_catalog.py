@@ -9,7 +9,7 @@ import pytest
 from bot.subjects import Model
 from sandbox.mlflow_server import MlflowServer
 from sandbox.world import World
-from tests.conftest import CONTENT, Bot, PullRequest, start_bot
+from tests.bot_in_process import CONTENT, Bot, PullRequest, start_bot
 from tests.stories.test_backends import BOTH, Deployed
 from tests.stories.test_promotions import job, points_at
 from tests.stories.test_pull_requests import opened

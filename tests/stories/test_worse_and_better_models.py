@@ -2,7 +2,7 @@
 better one passes.
 """
 
-from tests.conftest import Bot
+from tests.bot_in_process import Bot
 from tests.stories.test_commands_from_a_pull_request import ADA, BEN, asked, led
 from tests.stories.test_pull_requests import QUICK, in_mode, opened
 

@@ -16,6 +16,7 @@ from bot.errors import RefusedHook
 from bot.subjects import Branch, Delivery, PullRequest
 from bot.webhooks import Ignored, azure_devops
 from bot.webhooks.azure_devops import Served
+from tests.examples import percent
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "azure_devops"
 RECORDED = Path(__file__).parents[3] / "shared" / "payloads" / "azure_devops"
@@ -364,7 +365,7 @@ def test_an_event_without_subscription_is_known_by_its_own_id() -> None:
     assert found.key == f"azure-{event['id']}-git.pullrequest.created"
 
 
-@settings(max_examples=400)
+@settings(max_examples=percent(400))
 @given(st.data(), st.sampled_from(sorted(EXPECTED)))
 def test_no_mutation_of_a_payload_does_more_than_be_refused(data: st.DataObject, name: str) -> None:
     event = data.draw(mutated(body(name)))

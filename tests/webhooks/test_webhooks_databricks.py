@@ -16,6 +16,7 @@ from payload_mutations import mutated
 from bot.errors import RefusedHook
 from bot.subjects import Delivery, Model
 from bot.webhooks import Ignored, databricks
+from tests.examples import percent
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "databricks"
 RECORDED = Path(__file__).parents[3] / "shared" / "payloads" / "databricks"
@@ -157,7 +158,7 @@ def test_a_long_name_still_makes_a_short_key() -> None:
     assert len(found.key) < 200
 
 
-@settings(max_examples=200)
+@settings(max_examples=percent(200))
 @given(st.data(), st.sampled_from(sorted(EXPECTED)))
 def test_no_mutation_of_a_payload_does_more_than_be_refused(data: st.DataObject, name: str) -> None:
     assert isinstance(outcome(data.draw(mutated(body(name)))), Model | str)

@@ -17,6 +17,7 @@ from payload_mutations import mutated
 from bot.errors import RefusedHook
 from bot.subjects import Delivery, Model
 from bot.webhooks import Ignored, mlflow
+from tests.examples import percent
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "mlflow"
 RECORDED = Path(__file__).parents[3] / "shared" / "payloads" / "mlflow"
@@ -180,7 +181,7 @@ def test_a_field_that_is_missing_is_named(field: str) -> None:
     assert f"{field} is missing" in refused.value.reason
 
 
-@settings(max_examples=200)
+@settings(max_examples=percent(200))
 @given(st.data(), st.sampled_from(sorted(EXPECTED)))
 def test_no_mutation_of_a_payload_does_more_than_be_refused(data: st.DataObject, name: str) -> None:
     raw = data.draw(mutated(json.loads(raw_body(name))))

@@ -17,6 +17,7 @@ from bot.facts.discussion import Order, Team
 from bot.facts.pull_request import Judgement, QueuePosition, Situation, Step
 from bot.rules.pull_request import commands
 from bot.words import answers
+from tests.examples import percent
 
 
 def standing(o: str) -> LiveStatus:
@@ -106,7 +107,7 @@ SAYINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@settings(max_examples=60)
+@settings(max_examples=percent(60))
 @given(TEXTS)
 @pytest.mark.parametrize("saying", SAYINGS)
 def test_what_comes_from_outside_is_shown_as_code_only(saying: str, text: str) -> None:
@@ -120,7 +121,7 @@ def test_what_comes_from_outside_is_shown_as_code_only(saying: str, text: str) -
     assert not set(said) & set("\x1b\0\x08\x9b\u202e\u200f\u200b\ufeff\ud800\r")
 
 
-@settings(max_examples=60)
+@settings(max_examples=percent(60))
 @given(TEXTS)
 def test_every_table_of_an_answer_keeps_its_columns(text: str) -> None:
     assert set(rendered(SAYINGS["help"](text)).rows) == {3}

@@ -38,6 +38,7 @@ from bot.facts.pull_request import (
 from bot.rules.model import signature
 from bot.rules.pull_request import branch_names, gates
 from bot.words import drift, escape, replies, report, status, versions
+from tests.examples import percent
 
 MARK = "ж"
 """In no template: where it is seen outside code, text from outside got there."""
@@ -275,7 +276,7 @@ REPLIES = frozenset(
 )
 """What has no heading."""
 
-many = settings(max_examples=40)
+many = settings(max_examples=percent(40))
 
 
 def live(seen: Rendered) -> str:
