@@ -1,10 +1,10 @@
 """A thousand orders in which events may come, and how many of them end in another world than the
 straight one.
 
-Run by hand: `make shuffles`, or `make shuffles REPLAYS=200 LIVES=50`. A life is told live with an
-unreliable post; a replay brings all events of a whole life once more, to a bot that knows nothing,
-and has to change nothing. Both are told by the real controllers in worlds of stand-ins, several
-side by side. A seed that ends differently is named.
+Run by hand: `make shuffles`, or `make shuffles REPLAYS=200 LIVES=50`. A life is told live over an
+unreliable channel; a replay brings all events of a whole life once more, to a bot that knows
+nothing, and has to change nothing. Both are told by the real controllers in worlds of stand-ins,
+several side by side. A seed that ends differently is named.
 """
 
 import logging
@@ -20,8 +20,8 @@ import click
 
 from sandbox.world import World
 from tests.bot_in_process import CONTENT
-from tests.controllers import lives
-from tests.controllers.lives import Straight, Unreliable
+from tests.controllers import life_of_a_change
+from tests.controllers.life_of_a_change import ReliableChannel, UnreliableChannel
 
 SIDE_BY_SIDE = 3
 IN_ONE_WORLD = 40
@@ -62,13 +62,13 @@ def _lives(seeds: Sequence[int]) -> list[str]:
         tempfile.TemporaryDirectory(prefix="signalman-") as place,
         World(Path(place, "world"), CONTENT) as world,
     ):
-        straight = lives.life_of_a_change(
-            lives.scene_in(world, Path(place), "in_order_x"), Straight()
+        straight = life_of_a_change.tell(
+            life_of_a_change.scene_in(world, Path(place), "in_order_x"), ReliableChannel()
         )
         for seed in seeds:
-            scene = lives.scene_in(world, Path(place), f"unreliable_{seed}_x")
+            scene = life_of_a_change.scene_in(world, Path(place), f"unreliable_{seed}_x")
             try:
-                end = lives.life_of_a_change(scene, Unreliable(seed))
+                end = life_of_a_change.tell(scene, UnreliableChannel(seed))
             except Exception as error:
                 wrong.append(f"Live, seed {seed}: {error!r}; {scene.bot.errors}")
                 continue
@@ -86,12 +86,12 @@ def _replays(seeds: Sequence[int]) -> list[str]:
         tempfile.TemporaryDirectory(prefix="signalman-") as place,
         World(Path(place, "world"), CONTENT) as world,
     ):
-        life, came = lives.recorded(world, Path(place))
-        before = lives.seen(life)
+        life, came = life_of_a_change.recorded(world, Path(place))
+        before = life_of_a_change.seen(life)
         for seed in seeds:
-            scene = lives.replayed(life, came, Path(place), seed)
-            changes = [call for calls in scene.bot.knife.passes for call in calls]
-            if changes or scene.bot.errors or lives.seen(scene) != before:
+            scene = life_of_a_change.replayed(life, came, Path(place), seed)
+            changes = [call for calls in scene.bot.interrupter.passes for call in calls]
+            if changes or scene.bot.errors or life_of_a_change.seen(scene) != before:
                 wrong.append(f"Replayed, seed {seed}: {changes}; {scene.bot.errors}")
     return wrong
 

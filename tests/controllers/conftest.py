@@ -10,7 +10,7 @@ from sandbox.mlflow_server import MlflowServer
 from sandbox.world import World
 from tests.bot_in_process import CONTENT
 from tests.controllers.scene import QUICK, Scene
-from tests.controllers.tellings import Story, Tellings
+from tests.controllers.story_runner import Story, StoryRunner
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +31,22 @@ def prologue() -> tuple[Story, ...]:
 
 
 @pytest.fixture(scope="module")
-def tellings(
+def stories(
     request: pytest.FixtureRequest,
     world: World,
     prologue: tuple[Story, ...],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Tellings]:
+) -> Iterator[StoryRunner]:
     """Stories; those of all tests of the file that were chosen are told ahead of them."""
-    found = Tellings(world, tmp_path_factory.mktemp)
+    found = StoryRunner(world, tmp_path_factory.mktemp)
     for story in prologue:
         found.tell(story)
     for item in request.session.items:
         chosen = isinstance(item, pytest.Function) and item.path == request.path
         if chosen and "story" in item.fixturenames:
             given = item.callspec.params
-            found.foresee(given["story"])
-            found.foresee(given["story"], given.get("side", "before"), given.get("cut", ""))
+            found.start(given["story"])
+            found.start(given["story"], given.get("side", "before"), given.get("cut", ""))
     yield found
     found.close()
 

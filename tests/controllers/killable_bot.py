@@ -1,5 +1,5 @@
-"""The bot without a process: it makes passes where the test stands, and dies there when the knife
-falls.
+"""The bot without a process: it makes passes where the test stands, and dies there when a call is
+interrupted.
 """
 
 import threading
@@ -16,7 +16,7 @@ from bot.passes import Outcome
 from bot.queue import Lease, Queue, migrate
 from bot.subjects import Branch, Model, PullRequest, Subject
 from sandbox.world import World
-from tests.controllers.knife import Killed, Knife, within_reach
+from tests.controllers.call_interrupter import CallInterrupter, Killed, interrupted_by
 
 PATIENCE = 120.0
 """Seconds until a bot that does not come to an end is given up: long, for a machine that has other
@@ -35,7 +35,7 @@ class KillableBot:
 
     world: World
     folder: Path
-    knife: Knife = field(default_factory=Knife)
+    interrupter: CallInterrupter = field(default_factory=CallInterrupter)
     deaths: int = 0
     reporting: Reporting = field(default_factory=lambda: Reporting(steps=False))
     errors: list[str] = field(default_factory=list)
@@ -105,7 +105,7 @@ class KillableBot:
 
     def _pass(self, lease: Lease) -> bool:
         """One pass, settled as the worker does it; tells whether it found that it can only wait."""
-        self.knife.a_pass_begins()
+        self.interrupter.begin_pass()
         try:
             outcome = app.pass_over(lease.look, self.services)
         except SignalmanError as error:
@@ -137,4 +137,4 @@ class KillableBot:
 
     def _born(self) -> Services:
         born = replace(app.services_of(self.settings, self.queue), reporting=self.reporting)
-        return within_reach(born, self.knife)
+        return interrupted_by(born, self.interrupter)

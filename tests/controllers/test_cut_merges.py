@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from bot.controllers.branch import manifest as manifest_file
-from tests.controllers import people_see
-from tests.controllers.cuts import changes, everywhere
-from tests.controllers.knife import Side
+from tests.controllers import visible_state
+from tests.controllers.call_interrupter import Side
+from tests.controllers.cut_points import changes, cut_points
 from tests.controllers.scene import NOTEBOOK, Scene
-from tests.controllers.tellings import Story, Tellings, in_turn
+from tests.controllers.story_runner import Story, StoryRunner, in_turn
 
 HOOKS = "/Shared/mlflow_hooks"
 CHANGES = (
@@ -26,7 +26,7 @@ def merged(scene: Scene) -> dict[str, Any]:
     )
     scene.push({"config/mlops.yml": scene.without_jobs()}, "main")
     scene.push({f"{hooks}_goes.txt": "1"}, "main")
-    scene.bot.knife.rest()
+    scene.bot.interrupter.pause()
     scene.bot.hear_of_branch()
     scene.bot.finish()
     scene.commits.clear()
@@ -41,13 +41,13 @@ def merged(scene: Scene) -> dict[str, Any]:
         | {"config/mlops.yml": config}
     )
     scene.commits.append(scene.world.azure.complete(scene.number))
-    scene.bot.knife.cut_from_here()
+    scene.bot.interrupter.count_from_here()
     scene.bot.hear_of_branch()
     scene.bot.finish()
     return {
-        "threads": people_see.threads(scene),
-        "workspace": people_see.workspace(scene, HOOKS),
-        "jobs": people_see.jobs(scene),
+        "threads": visible_state.threads(scene),
+        "workspace": visible_state.workspace(scene, HOOKS),
+        "jobs": visible_state.jobs(scene),
         "manifest": manifest(scene),
     }
 
@@ -59,17 +59,17 @@ def manifest(scene: Scene) -> dict[str, Any]:
     )
     found = json.loads(content or b"{}")
     files = {
-        people_see.masked(path, scene): digest
+        visible_state.masked(path, scene): digest
         for path, digest in found["files"].items()
         if scene.name in path
     }
-    return {"commit": people_see.masked(found["commit"], scene), "files": files}
+    return {"commit": visible_state.masked(found["commit"], scene), "files": files}
 
 
-def test_the_changes_that_are_cut_are_all_that_a_merge_makes(tellings: Tellings) -> None:
-    told = tellings.of(merged)
+def test_the_changes_that_are_cut_are_all_that_a_merge_makes(stories: StoryRunner) -> None:
+    told = stories.of(merged)
 
-    assert changes(told.scene.bot.knife.passes) == list(CHANGES)
+    assert changes(told.scene.bot.interrupter.passes) == list(CHANGES)
     assert set(told.seen["workspace"]) == {
         f"{HOOKS}/(name)_{which}" for which in ("stays", "changes", "comes")
     }
@@ -80,12 +80,12 @@ def test_the_changes_that_are_cut_are_all_that_a_merge_makes(tellings: Tellings)
 
 @pytest.mark.parametrize(
     ("story", "side", "cut"),
-    [pytest.param(merged, *place.values, id=place.id) for place in everywhere(CHANGES)],
+    [pytest.param(merged, *place.values, id=place.id) for place in cut_points(CHANGES)],
 )
 def test_a_merge_ends_the_same_wherever_a_pass_is_cut_off(
-    tellings: Tellings, story: Story, side: Side, cut: str
+    stories: StoryRunner, story: Story, side: Side, cut: str
 ) -> None:
-    whole, told = tellings.of(story), tellings.of(story, side, cut)
+    whole, told = stories.of(story), stories.of(story, side, cut)
 
     assert told.seen == whole.seen
     assert told.scene.bot.errors == []

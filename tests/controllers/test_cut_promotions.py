@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.controllers import people_see
-from tests.controllers.cuts import changes, everywhere
-from tests.controllers.knife import Side
+from tests.controllers import visible_state
+from tests.controllers.call_interrupter import Side
+from tests.controllers.cut_points import changes, cut_points
 from tests.controllers.scene import SCORING, Scene
-from tests.controllers.tellings import Story, Tellings, in_turn
+from tests.controllers.story_runner import Story, StoryRunner, in_turn
 
 POINTED = "update_job 1, reply 1, tag_version 1, tag_version 2, update_job 2"
 
@@ -65,7 +65,7 @@ def begun(
     """A pull request whose model nobody promoted yet, and the job that would score with it; gives
     the model's name.
     """
-    scene.bot.knife.rest()
+    scene.bot.interrupter.pause()
     scene.open({"README.md": scene.name})
     azure = scene.bot.services.repositories[scene.bot.repository].azure
     azure.open_thread(scene.number, "Passed.", "closed")
@@ -87,12 +87,12 @@ def champion(scene: Scene, version: int) -> None:
 
 def ended(scene: Scene) -> dict[str, Any]:
     model = f"{scene.name}_model"
-    scene.bot.knife.cut_from_here()
+    scene.bot.interrupter.count_from_here()
     scene.bot.hear_of_model(model)
     scene.bot.finish()
     told = [
         {
-            key: re.sub(r":[0-9a-f]{12}", ":(digest)", people_see.masked(tag, scene))
+            key: re.sub(r":[0-9a-f]{12}", ":(digest)", visible_state.masked(tag, scene))
             for key, tag in tags.items()
         }
         for tags in scene.told_on(model)
@@ -103,8 +103,8 @@ def ended(scene: Scene) -> dict[str, Any]:
     )
     scene.push({"config/mlops.yml": shared, f"{SCORING}/note.md": f"{scene.name} is over"}, "main")
     return {
-        "jobs": people_see.jobs(scene),
-        "threads": people_see.threads(scene),
+        "jobs": visible_state.jobs(scene),
+        "threads": visible_state.threads(scene),
         "versions": told,
         "tried": tried,
     }
@@ -129,17 +129,17 @@ STORIES: list[Story] = list(CHANGES)
 CASES = [
     pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")
     for story in STORIES
-    for place in everywhere(CHANGES[story])
+    for place in cut_points(CHANGES[story])
 ]
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(
-    tellings: Tellings, story: Story
+    stories: StoryRunner, story: Story
 ) -> None:
-    told = tellings.of(story)
+    told = stories.of(story)
 
-    assert changes(told.scene.bot.knife.passes) == list(CHANGES[story])
+    assert changes(told.scene.bot.interrupter.passes) == list(CHANGES[story])
     assert told.scene.bot.errors == []
 
 
@@ -147,9 +147,9 @@ def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(
     ("story", "version"), [(by_stage, "1"), (by_alias_to_another_version, "2"), (tried_first, "1")]
 )
 def test_a_promotion_ends_in_a_job_that_is_pointed_and_told_of(
-    tellings: Tellings, story: Story, version: str
+    stories: StoryRunner, story: Story, version: str
 ) -> None:
-    told = tellings.of(story)
+    told = stories.of(story)
     (job,) = told.seen["jobs"]
 
     assert f"'name': 'model_version', 'default': '{version}'" in job["parameters"]
@@ -159,8 +159,8 @@ def test_a_promotion_ends_in_a_job_that_is_pointed_and_told_of(
     assert told.seen["tried"] == (["FINISHED"] if story is tried_first else [])
 
 
-def test_a_refused_one_leaves_the_job_and_is_told_of(tellings: Tellings) -> None:
-    told = tellings.of(refused)
+def test_a_refused_one_leaves_the_job_and_is_told_of(stories: StoryRunner) -> None:
+    told = stories.of(refused)
     (job,) = told.seen["jobs"]
 
     assert "'name': 'model_version', 'default': ''" in job["parameters"]
@@ -170,9 +170,9 @@ def test_a_refused_one_leaves_the_job_and_is_told_of(tellings: Tellings) -> None
 
 @pytest.mark.parametrize(("story", "side", "cut"), CASES)
 def test_a_promotion_ends_the_same_wherever_a_pass_is_cut_off(
-    tellings: Tellings, story: Story, side: Side, cut: str
+    stories: StoryRunner, story: Story, side: Side, cut: str
 ) -> None:
-    whole, told = tellings.of(story), tellings.of(story, side, cut)
+    whole, told = stories.of(story), stories.of(story, side, cut)
 
     assert told.seen == whole.seen
     assert told.scene.bot.errors == []

@@ -4,19 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.controllers import people_see
+from tests.controllers import visible_state
+from tests.controllers.call_interrupter import Side
 from tests.controllers.conftest import first_of_all
-from tests.controllers.cuts import changes, everywhere
-from tests.controllers.knife import Side
+from tests.controllers.cut_points import changes, cut_points
 from tests.controllers.scene import QUICK, SCORING, Scene
-from tests.controllers.tellings import Story, Tellings, in_turn
+from tests.controllers.story_runner import Story, StoryRunner, in_turn
 
 
 def badly_named(scene: Scene) -> dict[str, Any]:
     scene.open({"README.md": scene.name}, f"bad/{scene.name}")
     scene.bot.hear_of(scene.number)
     scene.bot.finish()
-    return people_see.pull_request(scene)
+    return visible_state.pull_request(scene)
 
 
 def trained_and_scored(scene: Scene) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def trained_and_scored(scene: Scene) -> dict[str, Any]:
     scene.bot.work()
     scene.let_end(SCORING)
     scene.bot.finish()
-    return people_see.pull_request(scene)
+    return visible_state.pull_request(scene)
 
 
 def failing(scene: Scene) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def failing(scene: Scene) -> dict[str, Any]:
     scene.bot.work()
     scene.let_end(QUICK)
     scene.bot.finish()
-    return people_see.pull_request(scene)
+    return visible_state.pull_request(scene)
 
 
 def superseded(scene: Scene) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def superseded(scene: Scene) -> dict[str, Any]:
     scene.bot.work()
     scene.let_end(QUICK)
     scene.bot.finish()
-    assert people_see.unfinished(scene, 1) == []
-    return people_see.pull_request(scene)
+    assert visible_state.unfinished(scene, 1) == []
+    return visible_state.pull_request(scene)
 
 
 def abandoned(scene: Scene) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def abandoned(scene: Scene) -> dict[str, Any]:
     scene.world.azure.abandon(scene.number)
     scene.bot.hear_of(scene.number)
     scene.bot.finish()
-    assert people_see.unfinished(scene, 1) == []
+    assert visible_state.unfinished(scene, 1) == []
     return {"versions": scene.versions(f"{scene.name}_model")}
 
 
@@ -76,22 +76,22 @@ def opened_again(scene: Scene) -> dict[str, Any]:
     scene.bot.work()
     scene.let_end(QUICK)
     scene.bot.finish()
-    return people_see.pull_request(scene)
+    return visible_state.pull_request(scene)
 
 
 def asked_to_retry(scene: Scene) -> dict[str, Any]:
-    scene.bot.knife.rest()
+    scene.bot.interrupter.pause()
     failing(scene)
     scene.hold(QUICK)
-    scene.bot.knife.cut_from_here()
+    scene.bot.interrupter.count_from_here()
     thread = scene.world.azure.comment(scene.number, "/mlops retry")
     scene.bot.hear_of(scene.number)
     scene.bot.work()
     scene.let_end(QUICK)
     scene.bot.finish()
     (asked,) = (one for one in scene.world.azure.threads(scene.number) if one["id"] == thread)
-    answers = [people_see.masked(str(one["content"]), scene) for one in asked["comments"]]
-    return people_see.pull_request(scene) | {
+    answers = [visible_state.masked(str(one["content"]), scene) for one in asked["comments"]]
+    return visible_state.pull_request(scene) | {
         "answers": answers,
         "likes": len(asked["comments"][0]["usersLiked"]),
     }
@@ -99,13 +99,16 @@ def asked_to_retry(scene: Scene) -> dict[str, Any]:
 
 @in_turn
 def merged(scene: Scene) -> dict[str, Any]:
-    scene.bot.knife.rest()
+    scene.bot.interrupter.pause()
     trained(scene)
-    scene.bot.knife.cut_from_here()
+    scene.bot.interrupter.count_from_here()
     scene.commits.append(scene.world.azure.complete(scene.number))
     scene.bot.hear_of(scene.number)
     scene.bot.finish()
-    return {"records": people_see.records(scene), "versions": scene.versions(f"{scene.name}_model")}
+    return {
+        "records": visible_state.records(scene),
+        "versions": scene.versions(f"{scene.name}_model"),
+    }
 
 
 def trained(scene: Scene) -> None:
@@ -173,7 +176,7 @@ elsewhere.
 CASES = [
     pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")
     for story, passes in CHANGES.items()
-    for place in everywhere(passes[ITS_OWN.get(story, slice(None))])
+    for place in cut_points(passes[ITS_OWN.get(story, slice(None))])
 ]
 
 
@@ -187,11 +190,11 @@ def prologue() -> tuple[Story, ...]:
 
 @pytest.mark.parametrize("story", CHANGES, ids=lambda story: story.__name__)
 def test_the_changes_that_are_cut_are_all_that_a_story_makes(
-    tellings: Tellings, story: Story
+    stories: StoryRunner, story: Story
 ) -> None:
-    told = tellings.of(story)
+    told = stories.of(story)
 
-    assert changes(told.scene.bot.knife.passes)[THEIR_OWN.get(story, slice(None))] == list(
+    assert changes(told.scene.bot.interrupter.passes)[THEIR_OWN.get(story, slice(None))] == list(
         CHANGES[story]
     )
     assert told.scene.bot.errors == []
@@ -199,9 +202,9 @@ def test_the_changes_that_are_cut_are_all_that_a_story_makes(
 
 @pytest.mark.parametrize(("story", "side", "cut"), CASES)
 def test_a_pull_request_ends_the_same_wherever_a_pass_is_cut_off(
-    tellings: Tellings, story: Story, side: Side, cut: str
+    stories: StoryRunner, story: Story, side: Side, cut: str
 ) -> None:
-    whole, told = tellings.of(story), tellings.of(story, side, cut)
+    whole, told = stories.of(story), stories.of(story, side, cut)
 
     assert told.seen == whole.seen
     assert told.scene.bot.errors == []

@@ -5,25 +5,25 @@ from typing import Any
 import pytest
 
 from bot.subjects import Retraining
-from tests.controllers import people_see
-from tests.controllers.cuts import changes, everywhere
-from tests.controllers.knife import Side
+from tests.controllers import visible_state
+from tests.controllers.call_interrupter import Side
+from tests.controllers.cut_points import changes, cut_points
 from tests.controllers.scene import QUICK, Scene
-from tests.controllers.tellings import Story, Tellings, in_turn
+from tests.controllers.story_runner import Story, StoryRunner, in_turn
 
 CHANGES = ("make_experiment 1, start 1, write 1, submit 1, tag 1", "answer 1, end 1, tag 2")
 
 
 @in_turn
 def retrained(scene: Scene) -> dict[str, Any]:
-    scene.bot.knife.rest()
+    scene.bot.interrupter.pause()
     scene.open({"README.md": scene.name})
     config = scene.world.azure.read("config/mlops.yml").decode()
     assert "model: quick_wine" in config
     own = config.replace("model: quick_wine", f"model: {scene.name}_wine")
     scene.push({"config/mlops.yml": own, f"{QUICK}/note.md": scene.name}, "main")
     thread = scene.world.azure.comment(scene.number, "/mlops retrain quick")
-    scene.bot.knife.cut_from_here()
+    scene.bot.interrupter.count_from_here()
 
     scene.bot.hear(Retraining(scene.bot.repository, scene.number, thread, 1, "quick"))
     scene.bot.finish()
@@ -33,7 +33,7 @@ def retrained(scene: Scene) -> dict[str, Any]:
         one["comments"] for one in scene.world.azure.threads(scene.number) if one["id"] == thread
     )
     return {
-        "answers": [people_see.masked(str(one["content"]), scene) for one in said],
+        "answers": [visible_state.masked(str(one["content"]), scene) for one in said],
         "cluster runs": [run["state"].get("result_state") for run in scene.cluster_runs()],
         "MLflow runs": [run["info"]["status"] for run in of_the_command(scene, thread)],
         "versions": scene.versions(f"{scene.name}_wine"),
@@ -55,10 +55,10 @@ def of_the_command(scene: Scene, thread: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_changes_that_are_cut_are_all_that_a_retraining_makes(tellings: Tellings) -> None:
-    told = tellings.of(retrained)
+def test_the_changes_that_are_cut_are_all_that_a_retraining_makes(stories: StoryRunner) -> None:
+    told = stories.of(retrained)
 
-    assert changes(told.scene.bot.knife.passes) == list(CHANGES)
+    assert changes(told.scene.bot.interrupter.passes) == list(CHANGES)
     assert told.seen["cluster runs"] == ["SUCCESS"]
     assert told.seen["MLflow runs"] == ["FINISHED"]
     assert told.seen["versions"] == 1
@@ -68,12 +68,12 @@ def test_the_changes_that_are_cut_are_all_that_a_retraining_makes(tellings: Tell
 
 @pytest.mark.parametrize(
     ("story", "side", "cut"),
-    [pytest.param(retrained, *place.values, id=place.id) for place in everywhere(CHANGES)],
+    [pytest.param(retrained, *place.values, id=place.id) for place in cut_points(CHANGES)],
 )
 def test_a_retraining_ends_the_same_wherever_a_pass_is_cut_off(
-    tellings: Tellings, story: Story, side: Side, cut: str
+    stories: StoryRunner, story: Story, side: Side, cut: str
 ) -> None:
-    whole, told = tellings.of(story), tellings.of(story, side, cut)
+    whole, told = stories.of(story), stories.of(story, side, cut)
 
     assert told.seen == whole.seen
     assert told.scene.bot.errors == []

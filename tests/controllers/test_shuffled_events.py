@@ -12,25 +12,25 @@ import pytest
 
 from bot.subjects import Branch, Delivery, Model, PullRequest
 from sandbox.world import World
-from tests.controllers import lives
-from tests.controllers.lives import Straight, Unreliable
+from tests.controllers import life_of_a_change
+from tests.controllers.life_of_a_change import ReliableChannel, UnreliableChannel
 from tests.controllers.scene import Scene
-from tests.controllers.tellings import Story, Tellings, in_turn
+from tests.controllers.story_runner import Story, StoryRunner, in_turn
 
 SEEDS = range(60)
 LIVE_SEEDS = range(2)
 
-in_order: Story = in_turn(partial(lives.life_of_a_change, post=Straight()))
+in_order: Story = in_turn(partial(life_of_a_change.tell, channel=ReliableChannel()))
 UNRELIABLE: list[Story] = [
-    in_turn(partial(lives.life_of_a_change, post=Unreliable(seed))) for seed in LIVE_SEEDS
+    in_turn(partial(life_of_a_change.tell, channel=UnreliableChannel(seed))) for seed in LIVE_SEEDS
 ]
 
 
 @pytest.mark.parametrize("story", UNRELIABLE, ids=[f"seed {seed}" for seed in LIVE_SEEDS])
 def test_a_change_ends_the_same_however_unreliably_it_is_told_of(
-    tellings: Tellings, story: Story
+    stories: StoryRunner, story: Story
 ) -> None:
-    straight, told = tellings.of(in_order), tellings.of(story)
+    straight, told = stories.of(in_order), stories.of(story)
 
     assert told.seen == straight.seen
     assert told.scene.bot.errors == []
@@ -38,11 +38,11 @@ def test_a_change_ends_the_same_however_unreliably_it_is_told_of(
 
 @pytest.fixture(scope="module")
 def recorded(
-    tellings: Tellings, world: World, tmp_path_factory: pytest.TempPathFactory
+    stories: StoryRunner, world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Scene, list[Delivery]]:
     """When all stories are told: what came to the door in a life of which nothing was lost."""
-    tellings.wait()
-    return lives.recorded(world, tmp_path_factory.mktemp("recorded"))
+    stories.wait()
+    return life_of_a_change.recorded(world, tmp_path_factory.mktemp("recorded"))
 
 
 def test_what_is_recorded_tells_of_all_three_kinds(recorded: tuple[Scene, list[Delivery]]) -> None:
@@ -59,7 +59,7 @@ def replayed(
     """The same life again and again. They change nothing, so that they may go on side by side."""
     folder = tmp_path_factory.mktemp("replayed")
     with ThreadPoolExecutor(6) as pool:
-        yield [pool.submit(lives.replayed, *recorded, folder, seed) for seed in SEEDS]
+        yield [pool.submit(life_of_a_change.replayed, *recorded, folder, seed) for seed in SEEDS]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -68,14 +68,14 @@ def test_the_same_events_once_more_in_any_order_change_nothing(
 ) -> None:
     scene = replayed[seed].result()
 
-    assert [call for calls in scene.bot.knife.passes for call in calls] == []
+    assert [call for calls in scene.bot.interrupter.passes for call in calls] == []
     assert scene.bot.errors == []
 
 
 def test_after_all_of_them_people_see_what_they_saw_before(
-    recorded: tuple[Scene, list[Delivery]], replayed: list[Future[Scene]], tellings: Tellings
+    recorded: tuple[Scene, list[Delivery]], replayed: list[Future[Scene]], stories: StoryRunner
 ) -> None:
     for one in replayed:
         one.result()
 
-    assert lives.seen(recorded[0]) == tellings.of(in_order).seen
+    assert life_of_a_change.seen(recorded[0]) == stories.of(in_order).seen

@@ -55,7 +55,7 @@ class Memo:
 
 
 @dataclass
-class Town:
+class PullRequestInMemory:
     """The world of one pull request."""
 
     head: PullRequestHead = FIRST
@@ -270,16 +270,16 @@ def _with(runs: tuple[ProjectRun, ...], run: ProjectRun) -> tuple[ProjectRun, ..
     return (*(other for other in runs if other.token != run.token), run)
 
 
-def verdict(town: Town, config: Mlops) -> str | None:
+def verdict(pr: PullRequestInMemory, config: Mlops) -> str | None:
     """What the newest iteration's verdict has to be, said from the outside: by what ran and how it
     ended.
     """
-    if "/" in town.head.source:
+    if "/" in pr.head.source:
         return "failed"
     touched = {
         project.path: project
         for project in config.projects
-        if any(path.startswith(f"{project.path}/") for path in town.head.changed)
+        if any(path.startswith(f"{project.path}/") for path in pr.head.changed)
     }
     for project in reversed(config.projects):
         if project.path in touched and checks.wants_version(project):
@@ -293,7 +293,7 @@ def verdict(town: Town, config: Mlops) -> str | None:
         if project.path in touched:
             before = [ends[path] for path in project.after if path in touched]
             ends[project.path] = (
-                _end(town, project.path) if all(one == "succeeded" for one in before) else "skipped"
+                _end(pr, project.path) if all(one == "succeeded" for one in before) else "skipped"
             )
     if "running" in ends.values():
         return None
@@ -302,12 +302,12 @@ def verdict(town: Town, config: Mlops) -> str | None:
     return "succeeded" if set(ends.values()) == {"succeeded"} else "error"
 
 
-def _end(town: Town, project: str) -> str:
+def _end(pr: PullRequestInMemory, project: str) -> str:
     """How the last attempt at a project ended. Only the bot cancels here, and what it cancelled it
     runs again.
     """
     losses, end, attempt = 0, "running", 1
-    while run := town.cluster.get(steps.token(PR.repository, town.head, project, attempt)):
+    while run := pr.cluster.get(steps.token(PR.repository, pr.head, project, attempt)):
         losses += run.outcome == "no cluster"
         again = run.outcome in (None, "cancelled") or (
             run.outcome == "no cluster" and losses <= len(steps.PAUSES)

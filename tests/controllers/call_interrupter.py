@@ -1,5 +1,5 @@
-"""A knife between the bot and its neighbours: counts every call that changes something, and ends
-the pass at one.
+"""Between the bot and its services: counts every call that changes something, and ends the pass at
+one.
 
 The services are the real ones. What `kill -9` does to a process, `Killed` does to
 a pass: nothing after the cut happens, and nothing of the pass is remembered.
@@ -54,7 +54,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class Knife:
+class CallInterrupter:
     """Cuts once: `side` of the call named `cut`, such as `set_status 2`. `passes` lists the calls
     of each pass.
     """
@@ -62,23 +62,23 @@ class Knife:
     side: Side = "before"
     cut: str = ""
     used: bool = False
-    resting: bool = False
+    paused: bool = False
     passes: list[list[str]] = field(default_factory=lambda: [[]])
     _count: Counter[str] = field(default_factory=Counter)
 
-    def a_pass_begins(self) -> None:
+    def begin_pass(self) -> None:
         """What follows is another pass's."""
         self.passes.append([])
 
-    def rest(self) -> None:
+    def pause(self) -> None:
         """Cut nothing for now: what follows only prepares the story."""
-        self.resting = True
+        self.paused = True
 
-    def cut_from_here(self) -> None:
+    def count_from_here(self) -> None:
         """Count from here on: the story begins."""
         self.passes[:] = [[]]
         self._count.clear()
-        self.resting = False
+        self.paused = False
 
     def around(self, verb: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """The same call, counted, and cut off if it is its turn."""
@@ -87,7 +87,7 @@ class Knife:
             self._count[verb] += 1
             name = f"{verb} {self._count[verb]}"
             self.passes[-1].append(name)
-            mine = name == self.cut and not self.used and not self.resting
+            mine = name == self.cut and not self.used and not self.paused
             if mine and self.side == "before":
                 self._strike()
             answer = call(*given, **more)
@@ -102,31 +102,31 @@ class Knife:
         raise Killed(f"{self.side} {self.cut}")
 
 
-class Watched:
-    """A service, some of whose verbs pass by the knife."""
+class InterruptedService:
+    """A service, some of whose calls may be interrupted."""
 
-    def __init__(self, service: Any, verbs: tuple[str, ...], knife: Knife) -> None:
-        self._service, self._verbs, self._knife = service, verbs, knife
+    def __init__(self, service: Any, verbs: tuple[str, ...], interrupter: CallInterrupter) -> None:
+        self._service, self._verbs, self._interrupter = service, verbs, interrupter
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._service, name)
-        return self._knife.around(name, found) if name in self._verbs else found
+        return self._interrupter.around(name, found) if name in self._verbs else found
 
 
-def within_reach(world: Services, knife: Knife) -> Services:
-    """The same neighbours, all of whose changes pass by the knife."""
+def interrupted_by(world: Services, interrupter: CallInterrupter) -> Services:
+    """The same neighbours, each of whose changes may be interrupted."""
 
     def place(one: Workspace) -> Workspace:
         watched: Any = (
-            Watched(one.databricks, DATABRICKS, knife),
-            Watched(one.runs, MLFLOW, knife),
-            Watched(one.models, MLFLOW, knife),
+            InterruptedService(one.databricks, DATABRICKS, interrupter),
+            InterruptedService(one.runs, MLFLOW, interrupter),
+            InterruptedService(one.models, MLFLOW, interrupter),
         )
         return Workspace(*watched, {**one.backends, "databricks-jobs": DatabricksJobs(watched[0])})
 
     validation, production = place(world.validation), place(world.production)
     repositories: Any = {
-        key: replace(one, azure=Watched(one.azure, AZURE, knife))  # type: ignore[arg-type]
+        key: replace(one, azure=InterruptedService(one.azure, AZURE, interrupter))  # type: ignore[arg-type]
         for key, one in world.repositories.items()
     }
     return replace(

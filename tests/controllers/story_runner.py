@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.world import World
+from tests.controllers.call_interrupter import CallInterrupter, Side
 from tests.controllers.killable_bot import KillableBot
-from tests.controllers.knife import Knife, Side
 from tests.controllers.scene import Scene
 
 Story = Callable[[Scene], dict[str, Any]]
@@ -33,27 +33,27 @@ def in_turn(story: Story) -> Story:
 
 
 @dataclass(frozen=True)
-class Told:
+class EndedStory:
     """A story at its end: where it took place, and what people see."""
 
     scene: Scene
     seen: dict[str, Any]
 
 
-class Tellings:
-    """Tells stories in one world; each case is told once, and `foresee` lets it be told before it
-    is asked for.
+class StoryRunner:
+    """Tells stories in one world; each case is told once, and `start` lets it be told before it is
+    asked for.
     """
 
     def __init__(self, world: World, folder: Callable[[str], Path]) -> None:
         self._world = world
         self._folder = folder
         self._numbers = itertools.count(1)
-        self._told: dict[Case, Future[Told]] = {}
+        self._told: dict[Case, Future[EndedStory]] = {}
         self._side_by_side = ThreadPoolExecutor(4, thread_name_prefix="telling")
         self._one_by_one = ThreadPoolExecutor(1, thread_name_prefix="in turn")
 
-    def foresee(self, story: Story, side: Side = "before", cut: str = "") -> Future[Told]:
+    def start(self, story: Story, side: Side = "before", cut: str = "") -> Future[EndedStory]:
         """Have it told in its turn."""
         case = (story, side, cut)
         if case not in self._told:
@@ -61,13 +61,13 @@ class Tellings:
             self._told[case] = pool.submit(self.tell, *case)
         return self._told[case]
 
-    def of(self, story: Story, side: Side = "before", cut: str = "") -> Told:
+    def of(self, story: Story, side: Side = "before", cut: str = "") -> EndedStory:
         """A story cut off there; the whole story when nothing is said. Raises what went wrong in
         it.
         """
-        return self.foresee(story, side, cut).result()
+        return self.start(story, side, cut).result()
 
-    def tell(self, story: Story, side: Side = "before", cut: str = "") -> Told:
+    def tell(self, story: Story, side: Side = "before", cut: str = "") -> EndedStory:
         """Tell it now, here.
 
         Once more where a neighbour did not do as it was asked, which happens on a busy machine.
@@ -80,10 +80,12 @@ class Tellings:
             told = self._once(story, side, cut)
         return told
 
-    def _once(self, story: Story, side: Side, cut: str) -> Told:
+    def _once(self, story: Story, side: Side, cut: str) -> EndedStory:
         name = f"cut_{next(self._numbers)}_x"
-        scene = Scene(KillableBot(self._world, self._folder(name), Knife(side, cut)), name)
-        told = Told(scene, story(scene))
+        scene = Scene(
+            KillableBot(self._world, self._folder(name), CallInterrupter(side, cut)), name
+        )
+        told = EndedStory(scene, story(scene))
         scene.leave()
         return told
 

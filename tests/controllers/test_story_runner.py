@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.controllers import people_see
+from tests.controllers import visible_state
 from tests.controllers.scene import Scene
-from tests.controllers.tellings import Tellings
+from tests.controllers.story_runner import StoryRunner
 
 pytestmark = pytest.mark.slow
 
@@ -25,26 +25,26 @@ def badly_named(stumbles: Callable[[], bool]) -> Callable[[Scene], dict[str, Any
             )
         scene.bot.hear_of(scene.number)
         scene.bot.finish()
-        return people_see.pull_request(scene)
+        return visible_state.pull_request(scene)
 
     return story
 
 
-def test_a_story_in_which_a_neighbour_stumbled_once_is_told_again(tellings: Tellings) -> None:
+def test_a_story_in_which_a_neighbour_stumbled_once_is_told_again(stories: StoryRunner) -> None:
     turns = iter((True, False))
 
-    told = tellings.tell(badly_named(lambda: next(turns)))
+    told = stories.tell(badly_named(lambda: next(turns)))
 
     assert list(turns) == []
     assert told.scene.bot.errors == []
-    assert told.seen == tellings.tell(badly_named(lambda: False)).seen
+    assert told.seen == stories.tell(badly_named(lambda: False)).seen
 
 
 def test_a_bot_goes_on_after_a_neighbour_that_stumbles_and_tells_of_one_that_does_each_time(
-    tellings: Tellings,
+    stories: StoryRunner,
 ) -> None:
-    told = tellings.tell(badly_named(lambda: True))
+    told = stories.tell(badly_named(lambda: True))
 
     (error,) = told.scene.bot.errors
     assert "503" in error
-    assert told.seen == tellings.tell(badly_named(lambda: False)).seen
+    assert told.seen == stories.tell(badly_named(lambda: False)).seen

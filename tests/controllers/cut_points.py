@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from tests.controllers.knife import Side
+from tests.controllers.call_interrupter import Side
 
 
-def everywhere(passes: Iterable[str]) -> list[ParameterSet]:
+def cut_points(passes: Iterable[str]) -> list[ParameterSet]:
     """A case for every place where a pass may end early.
 
     Each text lists the changes of one pass. Between one change and the next there
@@ -28,7 +28,7 @@ def _places(passes: Iterable[str]) -> Iterator[tuple[Side, str, str]]:
 
 
 def changes(passes: Sequence[Sequence[str]]) -> list[str]:
-    """What a knife counted, in the form of such a list.
+    """What an interrupter counted, in the form of such a list.
 
     Passes that changed nothing are left out, and how often a run was told to stop
     before it did: that is the run's doing.

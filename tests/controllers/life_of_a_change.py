@@ -15,38 +15,38 @@ from uuid import uuid4
 from bot.subjects import Branch, Delivery, Model, PullRequest, Subject
 from sandbox.world import World
 from tests.bot_in_process import start_bot
-from tests.controllers import people_see
+from tests.controllers import visible_state
+from tests.controllers.call_interrupter import CallInterrupter
 from tests.controllers.killable_bot import KillableBot
-from tests.controllers.knife import Knife
 from tests.controllers.scene import NOTEBOOK, QUICK, Scene
 from tests.controllers.test_cut_merges import HOOKS, manifest
 
 NOTHING: dict[str, Any] = {}
 
 
-class Post(Protocol):
+class EventChannel(Protocol):
     """How the bot comes to hear of things."""
 
-    def bring(self, scene: Scene, *events: Subject) -> None:
+    def deliver(self, scene: Scene, *events: Subject) -> None:
         """Tell of these, somehow."""
 
 
-class Straight:
+class ReliableChannel:
     """Everything once and in order."""
 
-    def bring(self, scene: Scene, *events: Subject) -> None:
+    def deliver(self, scene: Scene, *events: Subject) -> None:
         """Tell of all."""
         scene.bot.hear(*events)
 
 
-class Unreliable:
+class UnreliableChannel:
     """Loses, doubles, delays and swaps; afterwards the clock asks."""
 
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(seed)
         self._kept: list[Delivery] = []
 
-    def bring(self, scene: Scene, *events: Subject) -> None:
+    def deliver(self, scene: Scene, *events: Subject) -> None:
         """Tell of some, and of some from before, with passes in between."""
         post = [*self._kept, *(Delivery(uuid4().hex, "test", "event", event) for event in events)]
         self._kept = []
@@ -79,7 +79,7 @@ def what_a_sweep_lists(scene: Scene) -> list[Subject]:
     return [Branch(repository), *([PullRequest(repository, scene.number)] if open_ else [])]
 
 
-def life_of_a_change(scene: Scene, post: Post) -> dict[str, Any]:
+def tell(scene: Scene, channel: EventChannel) -> dict[str, Any]:
     """A pull request that fails, is mended, merged, and its model promoted; gives what people see
     of it.
     """
@@ -96,15 +96,15 @@ def life_of_a_change(scene: Scene, post: Post) -> dict[str, Any]:
         else:
             scene.open(changes)
         me = PullRequest(bot.repository, scene.number)
-        post.bring(scene, me, me)
+        channel.deliver(scene, me, me)
         bot.work()
         scene.let_end(QUICK)
         bot.finish()
     merged = scene.world.azure.complete(scene.number)
-    post.bring(scene, me, Branch(bot.repository))
+    channel.deliver(scene, me, Branch(bot.repository))
     bot.finish()
     scene.world.databricks.transition(f"{scene.name}_model", 1, "Production")
-    post.bring(scene, Model(f"{scene.name}_model"))
+    channel.deliver(scene, Model(f"{scene.name}_model"))
     bot.finish()
     scene.commits.append(merged)
     return seen(scene)
@@ -113,22 +113,22 @@ def life_of_a_change(scene: Scene, post: Post) -> dict[str, Any]:
 def seen(scene: Scene) -> dict[str, Any]:
     """All that people see of it."""
     return {
-        "statuses": [people_see.statuses(scene, 1), people_see.statuses(scene, 2)],
-        "threads": people_see.threads(scene),
+        "statuses": [visible_state.statuses(scene, 1), visible_state.statuses(scene, 2)],
+        "threads": visible_state.threads(scene),
         "cluster runs": sorted(
             run["state"].get("result_state", "") for run in scene.cluster_runs()
         ),
         "MLflow runs": sorted(run["info"]["status"] for run in scene.mlflow_runs()),
         "versions": scene.versions(f"{scene.name}_model"),
-        "workspace": people_see.workspace(scene, HOOKS),
-        "jobs": people_see.jobs(scene),
+        "workspace": visible_state.workspace(scene, HOOKS),
+        "jobs": visible_state.jobs(scene),
         "manifest": manifest(scene),
     }
 
 
 def scene_in(world: World, folder: Path, name: str) -> Scene:
     """A place for one life, with a bot that knows nothing."""
-    return Scene(KillableBot(world, folder / name, Knife()), name)
+    return Scene(KillableBot(world, folder / name, CallInterrupter()), name)
 
 
 def recorded(world: World, folder: Path) -> tuple[Scene, list[Delivery]]:
@@ -139,7 +139,7 @@ def recorded(world: World, folder: Path) -> tuple[Scene, list[Delivery]]:
         f"{found.url}/webhooks/azure-devops", "azure-devops", world.keys.azure_hooks
     )
     world.databricks.subscribe_bot(f"{found.url}/webhooks/databricks", world.keys.databricks_hooks)
-    life_of_a_change(scene, Straight())
+    tell(scene, ReliableChannel())
     world.azure.drain(10)
     world.databricks.drain(10)
     with world.azure.world.lock:
@@ -158,7 +158,7 @@ def replayed(life: Scene, came: list[Delivery], folder: Path, seed: int) -> Scen
     """The same life with a bot that knew nothing, and heard of it in the seed's disorder; then the
     clock asked.
 
-    Once more where a neighbour did not do as it was asked, as `Tellings.tell` does.
+    Once more where a neighbour did not do as it was asked, as `StoryRunner.tell` does.
     """
     scene = _replayed(life, came, folder / "first", seed)
     return _replayed(life, came, folder / "second", seed) if scene.bot.errors else scene
