@@ -5,20 +5,27 @@ MARK := .venv/.installed
 SPARK := .venv-spark/bin
 PURE := tests/rules tests/words tests/webhooks tests/config tests/job_definitions tests/pictures
 
-.PHONY: testdrive test test-pure test-long test-spark run check fmt lint lock schema commands screenshots clean bench-intake bench-waiting bench-pushes bench-outage bench-sync bench-promotions bench-stand-ins shuffles chaos
+.PHONY: testdrive test test-pure test-long test-spark run check fmt lint lint-style lint-format lint-types lint-imports lock schema commands screenshots clean bench-intake bench-waiting bench-pushes bench-outage bench-sync bench-promotions bench-stand-ins shuffles chaos
 
 testdrive: $(MARK)  ## play the whole story on this machine; KEEP=1 leaves it running
 	$(BIN)/python -m bot testdrive $(if $(KEEP),--keep)
 
-test: $(MARK)  ## everything CI checks, but the test drive; on PostgreSQL too where SIGNALMAN_TEST_POSTGRESQL names one
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+test: $(MARK) lint  ## everything CI checks, but the test drive; on PostgreSQL too where SIGNALMAN_TEST_POSTGRESQL names one
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+lint: $(MARK)  ## what can be found without running anything
+	@$(MAKE) --no-print-directory --output-sync --jobs lint-style lint-format lint-types lint-imports
+
+lint-style: ; $(BIN)/ruff check .
+lint-format: ; $(BIN)/ruff format --check .
+lint-types: ; $(BIN)/mypy
+lint-imports: ; $(BIN)/lint-imports --no-logo
 
 test-pure: $(MARK)  ## what is decided and said from facts alone: seconds, no server
 	$(BIN)/python -m pytest -n 2 $(PURE)
 
 test-long: $(MARK)  ## the tests with twenty times as many examples of every property
-	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=thorough --timeout=3600
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=thorough --timeout=3600
 
 test-spark: .venv-spark/.installed  ## the scoring project on a real Spark, in local mode; brings Java where it may; minutes
 	@command -v java >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \

@@ -7,8 +7,9 @@ touch nothing start at once.
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,13 +35,28 @@ examples.load_profile("steady")
 # GitPython do, fails. So no name gets in.
 runner._update_current_test_var = lambda item, when: None
 
+LONG = ("controllers", "stories", "backends", "chaos", "projects", "edges")
+"""Folders whose files take long, the longest first: two processes that begin with them end at the
+same time.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+
+    def turn(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=turn)
+
 
 @pytest.fixture(scope="session")
-def _mlflow(
+def forgetful_mlflow(
     tmp_path_factory: pytest.TempPathFactory,
-) -> "Iterator[tuple[MlflowServer, sqlite3.Connection]]":
-    """A real MLflow server, and its database as it was when it knew nothing yet: importing MLflow
-    takes seconds.
+) -> "Iterator[Callable[[], MlflowServer]]":
+    """A real MLflow server, which forgets everything when it is asked for: importing MLflow takes
+    seconds.
     """
     from sandbox.mlflow_server import MlflowServer
 
@@ -50,18 +66,21 @@ def _mlflow(
         closing(sqlite3.connect(server.database)) as database,
     ):
         database.backup(empty)
-        yield server, empty
+
+        def forgetful() -> MlflowServer:
+            with closing(sqlite3.connect(server.database)) as database:
+                empty.backup(database)
+            shutil.rmtree(server.artifacts)
+            server.artifacts.mkdir()
+            return server
+
+        yield forgetful
 
 
 @pytest.fixture(scope="module")
-def mlflow_server(_mlflow: "tuple[MlflowServer, sqlite3.Connection]") -> "MlflowServer":
+def mlflow_server(forgetful_mlflow: "Callable[[], MlflowServer]") -> "MlflowServer":
     """An MLflow server that has forgotten what other files told it."""
-    server, empty = _mlflow
-    with closing(sqlite3.connect(server.database)) as database:
-        empty.backup(database)
-    shutil.rmtree(server.artifacts)
-    server.artifacts.mkdir()
-    return server
+    return forgetful_mlflow()
 
 
 @pytest.fixture(scope="module")

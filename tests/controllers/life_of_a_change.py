@@ -19,7 +19,7 @@ from tests.controllers import visible_state
 from tests.controllers.call_interrupter import CallInterrupter
 from tests.controllers.killable_bot import KillableBot
 from tests.controllers.scene import NOTEBOOK, QUICK, Scene
-from tests.controllers.test_cut_merges import HOOKS, manifest
+from tests.controllers.stories_of_merges import HOOKS, manifest
 
 NOTHING: dict[str, Any] = {}
 

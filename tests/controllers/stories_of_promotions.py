@@ -1,17 +1,14 @@
-"""Promotions whose passes are cut off, wherever one may be: the same job, and each pull request
-told once.
+"""Promotions: a job that is pointed at the version or left, and a pull request that is told
+once.
 """
 
 import re
 from typing import Any, Literal
 
-import pytest
-
 from tests.controllers import visible_state
-from tests.controllers.call_interrupter import Side
-from tests.controllers.cut_points import changes, cut_points
+from tests.controllers.cut_points import StoryKind
 from tests.controllers.scene import SCORING, Scene
-from tests.controllers.story_runner import Story, StoryRunner, in_turn
+from tests.controllers.story_runner import in_turn
 
 POINTED = "update_job 1, reply 1, tag_version 1, tag_version 2, update_job 2"
 
@@ -46,17 +43,6 @@ def refused(scene: Scene) -> dict[str, Any]:
     model = begun(scene, verdict="failed")
     scene.world.databricks.transition(model, 1, "Production")
     return ended(scene)
-
-
-CHANGES = {
-    by_stage: (POINTED,),
-    by_alias_to_another_version: (POINTED,),
-    tried_first: (
-        "make_experiment 1, start 1, write 1, submit 1, tag 1",
-        f"end 1, tag 2, {POINTED}",
-    ),
-    refused: ("tag_version 1, reply 1, tag_version 2, tag_version 3",),
-}
 
 
 def begun(
@@ -125,55 +111,15 @@ def smoke_runs(scene: Scene) -> list[dict[str, Any]]:
     return found
 
 
-STORIES: list[Story] = list(CHANGES)
-CASES = [
-    pytest.param(story, *place.values, id=f"{story.__name__}, {place.id}")
-    for story in STORIES
-    for place in cut_points(CHANGES[story])
-]
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_the_changes_that_are_cut_are_all_that_a_promotion_makes(
-    stories: StoryRunner, story: Story
-) -> None:
-    told = stories.of(story)
-
-    assert changes(told.scene.bot.interrupter.passes) == list(CHANGES[story])
-    assert told.scene.bot.errors == []
-
-
-@pytest.mark.parametrize(
-    ("story", "version"), [(by_stage, "1"), (by_alias_to_another_version, "2"), (tried_first, "1")]
+PROMOTIONS = StoryKind(
+    "promotion",
+    {
+        by_stage: (POINTED,),
+        by_alias_to_another_version: (POINTED,),
+        tried_first: (
+            "make_experiment 1, start 1, write 1, submit 1, tag 1",
+            f"end 1, tag 2, {POINTED}",
+        ),
+        refused: ("tag_version 1, reply 1, tag_version 2, tag_version 3",),
+    },
 )
-def test_a_promotion_ends_in_a_job_that_is_pointed_and_told_of(
-    stories: StoryRunner, story: Story, version: str
-) -> None:
-    told = stories.of(story)
-    (job,) = told.seen["jobs"]
-
-    assert f"'name': 'model_version', 'default': '{version}'" in job["parameters"]
-    assert f"'signalman_version': '{version}'" in job["tags"]
-    assert f"**v{version}**" in told.seen["threads"][0][1][-1]
-    assert "scores with this version" in told.seen["versions"][int(version) - 1]["signalman"]
-    assert told.seen["tried"] == (["FINISHED"] if story is tried_first else [])
-
-
-def test_a_refused_one_leaves_the_job_and_is_told_of(stories: StoryRunner) -> None:
-    told = stories.of(refused)
-    (job,) = told.seen["jobs"]
-
-    assert "'name': 'model_version', 'default': ''" in job["parameters"]
-    assert [comment.startswith("🛑") for comment in told.seen["threads"][0][1]] == [False, True]
-    assert "does not score with this version" in told.seen["versions"][0]["signalman"]
-
-
-@pytest.mark.parametrize(("story", "side", "cut"), CASES)
-def test_a_promotion_ends_the_same_wherever_a_pass_is_cut_off(
-    stories: StoryRunner, story: Story, side: Side, cut: str
-) -> None:
-    whole, told = stories.of(story), stories.of(story, side, cut)
-
-    assert told.seen == whole.seen
-    assert told.scene.bot.errors == []
-    assert told.scene.bot.deaths == 1

@@ -1,17 +1,12 @@
-"""Retrainings whose passes are cut off, wherever one may be: one run, one version, one answer."""
+"""Retrainings: one run, one version, one answer."""
 
 from typing import Any
 
-import pytest
-
 from bot.subjects import Retraining
 from tests.controllers import visible_state
-from tests.controllers.call_interrupter import Side
-from tests.controllers.cut_points import changes, cut_points
+from tests.controllers.cut_points import StoryKind
 from tests.controllers.scene import QUICK, Scene
-from tests.controllers.story_runner import Story, StoryRunner, in_turn
-
-CHANGES = ("make_experiment 1, start 1, write 1, submit 1, tag 1", "answer 1, end 1, tag 2")
+from tests.controllers.story_runner import in_turn
 
 
 @in_turn
@@ -55,26 +50,7 @@ def of_the_command(scene: Scene, thread: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_changes_that_are_cut_are_all_that_a_retraining_makes(stories: StoryRunner) -> None:
-    told = stories.of(retrained)
-
-    assert changes(told.scene.bot.interrupter.passes) == list(CHANGES)
-    assert told.seen["cluster runs"] == ["SUCCESS"]
-    assert told.seen["MLflow runs"] == ["FINISHED"]
-    assert told.seen["versions"] == 1
-    assert "**v1** is registered, trained from `(commit 2)`" in told.seen["answers"][1]
-    assert told.scene.bot.errors == []
-
-
-@pytest.mark.parametrize(
-    ("story", "side", "cut"),
-    [pytest.param(retrained, *place.values, id=place.id) for place in cut_points(CHANGES)],
+RETRAININGS = StoryKind(
+    "retraining",
+    {retrained: ("make_experiment 1, start 1, write 1, submit 1, tag 1", "answer 1, end 1, tag 2")},
 )
-def test_a_retraining_ends_the_same_wherever_a_pass_is_cut_off(
-    stories: StoryRunner, story: Story, side: Side, cut: str
-) -> None:
-    whole, told = stories.of(story), stories.of(story, side, cut)
-
-    assert told.seen == whole.seen
-    assert told.scene.bot.errors == []
-    assert told.scene.bot.deaths == 1
