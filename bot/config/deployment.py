@@ -5,7 +5,7 @@ Only shapes and their checks live here; `environment.py` reads the file.
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from bot.config.yaml_file import Seconds, Shape
 
@@ -82,9 +82,16 @@ class Policies(Shape):
 
 
 class Commands(Shape):
-    """Who may give which command on a pull request: teams of the Azure DevOps project that holds
-    the repository.
+    """Who may give which command on a pull request: permissions, as teams of the Azure DevOps
+    project that holds the repository.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "description": "Who may give which command on a pull request: teams of the Azure "
+            "DevOps project that holds the repository."
+        }
+    )
 
     contributors: tuple[str, ...] = Field(
         (),
