@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bot.config.yaml_file import RepositoryPath, Seconds, Shape, Tolerance, Value, WorkspacePath
 
@@ -74,6 +74,13 @@ class Retrain(Shape):
     """How `/mlops retrain` trains a project for production, from the target branch, on all of the
     data.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "description": "How `/mlops retrain` trains a project for production, from the target "
+            "branch, on all of the data."
+        }
+    )
 
     model: str = Field(
         description="The registered model that gets the new version, such as wine_quality."
@@ -142,6 +149,13 @@ class Schedule(Shape):
     """When a job runs, in Databricks' own terms. Whether it is paused is yours after the job was
     created.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "description": "When a job runs, in Databricks' own terms. Whether it is paused is "
+            "yours after the job was created."
+        }
+    )
 
     cron: str = Field(
         description="A Quartz cron expression: seconds minutes hours day month weekday."
