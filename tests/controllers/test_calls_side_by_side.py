@@ -9,6 +9,7 @@ import pytest
 
 from bot.controllers.parallel import side_by_side
 from bot.errors import ServiceError
+from bot.services.rate_limit import RateLimit
 
 LONG = 30.0
 
@@ -64,14 +65,14 @@ def test_none_is_none() -> None:
 def test_what_is_refused_is_asked_again_after_a_pause_that_grows() -> None:
     neighbour, slept = Neighbour(refusals=3), []
 
-    assert side_by_side([neighbour.call(1)], 20, sleep=slept.append) == [1]
+    assert side_by_side([neighbour.call(1)], 20, limit=RateLimit(20, slept.append)) == [1]
     assert slept == [0.5, 1.0, 2.0]
 
 
 def test_a_pause_that_the_neighbour_names_is_kept() -> None:
     neighbour, slept = Neighbour(refusals=1, retry_after=7.0), []
 
-    side_by_side([neighbour.call(1)], 20, sleep=slept.append)
+    side_by_side([neighbour.call(1)], 20, limit=RateLimit(20, slept.append))
 
     assert slept == [7.0]
 
@@ -84,7 +85,7 @@ def test_after_a_refusal_fewer_are_in_flight() -> None:
         crowded.most = 0
         after.append(len(crowded.answered))
 
-    side_by_side([crowded.call(number) for number in range(12)], 4, sleep=noted)
+    side_by_side([crowded.call(number) for number in range(12)], 4, limit=RateLimit(4, noted))
 
     assert len(after) == 1
     assert crowded.most <= 4
@@ -95,7 +96,9 @@ def test_a_neighbour_that_wants_more_than_a_minute_is_left_to_the_queue() -> Non
     slept: list[float] = []
 
     with pytest.raises(ServiceError) as caught:
-        side_by_side([Neighbour(refusals=9, retry_after=40.0).call(1)], 20, sleep=slept.append)
+        side_by_side(
+            [Neighbour(refusals=9, retry_after=40.0).call(1)], 20, limit=RateLimit(20, slept.append)
+        )
 
     assert caught.value.retry_after == 40.0
     assert slept == [40.0]

@@ -23,7 +23,7 @@ from bot.actions import (
     WriteManifest,
     WriteObject,
 )
-from bot.controllers import parallel, reads, target_config, thread
+from bot.controllers import parallel, target_config, thread
 from bot.controllers.branch import drift, jobs, manifest
 from bot.controllers.services import Repository, Services
 from bot.facts.branch import BranchFacts, Manifest
@@ -79,7 +79,7 @@ def gather(repository: Repository, services: Services, *, thorough: bool = True)
     ConfigError when the configuration at the tip cannot be used: the workspace then stays as it is.
     """
     served, databricks = repository.served, services.production.databricks
-    (tip, wanted), held, asked = reads.three(
+    (tip, wanted), held, asked = parallel.three(
         lambda: target_config.read(repository),
         lambda: manifest.read(served.key, databricks),
         lambda: manifest.read_rollback(served.key, databricks),
@@ -102,7 +102,7 @@ def gather(repository: Repository, services: Services, *, thorough: bool = True)
     )
     if sync.settled(held, goal) and not thorough:
         return facts
-    files, merged, described = reads.three(
+    files, merged, described = parallel.three(
         lambda: repository.mirror.files(goal, tuple(folder.from_ for folder in wanted.folders)),
         lambda: _merged(held, goal, repository) if back is None else (),
         lambda: jobs.definitions(goal, wanted, repository),

@@ -15,6 +15,7 @@ from bot.errors import ServiceError
 from bot.facts.branch import BranchFacts, Drift, SourceFile
 from bot.passes import Memo
 from bot.rules.branch import drift, jobs, sync
+from bot.services.rate_limit import TOO_MANY
 from bot.words import drift as words
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def _read(
             try:
                 return databricks.read_jupyter(path) if jupyter else databricks.read(path)
             except ServiceError as error:
-                if error.status == parallel.TOO_MANY:
+                if error.status == TOO_MANY:
                     raise
                 # Such as a notebook whose outputs make it larger than what the workspace gives.
                 log.warning("%s is not compared with Git: %s", path, error)

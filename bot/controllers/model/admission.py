@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.config.repository import Job, Mlops
-from bot.controllers import reads
+from bot.controllers import parallel
 from bot.controllers.model import origins
 from bot.controllers.runs import lifecycle, logs
 from bot.controllers.services import Repository, Services
@@ -28,7 +28,7 @@ def gather(
     is the tip.
     """
     models = services.production.models
-    version, (signature, serving), origin = reads.three(
+    version, (signature, serving), origin = parallel.three(
         lambda: models.version(chosen.name, chosen.version),
         lambda: _signatures(facts, chosen, services),
         lambda: origins.judged(chosen.run, repository, services),
@@ -87,7 +87,7 @@ def _signatures(facts: ModelFacts, chosen: ServingVersion, services: Services) -
     name, version = rollout.signed_version(facts.job) if facts.job else ("", "")
     if not version or (name, version) == (chosen.name, chosen.version):
         return models.signature(chosen.name, chosen.version), ""
-    return reads.both(
+    return parallel.both(
         lambda: models.signature(chosen.name, chosen.version),
         lambda: models.signature(name, version),
     )

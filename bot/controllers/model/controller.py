@@ -22,7 +22,7 @@ from bot.actions import (
     VersionAction,
 )
 from bot.config.repository import Job, Mlops
-from bot.controllers import reads, target_config, thread
+from bot.controllers import parallel, target_config, thread
 from bot.controllers.model import admission, transition_requests
 from bot.controllers.runs import lifecycle, stop
 from bot.controllers.services import Repository, Services
@@ -124,7 +124,7 @@ def gather(
 def read_job_and_versions(job: Job, repository: Repository, services: Services) -> ModelFacts:
     """Read the promoted versions and the job, side by side."""
     production = services.production
-    candidates, found = reads.both(
+    candidates, found = parallel.both(
         lambda: tuple(production.models.promoted(job.model, job.alias, job.stage)),
         lambda: production.databricks.job(job.name),
     )

@@ -5,7 +5,7 @@ was judged there.
 from collections.abc import Iterator
 
 from bot import run_tags
-from bot.controllers import reads
+from bot.controllers import parallel
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Repository, Services
 from bot.errors import NotFound
@@ -104,7 +104,9 @@ def _merge(commit: str, number: int, repository: Repository) -> Judged:
 
 def _read(number: int, repository: Repository) -> tuple[PullRequestHead, list[Check], str]:
     azure = repository.azure
-    return reads.three(lambda: azure.pull_request(number), lambda: azure.checks(number), azure.me)
+    return parallel.three(
+        lambda: azure.pull_request(number), lambda: azure.checks(number), azure.me
+    )
 
 
 def _state(checks: list[Check], iteration: int, me: str) -> str:

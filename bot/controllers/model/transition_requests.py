@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot import run_tags
 from bot.actions import VersionAction
 from bot.config.repository import Job, Metric, Mlops
-from bot.controllers import reads
+from bot.controllers import parallel
 from bot.controllers.model import admission
 from bot.controllers.pull_request import baselines
 from bot.controllers.runs import lifecycle
@@ -55,7 +55,7 @@ def _facts(
     asked = ServingVersion(
         version.name, version.version, version.run, f"stage {job.stage}", 0, by_alias=False
     )
-    model, (new, old) = reads.both(
+    model, (new, old) = parallel.both(
         lambda: admission.gather(model, asked, wanted, commit, repository, services),
         lambda: _measured(version, served, services),
     )

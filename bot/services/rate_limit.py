@@ -1,0 +1,98 @@
+"""Rate limit: how many calls a service is asked at a time, and how the bot throttles and backs off.
+
+A workspace takes some 30 writes and 2 removals a second and says 429 to the rest
+(https://learn.microsoft.com/azure/databricks/resources/limits). It is then asked less at a time, as
+TCP does it, and what it refused is asked again, with pauses of at most a minute in all: after that
+the queue does no worse.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from bot.errors import ServiceError
+
+T = TypeVar("T")
+
+TOO_MANY = 429
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+"""Seconds of the pauses after a refusal, while the service does not say how long it wants."""
+PATIENCE = 60.0
+"""Seconds; what would take longer pauses is left to the queue."""
+
+
+class Shut(Exception):
+    """Another call has failed, so that this one was not made."""
+
+
+class RateLimit:
+    """How many calls are let through: `width` at most, fewer after each refusal, slowly more after
+    what went well.
+    """
+
+    def __init__(self, width: int, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._width, self._room, self._flying = width, float(width), 0
+        self._pause, self._paused, self._resting = SHORTEST_PAUSE, 0.0, 0
+        self._sleep = sleep
+        self._open = True
+        self._turn = threading.Condition()
+
+    def make(self, call: Callable[[], T]) -> T:
+        """Make a call when it is its turn, and again until it is not refused any more.
+
+        Raises Shut when another call has failed meanwhile, and the ServiceError of status 429
+        when the pauses would come to more than a minute.
+        """
+        while True:
+            with self._turn:
+                self._turn.wait_for(
+                    lambda: (
+                        not self._open or (not self._resting and self._flying < max(1, self._room))
+                    )
+                )
+                if not self._open:
+                    raise Shut
+                self._flying += 1
+            try:
+                given = call()
+            except ServiceError as error:
+                self._land(shut=error.status != TOO_MANY)
+                if error.status != TOO_MANY:
+                    raise
+                self._rest(error)
+            except BaseException:
+                self._land(shut=True)
+                raise
+            else:
+                self._land(well=True)
+                return given
+
+    def _land(self, *, well: bool = False, shut: bool = False) -> None:
+        with self._turn:
+            self._flying -= 1
+            self._open = self._open and not shut
+            if well:
+                self._room = min(self._width, self._room + 1 / max(1.0, self._room))
+                self._pause = SHORTEST_PAUSE
+            self._turn.notify_all()
+
+    def _rest(self, refused: ServiceError) -> None:
+        with self._turn:
+            first = not self._resting
+            self._resting += 1
+            if first:
+                self._room = max(1.0, self._room / 2)
+            seconds = refused.retry_after or self._pause
+            self._pause = min(LONGEST_PAUSE, self._pause * 2) if first else self._pause
+            self._paused += seconds if first else 0.0
+            hopeless = self._paused > PATIENCE
+            self._open = self._open and not hopeless
+        try:
+            if hopeless:
+                raise refused
+            self._sleep(seconds)
+        finally:
+            with self._turn:
+                self._resting -= 1
+                self._turn.notify_all()
