@@ -97,10 +97,10 @@ def run(project: str, parameters: tuple[str, ...], backend: str | None) -> None:
     from bot.cli import run as running
 
     given = {}
-    for one in parameters:
-        name, sign, value = one.partition("=")
+    for pair in parameters:
+        name, sign, value = pair.partition("=")
         if not sign:
-            raise click.ClickException(f"-P {one} is not of the form NAME=VALUE.")
+            raise click.ClickException(f"-P {pair} is not of the form NAME=VALUE.")
         given[name] = value
     sys.exit(0 if running.run(Path.cwd(), project, given, backend, Console()) else 1)
 

@@ -164,12 +164,12 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
     )
     return Services(
         repositories={
-            one.key: Repository(
-                one,
-                AzureDevOps(one, client),
-                Mirror(one, settings.azure_tokens, settings.var),
+            repository.key: Repository(
+                repository,
+                AzureDevOps(repository, client),
+                Mirror(repository, settings.azure_tokens, settings.var),
             )
-            for one in settings.served
+            for repository in settings.served
         },
         hooks=ServiceHooks(client),
         heard=_heard(settings),

@@ -142,11 +142,13 @@ class Worker:
         while some := list(islice(listed, SWEPT_PER_SECOND)):
             if found and pause:
                 self._never.wait(pause)
-            subjects = [one for one in some if not isinstance(one, Delivery)]
+            subjects = [subject for subject in some if not isinstance(subject, Delivery)]
             # Nobody has spoken of a branch: that is when a look at it is thorough.
-            self._queue.wake([one for one in subjects if isinstance(one, Branch)], news=False)
-            self._queue.wake([one for one in subjects if not isinstance(one, Branch)])
-            for delivery in (one for one in some if isinstance(one, Delivery)):
+            self._queue.wake(
+                [subject for subject in subjects if isinstance(subject, Branch)], news=False
+            )
+            self._queue.wake([subject for subject in subjects if not isinstance(subject, Branch)])
+            for delivery in (subject for subject in some if isinstance(subject, Delivery)):
                 self._queue.mark(delivery)
             found += len(some)
         return found

@@ -27,12 +27,12 @@ def listed(queue: Queue, limit: int, *, failed: bool) -> Iterator[str]:
     trouble now.
     """
     told: set[Subject] = set()
-    for one in queue.deliveries(limit, failing=failed):
-        subject = queue.subject(one.subject)
-        sent = _inert(f"{one.sender} {one.event}")
-        yield f"{_moment(one.received_at)}  {sent}  {_name(one.subject)}  {_inert(one.key)}"
-        yield f"    {_became_of(queue, one, subject, newest=one.subject not in told)}"
-        told.add(one.subject)
+    for delivery in queue.deliveries(limit, failing=failed):
+        subject = queue.subject(delivery.subject)
+        sent = _inert(f"{delivery.sender} {delivery.event}")
+        yield f"{_moment(delivery.received_at)}  {sent}  {_name(delivery.subject)}  {_inert(delivery.key)}"
+        yield f"    {_became_of(queue, delivery, subject, newest=delivery.subject not in told)}"
+        told.add(delivery.subject)
     for row in _failing(queue) if failed else ():
         if row.subject not in told and len(told) < limit:
             yield f"{_moment(row.last_passed_at or 0.0)}  found by a sweep  {_name(row.subject)}"
@@ -59,10 +59,10 @@ def shown(queue: Queue, name: str) -> Iterator[str]:
         passes = queue.passes(name, MOST_PASSES)
     if len(passes) == MOST_PASSES:
         yield f"(the newest {MOST_PASSES} passes)"
-    told = [(one.ended_at, list(_pass(one))) for one in reversed(passes)]
+    told = [(look.ended_at, list(_pass(look))) for look in reversed(passes)]
     answered = found.answered_at if found else None
     if answered and all(
-        one.ended_at != answered for one in passes
+        look.ended_at != answered for look in passes
     ):  # a pass without anything to do leaves no row
         told.append((answered, [f"{_moment(answered)}  looked at: nothing was to do"]))
     for _, lines in sorted(told, key=itemgetter(0)):
@@ -173,4 +173,6 @@ def _moment(seconds: float) -> str:
 
 def _inert(text: str) -> str:
     # What comes from outside may hold what a terminal obeys.
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )

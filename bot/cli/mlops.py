@@ -212,8 +212,12 @@ def _quoted(word: str) -> str:
 def _chosen(served: Sequence[Served], key: str | None) -> Served:
     if key is None and len(served) == 1:
         return served[0]
-    found = [one for one in served if key is not None and (one.key == key or one.repository == key)]
+    found = [
+        served_repository
+        for served_repository in served
+        if key is not None and (served_repository.key == key or served_repository.repository == key)
+    ]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(one.key for one in served)
+    known = ", ".join(repository.key for repository in served)
     raise ConfigError(f"Say which repository by --repository; it is one of {known}.")

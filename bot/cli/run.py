@@ -28,11 +28,18 @@ def run(
     ProjectError.
     """
     wanted = yaml_file.parse(Mlops, (root / MLOPS_FILE).read_text(encoding="utf-8"), MLOPS_FILE)
-    found = next((one for one in wanted.projects if name.rstrip("/") in (one.path, one.name)), None)
+    found = next(
+        (
+            project
+            for project in wanted.projects
+            if name.rstrip("/") in (project.path, project.name)
+        ),
+        None,
+    )
     if found is None:
         raise ConfigError(
             f"{MLOPS_FILE} names no project {name}; it names "
-            f"{', '.join(one.name for one in wanted.projects)}."
+            f"{', '.join(project.name for project in wanted.projects)}."
         )
     branch = Repo(root).active_branch.name.replace("/", "_")
     chosen = backend_name or found.backend or wanted.backend

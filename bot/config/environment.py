@@ -286,13 +286,13 @@ def _served(organization: str, deployment: Deployment) -> tuple[Served, ...]:
     parts = urlsplit(organization)
     return tuple(
         Served(
-            key=f"{parts.path.strip('/') or parts.netloc}/{one.project}/{one.repository}",
+            key=f"{parts.path.strip('/') or parts.netloc}/{entry.project}/{entry.repository}",
             organization_url=organization,
-            project=one.project,
-            repository=one.repository,
-            target=one.target,
+            project=entry.project,
+            repository=entry.repository,
+            target=entry.target,
         )
-        for one in deployment.repositories
+        for entry in deployment.repositories
     )
 
 
@@ -317,7 +317,7 @@ def _filled(value: Any, value_of: Callable[[str], str]) -> Any:
         case str():
             return re.sub(r"\$\{(\w+)\}", lambda found: value_of(found[1]), value)
         case list():
-            return [_filled(one, value_of) for one in value]
+            return [_filled(entry, value_of) for entry in value]
         case dict():
             return {key: _filled(one, value_of) for key, one in value.items()}
         case _:
@@ -340,7 +340,7 @@ def _text(environ: Mapping[str, str], name: str) -> str | None:
 
 def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
     return tuple(
-        SecretStr(one.strip()) for one in (_text(environ, name) or "").split(",") if one.strip()
+        SecretStr(word.strip()) for word in (_text(environ, name) or "").split(",") if word.strip()
     )
 
 

@@ -31,7 +31,7 @@ class BranchRule(Shape):
     @field_validator("forbidden")
     @classmethod
     def _single(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(len(one) != 1 for one in value):
+        if any(len(character) != 1 for character in value):
             raise ValueError("must be a list of single characters")
         return value
 

@@ -112,14 +112,14 @@ def check(shape: type[T], loaded: Any, file: str) -> T:
         return shape.model_validate(loaded)
     except ValidationError as error:
         told = error.errors()
-        places = [one["loc"] for one in told]
+        places = [error["loc"] for error in told]
         # A list of which the only entry is wrong is not also too short.
         told = [
-            one
-            for one in told
-            if one["type"] != "too_short" or not any(_inside(one["loc"], p) for p in places)
+            error
+            for error in told
+            if error["type"] != "too_short" or not any(_inside(error["loc"], p) for p in places)
         ]
-        raise ConfigError("\n".join(_sentence(shape, file, one) for one in told)) from None
+        raise ConfigError("\n".join(_sentence(shape, file, error) for error in told)) from None
 
 
 def _inside(outer: tuple[Any, ...], place: tuple[Any, ...]) -> bool:
@@ -156,7 +156,7 @@ def _known(shape: type[BaseModel], place: tuple[Any, ...]) -> str:
     for part in place:
         if isinstance(part, str):
             fields = {field.alias or name: field for name, field in found.model_fields.items()}
-            found = next(one for one in _models(fields[part].annotation))
+            found = next(model for model in _models(fields[part].annotation))
     return ", ".join(field.alias or name for name, field in found.model_fields.items())
 
 

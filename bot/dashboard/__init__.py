@@ -89,13 +89,13 @@ def pages(queue: Queue, clock: Callable[[], float], served: Sequence[Served] = (
     def pull_request(repository: str, number: int) -> Response:
         subject = PullRequest(repository, number)
         runs = queue.runs(subject, ROWS)
-        if not runs and repository not in {one.key for one in served}:
+        if not runs and repository not in {repository.key for repository in served}:
             return page("missing", 404, sentence="This Signalman does not serve that repository.")
         return page(
             "pull_request",
             subject=subject,
             runs=runs,
-            refresh=OFTEN if any(_going_on(one, clock()) for one in runs) else None,
+            refresh=OFTEN if any(_going_on(run, clock()) for run in runs) else None,
             change=_change(subject, served),
         )
 
@@ -112,9 +112,9 @@ def _change(subject: Subject, served: Sequence[Served]) -> str:
     served.
     """
     if isinstance(subject, PullRequest):
-        for one in served:
-            if one.key == subject.repository:
-                place = f"{one.organization_url}/{quote(one.project)}/_git/{quote(one.repository)}"
+        for known in served:
+            if known.key == subject.repository:
+                place = f"{known.organization_url}/{quote(known.project)}/_git/{quote(known.repository)}"
                 return f"{place}/pullrequest/{subject.number}"
     return ""
 

@@ -214,7 +214,7 @@ class Manifest:
 
     def brought(self, commit: str) -> int:
         """The pull request that brought a commit to the workspace; 0: none is known."""
-        return next((one.pull_request for one in self.history if one.commit == commit), 0)
+        return next((synced.pull_request for synced in self.history if synced.commit == commit), 0)
 
 
 @dataclass(frozen=True)

@@ -127,15 +127,15 @@ def together(
         for number, job in enumerate(wanted.jobs)
         if job.notebook is None
     ]
-    for one in shorts:
-        other = found.get(one.key)
+    for scoring in shorts:
+        other = found.get(scoring.key)
         if other is not None:
             mistakes.append(
-                f"{other.file}: resources.jobs.{one.key} is also a job of {MLOPS_FILE}; remove one "
+                f"{other.file}: resources.jobs.{scoring.key} is also a job of {MLOPS_FILE}; remove one "
                 "of them."
             )
-        found[one.key] = one
-        mistakes += _schedule(one, f"{MLOPS_FILE}: jobs: {one.key}")
+        found[scoring.key] = scoring
+        mistakes += _schedule(scoring, f"{MLOPS_FILE}: jobs: {scoring.key}")
     names: dict[str, JobDefinition] = {}
     for definition in found.values():
         other = names.setdefault(definition.name, definition)
@@ -146,7 +146,7 @@ def together(
                 f"{other.key} in {other.file} has too; a job is known by its name, so give one of "
                 "them another."
             )
-    told = [one for one in mistakes if one]
+    told = [mistake for mistake in mistakes if mistake]
     if told:
         raise ConfigError("\n".join(told))
     return found
@@ -181,12 +181,12 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
     git = "git_source" in definition.settings
     for task in definition.settings.get("tasks", ()):
         inner = task.get("for_each_task", {}).get("task", {})
-        for one in (task, inner):
+        for candidate in (task, inner):
             for kind, key, notebook in (
                 ("notebook_task", "notebook_path", True),
                 ("spark_python_task", "python_file", False),
             ):
-                program = one.get(kind, {})
+                program = candidate.get(kind, {})
                 if (
                     key in program
                     and program.get("source", "GIT" if git else "WORKSPACE") == "WORKSPACE"
@@ -305,7 +305,9 @@ def _definition(
     if len(mistakes) > before:
         return None
     theirs += [
-        f"{one}.pause_status" for one in _TRIGGERS if "pause_status" in settings.get(one, {})
+        f"{trigger}.pause_status"
+        for trigger in _TRIGGERS
+        if "pause_status" in settings.get(trigger, {})
     ]
     definition = JobDefinition(key, settings, file, tuple(theirs))
     mistakes += _schedule(definition, place)
@@ -328,9 +330,9 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
         if not settings.get(needed):
             mistakes.append(f"{place}.{needed} is missing.")
     for name, key in _NAMED_BY.items():
-        keys = [one.get(key) for one in settings.get(name, ())]
+        keys = [entry.get(key) for entry in settings.get(name, ())]
         mistakes += [
-            f"{place}.{name} has {one} twice." for one in dict.fromkeys(keys) if keys.count(one) > 1
+            f"{place}.{name} has {key} twice." for key in dict.fromkeys(keys) if keys.count(key) > 1
         ]
     tags = settings.get("tags", {})
     mistakes += [
@@ -343,7 +345,7 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
             f"{place}.tags has {len(tags)} tags; it may have {MOST_TAGS}, as the bot writes some "
             "of its own."
         )
-    if sum(one in settings for one in _TRIGGERS) > 1:
+    if sum(trigger in settings for trigger in _TRIGGERS) > 1:
         mistakes.append(
             f"{place} has more than one of {', '.join(_TRIGGERS)}; a job may have one of them."
         )
@@ -365,7 +367,7 @@ def _following(definition: JobDefinition) -> JobDefinition:
     name it.
     """
     parameters = list(definition.settings.get("parameters", ()))
-    there = [one["name"] for one in parameters]
+    there = [parameter["name"] for parameter in parameters]
     parameters += [{"name": name, "default": ""} for name in FOLLOWED if name not in there]
     settings = {**definition.settings, "parameters": parameters}
     return JobDefinition(definition.key, settings, definition.file, definition.theirs, follows=True)
@@ -375,23 +377,23 @@ def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
     """What is wrong with an entry of `jobs` that has no notebook; empty: nothing."""
     place = f"{MLOPS_FILE}: jobs[{number}]"
     extra = [
-        one
-        for one in ("parameters", "project", "schedule", "timeout")
-        if one in job.model_fields_set
+        key
+        for key in ("parameters", "project", "schedule", "timeout")
+        if key in job.model_fields_set
     ]
     if extra:
         return (
             f"{place} has no notebook, so that {job.name} is a job of the folder of definitions; "
             f"say {' and '.join(extra)} there."
         )
-    if any(one.name == job.name for one in found.values()):
+    if any(definition.name == job.name for definition in found.values()):
         return ""
     if job.name in found:
         return (
             f"{place}.name is {job.name}, which is a job's key; write its name, "
             f"{found[job.name].settings['name']}."
         )
-    names = ", ".join(sorted(one.name for one in found.values())) or "none"
+    names = ", ".join(sorted(job.name for job in found.values())) or "none"
     return (
         f"{place}.name is {job.name}: it has no notebook, and no file describes a job of that "
         f"name. It may be: {names}."

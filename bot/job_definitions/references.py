@@ -114,7 +114,7 @@ def _resolved(
     whole = _REFERENCE.fullmatch(value)
     if whole is not None:
         return stands_for(whole[1])
-    return _REFERENCE.sub(lambda one: _text(stands_for(one[1])), value).replace("$${", "${")
+    return _REFERENCE.sub(lambda entry: _text(stands_for(entry[1])), value).replace("$${", "${")
 
 
 def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:

@@ -67,14 +67,14 @@ def chart(
     `bound` is the worst value that may be merged, `serving` what the version that serves has. What
     is no number is left out.
     """
-    past = [one for one in history if math.isfinite(one)][-MOST_POINTS:]
+    past = [number for number in history if math.isfinite(number)][-MOST_POINTS:]
     bound = bound if bound is not None and math.isfinite(bound) else None
     serving = serving if serving is not None and math.isfinite(serving) else None
     worse = bound is not None and not (value <= bound if goal == "lower" else value >= bound)
     colour = _PLAIN if bound is None else _BAD if worse else _GOOD
     shown = [
         *past,
-        *(one for one in (value, bound, serving) if one is not None and math.isfinite(one)),
+        *(level for level in (value, bound, serving) if level is not None and math.isfinite(level)),
     ]
     scale = _Scale(shown)
     axes, save = _paper()
@@ -94,7 +94,7 @@ def chart(
         axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_SERVING, linewidth=1, dashes=(1, 2))
         labels.append(_Label(height, f"serving {escape.number(serving)}", _SERVING))
     here = scale(value) if math.isfinite(value) else None
-    _points(axes, [scale(one) for one in past], here, colour)
+    _points(axes, [scale(number) for number in past], here, colour)
     told = escape.number(value) if here is not None else "no number"
     labels.append(
         _Label(here if here is not None else (_FLOOR + _CEILING) / 2, told, colour, bold=True)
@@ -118,8 +118,8 @@ class _Scale:
     """
 
     def __init__(self, values: Sequence[float]) -> None:
-        self._unit = max((abs(one) for one in values), default=0.0) or 1.0
-        parts = [one / self._unit for one in values] or [0.0]
+        self._unit = max((abs(number) for number in values), default=0.0) or 1.0
+        parts = [number / self._unit for number in values] or [0.0]
         self._least, self._most = min(parts), max(parts)
 
     def __call__(self, value: float) -> float:
@@ -187,8 +187,8 @@ def _points(axes: "Axes", past: Sequence[float], here: float | None, colour: str
 
 def _spread(heights: Sequence[float]) -> list[float]:
     """The heights of labels, moved as little as it takes that none lies on another."""
-    order = sorted(range(len(heights)), key=lambda one: (heights[one], one))
-    placed = [heights[one] for one in order]
+    order = sorted(range(len(heights)), key=lambda entry: (heights[entry], entry))
+    placed = [heights[index] for index in order]
     for _ in range(20):
         for below, above in zip(range(len(placed)), range(1, len(placed)), strict=False):
             lacks = _APART - (placed[above] - placed[below])
@@ -196,7 +196,7 @@ def _spread(heights: Sequence[float]) -> list[float]:
                 placed[below] -= lacks / 2
                 placed[above] += lacks / 2
     found = dict(zip(order, placed, strict=True))
-    return [found[one] for one in range(len(heights))]
+    return [found[index] for index in range(len(heights))]
 
 
 def _text(

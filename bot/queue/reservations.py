@@ -65,16 +65,16 @@ def stand(
 
     What it may start counts as running from now on. Its row is None when it has and wants nothing.
     """
-    forgotten = [one.subject for one in line if one.reported_at <= now - FORGOTTEN]
-    others = [one for one in line if one.subject != subject and one.subject not in forgotten]
+    forgotten = [row.subject for row in line if row.reported_at <= now - FORGOTTEN]
+    others = [row for row in line if row.subject != subject and row.subject not in forgotten]
     before = next(
-        (one for one in line if one.subject == subject and subject not in forgotten), None
+        (row for row in line if row.subject == subject and subject not in forgotten), None
     )
     since = before.since if before is not None and before.since else now
     mine = Reservation(subject, running, wanted, since if wanted else 0.0, now)
-    waiting = [one for one in others if one.wanted and one.reported_at > now - SILENT]
-    ahead = [one for one in waiting if (one.since, one.subject) < (mine.since, subject)]
-    left = limit - running - sum(one.running for one in others) - sum(one.wanted for one in ahead)
+    waiting = [row for row in others if row.wanted and row.reported_at > now - SILENT]
+    ahead = [row for row in waiting if (row.since, row.subject) < (mine.since, subject)]
+    left = limit - running - sum(row.running for row in others) - sum(row.wanted for row in ahead)
     free = max(0, min(wanted, left))
     # It keeps its `since` until it says itself that it wants nothing: what it was given may fail to
     # start.
@@ -90,7 +90,7 @@ def changes(
     """Whether a row has to be written: it is another one than before, or its report has
     grown old.
     """
-    before = next((one for one in line if one.subject == subject), None)
+    before = next((row for row in line if row.subject == subject), None)
     if before is None or mine is None:
         return before is not mine
     return before.reported_at <= now - FRESH or replace(before, reported_at=now) != mine

@@ -127,7 +127,7 @@ def _read(cron: str) -> tuple[str, Callable[[date], bool]]:
     read += [
         _field(months, 1, 12, _MONTHS),
         _weekday(weekday),
-        *(_field(one, 1970, 2099) for one in year),
+        *(_field(field, 1970, 2099) for field in year),
     ]
     return " ".join(read), fits
 

@@ -48,7 +48,7 @@ class AzureDevOps:
         """A pull request and its newest iteration, two calls. Raises NotFound."""
         body = self._call("GET", f"pullrequests/{number}")
         iterations = self._call("GET", f"pullRequests/{number}/iterations")["value"]
-        iterations.sort(key=lambda one: int(one["id"]))
+        iterations.sort(key=lambda entry: int(entry["id"]))
         newest = iterations[-1] if iterations else None
         commit = (
             newest["sourceRefCommit"]["commitId"]
@@ -67,7 +67,9 @@ class AzureDevOps:
             author=_slug(str(author.get("uniqueName") or author.get("displayName") or "")),
             commit=str(commit),
             iteration=int(newest["id"]) if newest else 0,
-            commits=tuple(str(one["sourceRefCommit"]["commitId"]) for one in iterations),
+            commits=tuple(
+                str(iteration["sourceRefCommit"]["commitId"]) for iteration in iterations
+            ),
             pushed=_moment(newest.get("createdDate")) if newest else None,
             merge_commit=_landed(body),
             merged=body["status"] == "completed",
@@ -166,7 +168,7 @@ class AzureDevOps:
                     report = _report(thread)
                 else:
                     doubles.append(_double(thread, me))
-            if any(_concerns_a_command(one, me) for one in inside):
+            if any(_concerns_a_command(entry, me) for entry in inside):
                 comments += [
                     _comment(int(thread["id"]), place, one) for place, one in enumerate(inside)
                 ]
@@ -211,7 +213,7 @@ class AzureDevOps:
         skip = 0
         while True:
             page = self._client.call("GET", path, {"$top": _MEMBERS, "$skip": skip})["value"]
-            found.update(str(one["identity"]["id"]) for one in page)
+            found.update(str(entry["identity"]["id"]) for entry in page)
             skip += len(page)
             if len(page) < _MEMBERS:
                 return frozenset(found)
@@ -285,7 +287,9 @@ class AzureDevOps:
         """
         found = self._call("GET", f"pullRequests/{number}/threads/{thread}/comments")["value"]
         return [
-            str(one.get("content") or "") for one in found if one.get("parentCommentId") == comment
+            str(entry.get("content") or "")
+            for entry in found
+            if entry.get("parentCommentId") == comment
         ]
 
     def active(self, target: str, source: str = "") -> list[int]:
@@ -304,7 +308,7 @@ class AzureDevOps:
                     "$skip": len(found),
                 },
             )["value"]
-            found += [int(one["pullRequestId"]) for one in page]
+            found += [int(entry["pullRequestId"]) for entry in page]
             if len(page) < 100:
                 return found
 
@@ -369,14 +373,19 @@ def _is_report(thread: Mapping[str, Any]) -> bool:
 
 def _report(thread: Mapping[str, Any]) -> Report:
     return Report(
-        int(thread["id"]), tuple(str(one.get("content") or "") for one in thread["comments"])
+        int(thread["id"]),
+        tuple(str(comment.get("content") or "") for comment in thread["comments"]),
     )
 
 
 def _double(thread: Mapping[str, Any], me: str) -> Double:
-    ours = [one for one in thread["comments"] if _author(one) == me and not one.get("isDeleted")]
+    ours = [
+        comment
+        for comment in thread["comments"]
+        if _author(comment) == me and not comment.get("isDeleted")
+    ]
     return Double(
-        int(thread["id"]), {int(one["id"]): str(one.get("content") or "") for one in ours}
+        int(thread["id"]), {int(thread["id"]): str(thread.get("content") or "") for thread in ours}
     )
 
 
@@ -410,7 +419,7 @@ def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
         ),
         parent=int(comment.get("parentCommentId") or 0),
         first=place == 0,
-        liked_by=frozenset(str(one.get("id")) for one in comment.get("usersLiked") or ()),
+        liked_by=frozenset(str(person.get("id")) for person in comment.get("usersLiked") or ()),
         # A deleted comment has no content, and stays listed.
         deleted=bool(comment.get("isDeleted")),
     )

@@ -186,7 +186,8 @@ def job_facts(found: Mapping[str, Any]) -> JobFacts:
         id=int(found["job_id"]),
         name=settings.get("name", ""),
         parameters={
-            one["name"]: one.get("default", "") for one in settings.get("parameters") or ()
+            parameter["name"]: parameter.get("default", "")
+            for parameter in settings.get("parameters") or ()
         },
         tags=dict(settings.get("tags") or {}),
         bundle=bool(settings.get("deployment")),

@@ -131,7 +131,7 @@ class DatabricksCli:
             )
         except NotFound:
             return []
-        return [rest.node(one) for one in found.get("objects", ())]
+        return [rest.node(entry) for entry in found.get("objects", ())]
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
@@ -246,10 +246,10 @@ class DatabricksCli:
         """
         pages = self._pages(f"look for job {name}", "list", {"name": name})
         same = [
-            one["job_id"]
+            job["job_id"]
             for page in pages
-            for one in page.get("jobs", ())
-            if one["settings"].get("name") == name
+            for job in page.get("jobs", ())
+            if job["settings"].get("name") == name
         ]
         return self.read_job(min(same)) if same else None
 
@@ -262,9 +262,10 @@ class DatabricksCli:
         missing.
         """
         pages = self._pages("list the jobs", "list", {"expand_tasks": True, "limit": 100})
-        found = [one for page in pages for one in page.get("jobs", ())]
+        found = [job for page in pages for job in page.get("jobs", ())]
         return [
-            job_facts(self._whole(one["job_id"]) if one.get("has_more") else one) for one in found
+            job_facts(self._whole(entry["job_id"]) if entry.get("has_more") else entry)
+            for entry in found
         ]
 
     def create_job(self, settings: Mapping[str, Any]) -> int:
@@ -336,12 +337,12 @@ class DatabricksCli:
         )
         return [
             TransitionRequest(
-                to=one.get("to_stage", ""),
-                by=one.get("user_id", ""),
-                at=int(one.get("creation_timestamp", 0)),
-                comment=one.get("comment", ""),
+                to=request.get("to_stage", ""),
+                by=request.get("user_id", ""),
+                at=int(request.get("creation_timestamp", 0)),
+                comment=request.get("comment", ""),
             )
-            for one in found.get("requests", ())
+            for request in found.get("requests", ())
         ]
 
     def _export(self, path: str, kind: str) -> bytes | None:

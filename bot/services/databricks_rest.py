@@ -39,8 +39,8 @@ _NO_CLUSTER = frozenset(
 
 def tokens(access: WorkspaceAccess) -> tuple[str, ...]:
     """A workspace's tokens as they are sent. Raises ConfigError for one that no header can hold."""
-    found = tuple(one.get_secret_value() for one in access.tokens)
-    if not all(one.isascii() and one.isprintable() for one in found):
+    found = tuple(token.get_secret_value() for token in access.tokens)
+    if not all(entry.isascii() and entry.isprintable() for entry in found):
         raise ConfigError(
             f"A token for {access.host} holds a line break or a letter that no token has. Look at "
             "DATABRICKS_TOKEN and "

@@ -114,7 +114,9 @@ class DatabricksSdk:
         try:
             return self._call(
                 f"list {folder}",
-                lambda client: [rest.node(one.as_dict()) for one in client.workspace.list(folder)],
+                lambda client: [
+                    rest.node(entry.as_dict()) for entry in client.workspace.list(folder)
+                ],
             )
         except NotFound:
             return []
@@ -312,12 +314,12 @@ class DatabricksSdk:
         def find(client: WorkspaceClient) -> list[TransitionRequest]:
             return [
                 TransitionRequest(
-                    to=one.to_stage or "",
-                    by=one.user_id or "",
-                    at=one.creation_timestamp or 0,
-                    comment=one.comment or "",
+                    to=request.to_stage or "",
+                    by=request.user_id or "",
+                    at=request.creation_timestamp or 0,
+                    comment=request.comment or "",
                 )
-                for one in client.model_registry.list_transition_requests(model, version)
+                for request in client.model_registry.list_transition_requests(model, version)
             ]
 
         return self._call(f"list the requests for {model} v{version}", find)

@@ -132,7 +132,7 @@ class Mlflow:
                 page = self._tracking.search_experiments(
                     ViewType.ACTIVE_ONLY, 1000, _tagged(tags), None, token
                 )
-                found += [_experiment(one) for one in page]
+                found += [_experiment(entry) for entry in page]
                 token = page.token
                 if not token:
                     return found
@@ -285,7 +285,7 @@ class Mlflow:
         """
         with _sentences(f"search the model versions of run {run}"):
             found = list(self._searched(f"run_id = '{_quoted(run)}'", 100))
-        newest = max(found, key=lambda one: int(one.version), default=None)
+        newest = max(found, key=lambda entry: int(entry.version), default=None)
         return (newest.name, str(newest.version)) if newest else None
 
     def promoted(self, pattern: str, alias: str | None, stage: str | None) -> list[ServingVersion]:
@@ -294,9 +294,9 @@ class Mlflow:
         """
         with _sentences(f"search the models {pattern}"):
             return [
-                one
+                version
                 for model in self._registered(pattern)
-                for one in self._serving(model, alias, stage)
+                for version in self._serving(model, alias, stage)
             ]
 
     def same(self, one: str, other: str) -> bool:
@@ -315,19 +315,19 @@ class Mlflow:
                 raise
             return [
                 ModelVersion(
-                    name=one.name,
-                    version=str(one.version),
-                    run=str(one.run_id or ""),
-                    stage=str(one.current_stage or ""),
+                    name=entry.name,
+                    version=str(entry.version),
+                    run=str(entry.run_id or ""),
+                    stage=str(entry.current_stage or ""),
                     aliases=tuple(
                         word
                         for word, version in aliases.items()
-                        if str(version) == str(one.version)
+                        if str(version) == str(entry.version)
                     ),
-                    tags=dict(one.tags or {}),
+                    tags=dict(entry.tags or {}),
                 )
-                for one in self._searched(f"name = '{_quoted(name)}'", 1000)
-                if one.name == name
+                for entry in self._searched(f"name = '{_quoted(name)}'", 1000)
+                if entry.name == name
             ]
 
     def version(self, name: str, version: str) -> ModelVersion | None:
@@ -430,11 +430,13 @@ class Mlflow:
             yield _serving(one, f"alias {alias}", by_alias=True)
             return
         staged = [
-            one for one in model.latest_versions or () if stage and one.current_stage == stage
+            version
+            for version in model.latest_versions or ()
+            if stage and version.current_stage == stage
         ]
         if staged:
             yield _serving(
-                max(staged, key=lambda one: int(one.version)), f"stage {stage}", by_alias=False
+                max(staged, key=lambda entry: int(entry.version)), f"stage {stage}", by_alias=False
             )
 
     # -- pages for people

@@ -69,7 +69,9 @@ class Artifacts:
                 page = self._ask(
                     "GET", "artifacts/list", {key: value for key, value in asked.items() if value}
                 )
-                for file in sorted(page.get("files") or (), key=lambda one: str(one.get("path"))):
+                for file in sorted(
+                    page.get("files") or (), key=lambda entry: str(entry.get("path"))
+                ):
                     path = str(file.get("path") or "")
                     if file.get("is_dir"):
                         # A server lists what is directly in a folder; one that does not must not
@@ -132,7 +134,8 @@ class Artifacts:
                 "Cloud.",
             )
         headers = {
-            str(one.get("name")): str(one.get("value")) for one in signed.get("headers") or ()
+            str(header.get("name")): str(header.get("value"))
+            for header in signed.get("headers") or ()
         }
         try:
             with requests.get(

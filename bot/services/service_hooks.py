@@ -42,10 +42,10 @@ class ServiceHooks:
         ]
         return [
             Subscription(
-                str(one["id"]), str(one.get("eventType") or ""), str(one.get("status") or "")
+                str(entry["id"]), str(entry.get("eventType") or ""), str(entry.get("status") or "")
             )
-            for one in found
-            if str((one.get("consumerInputs") or {}).get("url") or "").startswith(address)
+            for entry in found
+            if str((entry.get("consumerInputs") or {}).get("url") or "").startswith(address)
         ]
 
     def unheard(
@@ -59,7 +59,7 @@ class ServiceHooks:
         below = f"_apis/hooks/subscriptions/{subscription}/notifications"
         for result in _UNHEARD:
             page = self._client.call("GET", below, {"result": result, "maxResults": 100})["value"]
-            for number in (int(one["id"]) for one in page):
+            for number in (int(entry["id"]) for entry in page):
                 if (subscription, number) not in self._read and wanted(number):
                     details = self._client.call("GET", f"{below}/{number}").get("details") or {}
                     sent = details.get("event") or {}

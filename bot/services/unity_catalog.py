@@ -145,11 +145,13 @@ class UnityCatalog(Mlflow):
                 return
 
     def _searched(self, wanted: str, most: int) -> Iterator[Any]:
-        for one in super()._searched(wanted, most):
+        for entry in super()._searched(wanted, most):
             # Without its files it cannot be loaded. And what MLflow gives here raises when it is
             # asked for its tags.
-            if one.status == "READY":
-                yield FoundVersion(one.name, one.version, one.creation_timestamp, run_id=one.run_id)
+            if entry.status == "READY":
+                yield FoundVersion(
+                    entry.name, entry.version, entry.creation_timestamp, run_id=entry.run_id
+                )
 
 
 def _store(credentials: Callable[[], MlflowHostCreds]) -> Any:

@@ -140,13 +140,13 @@ def _find(event: Part, repository: Part, served: Sequence[Served]) -> Served | N
     organization = _organization(event, repository)
     project = _names(repository.part("project"))
     names = _names(repository)
-    for one in served:
+    for known in served:
         if (
-            _within(organization, one.organization_url)
-            and one.project.casefold() in project
-            and one.repository.casefold() in names
+            _within(organization, known.organization_url)
+            and known.project.casefold() in project
+            and known.repository.casefold() in names
         ):
-            return one
+            return known
     return None
 
 

@@ -39,7 +39,7 @@ def difference(wanted: str, found: str, secrets: Iterable[str] = ()) -> Differen
     # Whole texts are masked, then compared: of half a secret nobody could tell that it is one.
     known = tuple(secrets)
     shown = list(
-        _unified(*(masked(escape.visible(one), known).split("\n") for one in (wanted, found)))
+        _unified(*(masked(escape.visible(value), known).split("\n") for value in (wanted, found)))
     )
     lines = [_short(line) for line in shown[:LINES]]
     if len(shown) > LINES:
@@ -95,7 +95,7 @@ def told(drifts: Sequence[Drift], commit: str) -> str:
         commit=commit,
         drifts=drifts[:MOST_LISTED],
         more=len(drifts[MOST_LISTED:]),
-        shown=[one for one in drifts if one.difference][:MOST_SHOWN],
+        shown=[drift for drift in drifts if drift.difference][:MOST_SHOWN],
         count=_count,
     )
 
@@ -161,8 +161,8 @@ def _unified(wanted: Sequence[str], found: Sequence[str]) -> Iterator[str]:
         end += 1
     before, after = wanted[start : len(wanted) - end], found[start : len(found) - end]
     if max(len(before), len(after)) > COMPARED:
-        yield from (f"-{one}" for one in before)
-        yield from (f"+{one}" for one in after)
+        yield from (f"-{text_line}" for text_line in before)
+        yield from (f"+{text_line}" for text_line in after)
         return
     if before or after:
         # What both have in common is left out, but for what is shown around a change.

@@ -147,8 +147,8 @@ def _as_fine_as(found: float, *numbers: str) -> str:
     """A difference with no more decimals than the numbers it is shown beside, unless it takes more
     to see it.
     """
-    if any(character.isalpha() for one in numbers for character in one):
+    if any(character.isalpha() for number in numbers for character in number):
         return number(found)
-    decimals = max(len(one.partition(".")[2]) for one in numbers)
+    decimals = max(len(number.partition(".")[2]) for number in numbers)
     rounded = round(found, decimals)
     return number(rounded) if rounded else number(found, 1)

@@ -79,7 +79,7 @@ def _columns(signature: str, kind: str) -> dict[str, str] | None:
         # MLflow writes the columns as a text of their own
         # (https://mlflow.org/docs/latest/ml/model/signatures/).
         columns = json.loads(found) if isinstance(found, str) else found
-        return {str(one["name"]): str(one["type"]) for one in columns}
+        return {str(column["name"]): str(column["type"]) for column in columns}
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -104,7 +104,7 @@ def ended(s: Situation) -> str:
 
 def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> str:
     """Why the branch's name cannot be used, which one could, and how to get there."""
-    by_character = groupby(sorted(bad.at_fault), key=lambda one: one[0])
+    by_character = groupby(sorted(bad.at_fault), key=lambda entry: entry[0])
     at_fault = [
         (_shown(character), [position for _, position in found])
         for character, found in by_character
@@ -113,7 +113,7 @@ def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> s
         "bad_branch",
         s,
         bad=bad,
-        at_fault=sorted(at_fault, key=lambda one: one[1][0])[:10],
+        at_fault=sorted(at_fault, key=lambda entry: entry[1][0])[:10],
         free=free,
         # Only a name that no shell reads anything into is offered for copying.
         simple=bool(
@@ -220,7 +220,9 @@ def _ends(s: Situation) -> list[tuple[Step, Excerpt]]:
 
 
 def _unmeasured(step: Step) -> bool:
-    return step.state == "refused" and any(one.verdict == "missing" for one in step.judgements)
+    return step.state == "refused" and any(
+        judgement.verdict == "missing" for judgement in step.judgements
+    )
 
 
 def _logs(ends: Sequence[tuple[Step, Excerpt]], room: int) -> list[Log]:
@@ -284,8 +286,8 @@ class _Past:
 
     @classmethod
     def of(cls, earlier: Sequence[Earlier]) -> "_Past":
-        judged = [one for one in earlier if one.state != "superseded"]
-        superseded = [one for one in earlier if one.state == "superseded"]
+        judged = [commit for commit in earlier if commit.state != "superseded"]
+        superseded = [commit for commit in earlier if commit.state == "superseded"]
         return cls(tuple(judged[:MOST_EARLIER]), tuple(superseded[:MOST_EARLIER]), len(earlier))
 
 

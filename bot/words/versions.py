@@ -89,7 +89,7 @@ def asked(request: RequestFacts, found: Finding) -> str:
         "It would be tried on toy data first." if found.tried and not found.refused else "",
         "Signalman neither approves nor rejects this request.",
     ]
-    return " ".join(one for one in told if one)
+    return " ".join(sentence for sentence in told if sentence)
 
 
 def tag(text: str) -> str:

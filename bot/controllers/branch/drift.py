@@ -43,7 +43,7 @@ def look_for_drift(
     """
     held, memory, now = facts.manifest, drift.recall(memo), services.now().timestamp()
     found = _seen(facts, memory, now, repository, services)
-    drifts = tuple(drift.judged(one, memory) for one in found.drifts)
+    drifts = tuple(drift.judged(drift_found, memory) for drift_found in found.drifts)
     live = held.live
     number = live.pull_request if live is not None and live.commit == held.commit else 0
     orders = drift.plan(drifts, found.owned, found.contents, memory, held.commit, number)
@@ -95,8 +95,8 @@ def _standing(folders: Iterable[str], services: Services) -> dict[str, drift.Wor
     def listing(folder: str) -> Callable[[], dict[str, drift.WorkspaceObject]]:
         databricks = services.production.databricks
         return lambda: {
-            one.path: drift.WorkspaceObject(one.kind, one.modified)
-            for one in databricks.nodes(folder)
+            node.path: drift.WorkspaceObject(node.kind, node.modified)
+            for node in databricks.nodes(folder)
         }
 
     listings = parallel.side_by_side([listing(folder) for folder in folders], services.calls)

@@ -59,7 +59,12 @@ def _live(wanted: Job, services: Services) -> Live:
     commit = job.tags.get(rollout.COMMIT, "") if told else ""
     promoted = services.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
     since = next(
-        (one.updated for one in promoted if (one.name, one.version) == (model, version)), 0
+        (
+            candidate.updated
+            for candidate in promoted
+            if (candidate.name, candidate.version) == (model, version)
+        ),
+        0,
     )
     return Live(
         wanted.name,

@@ -47,7 +47,7 @@ def write(manifest: Manifest, databricks: Databricks) -> None:
         "repository": manifest.repository,
         "commit": manifest.commit,
         "since": manifest.since,
-        "history": [_dated(vars(one)) for one in manifest.history],
+        "history": [_dated(vars(synced)) for synced in manifest.history],
         "jobs": {
             key: {"id": job.id, "applied": dict(job.applied)} for key, job in manifest.jobs.items()
         },
@@ -96,7 +96,7 @@ def _manifest(repository: str, found: Any) -> Manifest:
         str(found["commit"]),
         {str(key): str(value) for key, value in found["files"].items()},
         str(found.get("since", "")),
-        tuple(_synced(one) for one in found.get("history", ())),
+        tuple(_synced(synced) for synced in found.get("history", ())),
         jobs,
         {str(key): str(value) for key, value in found.get("kept", {}).items()},
     )

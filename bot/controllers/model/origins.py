@@ -113,6 +113,8 @@ def _state(checks: list[Check], iteration: int, me: str) -> str:
     """The bot's own verdict on an iteration. Somebody else may post a status of the same name."""
     name = validated.CHECK.partition("/")[2]
     mine = [
-        one for one in checks if one.name == name and one.iteration == iteration and one.by == me
+        check
+        for check in checks
+        if check.name == name and check.iteration == iteration and check.by == me
     ]
     return mine[0].state if mine else ""

@@ -28,7 +28,7 @@ def roll_back(
     facts = model.read_job_and_versions(job, repository, services)
     name, version = rollback.goal(facts)
     versions = services.production.models.versions(name) if name else []
-    found = next((one for one in versions if one.version == version), None)
+    found = next((candidate for candidate in versions if candidate.version == version), None)
     reason = rollback.refusal(facts, exists=found is not None)
     if reason or facts.job is None or found is None:
         return replies.not_rolled_back(job.name, reason), ()

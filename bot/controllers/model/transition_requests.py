@@ -84,6 +84,8 @@ def _judged_by(wanted: Mlops, job: Job, trained: str) -> tuple[Metric, ...]:
     """The metrics that the project is judged by which trained a version, or those that train what
     the job follows.
     """
-    named = [one for one in wanted.projects if one.path == trained]
-    able = named or [one for one in wanted.projects if baselines.follows(job.model, one)]
+    named = [project for project in wanted.projects if project.path == trained]
+    able = named or [
+        project for project in wanted.projects if baselines.follows(job.model, project)
+    ]
     return able[0].metrics if able else ()

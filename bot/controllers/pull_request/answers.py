@@ -30,10 +30,10 @@ def acknowledge(azure: AzureDevOps, number: int, given: Sequence[Given], me: str
     """Like each command that was not liked yet, so that people see at once that it was heard; `me`
     is the bot.
     """
-    for one in given:
-        if me not in one.comment.liked_by:
+    for command in given:
+        if me not in command.comment.liked_by:
             try:
-                azure.like(number, one.comment.thread, one.comment.id)
+                azure.like(number, command.comment.thread, command.comment.id)
             except NotFound:
                 log.info("a command on pull request %s was gone before it was acknowledged", number)
 

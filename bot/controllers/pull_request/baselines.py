@@ -48,7 +48,9 @@ def gather(
 
 def signed(config: Mlops, run: ProjectRun, services: Services) -> ProjectRun:
     """The run with its model's signature, where the project is judged by it."""
-    project = next((one for one in config.projects if one.path == run.project), None)
+    project = next(
+        (configured for configured in config.projects if configured.path == run.project), None
+    )
     if project is None or project.signature == "any" or run.signature or not run.model_version:
         return run
     return replace(
@@ -65,7 +67,9 @@ def _serving(
     models = services.production.models
     followed = {job.model: job for job in config.jobs if follows(job.model, project)}
     candidates = [
-        one for job in followed.values() for one in models.promoted(job.model, job.alias, job.stage)
+        version
+        for job in followed.values()
+        for version in models.promoted(job.model, job.alias, job.stage)
     ]
     chosen = rollout.serving(candidates)
     run = lifecycle.anywhere(chosen.run, services) if chosen is not None and chosen.run else None
@@ -104,7 +108,7 @@ def _measured(
         and run_tags.KIND not in run.tags
     ):
         return run, True
-    before = next((one for one in recorded if one.started <= run.started), None)
+    before = next((record for record in recorded if record.started <= run.started), None)
     if before is not None:
         return before, True
     fixed = {

@@ -72,7 +72,10 @@ def _gather(
     made = {run.id for run in ours}
     models = dict.fromkeys(run.tags[run_tags.MODEL] for run in ours if run.tags.get(run_tags.MODEL))
     versions = tuple(
-        one for model in models for one in place.models.versions(model) if one.run in made
+        version
+        for model in models
+        for version in place.models.versions(model)
+        if version.run in made
     )
     jobs = [services.production.databricks.job(job.name) for job in wanted.jobs] if versions else []
     return Leavings(

@@ -113,7 +113,7 @@ def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: PassState
     project = _trained(asked, pr)
     if project is None:
         return answers.unknown_project(
-            asked.line, asked.argument, [one.name for one in _trainable(pr)]
+            asked.line, asked.argument, [project.name for project in _trainable(pr)]
         )
     done.wake.append(_retraining(given.comment, project, pr))
     return answers.accepted(asked.line, "retrain", pr.head.commit, project.name)
@@ -137,5 +137,7 @@ def _trained(asked: Asked, pr: PullRequestFacts) -> Project | None:
 
 def _trainable(pr: PullRequestFacts) -> tuple[Project, ...]:
     return tuple(
-        one for one in (pr.config.projects if pr.config else ()) if one.retrain is not None
+        project
+        for project in (pr.config.projects if pr.config else ())
+        if project.retrain is not None
     )

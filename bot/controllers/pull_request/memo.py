@@ -136,7 +136,9 @@ class PullRequestMemo:
             statuses={name: written(check.state, check.told) for name, check in mine.items()}
             if stands
             else {},
-            earlier=tuple(one for one in reversed(earlier) if one is not None)[:MOST_EARLIER],
+            earlier=tuple(
+                commit_before for commit_before in reversed(earlier) if commit_before is not None
+            )[:MOST_EARLIER],
             told=_earlier(head.commits[last.iteration - 1], last)
             if last and last.iteration <= len(head.commits)
             else None,

@@ -72,7 +72,8 @@ def _of_step(
     services: Services,
 ) -> Iterator[tuple[str, bytes]]:
     judged = next(
-        (one for one in step.judgements if one.bound is not None), next(iter(step.judgements), None)
+        (judgement for judgement in step.judgements if judgement.bound is not None),
+        next(iter(step.judgements), None),
     )
     if judged is not None:
         drawn = _chart(judged, baseline or Baseline(), head.target)
@@ -84,7 +85,9 @@ def _of_step(
 def _chart(judged: Judgement, baseline: Baseline, target: str) -> bytes | None:
     """A chart of a metric, where there is something to compare it with."""
     name = judged.metric.name
-    history = [one[name] for one in baseline.history if math.isfinite(one.get(name, math.nan))]
+    history = [
+        metrics[name] for metrics in baseline.history if math.isfinite(metrics.get(name, math.nan))
+    ]
     if judged.value is None or (len(history) < 2 and judged.serving is None):
         return None
     return chart(

@@ -64,8 +64,8 @@ def find_retrainings(
     wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.RETRAINING}
     every = [
         run
-        for one in place.runs.experiments(wanted)
-        for run in place.runs.runs(one.id, {**wanted, **tags})
+        for experiment in place.runs.experiments(wanted)
+        for run in place.runs.runs(experiment.id, {**wanted, **tags})
     ]
     return [
         _read(run, "production", services)

@@ -141,4 +141,4 @@ def _visible(text: str) -> str:
     # Whole logs are long, and to ask of each character what it is takes a hundred times as long as
     # to see that all of a line's can be seen.
     plain = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(one if one.replace("\t", "").isprintable() else visible(one) for one in plain)
+    return "\n".join(row if row.replace("\t", "").isprintable() else visible(row) for row in plain)

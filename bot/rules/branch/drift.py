@@ -243,19 +243,21 @@ def plan(
     An edit is told, and kept, before it is written over. A pull request that is 0 is told nothing.
     Jobs are put back by the sync.
     """
-    fresh = [one for one in drifts if words.edit(one) not in memory.told]
-    orders: list[BranchAction] = [NoteDrift(one) for one in drifts if one.put_back or one in fresh]
+    fresh = [drift for drift in drifts if words.edit(drift) not in memory.told]
+    orders: list[BranchAction] = [
+        NoteDrift(drift) for drift in drifts if drift.put_back or drift in fresh
+    ]
     for telling in _tellings(fresh) if pull_request else ():
         orders.append(Reply(pull_request, words.told(telling, commit), sign=words.begins(telling)))
     kept = [
-        SetAside(one.aside, contents[one.place], suffix(owned[one.place]))
-        for one in drifts
-        if one.aside and one.place in contents
+        SetAside(drift.aside, contents[drift.place], suffix(owned[drift.place]))
+        for drift in drifts
+        if drift.aside and drift.place in contents
     ]
     back = [
-        WriteObject(one.place, owned[one.place], commit)
-        for one in drifts
-        if one.put_back and one.place in owned
+        WriteObject(drift.place, owned[drift.place], commit)
+        for drift in drifts
+        if drift.put_back and drift.place in owned
     ]
     orders += [Together(tuple(kept))] if kept else []
     orders += [Together(tuple(back))] if back else []
@@ -267,9 +269,9 @@ def _tellings(drifts: Sequence[Drift]) -> list[list[Drift]]:
     another outcome.
     """
     tellings: list[list[Drift]] = []
-    for outcome in dict.fromkeys((one.put_back, one.again) for one in drifts):
-        group = [one for one in drifts if (one.put_back, one.again) == outcome]
-        tellings += [[one] for one in group] if len(group) <= SINGLY else [group]
+    for outcome in dict.fromkeys((drift.put_back, drift.again) for drift in drifts):
+        group = [drift for drift in drifts if (drift.put_back, drift.again) == outcome]
+        tellings += [[drift] for drift in group] if len(group) <= SINGLY else [group]
     return tellings
 
 
@@ -290,14 +292,21 @@ def remembered(
             "whole": whole,
             "looked": now,
             "objects": sorted(
-                one.place for one in drifts if one.kind != "field" and not one.put_back
+                drift.place for drift in drifts if drift.kind != "field" and not drift.put_back
             ),
-            "jobs": sorted(one.place for one in drifts if one.kind == "field" and not one.put_back),
+            "jobs": sorted(
+                drift.place for drift in drifts if drift.kind == "field" and not drift.put_back
+            ),
             "again": sorted(
-                {*unread, *(one.place for one in drifts if one.kind != "field" and one.put_back)}
+                {
+                    *unread,
+                    *(drift.place for drift in drifts if drift.kind != "field" and drift.put_back),
+                }
             ),
-            "told": sorted({words.edit(one) for one in drifts}),
-            "restored": {one.place: one.found for one in drifts if one.put_back or one.again},
+            "told": sorted({words.edit(drift) for drift in drifts}),
+            "restored": {
+                drift.place: drift.found for drift in drifts if drift.put_back or drift.again
+            },
         }
     }
 
@@ -313,11 +322,11 @@ def _fits(source: SourceFile, there: WorkspaceObject) -> bool:
 
 def _folder(path: str, source: SourceFile, folders: Sequence[Folder]) -> Folder | None:
     own = [
-        one
-        for one in folders
-        if path.startswith(f"{one.to}/") and source.path.startswith(f"{one.from_}/")
+        folder
+        for folder in folders
+        if path.startswith(f"{folder.to}/") and source.path.startswith(f"{folder.from_}/")
     ]
-    return max(own, key=lambda one: len(one.to), default=None)
+    return max(own, key=lambda entry: len(entry.to), default=None)
 
 
 def _aside(path: str, folder: Folder, digest: str) -> str:
@@ -354,7 +363,7 @@ def _jupyter_cells(content: bytes) -> list[str]:
         if cell["cell_type"] == "markdown" and not text.startswith("%md"):
             text = f"%md\n{text}"
         found.append(re.sub(r"\A%md[ \t]*\n?", "%md\n", text))
-    return [one for one in found if one.strip() not in ("", "%md")]
+    return [cell for cell in found if cell.strip() not in ("", "%md")]
 
 
 def _tidy(cell: str) -> str:

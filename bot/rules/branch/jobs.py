@@ -165,7 +165,8 @@ def owned_by(definition: JobDefinition) -> dict[str, Any]:
             }
     if definition.follows and "parameters" in found:
         found["parameters"] = [
-            {"name": one["name"]} if one["name"] in FOLLOWED else one for one in found["parameters"]
+            {"name": parameter["name"]} if parameter["name"] in FOLLOWED else parameter
+            for parameter in found["parameters"]
         ]
     return {
         key: value for key, value in found.items() if key not in _NOT_SENT and value not in ({}, [])
@@ -290,7 +291,9 @@ def _applied(jobs: BranchJobs, key: str) -> Settings:
         return jobs.owned[key].applied
     there = job_of(jobs, key)
     before = [
-        one.applied for one in jobs.owned.values() if there is not None and one.id == there.id
+        owned_job.applied
+        for owned_job in jobs.owned.values()
+        if there is not None and owned_job.id == there.id
     ]
     return before[0] if before else {}
 
@@ -361,7 +364,7 @@ def _change(jobs: BranchJobs, definition: JobDefinition, there: JobFacts) -> Cha
         name=there.name,
         changes=told,
     )
-    if all("/" not in one or one.partition("/")[0] in _REMOVABLE for one in removed):
+    if all("/" not in path or path.partition("/")[0] in _REMOVABLE for path in removed):
         return base
     whole = {key: value for key, value in wanted.items() if key not in _NOT_SENT}
     return replace(base, new_settings=whole, remove=(), whole=True)
@@ -472,7 +475,7 @@ def _over(below: Any, above: Any) -> Any:
 def _keyed(settings: Settings) -> dict[str, Any]:
     """Settings with the lists whose entries have keys as mappings by these."""
     return {
-        name: {str(one.get(_KEYS[name])): one for one in value}
+        name: {str(entry.get(_KEYS[name])): entry for entry in value}
         if name in _KEYS and isinstance(value, list)
         else value
         for name, value in settings.items()

@@ -54,7 +54,7 @@ def unreadable(mistakes: Sequence[str], before: Collection[str]) -> Preview:
     """What is told of a merge whose configuration cannot be read; `before` is wrong with the target
     branch's.
     """
-    return _told({one: one for one in mistakes}, before)
+    return _told({sentence: sentence for sentence in mistakes}, before)
 
 
 def preview(
@@ -78,8 +78,8 @@ def preview(
     change = sync.difference(wanted, held)
     paths = (*change.new, *change.updated, *change.removed)
     touched = [
-        _touched(one, had, jobs, _uses(one, after.config, paths), now)
-        for one in after.jobs.values()
+        _touched(job, had, jobs, _uses(job, after.config, paths), now)
+        for job in after.jobs.values()
     ]
     kept = {there.id for key in after.jobs if (there := rule.job_of(jobs, key))}
     asked = sync.guarded(len(change.removed), len(held), after.config.most_removed)
@@ -89,7 +89,7 @@ def preview(
         added=tuple(sorted(change.new)),
         changed=tuple(sorted(change.updated)),
         removed=tuple(sorted(change.removed)),
-        jobs=tuple(one for one in touched if one is not None),
+        jobs=tuple(job for job in touched if job is not None),
         held=len(change.removed) if asked else 0,
         objects=len(held) if asked else 0,
     )
@@ -104,7 +104,7 @@ def _wrong(content: Content, jobs: BranchJobs) -> dict[tuple[str, str], str]:
 
 
 def _wrong_jobs(content: Content, jobs: BranchJobs) -> dict[tuple[str, str], str]:
-    return {("job", one): one for one in (*content.mistakes, *rule.problems(jobs))}
+    return {("job", sentence): sentence for sentence in (*content.mistakes, *rule.problems(jobs))}
 
 
 def _told(wrong: Mapping[Any, str], before: Collection[Any]) -> Preview:
@@ -117,7 +117,9 @@ def _told(wrong: Mapping[Any, str], before: Collection[Any]) -> Preview:
 def _uses(job: JobDefinition, config: Mlops, paths: Sequence[str]) -> bool:
     folders = [str(PurePosixPath(path).parent) for path in sync.runs(job.settings)]
     projects = [
-        one.project for one in config.jobs if one.name == job.name and one.project is not None
+        configured.project
+        for configured in config.jobs
+        if configured.name == job.name and configured.project is not None
     ]
     for folder in config.folders:
         for project in projects:
@@ -157,7 +159,7 @@ def _touched(
         else job.settings
     )
     left = [
-        one for one in job.theirs if not (created and one.endswith(("pause_status", ".paused")))
+        key for key in job.theirs if not (created and key.endswith(("pause_status", ".paused")))
     ]
     schedule = _schedule(settings)
     first = schedules.next_runs(schedule, now, _RUNS_TOLD) if schedule else ()
@@ -169,7 +171,7 @@ def _touched(
         bool(schedule and schedule.paused),
         later=first[1:],
         was=was if was != name else "",
-        changes=() if created else tuple(one for one in changes if one != "name"),
+        changes=() if created else tuple(path for path in changes if path != "name"),
         left=tuple(left) if created or changes else (),
     )
 

@@ -138,9 +138,9 @@ def runs(settings: Mapping[str, Any]) -> set[str]:
     found: set[str] = set()
     for task in settings.get("tasks") or ():
         loop = task.get("for_each_task") or {}
-        for one in (task, loop.get("task") or {}):
-            ran = [(one.get("notebook_task") or {}).get("notebook_path")]
-            ran += [(one.get("spark_python_task") or {}).get("python_file")]
+        for ran_by in (task, loop.get("task") or {}):
+            ran = [(ran_by.get("notebook_task") or {}).get("notebook_path")]
+            ran += [(ran_by.get("spark_python_task") or {}).get("python_file")]
             found |= {path.removeprefix("/Workspace") for path in ran if isinstance(path, str)}
     return found
 
@@ -350,8 +350,10 @@ def _in_the_way(removed: Sequence[str], wanted: Mapping[str, SourceFile]) -> lis
         inside = [folder for folder in _above(path) if folder in wanted]
         if path in folders or inside:
             found.add(path)
-        for one in inside:
-            found |= {folder for folder in _above(path) if f"{folder}/".startswith(f"{one}/")}
+        for folder_kept in inside:
+            found |= {
+                folder for folder in _above(path) if f"{folder}/".startswith(f"{folder_kept}/")
+            }
     return sorted(found, reverse=True)
 
 
@@ -369,7 +371,8 @@ def _emptied(
     gone -= held | wanted.keys()
     depths = sorted({folder.count("/") for folder in gone}, reverse=True)
     levels = (
-        [RemoveFolder(one) for one in sorted(gone) if one.count("/") == depth] for depth in depths
+        [RemoveFolder(folder) for folder in sorted(gone) if folder.count("/") == depth]
+        for depth in depths
     )
     return [Together(tuple(level)) for level in levels]
 

@@ -34,7 +34,7 @@ def plan(asked: RetrainingFacts, now: datetime) -> list[RetrainingAction]:
         return [LookAgain(patience([age]))]
     return [
         _answer(asked, _told(asked, run)),
-        *(CloseRun(one) for one in asked.runs if not one.closed),
+        *(CloseRun(earlier) for earlier in asked.runs if not earlier.closed),
     ]
 
 
@@ -54,7 +54,10 @@ def _start(asked: RetrainingFacts) -> list[RetrainingAction]:
         return _refused(asked, asked.problem)
     project = _project(asked.config, asked.subject.project)
     if project is None or project.retrain is None:
-        able = ", ".join(one.name for one in asked.config.projects if one.retrain) or "no project"
+        able = (
+            ", ".join(project.name for project in asked.config.projects if project.retrain)
+            or "no project"
+        )
         where = f"config/mlops.yml on {asked.target}"
         return _refused(asked, f"{where} has no retrain for it; it has one for: {able}")
     start = StartRun(
@@ -79,7 +82,9 @@ def _start(asked: RetrainingFacts) -> list[RetrainingAction]:
 
 
 def _project(config: Mlops, named: str) -> Project | None:
-    return next((one for one in config.projects if named in (one.path, one.name)), None)
+    return next(
+        (project for project in config.projects if named in (project.path, project.name)), None
+    )
 
 
 def _told(asked: RetrainingFacts, run: ProjectRun) -> str:
@@ -116,7 +121,7 @@ def _reason(run: ProjectRun, project: Project | None) -> str:
 
 def _refused(asked: RetrainingFacts, reason: str) -> list[RetrainingAction]:
     told = _answer(asked, replies.not_retrained(_name(asked), reason))
-    return [told, *(CloseRun(one) for one in asked.runs if not one.closed)]
+    return [told, *(CloseRun(earlier) for earlier in asked.runs if not earlier.closed)]
 
 
 def _answer(asked: RetrainingFacts, body: str) -> Answer:

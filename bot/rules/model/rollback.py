@@ -77,9 +77,11 @@ def instead(held: Manifest, tip: str, asked: RolledBack | None) -> Synced | None
     already, as `asked`, to what was merged before that. None: nothing is known of before.
     """
     if asked is not None and asked.commit == tip:
-        merged = [one for one in held.history if not one.by]
+        merged = [synced for synced in held.history if not synced.by]
         place = next(
             (place for place, one in enumerate(merged) if one.commit == asked.instead), len(merged)
         )
-        return next((one for one in merged[place:] if one.commit not in (tip, asked.instead)), None)
-    return next((one for one in held.history if one.commit != tip), None)
+        return next(
+            (synced for synced in merged[place:] if synced.commit not in (tip, asked.instead)), None
+        )
+    return next((synced for synced in held.history if synced.commit != tip), None)

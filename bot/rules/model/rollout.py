@@ -38,7 +38,7 @@ def serving(candidates: Sequence[ServingVersion]) -> ServingVersion | None:
     """
     return max(
         candidates,
-        key=lambda one: (one.by_alias, one.updated, one.name, int(one.version)),
+        key=lambda entry: (entry.by_alias, entry.updated, entry.name, int(entry.version)),
         default=None,
     )
 

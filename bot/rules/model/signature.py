@@ -34,7 +34,7 @@ def _inputs(ours: list[Any], theirs: list[Any], who: str) -> str:
         return ""
     needs, gives = _columns(ours), _columns(theirs)
     if needs is None or gives is None:
-        same = [_type(one) for one in ours] == [_type(one) for one in theirs]
+        same = [_type(column) for column in ours] == [_type(column) for column in theirs]
         return "" if same else f"what it has to be given is not what {who} is given"
     for name, column in needs.items():
         given = gives.get(name)
@@ -51,11 +51,11 @@ def _inputs(ours: list[Any], theirs: list[Any], who: str) -> str:
 
 def _outputs(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], who: str) -> str:
     new, old = ours.get("outputs") or [], theirs.get("outputs") or []
-    if not old or [_type(one) for one in new] == [_type(one) for one in old]:
+    if not old or [_type(column) for column in new] == [_type(column) for column in old]:
         return ""
     if not new:
         return f"it does not say what it gives, and {who} does"
-    gives, gave = (escape.code(", ".join(_shown(one) for one in side)) for side in (new, old))
+    gives, gave = (escape.code(", ".join(_shown(column) for column in side)) for side in (new, old))
     return f"it gives {gives}, and {who} gives {gave}"
 
 
@@ -70,9 +70,9 @@ def _read(signature: str) -> dict[str, list[Any]]:
 
 def _columns(side: list[Any]) -> Columns | None:
     """The columns by their names; None where not all of them have one."""
-    if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in side):
+    if not all(isinstance(column, dict) and isinstance(column.get("name"), str) for column in side):
         return None
-    return {one["name"]: one for one in side}
+    return {column["name"]: column for column in side}
 
 
 def _required(column: dict[str, Any]) -> bool:

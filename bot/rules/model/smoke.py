@@ -42,7 +42,9 @@ def project(config: Mlops, job: Job) -> Project | None:
     """The project that a job's versions are tried with; None when they are not."""
     if job.smoke is None or job.project is None:
         return None
-    return next((one for one in config.projects if one.path == job.project), None)
+    return next(
+        (configured for configured in config.projects if configured.path == job.project), None
+    )
 
 
 def test(
@@ -60,7 +62,7 @@ def test(
         project=found,
         commit=commit,
         content=_digest(
-            [[one.path, one.digest] for one in sorted(files, key=lambda one: one.path)]
+            [[file.path, file.digest] for file in sorted(files, key=lambda entry: entry.path)]
         ),
         backend=found.backend or config.backend,
         parameters={name: fill(str(value), **names) for name, value in given.items()},
@@ -160,7 +162,7 @@ def _start(
 
 def metrics(asked: SmokeTest, run: ProjectRun) -> dict[str, float]:
     """What a run measured, as far as the project is judged by it; all of it where nothing is."""
-    names = [one.name for one in asked.project.metrics if one.name in run.metrics]
+    names = [metric.name for metric in asked.project.metrics if metric.name in run.metrics]
     return {name: run.metrics[name] for name in names or sorted(run.metrics)[:5]}
 
 

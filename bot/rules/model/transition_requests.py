@@ -25,8 +25,8 @@ def worth_asking(found: Sequence[ModelVersion], stage: str) -> list[ModelVersion
     """The newest versions that somebody may want moved to a stage: not those that are there, or
     that are archived.
     """
-    able = [one for one in found if one.stage not in (stage, "Archived")]
-    return sorted(able, key=lambda one: int(one.version), reverse=True)[:MOST_VERSIONS]
+    able = [request for request in found if request.stage not in (stage, "Archived")]
+    return sorted(able, key=lambda entry: int(entry.version), reverse=True)[:MOST_VERSIONS]
 
 
 def open(
@@ -35,7 +35,9 @@ def open(
     """The requests for that stage that were not answered yet, each once."""
     known = version.tags.get(ANSWERED, "").split()
     return tuple(
-        one for one in dict.fromkeys(found) if one.to == stage and _digest(one) not in known
+        request
+        for request in dict.fromkeys(found)
+        if request.to == stage and _digest(request) not in known
     )
 
 
@@ -56,7 +58,10 @@ def plan(asked: RequestFacts) -> list[VersionAction]:
         refused=admission.refusal(asked.model, who) is not None,
         tried=found.smoke is not None,
     )
-    known = [*version.tags.get(ANSWERED, "").split(), *(_digest(one) for one in asked.requests)]
+    known = [
+        *version.tags.get(ANSWERED, "").split(),
+        *(_digest(request) for request in asked.requests),
+    ]
     claim = {ANSWERED: version.tags.get(ANSWERED, "") or "-"}
     return [
         # Who may not write the sign would say it again and again.

@@ -40,9 +40,9 @@ def suggest(name: str, rule: BranchRule, taken: Collection[str]) -> str | None:
     bad = {*rule.forbidden, *_NOT_GIT}
     plain = "".join("_" if c in bad or _unseen(c) or c.isspace() else c for c in name)
     plain = re.sub(r"_{2,}", "_", plain).strip("_-/") or "branch"
-    lowered = {one.casefold() for one in taken}
+    lowered = {branch.casefold() for branch in taken}
     # A branch `a/b` is a file in a folder `a` to Git, so there can be no branch `a` beside it.
-    folders = {parent for one in lowered for parent in _parents(one)}
+    folders = {parent for branch in lowered for parent in _parents(branch)}
     for number in range(1, 1000):
         suffix = "" if number == 1 else f"_{number}"
         candidate = _tidy(plain[: rule.longest - len(suffix)]) + suffix

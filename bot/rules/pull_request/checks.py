@@ -265,7 +265,9 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
         names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
     for before in project.after:
         earlier = (
-            next((one for one in pr.config.projects if one.path == before), None)
+            next(
+                (configured for configured in pr.config.projects if configured.path == before), None
+            )
             if pr.config
             else None
         )

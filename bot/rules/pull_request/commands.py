@@ -279,7 +279,7 @@ def open(discussion: Discussion) -> list[Given]:
             if asked is not None and (comment.id, asked.line) not in answered:
                 found.append(Given(comment, asked))
     return sorted(
-        found, key=lambda one: (one.comment.published, one.comment.thread, one.comment.id)
+        found, key=lambda entry: (entry.comment.published, entry.comment.thread, entry.comment.id)
     )
 
 
@@ -440,7 +440,7 @@ def _threads(discussion: Discussion) -> list[list[Comment]]:
     found: dict[int, list[Comment]] = {}
     for comment in discussion.comments:
         found.setdefault(comment.thread, []).append(comment)
-    return [sorted(comments, key=lambda one: one.id) for comments in found.values()]
+    return [sorted(comments, key=lambda entry: entry.id) for comments in found.values()]
 
 
 def _human(comment: Comment, me: str) -> bool:
@@ -453,7 +453,7 @@ def _human(comment: Comment, me: str) -> bool:
 
 def _answered(thread: Sequence[Comment], me: str) -> set[tuple[int, str]]:
     """Which comments of a thread were answered, each with the line that was."""
-    asked = {one.id: line(one.content) for one in thread if _human(one, me)}
+    asked = {comment.id: line(comment.content) for comment in thread if _human(comment, me)}
     found: set[tuple[int, str]] = set()
     for answer in thread:
         if answer.author_id != me:
@@ -470,8 +470,10 @@ def _answered(thread: Sequence[Comment], me: str) -> set[tuple[int, str]]:
             # Should the service not keep what was answered, an answer is still for one that reads
             # so.
             found.update(
-                (one, asked[one])
-                for one in [one for one in fits if (one, asked[one]) not in found][:1]
+                (comment_id, asked[comment_id])
+                for comment_id in [
+                    fitting for fitting in fits if (fitting, asked[fitting]) not in found
+                ][:1]
             )
     return found
 

@@ -27,7 +27,9 @@ def judge(
     (empty: it is not).
     """
     judgements = tuple(_judged(metric, run, baseline) for metric in project.metrics)
-    sentences = [gate.sentence(one, baseline) for one in judgements if one.refuses]
+    sentences = [
+        gate.sentence(judgement, baseline) for judgement in judgements if judgement.refuses
+    ]
     serving = baseline.serving
     # A version that serves without a signature asks for none; a model without one cannot be told to
     # fit one that has.
@@ -71,9 +73,9 @@ def _bound(metric: Metric, baseline: Baseline) -> tuple[float | None, float, Sou
         return None, 0.0, ""
     # Of two that are equal the first, which is the limit.
     return (
-        min(found, key=lambda one: one[0])
+        min(found, key=lambda entry: entry[0])
         if metric.goal == "lower"
-        else max(found, key=lambda one: one[0])
+        else max(found, key=lambda entry: entry[0])
     )
 
 

@@ -72,7 +72,12 @@ def named(argument: str, projects: tuple[Project, ...]) -> Project | None:
     """The project that somebody means by a name or a path."""
     meant = argument.casefold()
     return next(
-        (one for one in projects if meant in (one.name.casefold(), one.path.casefold())), None
+        (
+            project
+            for project in projects
+            if meant in (project.name.casefold(), project.path.casefold())
+        ),
+        None,
     )
 
 

@@ -156,7 +156,12 @@ def _accepted(orders: Sequence[Order], step: Step) -> Step:
         {"gate"} if step.state == "refused" else set()
     )
     order = next(
-        (one for one in orders if one.verb == "override" and one.argument.casefold() in names), None
+        (
+            order
+            for order in orders
+            if order.verb == "override" and order.argument.casefold() in names
+        ),
+        None,
     )
     return replace(step, state="accepted", accepted=order) if order else step
 
