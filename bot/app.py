@@ -157,11 +157,10 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
     validation = _workspace(settings, settings.validation)
     # One workspace may still know the bot by two identities, and only one of them may do what
     # production needs.
-    production = (
-        validation
-        if settings.validation == settings.production
-        else _workspace(settings, settings.production)
-    )
+    if settings.validation == settings.production:
+        production = validation
+    else:
+        production = _workspace(settings, settings.production)
     return Services(
         repositories={
             repository.key: Repository(

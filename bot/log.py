@@ -81,5 +81,10 @@ def line(event: str, **told: object) -> str:
 def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
-    text = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    if isinstance(value, list | tuple):
+        text = "; ".join(map(str, value))
+    else:
+        text = str(value)
+    if _PLAIN.fullmatch(text):
+        return text
+    return json.dumps(text)

@@ -84,7 +84,9 @@ def create_app(door: Door) -> Flask:
 
     @app.get("/readyz")
     def ready() -> Response:
-        return _answer(200, status="ready") if door.queue.writable() else _unavailable()
+        if door.queue.writable():
+            return _answer(200, status="ready")
+        return _unavailable()
 
     @app.get("/metrics")
     def numbers() -> Response:
@@ -97,11 +99,9 @@ def create_app(door: Door) -> Flask:
         page = request.blueprint == "dashboard" and request.endpoint != "dashboard.static"
         if not door.dashboard_credentials or not (page or request.endpoint == "numbers"):
             return None
-        return (
-            None
-            if authentication.basic(dict(request.headers), door.dashboard_credentials)
-            else _refused()
-        )
+        if authentication.basic(dict(request.headers), door.dashboard_credentials):
+            return None
+        return _refused()
 
     @app.after_request
     def count(response: Response) -> Response:
@@ -122,11 +122,9 @@ def _receive(sender: str, read: Reader, queue: Queue) -> Response:
         found = read(dict(request.headers), body)
     except RefusedHook as refused:
         log.warning(line("refused", sender=sender, reason=refused.reason))
-        return (
-            _refused()
-            if refused.status == 401
-            else _answer(400, status="refused", reason=refused.reason)
-        )
+        if refused.status == 401:
+            return _refused()
+        return _answer(400, status="refused", reason=refused.reason)
     if isinstance(found, Ignored):
         log.info(line("ignored", sender=sender, reason=found.reason))
         return _answer(200, status="ignored", reason=found.reason)
@@ -187,9 +185,9 @@ def _refused() -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     code = error.code or 503
-    return (
-        _unavailable() if code >= 500 else _answer(code, status="refused", reason=f"{error.name}.")
-    )
+    if code >= 500:
+        return _unavailable()
+    return _answer(code, status="refused", reason=f"{error.name}.")
 
 
 def _no_queue(error: QueueError) -> Response:

@@ -115,7 +115,8 @@ class Worker:
         `pause` seconds while nothing else is due, and the world goes on in its own time. Raises
         TimeoutError after `deadline` seconds, naming what was still due.
         """
-        made, end = 0, self._clock() + deadline
+        made = 0
+        end = self._clock() + deadline
         while (now := self.step()) or (fresh := self.step(ahead=horizon)):
             made += now or fresh
             if self._clock() > end:
@@ -193,7 +194,9 @@ class Worker:
         except LostLease:
             ours = False
         except SignalmanError as error:
-            wait = error.retry_after if isinstance(error, ServiceError) else None
+            wait = None
+            if isinstance(error, ServiceError):
+                wait = error.retry_after
             ours = self._put_off(lease, str(error), wait)
         except (Exception, SystemExit) as error:
             told = f"{type(error).__name__}: {error}"

@@ -64,7 +64,9 @@ def _files(folder: Path) -> list[Path]:
             elif stat.S_ISREG(mode):
                 found.append(path)
             else:
-                kind = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                kind = "neither a file nor a folder"
+                if stat.S_ISLNK(mode):
+                    kind = "a symbolic link"
                 name = path.relative_to(folder).as_posix()
                 raise ProjectError(
                     f"Project {folder.name}: {name!r} is {kind}; a project may hold only plain "

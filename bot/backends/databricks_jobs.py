@@ -70,7 +70,9 @@ class DatabricksJobs:
             return RunStatus(None, page=seen.page, started=seen.started)
         output = self._databricks.output(seen.task)
         lines = output.log.splitlines()
-        reason = output.error.removeprefix("RunFailed: ") if seen.outcome == "failed" else ""
+        reason = ""
+        if seen.outcome == "failed":
+            reason = output.error.removeprefix("RunFailed: ")
         return RunStatus(
             outcome=seen.outcome,
             reason=(reason or seen.message).strip().split("\n")[0],
@@ -83,7 +85,9 @@ class DatabricksJobs:
 
     def live_log(self, run: str, token: str, offset: int) -> LogChunk:  # noqa: ARG002 (files know the token only)
         """Read the newest part of the log from where the launcher leaves it."""
-        left = self._databricks.read(_live(token)) if self._live else None
+        left = None
+        if self._live:
+            left = self._databricks.read(_live(token))
         first, newline, content = (left or b"").partition(b"\n")
         # Read while it is being written it may be short, even of its first line.
         if not newline or not first.isdigit():

@@ -28,7 +28,9 @@ def environment(folder: Path, file: str, conda: bool) -> tuple[str | None, list[
     if not isinstance(dependencies, list):
         raise ProjectError(f"{at(folder, file)}: `dependencies` must be a list.")
     python = content.get("python")
-    version = str(python) if python is not None else None
+    version = None
+    if python is not None:
+        version = str(python)
     found: list[str] = []
     for entry in dependencies:
         if isinstance(entry, dict) and set(entry) == {"pip"}:
@@ -58,7 +60,9 @@ def _conda(folder: Path, file: str, entry: str) -> tuple[str, str]:
         raise ProjectError(
             f"{at(folder, file)}: {entry!r} is not a conda dependency; write name=version."
         )
-    name, comparison, rest = match["name"], match["comparison"] or "", match["rest"]
+    name = match["name"]
+    comparison = match["comparison"] or ""
+    rest = match["rest"]
     if comparison == "=":
         version = rest.split("=")[0].rstrip("*").rstrip(".")
         exact = version.count(".") >= 2

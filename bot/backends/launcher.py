@@ -152,7 +152,9 @@ class Output:
                 if len(lines) - at <= 10:
                     return lines[at]
                 break
-        return lines[-1].strip() if lines else ""
+        if lines:
+            return lines[-1].strip()
+        return ""
 
     def close(self) -> None:
         """Close the log."""
@@ -389,13 +391,21 @@ def _pump(stream: TextIO, output: Output) -> None:
 
 
 def _sentence(code: int, reason: str) -> str:
-    number = -code if code < 0 else code - 128
+    if code < 0:
+        number = -code
+    else:
+        number = code - 128
     try:
-        name = signal.Signals(number).name if number > 0 else ""
+        if number > 0:
+            name = signal.Signals(number).name
+        else:
+            name = ""
     except ValueError:
         name = ""
     if name:
-        hint = ", which is what running out of memory looks like" if name == "SIGKILL" else ""
+        hint = ""
+        if name == "SIGKILL":
+            hint = ", which is what running out of memory looks like"
         return "The project was ended by {}{}; its last words were: {}".format(
             name, hint, reason or "none"
         )
@@ -447,11 +457,9 @@ def _identity_of_the_run() -> dict[str, str]:
     except Exception as error:  # whatever this runtime's SDK raises, the project may not need it
         sys.stdout.write(f"launcher: no Databricks identity to hand on to the project ({error}).\n")
         return {}
-    return (
-        {"DATABRICKS_HOST": config.host, "DATABRICKS_TOKEN": token}
-        if kind == "Bearer" and config.host
-        else {}
-    )
+    if kind == "Bearer" and config.host:
+        return {"DATABRICKS_HOST": config.host, "DATABRICKS_TOKEN": token}
+    return {}
 
 
 def fence() -> int:
@@ -490,7 +498,9 @@ def fence() -> int:
             # No capability is left to this process, by the third version of capset(2).
             none = (ctypes.c_uint32 * 6)()
             bare = fenced and kernel.capset((ctypes.c_uint32 * 2)(0x20080522, 0), none) == 0
-            return int(version) if bare else 0
+            if bare:
+                return int(version)
+            return 0
         finally:
             os.close(rules)
     except (ImportError, OSError, AttributeError):

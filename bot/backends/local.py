@@ -96,7 +96,10 @@ class Local:
         log = _tail(home / "output.log")
         if result is None and alive:
             return RunStatus(None, log=log, started=started)
-        ended = datetime.now(UTC) if result is None else _changed(home / "result.json")
+        if result is None:
+            ended = datetime.now(UTC)
+        else:
+            ended = _changed(home / "result.json")
         stopped = result is None or result["exit_code"] != 0 or result["reason"]
         if stopped and (home / "cancelled").exists():
             return RunStatus(
@@ -161,7 +164,9 @@ def _born(pid: int) -> str | None:
             ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
         )
         return found.stdout.strip() or None
-    return None if fields[0] == "Z" else fields[19]
+    if fields[0] == "Z":
+        return None
+    return fields[19]
 
 
 def _read_on(file: Path, offset: int, most: int) -> LogChunk:

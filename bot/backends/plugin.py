@@ -137,7 +137,10 @@ class DatabricksJobsBackend(AbstractBackend):
             )
         folder = Path(fetch_and_validate_project(project_uri, version, entry_point, params or {}))
         load_project(str(folder))
-        settings = dict(backend_config) if isinstance(backend_config, dict) else {}
+        if isinstance(backend_config, dict):
+            settings = dict(backend_config)
+        else:
+            settings = {}
         machines = settings.get("new_cluster") or _cluster(settings) or cluster.cluster(folder)
         mlflow_run = get_or_create_run(
             None, project_uri, experiment_id, str(folder), version, entry_point, params or {}

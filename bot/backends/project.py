@@ -106,7 +106,10 @@ def command(project: Project, entry_point: str, parameters: Mapping[str, object]
 
 
 def _find(folder: Path) -> str:
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if folder.is_dir():
+        names = sorted(path.name for path in folder.iterdir())
+    else:
+        names = []
     for name in names:
         if name.lower() == "mlproject":  # MLflow does not look at case either
             return name

@@ -46,7 +46,9 @@ def yaml_of(folder: Path, file: str) -> dict[str, object]:
         content = yaml.safe_load(text_of(folder, file))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        place = ""
+        if mark:
+            place = f" (line {mark.line + 1}, column {mark.column + 1})"
         problem = getattr(error, "problem", None) or type(error).__name__
         raise ProjectError(f"{where} is not YAML{place}: {problem}.") from None
     if content is None:

@@ -118,11 +118,9 @@ def _files(root: Path, wanted: Mlops) -> Iterator[SourceFile]:
     for folder in wanted.folders:
         for path in sorted((root / folder.from_).rglob("*")):
             if path.is_symlink() or path.is_file():
-                name, link, size = (
-                    str(path.relative_to(root)),
-                    path.is_symlink(),
-                    path.lstat().st_size,
-                )
+                name = str(path.relative_to(root))
+                link = path.is_symlink()
+                size = path.lstat().st_size
                 notebook = is_notebook(name, partial(_first, path))
                 yield SourceFile(name, "", size, notebook=notebook, link=link)
 

@@ -30,7 +30,8 @@ def listed(queue: Queue, limit: int, *, failed: bool) -> Iterator[str]:
     for delivery in queue.deliveries(limit, failing=failed):
         subject = queue.subject(delivery.subject)
         sent = _inert(f"{delivery.sender} {delivery.event}")
-        yield f"{_moment(delivery.received_at)}  {sent}  {_name(delivery.subject)}  {_inert(delivery.key)}"
+        received = _moment(delivery.received_at)
+        yield f"{received}  {sent}  {_name(delivery.subject)}  {_inert(delivery.key)}"
         yield f"    {_became_of(queue, delivery, subject, newest=delivery.subject not in told)}"
         told.add(delivery.subject)
     for row in _failing(queue) if failed else ():
@@ -45,7 +46,10 @@ def listed(queue: Queue, limit: int, *, failed: bool) -> Iterator[str]:
 def shown(queue: Queue, name: str) -> Iterator[str]:
     """A delivery, or a subject, with each pass and each action. Raises UnknownKey."""
     found = queue.delivery(name)
-    subject = found.subject if found else _subject(queue, name)
+    if found:
+        subject = found.subject
+    else:
+        subject = _subject(queue, name)
     row = queue.subject(subject)
     if found:
         yield (
@@ -60,7 +64,9 @@ def shown(queue: Queue, name: str) -> Iterator[str]:
     if len(passes) == MOST_PASSES:
         yield f"(the newest {MOST_PASSES} passes)"
     told = [(look.ended_at, list(_pass(look))) for look in reversed(passes)]
-    answered = found.answered_at if found else None
+    answered = None
+    if found:
+        answered = found.answered_at
     if answered and all(
         look.ended_at != answered for look in passes
     ):  # a pass without anything to do leaves no row
@@ -90,7 +96,9 @@ def replay(queue: Queue, names: Sequence[str], *, unanswered: bool) -> Iterator[
     if not wanted:
         yield "Everything that came in was answered, and nothing fails; nothing was done."
     else:
-        whom = "it" if len(wanted) == 1 else "them"
+        whom = "them"
+        if len(wanted) == 1:
+            whom = "it"
         yield f"A worker looks at {whom} next; `python -m bot events show` tells what it does."
 
 
@@ -120,19 +128,26 @@ def _became_of(
         return _trouble(row)
     if one.waiting and row is not None:
         return _state(row)
-    looked = (
-        f"looked at after {one.answered_at - one.received_at:.1f} s"
-        if one.answered_at
-        else "looked at"
-    )
+    looked = "looked at"
+    if one.answered_at:
+        looked = f"looked at after {one.answered_at - one.received_at:.1f} s"
     done = [action for pass_ in reversed(queue.passes_for(one)) for action in pass_.performed]
-    more = [f"and {len(done) - MOST_ACTIONS} more"] if len(done) > MOST_ACTIONS else []
+    if len(done) > MOST_ACTIONS:
+        more = [f"and {len(done) - MOST_ACTIONS} more"]
+    else:
+        more = []
     return _inert(f"{looked}: {'; '.join(done[:MOST_ACTIONS] + more) or 'nothing was to do'}")
 
 
 def _trouble(row: SubjectRecord) -> str:
-    when = "next try now" if row.due_at is None else f"next try {_in(row.due_at)}"
-    often = "once" if row.attempts == 1 else f"{row.attempts} times"
+    if row.due_at is None:
+        when = "next try now"
+    else:
+        when = f"next try {_in(row.due_at)}"
+    if row.attempts == 1:
+        often = "once"
+    else:
+        often = f"{row.attempts} times"
     return _inert(f"failed {often}, {when}: {row.last_error}")
 
 
@@ -164,7 +179,9 @@ def _name(subject: Subject) -> str:
 
 def _in(moment: float) -> str:
     seconds = moment - time.time()
-    return f"in {seconds:.0f} s" if seconds > 0.5 else "now"
+    if seconds > 0.5:
+        return f"in {seconds:.0f} s"
+    return "now"
 
 
 def _moment(seconds: float) -> str:

@@ -32,7 +32,9 @@ def told(repository: Repository, services: Services) -> Iterator[str]:
     for job in now.jobs:
         what = job.problem
         if not what:
-            trained = f", trained at {job.commit[:7]}" if job.commit else ""
+            trained = ""
+            if job.commit:
+                trained = f", trained at {job.commit[:7]}"
             what = f"{job.model} v{job.version}{trained}" + (
                 f", since {job.since:{_MOMENT}}" if job.since else ""
             )
@@ -80,11 +82,18 @@ def take_back(
 def _held(now: LiveStatus) -> str:
     if now.live is None:
         return "nothing was brought to the workspace yet"
-    from_ = f" (pull request {now.live.pull_request})" if now.live.pull_request else ""
-    since = f" since {now.live.at:{_MOMENT}}" if now.live.at else ""
+    from_ = ""
+    if now.live.pull_request:
+        from_ = f" (pull request {now.live.pull_request})"
+    since = ""
+    if now.live.at:
+        since = f" since {now.live.at:{_MOMENT}}"
     said = f"the workspace holds {now.live.commit[:7]}{from_}{since}, {now.objects} objects"
     if now.rolled_back is not None:
-        by = f" by {now.rolled_back.by}" if now.rolled_back.by else ""
+        if now.rolled_back.by:
+            by = f" by {now.rolled_back.by}"
+        else:
+            by = ""
         return f"{said}; {now.rolled_back.commit[:7]} was taken back{by}, until the next merge"
     if now.unfinished or now.live.commit != now.tip:
         return f"{said}; {now.tip[:7]} is {'being brought there' if now.unfinished else 'to come'}"

@@ -93,14 +93,16 @@ def composed(verb: str, words: Sequence[str]) -> str:
     line = commands.line(" ".join([COMMAND, verb, *(_quoted(word) for word in words)]))
     found = commands.read(line)
     if isinstance(found, Mistake):
-        word = f'"{found.word}" ' if found.word else ""
-        hint = (
-            f" Did you mean {found.meant}?"
-            if found.meant
-            else f" Like this: {found.like}"
-            if found.like
-            else ""
-        )
+        if found.word:
+            word = f'"{found.word}" '
+        else:
+            word = ""
+        if found.meant:
+            hint = f" Did you mean {found.meant}?"
+        else:
+            hint = ""
+            if found.like:
+                hint = f" Like this: {found.like}"
         raise ConfigError(f"{word}{found.told}{hint}".replace("`", ""))
     return line
 

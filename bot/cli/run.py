@@ -53,9 +53,10 @@ def run(
     client = MlflowClient(tracking, registry)
     experiment_name = repository.fill(wanted.experiment, user=getpass.getuser(), branch=branch)
     experiment = client.get_experiment_by_name(experiment_name)
-    experiment_id = (
-        experiment.experiment_id if experiment else client.create_experiment(experiment_name)
-    )
+    if experiment:
+        experiment_id = experiment.experiment_id
+    else:
+        experiment_id = client.create_experiment(experiment_name)
     mlflow_run = client.create_run(experiment_id, run_name=found.name).info.run_id
     submission = Submission(
         token=uuid4().hex,
@@ -100,11 +101,10 @@ def _backend(name: str, root: Path) -> Backend:
 
 
 def _parameters(found: Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:
-    model = (
-        repository.fill(found.model, branch=branch)
-        if found.model
-        else given.get("model_name", f"{branch}_model")
-    )
+    if found.model:
+        model = repository.fill(found.model, branch=branch)
+    else:
+        model = given.get("model_name", f"{branch}_model")
     names = {"branch": branch, "model_name": model}
     filled = {
         key: repository.fill(str(value), **names) for key, value in found.parameters.items()

@@ -148,7 +148,9 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises ConfigError that names each variable or key at fault, and where to get it.
     """
-    env = os.environ if environ is None else environ
+    env: Mapping[str, str] = os.environ
+    if environ is not None:
+        env = environ
     file, deployment, named = _configured(env)
     wanted = ["AZURE_DEVOPS_ORG_URL", *named, "DATABRICKS_HOST"]
     secret = [
@@ -168,7 +170,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         )
 
     organization = _address(env, "AZURE_DEVOPS_ORG_URL")
-    production, validation = _production(env), where_projects_run(env)
+    production = _production(env)
+    validation = where_projects_run(env)
     var = Path(env.get("SIGNALMAN_VAR") or "var").absolute()
     tracking = _mlflow(env, "MLFLOW_TRACKING_URI", "databricks")
     return Settings(
@@ -215,7 +218,9 @@ def person(environ: Mapping[str, str] | None = None) -> Person:
 
     Raises ConfigError that names each variable or key at fault, and where to get it.
     """
-    env = os.environ if environ is None else environ
+    env: Mapping[str, str] = os.environ
+    if environ is not None:
+        env = environ
     file, deployment, named = _configured(env)
     missing = [
         name
@@ -350,20 +355,22 @@ def _credentials(environ: Mapping[str, str], name: str) -> tuple[tuple[SecretStr
 
 
 def _hooks(environ: Mapping[str, str], deployment: Deployment, sender: str) -> Secrets:
-    return (
-        _secrets(environ, f"{sender.upper()}_WEBHOOK_SECRET")
-        if sender in deployment.registry_webhooks
-        else ()
-    )
+    if sender in deployment.registry_webhooks:
+        return _secrets(environ, f"{sender.upper()}_WEBHOOK_SECRET")
+    return ()
 
 
 def _asked(name: str, file: str) -> str:
-    refers = f", and {file} refers to it" if file else ""
+    refers = ""
+    if file:
+        refers = f", and {file} refers to it"
     return f"{name} is not set{refers}. It is {_WHERE.get(name, 'yours to set')}."
 
 
 def _why(error: OSError | UnicodeDecodeError) -> str:
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return str(error.strerror)
 
 
 def _address(environ: Mapping[str, str], name: str) -> str:
@@ -399,7 +406,8 @@ def _checked(value: str, name: str, wanted: str) -> str:
         parts = urlsplit(value)
         host = parts.hostname
     except ValueError:
-        parts, host = urlsplit(""), None
+        parts = urlsplit("")
+        host = None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigError(f'{name} is "{shown}"; it must be {wanted}.')
     if "@" in parts.netloc:

@@ -175,7 +175,9 @@ class Smoke(Shape):
 
 
 def _smoke(value: Any) -> Any:
-    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return {True: {}, False: None}[value]
+    return value
 
 
 class Job(Shape):
@@ -302,7 +304,9 @@ class Mlops(Shape):
             f'"{character}"' for character in "/." if character not in self.branches.forbidden
         )
         of = f"is {project.model}, a name in Unity Catalog, where no part may hold {lacking}"
-        return f"{of}; add {lacking} to branches.forbidden" if lacking else ""
+        if lacking:
+            return f"{of}; add {lacking} to branches.forbidden"
+        return ""
 
     def project(self, path: str) -> Project:
         """The project of that path. Raises KeyError when the file does not name it."""

@@ -26,7 +26,9 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 def _seconds(value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    found = _DURATION.match(value) if isinstance(value, str) else None
+    found = None
+    if isinstance(value, str):
+        found = _DURATION.match(value)
     if found is None:
         raise ValueError("must be a time such as 90s, 30m or 2h")
     return float(found[1]) * _UNITS[found[2]]
@@ -53,10 +55,15 @@ def _workspace_path(value: Any) -> str:
 
 
 def _tolerance(value: Any) -> Any:
-    found = _PERCENT.match(value) if isinstance(value, str) else None
+    found = None
+    if isinstance(value, str):
+        found = _PERCENT.match(value)
     if found is not None:
         return f"{float(found[1]):g}%"
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = value
+    else:
+        number = -1.0
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(
             "must be a number of at least 0 in the metric's unit, such as 0.02, or a share, such "
@@ -97,7 +104,9 @@ def load(text: str, file: str) -> Any:
         loaded = _NoKeyTwice(text).get_single_data()
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.") from error
-    return {} if loaded is None else loaded
+    if loaded is None:
+        return {}
+    return loaded
 
 
 def check(shape: type[T], loaded: Any, file: str) -> T:
@@ -187,7 +196,10 @@ def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
     key = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]
     ).lstrip(".")
-    where = f"{file}: {key}" if key else f"{file}:"
+    if key:
+        where = f"{file}: {key}"
+    else:
+        where = f"{file}:"
     found = _found(error["input"])
     match error["type"]:
         case "extra_forbidden":
@@ -210,14 +222,19 @@ def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
             return f"{where} is {found}; it must be at most {error['ctx']['le']:g}."
         case "value_error":
             told = str(error["ctx"]["error"])
-            return (
-                f"{where} is {found}; it {told}." if told.startswith("must") else f"{where} {told}."
-            )
+            if told.startswith("must"):
+                return f"{where} is {found}; it {told}."
+            return f"{where} {told}."
         case _:
             message = error["msg"][0].lower() + error["msg"][1:]
             return f"{where} is {found}; {message}."
 
 
 def _found(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else str(value)
-    return text if len(text) <= 80 else text[:79] + "…"
+    if isinstance(value, str):
+        text = f'"{value}"'
+    else:
+        text = str(value)
+    if len(text) <= 80:
+        return text
+    return text[:79] + "…"

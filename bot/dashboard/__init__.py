@@ -114,8 +114,9 @@ def _change(subject: Subject, served: Sequence[Served]) -> str:
     if isinstance(subject, PullRequest):
         for known in served:
             if known.key == subject.repository:
-                place = f"{known.organization_url}/{quote(known.project)}/_git/{quote(known.repository)}"
-                return f"{place}/pullrequest/{subject.number}"
+                project = f"{known.organization_url}/{quote(known.project)}"
+                repository = f"{project}/_git/{quote(known.repository)}"
+                return f"{repository}/pullrequest/{subject.number}"
     return ""
 
 

@@ -205,7 +205,9 @@ class Manifest:
     @property
     def live(self) -> Synced | None:
         """What the workspace holds, or held last."""
-        return self.history[0] if self.history else None
+        if self.history:
+            return self.history[0]
+        return None
 
     @property
     def objects(self) -> int:

@@ -61,4 +61,6 @@ class ProjectRun:
     @property
     def seconds(self) -> float | None:
         """How long it took, in seconds; None while it is under way."""
-        return (self.ended - self.started).total_seconds() if self.started and self.ended else None
+        if self.started and self.ended:
+            return (self.ended - self.started).total_seconds()
+        return None

@@ -105,11 +105,9 @@ def short(
             "timezone_id": job.schedule.timezone,
             "pause_status": "PAUSED" if job.schedule.paused else "UNPAUSED",
         }
-    theirs = (
-        ("schedule.paused",)
-        if job.schedule is not None and "paused" in job.schedule.model_fields_set
-        else ()
-    )
+    theirs: tuple[str, ...] = ()
+    if job.schedule is not None and "paused" in job.schedule.model_fields_set:
+        theirs = ("schedule.paused",)
     return _following(JobDefinition(job.name, settings, MLOPS_FILE, theirs))
 
 
@@ -131,8 +129,8 @@ def together(
         other = found.get(scoring.key)
         if other is not None:
             mistakes.append(
-                f"{other.file}: resources.jobs.{scoring.key} is also a job of {MLOPS_FILE}; remove one "
-                "of them."
+                f"{other.file}: resources.jobs.{scoring.key} is also a job of {MLOPS_FILE}; remove "
+                "one of them."
             )
         found[scoring.key] = scoring
         mistakes += _schedule(scoring, f"{MLOPS_FILE}: jobs: {scoring.key}")
@@ -164,7 +162,9 @@ def absent(
         for key, path, notebook in named(definition):
             mirrored = any(path.startswith(f"{folder.to}/") for folder in folders)
             if mirrored and (path not in held or held[path].notebook != notebook):
-                what = "a notebook" if notebook else "a file"
+                what = "a file"
+                if notebook:
+                    what = "a notebook"
                 mistakes.append(
                     f"{definition.file}: task {key} of job {definition.key} runs {path}, but the "
                     "repository has no "
@@ -284,7 +284,8 @@ def _definition(
     mistakes: list[str],
 ) -> JobDefinition | None:
     """A job of a file; None when something in it is wrong."""
-    place, before = f"{file}: resources.jobs.{key}", len(mistakes)
+    place = f"{file}: resources.jobs.{key}"
+    before = len(mistakes)
     if not isinstance(job, Mapping):
         mistakes.append(f"{place} must hold the job's settings, such as name and tasks.")
         return None
@@ -301,7 +302,8 @@ def _definition(
         Paths(file, wanted.folders, mistakes).translate(found, place), place, fields
     )
     mistakes += told
-    mistakes += _whole(settings, place) if len(mistakes) == before else ()
+    if len(mistakes) == before:
+        mistakes += _whole(settings, place)
     if len(mistakes) > before:
         return None
     theirs += [
@@ -359,7 +361,9 @@ def _schedule(definition: JobDefinition, place: str) -> list[str]:
     wrong = schedule.mistake(
         Schedule(cron=found["quartz_cron_expression"], timezone=found["timezone_id"])
     )
-    return [f"{place}.schedule cannot be read: {wrong}."] if wrong else []
+    if wrong:
+        return [f"{place}.schedule cannot be read: {wrong}."]
+    return []
 
 
 def _following(definition: JobDefinition) -> JobDefinition:

@@ -73,7 +73,8 @@ class Paths:
         *,
         notebook: bool = False,
     ) -> dict[str, Any]:
-        found, inner = dict(outer), outer.get(kind)
+        found = dict(outer)
+        inner = outer.get(kind)
         if not isinstance(inner, Mapping) or not isinstance(inner.get(key), str):
             return found
         if inner.get("source") != "GIT" and not (git and inner.get("source") != "WORKSPACE"):
@@ -88,7 +89,9 @@ class Paths:
             return path
         there = self._mirrored(path, place)
         stem, extension = posixpath.splitext(there)
-        return stem if notebook and extension in _NOTEBOOKS else there
+        if notebook and extension in _NOTEBOOKS:
+            return stem
+        return there
 
     def _library(self, library: Any, place: str) -> Any:
         if not isinstance(library, Mapping):
@@ -103,7 +106,9 @@ class Paths:
         }
 
     def _environment(self, environment: Any, place: str) -> Any:
-        spec = environment.get("spec") if isinstance(environment, Mapping) else None
+        spec = None
+        if isinstance(environment, Mapping):
+            spec = environment.get("spec")
         if not isinstance(spec, Mapping) or not isinstance(spec.get("dependencies"), list):
             return environment
         named = [
@@ -115,7 +120,9 @@ class Paths:
     def _dependency(self, line: Any, place: str) -> Any:
         option, path = re.fullmatch(r"(-r\s+|-e\s+)?(.*)", str(line), re.DOTALL).groups()  # type: ignore[union-attr]
         local = path.startswith(("./", "../")) or (option and _relative(path))
-        return f"{option or ''}{self._file(path, place)}" if local else line
+        if local:
+            return f"{option or ''}{self._file(path, place)}"
+        return line
 
     def _file(self, path: str, place: str) -> str:
         if any(sign in path for sign in "*?["):

@@ -54,14 +54,15 @@ def variables(found: Any, place: str) -> tuple[dict[str, Any], list[str]]:
     mistakes: list[str] = []
     defaults: dict[str, Any] = {}
     for name, value in found.items():
-        declared = value if isinstance(value, Mapping) else {"default": value}
+        if isinstance(value, Mapping):
+            declared = value
+        else:
+            declared = {"default": value}
         for key in declared:
             if key not in ("default", "description", "type"):
-                what = (
-                    "cannot be looked up offline"
-                    if key == "lookup"
-                    else "is not a key of a variable"
-                )
+                what = "is not a key of a variable"
+                if key == "lookup":
+                    what = "cannot be looked up offline"
                 mistakes.append(
                     f"{place}.{name}.{key} {what}; it may be: default, description, type."
                 )
@@ -143,4 +144,6 @@ def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:
 
 
 def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

@@ -100,7 +100,10 @@ class _Reader:
         return {key: value for key, value in read.items() if value not in (None, {}, [])}
 
     def _refuse(self, value: Any, wanted: str, place: str) -> None:
-        shown = f'"{value}"' if isinstance(value, str) else str(value)
+        if isinstance(value, str):
+            shown = f'"{value}"'
+        else:
+            shown = str(value)
         if len(shown) > 80:
             shown = shown[:79] + "…"
         self.mistakes.append(f"{place} is {shown}; it must be {wanted}.")
@@ -126,10 +129,12 @@ def _single(value: Any, kind: OneOf | Plain) -> Any:
             if simple or hasattr(value, "isoformat"):
                 return str(value)
         case "a whole number" | "a number" if simple and not isinstance(value, bool):
-            number = int if kind.name == "a whole number" else float
             try:
-                if float(value) == number(value):
-                    return number(value)
+                number = float(value)
+                if kind.name == "a number":
+                    return number
+                if number == int(value):
+                    return int(value)
             except (ValueError, OverflowError):
                 pass
     raise Wrong(kind.name)

@@ -68,10 +68,17 @@ def chart(
     is no number is left out.
     """
     past = [number for number in history if math.isfinite(number)][-MOST_POINTS:]
-    bound = bound if bound is not None and math.isfinite(bound) else None
-    serving = serving if serving is not None and math.isfinite(serving) else None
+    if not (bound is not None and math.isfinite(bound)):
+        bound = None
+    if not (serving is not None and math.isfinite(serving)):
+        serving = None
     worse = bound is not None and not (value <= bound if goal == "lower" else value >= bound)
-    colour = _PLAIN if bound is None else _BAD if worse else _GOOD
+    if bound is None:
+        colour = _PLAIN
+    elif worse:
+        colour = _BAD
+    else:
+        colour = _GOOD
     shown = [
         *past,
         *(level for level in (value, bound, serving) if level is not None and math.isfinite(level)),
@@ -84,18 +91,27 @@ def chart(
     labels = []
     if bound is not None:
         height = scale(bound)
-        refused = (height, _CEILING + 6) if goal == "lower" else (_FLOOR - 6, height)
+        if goal == "lower":
+            refused = (height, _CEILING + 6)
+        else:
+            refused = (_FLOOR - 6, height)
         axes.fill_between([_LEFT - 6, _RIGHT], *refused, color=_LIMIT, alpha=0.06, linewidth=0)
         axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_LIMIT, linewidth=1, dashes=(4, 2.5))
-        sign = "≤" if goal == "lower" else "≥"
+        sign = "≥"
+        if goal == "lower":
+            sign = "≤"
         labels.append(_Label(height, f"limit {sign} {escape.number(bound)}", _LIMIT))
     if serving is not None:
         height = scale(serving)
         axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_SERVING, linewidth=1, dashes=(1, 2))
         labels.append(_Label(height, f"serving {escape.number(serving)}", _SERVING))
-    here = scale(value) if math.isfinite(value) else None
+    here = None
+    if math.isfinite(value):
+        here = scale(value)
     _points(axes, [scale(number) for number in past], here, colour)
-    told = escape.number(value) if here is not None else "no number"
+    told = "no number"
+    if here is not None:
+        told = escape.number(value)
     labels.append(
         _Label(here if here is not None else (_FLOOR + _CEILING) / 2, told, colour, bold=True)
     )
@@ -120,11 +136,14 @@ class _Scale:
     def __init__(self, values: Sequence[float]) -> None:
         self._unit = max((abs(number) for number in values), default=0.0) or 1.0
         parts = [number / self._unit for number in values] or [0.0]
-        self._least, self._most = min(parts), max(parts)
+        self._least = min(parts)
+        self._most = max(parts)
 
     def __call__(self, value: float) -> float:
         span = self._most - self._least
-        share = (value / self._unit - self._least) / span if span > 0 else 0.5
+        share = 0.5
+        if span > 0:
+            share = (value / self._unit - self._least) / span
         return _FLOOR + min(max(share, 0.0), 1.0) * (_CEILING - _FLOOR)
 
 
@@ -138,7 +157,10 @@ def _title(axes: "Axes", metric: str, goal: str) -> None:
 def _axis(axes: "Axes", past: Sequence[float], target: str) -> None:
     axes.plot([_LEFT - 6, _RIGHT], [_FLOOR - 6] * 2, color=_LINE, linewidth=0.8)
     if past:
-        runs = "the last run" if len(past) == 1 else f"the last {len(past)} runs"
+        if len(past) == 1:
+            runs = "the last run"
+        else:
+            runs = f"the last {len(past)} runs"
         _name(axes, _LEFT - 6, _FLOOR - 17, 240, f"{runs} of ", target, _SOFT)
     _text(axes, _RIGHT, _FLOOR - 17, "this pull request", _INK, right=True)
 

@@ -60,7 +60,8 @@ def _still(png: bytes) -> bool:
     header = kinds[0][1]
     if len(header) != 13:
         return False
-    width, height = int.from_bytes(header[:4]), int.from_bytes(header[4:8])
+    width = int.from_bytes(header[:4])
+    height = int.from_bytes(header[4:8])
     return 0 < width * height <= MOST_PIXELS
 
 
@@ -87,7 +88,10 @@ def _decoded(png: bytes, longest_side: int) -> "Image.Image | None":
             return None
         found.load()
         # Pillow would make everything white of what has more than 8 bits to a pixel.
-        shallow = found.point(lambda value: value / 256, "L") if found.mode == "I;16" else found
+        if found.mode == "I;16":
+            shallow = found.point(lambda value: value / 256, "L")
+        else:
+            shallow = found
         picture = shallow.convert("RGBA")
     picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     # Plots are drawn in black, whatever the reader's page is.
@@ -110,4 +114,6 @@ def _smaller(picture: "Image.Image", times_too_large: float) -> "Image.Image | N
 
     share = min(0.9, times_too_large**-0.5)
     size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
-    return picture.resize(size, Image.Resampling.LANCZOS) if max(size) >= _SMALLEST_SIDE else None
+    if max(size) >= _SMALLEST_SIDE:
+        return picture.resize(size, Image.Resampling.LANCZOS)
+    return None

@@ -96,7 +96,8 @@ class Database:
 
     def close(self) -> None:
         """Close the connections of this process; the next use opens new ones."""
-        opened, self._open = self._open, None
+        opened = self._open
+        self._open = None
         if opened is not None and opened.process == os.getpid():
             opened.engine.dispose()
 

@@ -11,11 +11,9 @@ from bot.queue.schema import subjects
 
 def insert(connection: Connection, table: Table) -> Any:
     """An INSERT that can say what happens on a conflict, in the database's own dialect."""
-    return (
-        postgresql.insert(table)
-        if connection.dialect.name == "postgresql"
-        else sqlite.insert(table)
-    )
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def lock(connection: Connection, keys: Iterable[str]) -> None:

@@ -149,7 +149,9 @@ def unanswered() -> Select[Any]:
 def latest_passes(subject_key: str | None, limit: int) -> Select[Any]:
     """The newest passes first, over one subject or over all."""
     wanted = select(passes).order_by(passes.c.id.desc()).limit(limit)
-    return wanted if subject_key is None else wanted.where(passes.c.subject == subject_key)
+    if subject_key is None:
+        return wanted
+    return wanted.where(passes.c.subject == subject_key)
 
 
 def latest_subjects(limit: int) -> Select[Any]:

@@ -70,7 +70,10 @@ def stand(
     before = next(
         (row for row in line if row.subject == subject and subject not in forgotten), None
     )
-    since = before.since if before is not None and before.since else now
+    if before is not None and before.since:
+        since = before.since
+    else:
+        since = now
     mine = Reservation(subject, running, wanted, since if wanted else 0.0, now)
     waiting = [row for row in others if row.wanted and row.reported_at > now - SILENT]
     ahead = [row for row in waiting if (row.since, row.subject) < (mine.since, subject)]

@@ -137,7 +137,8 @@ def end_of(connection: Connection, token: str, longest: int) -> tuple[str, int]:
     if kept is None:
         return "", 0
     found: list[str] = []
-    length, before = 0, None
+    length = 0
+    before = None
     while length < longest:
         wanted = select(logs.c.position, logs.c.text).where(logs.c.token == token)
         if before is not None:
@@ -147,7 +148,8 @@ def end_of(connection: Connection, token: str, longest: int) -> tuple[str, int]:
             break
         for row in rows:
             found.append(row.text)
-            length, before = length + len(row.text), row.position
+            length = length + len(row.text)
+            before = row.position
     size = connection.execute(select(runs.c.log_size).where(runs.c.token == token)).scalar_one()
     return "".join(reversed(found))[-longest:], size - kept
 

@@ -39,7 +39,8 @@ class Queue:
         """Record a webhook and make its subject due, durably. Returns False when it was here
         before.
         """
-        now, subject = self._clock(), key(delivery.subject)
+        now = self._clock()
+        subject = key(delivery.subject)
         with self._database.writing() as connection:
             statement = insert(connection, deliveries).values(
                 key=delivery.key,
@@ -121,7 +122,8 @@ class Queue:
         of it meanwhile. Returns False when the lease is not ours any more; then
         nothing was written. Raises TypeError for a memo that is not JSON.
         """
-        memo, now = json.dumps(dict(outcome.memo)), self._clock()
+        memo = json.dumps(dict(outcome.memo))
+        now = self._clock()
         with self._database.writing(lasting=False) as connection:
             ours = leases.settle(
                 connection,
@@ -150,8 +152,11 @@ class Queue:
         The memo stays unless there is another, and what was news stays news. Returns False when the
         lease is not ours any more.
         """
-        now, error = self._clock(), leases.storable(error)
-        kept = None if memo is None else json.dumps(dict(memo))
+        now = self._clock()
+        error = leases.storable(error)
+        kept = None
+        if memo is not None:
+            kept = json.dumps(dict(memo))
         with self._database.writing(lasting=False) as connection:
             ours = leases.fail(connection, lease, error, retry_after or 0.0, kept, now)
             if ours:
@@ -175,7 +180,8 @@ class Queue:
         given away, and who asked first comes first; one that has and wants nothing leaves the line.
         A report that changes nothing is not written, unless the last one has grown old.
         """
-        now, name = self._clock(), key(subject)
+        now = self._clock()
+        name = key(subject)
         with self._database.reading() as connection:
             line = reservations.read(connection)
         place, mine, forgotten = reservations.stand(line, name, running, wanted, limit, now)
@@ -241,13 +247,17 @@ class Queue:
         """One subject, or None when nobody spoke of it or it was forgotten."""
         with self._database.reading() as connection:
             row = connection.execute(history.one_subject(key(subject))).first()
-            return None if row is None else history.subject(row)
+            if row is None:
+                return None
+            return history.subject(row)
 
     def memo(self, subject: Subject) -> Memo:
         """What the last pass over a subject left behind; empty when nothing is known of it."""
         with self._database.reading() as connection:
             row = connection.execute(history.one_subject(key(subject))).first()
-            return {} if row is None else dict(json.loads(row.memo))
+            if row is None:
+                return {}
+            return dict(json.loads(row.memo))
 
     def unanswered(self) -> list[Subject]:
         """The subjects that somebody spoke of since their last good pass, and those whose last pass
@@ -262,7 +272,10 @@ class Queue:
         With `failing`, only of subjects whose last pass failed: those that wait for a good one, or
         else the newest.
         """
-        wanted = history.failing_deliveries(limit) if failing else history.latest_deliveries(limit)
+        if failing:
+            wanted = history.failing_deliveries(limit)
+        else:
+            wanted = history.latest_deliveries(limit)
         with self._database.reading() as connection:
             return [history.delivery(row) for row in connection.execute(wanted)]
 
@@ -270,7 +283,9 @@ class Queue:
         """One webhook, or None when it never came or was forgotten."""
         with self._database.reading() as connection:
             row = connection.execute(history.one_delivery(delivery_key)).first()
-            return None if row is None else history.delivery(row)
+            if row is None:
+                return None
+            return history.delivery(row)
 
     def passes_for(self, delivery: DeliveryRecord, limit: int = 50) -> list[PassRecord]:
         """The newest passes between this webhook and the next that performed something or
@@ -292,11 +307,16 @@ class Queue:
         """One project run, or None when there was none or it was forgotten."""
         with self._database.reading() as connection:
             row = connection.execute(runs.one_run(token)).first()
-            return None if row is None else runs.record(row)
+            if row is None:
+                return None
+            return runs.record(row)
 
     def runs(self, subject: Subject | None = None, limit: int = 50) -> list[RunRecord]:
         """The newest project runs, of one subject or of all."""
-        wanted = runs.latest_runs(limit) if subject is None else runs.runs_of(key(subject), limit)
+        if subject is None:
+            wanted = runs.latest_runs(limit)
+        else:
+            wanted = runs.runs_of(key(subject), limit)
         with self._database.reading() as connection:
             return [runs.record(row) for row in connection.execute(wanted)]
 
@@ -326,7 +346,8 @@ class Queue:
         transaction); so would page after page without a rest, therefore it rests for as long as the
         last one took.
         """
-        before, gone = self._clock() - older_than, 0
+        before = self._clock() - older_than
+        gone = 0
         for table, identity, old in history.prunable(before):
             while True:
                 began = time.monotonic()

@@ -134,16 +134,28 @@ def _read(cron: str) -> tuple[str, Callable[[date], bool]]:
 
 def _field(field: str, low: int, high: int, names: dict[str, int] = _NONE) -> str:
     found = {number for item in field.split(",") for number in _numbers(item, low, high, names)}
-    return "*" if len(found) == high - low + 1 else ",".join(map(str, sorted(found)))
+    if len(found) == high - low + 1:
+        return "*"
+    return ",".join(map(str, sorted(found)))
 
 
 def _numbers(item: str, low: int, high: int, names: dict[str, int]) -> Iterator[int]:
     span, slash, step = item.partition("/")
     first, dash, last = span.partition("-")
-    begin = low if span == "*" else _number(first, low, high, names)
-    end = _number(last, low, high, names) if dash else high if slash or span == "*" else begin
+    if span == "*":
+        begin = low
+    else:
+        begin = _number(first, low, high, names)
+    if dash:
+        end = _number(last, low, high, names)
+    elif slash or span == "*":
+        end = high
+    else:
+        end = begin
     # 22-2 goes over midnight, and FRI-MON over the weekend.
-    around = high - low + 1 if end < begin else 0
+    around = 0
+    if end < begin:
+        around = high - low + 1
     for number in range(begin, end + around + 1, _number(step, 1, 9999, _NONE) if slash else 1):
         yield number if number <= high else number - around
 
@@ -181,6 +193,10 @@ def _weekday(field: str) -> str:
     special = re.fullmatch(r"([1-7]|[A-Z]{3})(L|#[1-5])", field)
     if special is not None:
         number = _number(special[1], 1, 7, _DAYS) - 1
-        return f"L{number}" if special[2] == "L" else f"{number}{special[2]}"
+        if special[2] == "L":
+            return f"L{number}"
+        return f"{number}{special[2]}"
     days = _field("SAT" if field == "L" else field, 1, 7, _DAYS)
-    return days if days == "*" else ",".join(str(int(day) - 1) for day in days.split(","))
+    if days == "*":
+        return days
+    return ",".join(str(int(day) - 1) for day in days.split(","))

@@ -109,8 +109,13 @@ class Client:
 
     def _once(self, method: Method, url: str, body: object) -> requests.Response:
         # requests' own basic authentication would encode a non-ASCII token as Latin-1.
-        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        if isinstance(body, bytes) or body is None:
+            content = body
+        else:
+            content = json.dumps(body).encode()
+        kind = "application/json"
+        if isinstance(body, bytes):
+            kind = "application/octet-stream"
         try:
             return self._session.request(
                 method,
@@ -163,7 +168,9 @@ def _message(response: requests.Response) -> str:
         body = response.json()
     except ValueError:
         return response.reason or "no reason given"
-    nested = body.get("value") if isinstance(body, dict) else None
+    nested = None
+    if isinstance(body, dict):
+        nested = body.get("value")
     told = (body.get("message") if isinstance(body, dict) else None) or (
         nested.get("Message") if isinstance(nested, dict) else None
     )
@@ -172,4 +179,6 @@ def _message(response: requests.Response) -> str:
 
 def _retry_after(response: requests.Response) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.replace(".", "", 1).isdigit() else None
+    if value.replace(".", "", 1).isdigit():
+        return float(value)
+    return None

@@ -32,7 +32,8 @@ class AzureDevOps:
     def __init__(self, served: Served, client: Client) -> None:
         self._served = served
         self._client = client
-        project, repository = quote(served.project, safe=""), quote(served.repository, safe="")
+        project = quote(served.project, safe="")
+        repository = quote(served.repository, safe="")
         self._below = f"{project}/_apis/git/repositories/{repository}"
 
     @property
@@ -49,12 +50,13 @@ class AzureDevOps:
         body = self._call("GET", f"pullrequests/{number}")
         iterations = self._call("GET", f"pullRequests/{number}/iterations")["value"]
         iterations.sort(key=lambda entry: int(entry["id"]))
-        newest = iterations[-1] if iterations else None
-        commit = (
-            newest["sourceRefCommit"]["commitId"]
-            if newest
-            else body["lastMergeSourceCommit"]["commitId"]
-        )
+        newest = None
+        if iterations:
+            newest = iterations[-1]
+        if newest:
+            commit = newest["sourceRefCommit"]["commitId"]
+        else:
+            commit = body["lastMergeSourceCommit"]["commitId"]
         author = body.get("createdBy") or {}
         return PullRequestHead(
             number=number,
@@ -106,15 +108,11 @@ class AzureDevOps:
             context = status.get("context") or {}
             if context.get("genre") != GENRE or not status.get("iterationId"):
                 continue
-            place, known = (
-                (str(context["name"]), int(status["iterationId"])),
-                int(status.get("id") or 0),
-            )
+            place = (str(context["name"]), int(status["iterationId"]))
+            known = int(status.get("id") or 0)
             if place not in found or found[place][0] < known:
-                told, posted = (
-                    str(status.get("description") or ""),
-                    _moment(status.get("creationDate")),
-                )
+                told = str(status.get("description") or "")
+                posted = _moment(status.get("creationDate"))
                 by = str((status.get("createdBy") or {}).get("id") or "")
                 found[place] = known, Check(*place, str(status["state"]), told, posted, by)
         return [check for _, check in found.values()]
@@ -207,7 +205,8 @@ class AzureDevOps:
         A group that is a member stays a group: who is in it is not told
         (https://learn.microsoft.com/rest/api/azure/devops/core/teams/get-team-members-with-extended-properties).
         """
-        project, named = quote(self._served.project, safe=""), quote(team, safe="")
+        project = quote(self._served.project, safe="")
+        named = quote(team, safe="")
         path = f"_apis/projects/{project}/teams/{named}/members"
         found: set[str] = set()
         skip = 0
@@ -294,7 +293,10 @@ class AzureDevOps:
 
     def active(self, target: str, source: str = "") -> list[int]:
         """The numbers of all open pull requests to a branch, from any or from one; all pages."""
-        wanted = {"searchCriteria.sourceRefName": f"refs/heads/{source}"} if source else {}
+        if source:
+            wanted = {"searchCriteria.sourceRefName": f"refs/heads/{source}"}
+        else:
+            wanted = {}
         found: list[int] = []
         while True:
             page = self._call(
@@ -356,12 +358,17 @@ class AzureDevOps:
 def _landed(body: Any) -> str:
     # Of an open pull request it is the merge on trial.
     commit = (body.get("lastMergeCommit") or {}).get("commitId")
-    return str(commit or "") if body["status"] == "completed" else ""
+    if body["status"] == "completed":
+        return str(commit or "")
+    return ""
 
 
 def _is_report(thread: Mapping[str, Any]) -> bool:
     mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
-    value = mark.get("$value") if isinstance(mark, dict) else mark
+    if isinstance(mark, dict):
+        value = mark.get("$value")
+    else:
+        value = mark
     comments = thread.get("comments") or []
     return (
         value == REPORT
@@ -397,11 +404,9 @@ def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
     if comment.get("commentType") == "system":
         return False
     content = str(comment.get("content") or "").casefold()
-    return (
-        content.lstrip("` ").startswith(COMMAND)
-        if _author(comment) == me
-        else content.startswith(COMMAND)
-    )
+    if _author(comment) == me:
+        return content.lstrip("` ").startswith(COMMAND)
+    return content.startswith(COMMAND)
 
 
 def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
@@ -430,7 +435,9 @@ def _moment(text: object) -> datetime:
         found = datetime.fromisoformat(str(text))
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    if found.tzinfo:
+        return found
+    return found.replace(tzinfo=UTC)
 
 
 def _short(ref: str) -> str:

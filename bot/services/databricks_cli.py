@@ -251,7 +251,9 @@ class DatabricksCli:
             for job in page.get("jobs", ())
             if job["settings"].get("name") == name
         ]
-        return self.read_job(min(same)) if same else None
+        if same:
+            return self.read_job(min(same))
+        return None
 
     def read_job(self, job: int) -> JobFacts:
         """A job as it stands. Raises NotFound."""
@@ -439,7 +441,10 @@ def _told(response: requests.Response) -> tuple[int, str, str]:
         body = response.json()
     except ValueError:
         body = None
-    found = body if isinstance(body, dict) else {}
+    if isinstance(body, dict):
+        found = body
+    else:
+        found = {}
     return (
         response.status_code,
         str(found.get("error_code") or ""),
@@ -452,9 +457,13 @@ def _kind(status: int, code: str, told: str) -> int:
     gone = code == "INVALID_PARAMETER_VALUE" and re.search(
         r"\b(?:Job|Run)\b.* (?:does not|doesn't) exist", told
     )
-    return 404 if gone or code == "RESOURCE_DOES_NOT_EXIST" else status
+    if gone or code == "RESOURCE_DOES_NOT_EXIST":
+        return 404
+    return status
 
 
 def _wait(response: requests.Response) -> float | None:
     asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdecimal() else None
+    if asked.isdecimal():
+        return float(asked)
+    return None

@@ -69,7 +69,10 @@ class Rotation:
 
 def cluster_run(run: str, found: Mapping[str, Any]) -> ClusterRun:
     """A run as `runs/get` tells it; its task is the last one."""
-    task = found["tasks"][-1].get("run_id") if found.get("tasks") else found.get("run_id")
+    if found.get("tasks"):
+        task = found["tasks"][-1].get("run_id")
+    else:
+        task = found.get("run_id")
     outcome, message = _ended(found)
     return ClusterRun(
         id=run,
@@ -158,7 +161,8 @@ def is_about_a_token(status: int | None, told: str) -> bool:
 
 def _ended(found: Mapping[str, Any]) -> tuple[Outcome | None, str]:
     state = found.get("state") or {}
-    life, result = state.get("life_cycle_state") or "", state.get("result_state") or ""
+    life = state.get("life_cycle_state") or ""
+    result = state.get("result_state") or ""
     details = (found.get("status") or {}).get("termination_details") or {}
     code = details.get("code") or ""
     message = details.get("message") or state.get("state_message") or ""
@@ -176,8 +180,12 @@ def _ended(found: Mapping[str, Any]) -> tuple[Outcome | None, str]:
 
 
 def _time(milliseconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+    if milliseconds:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return None
 
 
 def _http(address: str | None) -> str:
-    return address if address and address.startswith(("http://", "https://")) else ""
+    if address and address.startswith(("http://", "https://")):
+        return address
+    return ""

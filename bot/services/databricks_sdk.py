@@ -228,7 +228,9 @@ class DatabricksSdk:
             return min(same, default=None)
 
         found = self._call(f"look for job {name}", find)
-        return None if found is None else self.read_job(found)
+        if found is None:
+            return None
+        return self.read_job(found)
 
     def read_job(self, job: int) -> JobFacts:
         """A job as it stands. Raises NotFound."""
@@ -238,7 +240,10 @@ class DatabricksSdk:
         while True:
             asked = {"job_id": job, **({"page_token": token} if token else {})}
             page = self._jobs(f"show job {job}", "GET", "get", asked)
-            found = more_of(found, page) if found else dict(page)
+            if found:
+                found = more_of(found, page)
+            else:
+                found = dict(page)
             token = page.get("next_page_token", "")
             if not token:
                 return job_facts(found)
@@ -339,7 +344,9 @@ class DatabricksSdk:
         def call(client: WorkspaceClient) -> Mapping[str, Any]:
             query, body = (dict(asked), None) if method == "GET" else (None, dict(asked))
             answer = client.api_client.do(method, f"/api/2.2/jobs/{verb}", query=query, body=body)
-            return answer if isinstance(answer, dict) else {}
+            if isinstance(answer, dict):
+                return answer
+            return {}
 
         return self._call(what, call)
 
@@ -386,7 +393,9 @@ def _sentence(error: Exception, what: str, host: str) -> Exception:
         case errors.PermissionDenied():
             return rest.refusal(what, str(error), 403)
         case DatabricksError():
-            status = 429 if isinstance(error, errors.TooManyRequests) else None
+            status = None
+            if isinstance(error, errors.TooManyRequests):
+                status = 429
             return rest.refusal(what, str(error), status, getattr(error, "retry_after_secs", None))
         case requests.RequestException() | TimeoutError() | OSError():
             return rest.unreachable(host, what, error)

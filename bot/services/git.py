@@ -120,7 +120,9 @@ class Mirror:
             line = str(
                 git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)
             ).split()
-        return line[: line.index(old)] if old in line else [tip]
+        if old in line:
+            return line[: line.index(old)]
+        return [tip]
 
     def read(self, commit: str, path: str) -> bytes | None:
         """A file's content at a fetched commit; None when it is not there or is not a plain
@@ -261,7 +263,9 @@ class Mirror:
 
 
 def _named(ref: str) -> str:
-    return f"branch {ref.removeprefix('refs/heads/')}" if ref.startswith("refs/heads/") else ref
+    if ref.startswith("refs/heads/"):
+        return f"branch {ref.removeprefix('refs/heads/')}"
+    return ref
 
 
 def _environment(organization_url: str, token: str) -> Mapping[str, str]:

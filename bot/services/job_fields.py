@@ -48,7 +48,8 @@ def _object(shape: type, objects: dict[str, ObjectFields]) -> ObjectOf:
 
 
 def _kind(annotation: Any, objects: dict[str, ObjectFields]) -> Kind:
-    origin, arguments = get_origin(annotation), get_args(annotation)
+    origin = get_origin(annotation)
+    arguments = get_args(annotation)
     if origin in (Union, types.UnionType):
         meant = next(argument for argument in arguments if argument is not type(None))
         return _kind(meant, objects)

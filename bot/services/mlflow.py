@@ -99,7 +99,9 @@ class Mlflow:
     def experiment(self, name: str) -> Experiment | None:
         """An experiment by its name; None when there is none, or only a deleted one."""
         found = self._experiment(name)
-        return _experiment(found) if found and found.lifecycle_stage == "active" else None
+        if found and found.lifecycle_stage == "active":
+            return _experiment(found)
+        return None
 
     def make_experiment(self, name: str, tags: Mapping[str, str]) -> str:
         """The id of an experiment that carries these tags; created, or brought back if it was
@@ -286,7 +288,9 @@ class Mlflow:
         with _sentences(f"search the model versions of run {run}"):
             found = list(self._searched(f"run_id = '{_quoted(run)}'", 100))
         newest = max(found, key=lambda entry: int(entry.version), default=None)
-        return (newest.name, str(newest.version)) if newest else None
+        if newest:
+            return (newest.name, str(newest.version))
+        return None
 
     def promoted(self, pattern: str, alias: str | None, stage: str | None) -> list[ServingVersion]:
         """For each registered model of that name (`*` stands for any characters): the version
@@ -398,9 +402,10 @@ class Mlflow:
 
     def _registered(self, pattern: str) -> Iterator[Any]:
         like = pattern.replace("*", "%")
-        wanted = (
-            f"name LIKE '{_quoted(like)}'" if "*" in pattern else f"name = '{_quoted(pattern)}'"
-        )
+        if "*" in pattern:
+            wanted = f"name LIKE '{_quoted(like)}'"
+        else:
+            wanted = f"name = '{_quoted(pattern)}'"
         token: str | None = None
         while True:
             page = self._registry.search_registered_models(wanted, 100, None, token)
@@ -424,7 +429,9 @@ class Mlflow:
     def _serving(
         self, model: Any, alias: str | None, stage: str | None
     ) -> Iterator[ServingVersion]:
-        version = (model.aliases or {}).get(alias) if alias else None
+        version = None
+        if alias:
+            version = (model.aliases or {}).get(alias)
         if version is not None:
             one = self._registry.get_model_version(model.name, version)
             yield _serving(one, f"alias {alias}", by_alias=True)
@@ -443,21 +450,19 @@ class Mlflow:
 
     def run_page(self, experiment: str, run: str) -> str:
         """Where people look at a run."""
-        path = (
-            f"ml/experiments/{experiment}/runs/{run}"
-            if self.workspace
-            else f"#/experiments/{experiment}/runs/{run}"
-        )
+        if self.workspace:
+            path = f"ml/experiments/{experiment}/runs/{run}"
+        else:
+            path = f"#/experiments/{experiment}/runs/{run}"
         return f"{self._address}/{path}"
 
     def model_page(self, name: str, version: str) -> str:
         """Where people look at a model version."""
         named = quote(name, safe="")
-        path = (
-            f"ml/models/{named}/versions/{version}"
-            if self.workspace
-            else f"#/models/{named}/versions/{version}"
-        )
+        if self.workspace:
+            path = f"ml/models/{named}/versions/{version}"
+        else:
+            path = f"#/models/{named}/versions/{version}"
         return f"{self._address}/{path}"
 
 
@@ -486,7 +491,9 @@ def _signature(mlmodel: bytes) -> str:
     # runs out of stack in C, nor of memory by merged keys.
     try:
         described = yaml.BaseLoader(mlmodel).get_single_data()
-        signature = described.get("signature") if isinstance(described, dict) else None
+        signature = None
+        if isinstance(described, dict):
+            signature = described.get("signature")
         if not isinstance(signature, dict):
             return ""
         told = {
@@ -495,7 +502,9 @@ def _signature(mlmodel: bytes) -> str:
             if isinstance(signature.get(key), str)
         }
         said = {key: value for key, value in told.items() if value is not None}
-        return json.dumps(said, sort_keys=True, separators=(",", ":")) if said else ""
+        if said:
+            return json.dumps(said, sort_keys=True, separators=(",", ":"))
+        return ""
     except (yaml.YAMLError, ValueError, RecursionError):
         return ""
 

@@ -41,10 +41,15 @@ def ask(
     credentials: MlflowHostCreds, method: str, endpoint: str, asked: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Make a call that answers with an object. Raises what MLflow raises of a refusal."""
-    given = {"params": asked} if method == "GET" else {"json": asked}
+    if method == "GET":
+        given = {"params": asked}
+    else:
+        given = {"json": asked}
     answer = http_request(credentials, endpoint, method, allow_redirects=False, **given)
     found = verify_rest_response(answer, endpoint).json()
-    return found if isinstance(found, dict) else {}
+    if isinstance(found, dict):
+        return found
+    return {}
 
 
 class Artifacts:
@@ -59,7 +64,8 @@ class Artifacts:
     def pictures(self, run: str, most_bytes: int) -> list[str]:
         """The paths of a run's PNG files of at most so many bytes, those of upper folders first."""
         found: list[str] = []
-        folders, calls = deque([("", 0)]), 0
+        folders = deque([("", 0)])
+        calls = 0
         while folders and calls < MOST_LISTINGS and len(found) < MOST_PICTURES:
             folder, depth = folders.popleft()
             token = ""
@@ -161,7 +167,8 @@ class Artifacts:
         storage.
         """
         try:
-            there, own = urlsplit(address), urlsplit(self._credentials().host)
+            there = urlsplit(address)
+            own = urlsplit(self._credentials().host)
             same = (there.scheme, there.hostname, there.port) == (
                 own.scheme,
                 own.hostname,

@@ -32,8 +32,12 @@ class RateLimit:
     """
 
     def __init__(self, width: int, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._width, self._room, self._flying = width, float(width), 0
-        self._pause, self._paused, self._resting = SHORTEST_PAUSE, 0.0, 0
+        self._width = width
+        self._room = float(width)
+        self._flying = 0
+        self._pause = SHORTEST_PAUSE
+        self._paused = 0.0
+        self._resting = 0
         self._sleep = sleep
         self._open = True
         self._turn = threading.Condition()
@@ -85,7 +89,8 @@ class RateLimit:
                 self._room = max(1.0, self._room / 2)
             seconds = refused.retry_after or self._pause
             self._pause = min(LONGEST_PAUSE, self._pause * 2) if first else self._pause
-            self._paused += seconds if first else 0.0
+            if first:
+                self._paused += seconds
             hopeless = self._paused > PATIENCE
             self._open = self._open and not hopeless
         try:

@@ -59,7 +59,9 @@ class UnityCatalog(Mlflow):
                 "prod.ml.wine_model. "
                 "Correct `model` in config/mlops.yml.",
             )
-        return super().promoted(pattern.lower(), alias, stage) if alias is not None else []
+        if alias is not None:
+            return super().promoted(pattern.lower(), alias, stage)
+        return []
 
     def versions(self, name: str) -> list[ModelVersion]:
         """All versions of a model, without their tags, which a search there does not tell."""
@@ -229,4 +231,6 @@ def _addressed(uri: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
 def _parts(name: str) -> tuple[str, str, str]:
     """Catalog, schema and model; empty where the name does not have just these."""
     parts = name.split(".")
-    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else ("", "", name)
+    if len(parts) == 3:
+        return (parts[0], parts[1], parts[2])
+    return ("", "", name)

@@ -86,25 +86,25 @@ def understand(event: Part, served: Sequence[Served]) -> Delivery | Ignored:
             "A comment event of resource version 1.0 does not name its pull request; "
             "change the subscription to resource version 2.0."
         )
-    about = resource.part("pullRequest") if kind == COMMENT_EVENT else resource
+    if kind == COMMENT_EVENT:
+        about = resource.part("pullRequest")
+    else:
+        about = resource
     repository = about.part("repository")
     if _is_test(event, repository):
         return Ignored("This is a test event.")
     ours = _find(event, repository, served)
     if ours is None:
         return Ignored("The repository is not one that Signalman serves.")
-    found = (
-        _branch(about, ours)
-        if kind == PUSH_EVENT
-        else PullRequest(ours.key, about.number("pullRequestId"))
-    )
+    if kind == PUSH_EVENT:
+        found = _branch(about, ours)
+    else:
+        found = PullRequest(ours.key, about.number("pullRequestId"))
     if not isinstance(found, Ignored):
         found = _nothing_new(kind, resource) or found
-    return (
-        found
-        if isinstance(found, Ignored)
-        else Delivery(_key(event, kind), "azure-devops", kind, found)
-    )
+    if isinstance(found, Ignored):
+        return found
+    return Delivery(_key(event, kind), "azure-devops", kind, found)
 
 
 def _nothing_new(kind: str, resource: Part) -> Ignored | None:
@@ -154,7 +154,9 @@ def _organization(event: Part, repository: Part) -> str:
     """Where the event comes from, by its own account; samples in the documentation lack the first
     place.
     """
-    containers = event.part("resourceContainers") if event.has("resourceContainers") else None
+    containers = None
+    if event.has("resourceContainers"):
+        containers = event.part("resourceContainers")
     if containers is not None and containers.has("collection"):
         collection = containers.part("collection")
         if collection.has("baseUrl"):
@@ -179,15 +181,21 @@ def _address(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        host, port = (parts.hostname or ""), parts.port
+        host = parts.hostname or ""
+        port = parts.port
     except ValueError:
         return ""
     path = unquote(parts.path).strip("/").casefold()
     if host.endswith(".visualstudio.com"):
         path = f"{host.removesuffix('.visualstudio.com')}/{path}".strip("/")
         host = "dev.azure.com"
-    where = host if port in (None, 80, 443) else f"{host}:{port}"
-    return f"{where}/{path}/" if path else f"{where}/"
+    if port in (None, 80, 443):
+        where = host
+    else:
+        where = f"{host}:{port}"
+    if path:
+        return f"{where}/{path}/"
+    return f"{where}/"
 
 
 def _branch(push: Part, ours: Served) -> Subject | Ignored:

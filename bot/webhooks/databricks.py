@@ -76,8 +76,6 @@ def _key(event: Part, kind: str) -> str:
     said = [event.label("webhook_id"), kind, str(moment)]
     said += [event.label(field) for field in ("model_name", "version", "to_stage")]
     key = "databricks-" + "/".join(quote(part, safe="") for part in said)
-    return (
-        key
-        if len(key) <= _LONGEST_KEY
-        else f"databricks-{hashlib.sha256(key.encode()).hexdigest()}"
-    )
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return f"databricks-{hashlib.sha256(key.encode()).hexdigest()}"

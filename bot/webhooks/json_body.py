@@ -87,14 +87,18 @@ class Part:
         """The text or whole number in that field, as text; empty where it is missing."""
         if not self.has(name):
             return ""
-        return str(self.number(name)) if isinstance(self._fields[name], int) else self.text(name)
+        if isinstance(self._fields[name], int):
+            return str(self.number(name))
+        return self.text(name)
 
     def hint(self, name: str) -> str:
         """The text in that field as far as there is one, whatever it holds; empty where there is
         none.
         """
         value = self._fields.get(name)
-        return value if isinstance(value, str) else ""
+        if isinstance(value, str):
+            return value
+        return ""
 
     def hints(self, name: str) -> "Part":
         """The object in that field as far as there is one; an empty one where there is none."""
@@ -103,7 +107,9 @@ class Part:
 
     def place(self, name: str) -> str:
         """Where in the body the field stands, as error sentences call it."""
-        return f"{self._place}.{name}" if self._place else name
+        if self._place:
+            return f"{self._place}.{name}"
+        return name
 
     def _needed(self, name: str) -> Any:
         value = self._fields.get(name)

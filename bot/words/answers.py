@@ -53,14 +53,19 @@ def acceptance(answer: str) -> tuple[str, str] | None:
     if found is None:
         return None
     line = found["line"].strip(" ")
-    return (line, found["commit"]) if answer.startswith(f"{sign(line)} {ACCEPTED}") else None
+    if answer.startswith(f"{sign(line)} {ACCEPTED}"):
+        return (line, found["commit"])
+    return None
 
 
 def accepted(line: str, verb: str, commit: str, argument: str = "", reason: str = "") -> str:
     """The bot does as it was told. What judges a commit names the whole of it, for nobody can make
     another such.
     """
-    named = commit if verb in ("override", "ok-to-test", "confirm") else commit[:7]
+    if verb in ("override", "ok-to-test", "confirm"):
+        named = commit
+    else:
+        named = commit[:7]
     return _said(
         "accepted", line, verb=verb, commit=named, argument=argument, reason=reason, mark=ACCEPTED
     )
@@ -108,9 +113,15 @@ def logs(line: str, step: str, log: str, lines: int, page: str = "") -> str:
 
 def diff(line: str, preview: Preview | None) -> str:
     """What a merge would change; None: that is not known yet."""
-    reasons = preview.refused.splitlines() if preview else []
+    if preview:
+        reasons = preview.refused.splitlines()
+    else:
+        reasons = []
     more = max(0, len(reasons) - MOST_REFUSALS)
-    already = preview.already.splitlines() if preview else []
+    if preview:
+        already = preview.already.splitlines()
+    else:
+        already = []
     shown = reasons[:MOST_REFUSALS]
     return _said(
         "diff",
@@ -173,13 +184,17 @@ def nothing_to_cancel(line: str) -> str:
 
 def nothing_to_accept(line: str, check: str, failed: Sequence[str]) -> str:
     """That check has not failed; `failed` are those that have."""
-    others = f" What has: {_listed(failed)}." if failed else ""
+    others = ""
+    if failed:
+        others = f" What has: {_listed(failed)}."
     return _said("idle", line, told=f"{escape.code(check)} has not failed.{others}", then="")
 
 
 def unknown_project(line: str, name: str, known: Sequence[str]) -> str:
     """There is no project or step of that name; `known` are those there are."""
-    there = f"There are {_listed(known)}." if known else "There are none."
+    there = "There are none."
+    if known:
+        there = f"There are {_listed(known)}."
     return _said(
         "idle", line, told=f"{escape.code(name)} is none of the projects here. {there}", then=""
     )

@@ -67,7 +67,10 @@ def of_fields(
         for line in lines
         if not line.endswith(": ")
     ]
-    more = [f"… and {len(shown) - LINES} more lines"] if len(shown) > LINES else []
+    if len(shown) > LINES:
+        more = [f"… and {len(shown) - LINES} more lines"]
+    else:
+        more = []
     return tuple(shown[:LINES] + more)
 
 
@@ -81,7 +84,10 @@ def edit(drift: Drift) -> str:
 
 def begins(drifts: Sequence[Drift]) -> str:
     """The beginning of a reply about these edits, which no other's has."""
-    one = edit(drifts[0]) if len(drifts) == 1 else _digest("".join(sorted(map(edit, drifts))))
+    if len(drifts) == 1:
+        one = edit(drifts[0])
+    else:
+        one = _digest("".join(sorted(map(edit, drifts))))
     return f"⚠️ Drift {escape.code(one)}:"
 
 
@@ -112,7 +118,9 @@ def left(edited: Edited, shown: Callable[[str], str] = str) -> str:
     if not counts or edited.looked is None:
         return ""
     names = [*map(shown, edited.objects), *(f"job {shown(key)}" for key in edited.jobs)]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    more = ""
+    if len(names) > MOST_NAMED:
+        more = f" and {len(names) - MOST_NAMED} more"
     one = len(names) == 1
     return (
         f"{' and '.join(counts)} {'differs' if one else 'differ'} from Git since somebody changed "
@@ -159,7 +167,8 @@ def _unified(wanted: Sequence[str], found: Sequence[str]) -> Iterator[str]:
     end = 0
     while end < min(len(wanted), len(found)) - start and wanted[-1 - end] == found[-1 - end]:
         end += 1
-    before, after = wanted[start : len(wanted) - end], found[start : len(found) - end]
+    before = wanted[start : len(wanted) - end]
+    after = found[start : len(found) - end]
     if max(len(before), len(after)) > COMPARED:
         yield from (f"-{text_line}" for text_line in before)
         yield from (f"+{text_line}" for text_line in after)
@@ -178,7 +187,9 @@ def _unified(wanted: Sequence[str], found: Sequence[str]) -> Iterator[str]:
 
 def _short(text: str) -> str:
     text = text.rstrip()
-    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
+    if len(text) <= LONGEST_LINE:
+        return text
+    return text[: LONGEST_LINE - 1] + "…"
 
 
 def _digest(text: str) -> str:

@@ -35,11 +35,14 @@ def _seen(line: str) -> str:
 def code(text: str, longest: int = 300) -> str:
     """One line of outside text as inline code."""
     line = " ".join(visible(text).split())
-    line = line if len(line) <= longest else line[: longest - 1] + "…"
+    if not len(line) <= longest:
+        line = line[: longest - 1] + "…"
     if not line:
         return ""
     ticks = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
-    space = " " if line.startswith("`") or line.endswith("`") else ""
+    space = ""
+    if line.startswith("`") or line.endswith("`"):
+        space = " "
     return f"{ticks}{space}{line}{space}{ticks}"
 
 
@@ -66,7 +69,9 @@ def html(text: str) -> str:
 
 def link(label: str, address: str) -> str:
     """A link to an address of our own making; nothing when there is none or it is not http(s)."""
-    return f"[{label}]({address})" if _ADDRESS.fullmatch(address) else ""
+    if _ADDRESS.fullmatch(address):
+        return f"[{label}]({address})"
+    return ""
 
 
 def picture(title: str, address: str, width: int = 480) -> str:
@@ -82,7 +87,9 @@ def plain(text: str) -> str:
     """Outside text as words of a sentence where it is nothing but words, such as `production v12`;
     else as code.
     """
-    return text if re.fullmatch(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+){1,8}", text) else code(text)
+    if re.fullmatch(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+){1,8}", text):
+        return text
+    return code(text)
 
 
 def moment(when: datetime) -> str:
@@ -111,9 +118,13 @@ def duration(seconds: float | None) -> str:
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s" if whole % 60 else f"{whole // 60}m"
+        if whole % 60:
+            return f"{whole // 60}m{whole % 60:02d}s"
+        return f"{whole // 60}m"
     minutes = round(seconds / 60)
-    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes % 60 else f"{minutes // 60}h"
+    if minutes % 60:
+        return f"{minutes // 60}h{minutes % 60:02d}m"
+    return f"{minutes // 60}h"
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -121,7 +132,9 @@ def number(value: float, digits: int = 4) -> str:
     thousand on.
     """
     whole = (float(value).is_integer() or abs(value) >= 10 ** (digits - 1)) and abs(value) < 1e15
-    return f"{value + 0.0:.0f}" if whole else f"{value:.{digits}g}"
+    if whole:
+        return f"{value + 0.0:.0f}"
+    return f"{value:.{digits}g}"
 
 
 def apart(one: float, other: float) -> tuple[str, str]:
@@ -151,4 +164,6 @@ def _as_fine_as(found: float, *numbers: str) -> str:
         return number(found)
     decimals = max(len(number.partition(".")[2]) for number in numbers)
     rounded = round(found, decimals)
-    return number(rounded) if rounded else number(found, 1)
+    if rounded:
+        return number(rounded)
+    return number(found, 1)

@@ -21,7 +21,9 @@ def refused(sentences: Sequence[str]) -> str:
 
 def sentence(judgement: Judgement, baseline: Baseline) -> str:
     """Why one metric is refused: `rmse 0.802 > 0.7446 (production v12 0.73 + 2%)`."""
-    name, value, bound = judgement.metric.name, judgement.value, judgement.bound
+    name = judgement.metric.name
+    value = judgement.value
+    bound = judgement.bound
     if value is None:
         return f"ended without logging the metric {name}"
     if not math.isfinite(value):
@@ -54,7 +56,9 @@ def signature(ours: str, theirs: str, serving: str) -> str:
         for kind in ("inputs", "outputs")
         if (changes := _changes(_columns(ours, kind), _columns(theirs, kind)))
     ]
-    told = f": {'; '.join(found)}" if found else ""
+    told = ""
+    if found:
+        told = f": {'; '.join(found)}"
     return f"its signature is not that of {serving}{told}"
 
 
@@ -62,13 +66,24 @@ def _source(judgement: Judgement, baseline: Baseline) -> str:
     reference: Reference | None = {"serving": baseline.serving, "target": baseline.target}.get(
         judgement.source
     )
-    value = judgement.serving if judgement.source == "serving" else judgement.target
+    if judgement.source == "serving":
+        value = judgement.serving
+    else:
+        value = judgement.target
     if reference is None or value is None:
         return "limit"
     tolerance = judgement.metric.tolerance
-    shown = tolerance if isinstance(tolerance, str) else escape.number(tolerance or 0)
-    sign = "+" if judgement.metric.goal == "lower" else "−"
-    allowance = "" if shown in ("0", "0%") else f" {sign} {shown}"
+    if isinstance(tolerance, str):
+        shown = tolerance
+    else:
+        shown = escape.number(tolerance or 0)
+    sign = "−"
+    if judgement.metric.goal == "lower":
+        sign = "+"
+    if shown in ("0", "0%"):
+        allowance = ""
+    else:
+        allowance = f" {sign} {shown}"
     return f"{reference.label} {escape.number(value)}{allowance}"
 
 
@@ -78,7 +93,10 @@ def _columns(signature: str, kind: str) -> dict[str, str] | None:
         found: Any = json.loads(signature)[kind]
         # MLflow writes the columns as a text of their own
         # (https://mlflow.org/docs/latest/ml/model/signatures/).
-        columns = json.loads(found) if isinstance(found, str) else found
+        if isinstance(found, str):
+            columns = json.loads(found)
+        else:
+            columns = found
         return {str(column["name"]): str(column["type"]) for column in columns}
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -84,23 +84,28 @@ def _readable(log: str, secrets: Iterable[str]) -> list[str]:
     tail = log[-TAIL:]
     if len(log) > TAIL:
         # What is only half there is left out: half a secret would not be known as one.
-        tail = tail[tail.find("\n") + 1 :] if "\n" in tail else tail[LONGEST_LINE:]
+        if "\n" in tail:
+            tail = tail[tail.find("\n") + 1 :]
+        else:
+            tail = tail[LONGEST_LINE:]
     standing = "\n".join(_standing(line) for line in tail.replace("\r\n", "\n").split("\n"))
     text = masked(escape.visible(standing), secrets).rstrip()
-    return [_short(line.rstrip()) for line in text.split("\n")] if text else []
+    if text:
+        return [_short(line.rstrip()) for line in text.split("\n")]
+    return []
 
 
 def _standing(line: str) -> str:
     """What a terminal shows of a line that was written over itself."""
-    return (
-        next((part for part in reversed(line.split("\r")) if part.strip()), "")
-        if "\r" in line
-        else line
-    )
+    if "\r" in line:
+        return next((part for part in reversed(line.split("\r")) if part.strip()), "")
+    return line
 
 
 def _short(line: str) -> str:
-    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
+    if len(line) <= LONGEST_LINE:
+        return line
+    return line[: LONGEST_LINE - 1] + "…"
 
 
 def _last(lines: list[str]) -> list[_Block]:
@@ -114,7 +119,10 @@ def _last(lines: list[str]) -> list[_Block]:
             continue
         block = _block(lines, at + 1, lines[at][:begins].removesuffix("Exception Group "))
         if not any(_LAUNCHER.search(file) for file, _ in block.frames):
-            between = lines[chain[-1].ended : at] if chain else []
+            if chain:
+                between = lines[chain[-1].ended : at]
+            else:
+                between = []
             joined = any(sentence in line for line in between for sentence in _CHAINED)
             chain = [*(chain if joined else []), block]
         at = block.ended

@@ -69,4 +69,6 @@ def _without_web_token(found: re.Match[str]) -> str:
     # (https://www.rfc-editor.org/rfc/rfc7515).
     word = found[0]
     place = word.find("eyJ")
-    return word[:place] + MASK if place >= 0 and word.count(".", place) >= 2 else word
+    if place >= 0 and word.count(".", place) >= 2:
+        return word[:place] + MASK
+    return word

@@ -86,17 +86,24 @@ def _reference(
     if all(getattr(judgement, name) is None for _, judgement in pairs):
         return None
     known = _label(steps, name)
-    title = escape.plain(known).replace("|", "\\|") if known else otherwise
+    if known:
+        title = escape.plain(known).replace("|", "\\|")
+    else:
+        title = otherwise
     return _Column(title[:1].upper() + title[1:], "---:", lambda pair: _compared(pair, name))
 
 
 def _label(steps: Sequence[Step], name: str) -> str:
     labels = {found.label for step in steps if (found := _of(step, name)) is not None}
-    return labels.pop() if len(labels) == 1 else ""
+    if len(labels) == 1:
+        return labels.pop()
+    return ""
 
 
 def _of(step: Step, name: str) -> Reference | None:
-    return step.baseline.serving if name == "serving" else step.baseline.target
+    if name == "serving":
+        return step.baseline.serving
+    return step.baseline.target
 
 
 def _unlike(step: Step, name: str) -> bool:
@@ -123,7 +130,9 @@ def _compared(pair: Pair, name: str) -> str:
     reference: float | None = getattr(judgement, name)
     if reference is None:
         return "—"
-    mark = " ¹" if _unlike(step, name) else ""
+    mark = ""
+    if _unlike(step, name):
+        mark = " ¹"
     if judgement.value is None or not math.isfinite(judgement.value):
         return f"{escape.number(reference)}{mark}"
     return f"{escape.number(reference)} ({escape.difference(judgement.value, reference)}){mark}"
@@ -132,8 +141,14 @@ def _compared(pair: Pair, name: str) -> str:
 def _verdict(pair: Pair) -> str:
     step, judgement = pair
     if judgement.refuses:
-        return "☑️" if step.state == "accepted" and refused(step) else "❌"
-    return "✅" if judgement.verdict == "ok" else "➖" if judgement.verdict == "missing" else ""
+        if step.state == "accepted" and refused(step):
+            return "☑️"
+        return "❌"
+    if judgement.verdict == "ok":
+        return "✅"
+    if judgement.verdict == "missing":
+        return "➖"
+    return ""
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -82,7 +82,9 @@ def taking_back(back: RolledBack, number: int) -> str:
     """The answer to who wants a commit taken back; `number` is the pull request that brought what
     comes instead.
     """
-    from_ = f" (pull request {number})" if number else ""
+    from_ = ""
+    if number:
+        from_ = f" (pull request {number})"
     return (
         f"⏪ Taking {escape.code(back.commit[:7])} out of the production workspace, which goes "
         f"back to {escape.code(back.instead[:7])}{from_}. I tell here when it is done.\n"
@@ -103,9 +105,13 @@ def promoted(live: Promotion) -> str:
 
 def promoted_to(live: Promotion) -> str:
     """The beginning of what is said of a version that goes live, in which no time is told."""
-    whose = "that was retrained here" if live.retrained else "of this pull request"
+    whose = "of this pull request"
+    if live.retrained:
+        whose = "that was retrained here"
     name, number = live.was
-    was = f"was {escape.code(name)} {escape.code(f'v{number}')}" if number else "its first version"
+    was = "its first version"
+    if number:
+        was = f"was {escape.code(name)} {escape.code(f'v{number}')}"
     return (
         f"🚀 The model {whose} is live: {escape.code(live.version.name)} "
         f"**v{live.version.version}** → "
@@ -169,8 +175,12 @@ def not_rolled_back(job: str, reason: str) -> str:
 def which_job(named: str, jobs: Sequence[str]) -> str:
     """That a rollback has to name one of these jobs."""
     known = ", ".join(escape.code(f"/mlops rollback model {shlex.quote(job)}") for job in jobs)
-    wrong = f"There is no job {escape.code(named)}. " if named else ""
-    which = f"Say which job to roll back: {known}" if jobs else "The configuration names no job"
+    wrong = ""
+    if named:
+        wrong = f"There is no job {escape.code(named)}. "
+    which = "The configuration names no job"
+    if jobs:
+        which = f"Say which job to roll back: {known}"
     return f"⏪ {wrong}{which}.\n"
 
 

@@ -149,7 +149,8 @@ def nothing_to_run(s: Situation) -> str:
 
 def _filled(name: str, s: Situation, **more: Any) -> str:
     """The longest text of that name that Azure DevOps takes."""
-    rows, ends = steps.rows(s), _ends(s)
+    rows = steps.rows(s)
+    ends = _ends(s)
     broken: Step | None = more.get("broken")
     told_above = {step.reason for step in s.steps if step.state == "accepted"} | (
         {broken.reason} if broken else set()
@@ -204,7 +205,9 @@ def _excerpt(step: Step) -> Excerpt:
 
 def _told(step: Step) -> Excerpt:
     """What the log says of a failure, if it is one that a log can tell of."""
-    return _excerpt(step) if step.run and step.run.outcome == "failed" else Excerpt()
+    if step.run and step.run.outcome == "failed":
+        return _excerpt(step)
+    return Excerpt()
 
 
 def _ends(s: Situation) -> list[tuple[Step, Excerpt]]:
@@ -305,7 +308,8 @@ def _compared(s: Situation) -> str:
             return f"**Better than {other}**" + (" in every metric." if len(signs) > 1 else ".")
         if all(sign == 0 for sign in signs):
             return f"**As good as {other}**" + (" in every metric." if len(signs) > 1 else ".")
-        better, worse = sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
+        better = sum(sign > 0 for sign in signs)
+        worse = sum(sign < 0 for sign in signs)
         if not worse:
             return (
                 f"**At least as good as {other}** in every metric, better in {better} of "
@@ -338,7 +342,9 @@ def _signs(step: Step, name: str) -> list[int]:
         if not math.isfinite(judgement.value):
             continue
         shown = escape.difference(judgement.value, other)
-        good = "−" if judgement.metric.goal == "lower" else "+"
+        good = "+"
+        if judgement.metric.goal == "lower":
+            good = "−"
         found.append(0 if shown.startswith("±") else 1 if shown.startswith(good) else -1)
     return found
 

@@ -89,7 +89,9 @@ def steps(s: Situation, bad: BadName | None = None) -> list[tuple[str, State, st
 
 
 def _timed(row: rows.Row) -> str:
-    took = escape.duration(row.seconds) if row.state == "succeeded" else ""
+    took = ""
+    if row.state == "succeeded":
+        took = escape.duration(row.seconds)
     return _line(f"{masked(row.line)} · {took}" if took else masked(row.line))
 
 
@@ -116,4 +118,6 @@ def _numbers(steps: Sequence[Step]) -> list[str]:
 
 def _line(text: str) -> str:
     plain = " ".join(escape.visible(text).split())
-    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
+    if len(plain) <= LONGEST:
+        return plain
+    return plain[: LONGEST - 1] + "…"

@@ -60,7 +60,9 @@ def seconds(step: Step, s: Situation) -> float | None:
     if run.over:
         return run.seconds
     so_far = (s.now - run.started).total_seconds()
-    return so_far if so_far >= 1 else None
+    if so_far >= 1:
+        return so_far
+    return None
 
 
 def elapsed(s: Situation) -> float | None:
@@ -68,7 +70,9 @@ def elapsed(s: Situation) -> float | None:
     runs = [step.run for step in s.steps if step.run and step.run.started]
     starts = [run.started for run in runs if run.started]
     ends = [run.ended or s.now for run in runs if run.ended or not run.over]
-    return (max(ends) - min(starts)).total_seconds() if starts and ends else None
+    if starts and ends:
+        return (max(ends) - min(starts)).total_seconds()
+    return None
 
 
 def _ran_well(step: Step) -> bool:
@@ -104,7 +108,10 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
         case "accepted" if _ran_well(step):
             return "✅", "done", "succeeded", "done"
         case "accepted":
-            by = step.accepted.by if step.accepted else "somebody"
+            if step.accepted:
+                by = step.accepted.by
+            else:
+                by = "somebody"
             return "☑️", "failed, accepted", "succeeded", f"failed, accepted by {by}"
         case "failed":
             return "❌", "failed", "failed", f"failed: {step.reason}"
@@ -125,7 +132,9 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
     if s.cancelled is not None:
         return "🛑", "cancelled", "failed", f"cancelled by {s.cancelled.by}"
     if step.state == "runs":
-        said = "running" if step.run and step.run.started else "starting"
+        said = "starting"
+        if step.run and step.run.started:
+            said = "running"
         return "🔵", said, "pending", said
     if step.state == "again":
         return "⚠️", "no cluster, is tried again", "pending", "there was no cluster, is tried again"
@@ -135,39 +144,44 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
 def _waits_for(step: Step, s: Situation) -> str:
     before = [other for other in s.steps if other.project.path in step.project.after]
     ready = all(other.state in ("passed", "accepted") for other in before)
-    return (
-        "waits for a free slot"
-        if ready and s.place is not None and s.place.free <= s.place.ahead
-        else "waits"
-    )
+    if ready and s.place is not None and s.place.free <= s.place.ahead:
+        return "waits for a free slot"
+    return "waits"
 
 
 def _gate(s: Situation) -> Row:
     judged = [step for step in s.steps if gated(step)]
-    mark, said, state, line, note = "✅", "passed", "succeeded", "passed", ""
+    mark = "✅"
+    said = "passed"
+    state = "succeeded"
+    line = "passed"
+    note = ""
     if bad := [step for step in judged if step.state == "refused"]:
-        mark, said, state, line, note = (
-            "❌",
-            "refused",
-            "failed",
-            f"refused: {bad[0].reason}",
-            bad[0].reason,
-        )
+        mark = "❌"
+        said = "refused"
+        state = "failed"
+        line = f"refused: {bad[0].reason}"
+        note = bad[0].reason
     elif any(step.state in UNDER_WAY for step in judged) and s.cancelled is None:
-        mark, said, state, line = "⏸", "waits", "pending", "waits for the runs"
+        mark = "⏸"
+        said = "waits"
+        state = "pending"
+        line = "waits for the runs"
     elif missing := [step for step in judged if step.state != "accepted" and not _ran_well(step)]:
-        mark, said, state, line = (
-            "⏭",
-            "not reached",
-            "failed",
-            f"not reached: {missing[0].project.name} has no result",
-        )
+        mark = "⏭"
+        said = "not reached"
+        state = "failed"
+        line = f"not reached: {missing[0].project.name} has no result"
     elif taken := [step for step in judged if step.state == "accepted"]:
-        by = taken[0].accepted.by if taken[0].accepted else "somebody"
-        said = (
-            "refused, accepted" if any(refused(step) for step in taken) else "not reached, accepted"
-        )
-        mark, line = "☑️", f"{said} by {by}"
+        if taken[0].accepted:
+            by = taken[0].accepted.by
+        else:
+            by = "somebody"
+        said = "not reached, accepted"
+        if any(refused(step) for step in taken):
+            said = "refused, accepted"
+        mark = "☑️"
+        line = f"{said} by {by}"
     return Row("gate", mark, said, state, line, title="Quality gate", note=note)  # type: ignore[arg-type]
 
 

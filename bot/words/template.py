@@ -76,7 +76,8 @@ def _tidy(text: str) -> str:
     fence = ""
     for line in text.strip().split("\n"):
         if fence:
-            fence = "" if line == fence else fence
+            if line == fence:
+                fence = ""
         elif found := re.match(r"(`{3,})\w*$", line):
             fence = found[1]
         else:

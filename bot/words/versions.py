@@ -14,7 +14,10 @@ LONGEST_TAG = 250
 def live(promotion: Promotion) -> str:
     """That a job scores with the version."""
     name, number = promotion.was
-    was = f"v{number}" if name == promotion.version.name else f"{name} v{number}"
+    if name == promotion.version.name:
+        was = f"v{number}"
+    else:
+        was = f"{name} v{number}"
     told = [
         f"Job {escape.code(promotion.job)} scores with this version from its next run on "
         f"({f'was {escape.code(was)}' if number else 'its first'}), promoted by "
@@ -40,8 +43,12 @@ def live(promotion: Promotion) -> str:
 
 def refused(told: NotPromoted) -> str:
     """That a job does not score with the version, although it is promoted."""
-    instead = f"with {escape.code(told.serving)} as before" if told.serving else "with nothing yet"
-    page = told.run.run_page or told.run.mlflow_page if told.run else ""
+    instead = "with nothing yet"
+    if told.serving:
+        instead = f"with {escape.code(told.serving)} as before"
+    page = ""
+    if told.run:
+        page = told.run.run_page or told.run.mlflow_page
     return (
         f"Job {escape.code(told.job)} does not score with this version: {told.reason}. It scores "
         f"{instead}." + (f" {escape.link('Smoke run', page)}" if page else "")
@@ -68,10 +75,8 @@ def asked(request: RequestFacts, found: Finding) -> str:
     it.
     """
     name, number = request.serving
-    job, to = (
-        escape.code(request.model.job_name),
-        request.requests[0].to if request.requests else "",
-    )
+    job = escape.code(request.model.job_name)
+    to = request.requests[0].to if request.requests else ""
     told = [
         f"Job {job} scores with the version in {escape.code(to)}"
         + (
@@ -95,22 +100,33 @@ def asked(request: RequestFacts, found: Finding) -> str:
 def tag(text: str) -> str:
     """The same where it can only be a tag."""
     plain = " ".join(escape.visible(text).replace("`", "").split())
-    return plain if len(plain) <= LONGEST_TAG else plain[: LONGEST_TAG - 1] + "…"
+    if len(plain) <= LONGEST_TAG:
+        return plain
+    return plain[: LONGEST_TAG - 1] + "…"
 
 
 def _of(pull_request: int | None) -> str:
-    return "" if pull_request is None else f" of pull request {pull_request}"
+    if pull_request is None:
+        return ""
+    return f" of pull request {pull_request}"
 
 
 def _compared(request: RequestFacts) -> list[str]:
     rows: list[str] = []
     for metric in request.compared:
-        new, old = request.metrics.get(metric.name), request.before.get(metric.name)
+        new = request.metrics.get(metric.name)
+        old = request.before.get(metric.name)
         if new is None and old is None:
             continue
-        said = escape.number(new) if new is not None else "not logged"
+        said = "not logged"
+        if new is not None:
+            said = escape.number(new)
         if old is not None:
-            change = f", {escape.difference(new, old)}" if new is not None else ""
+            change = ""
+            if new is not None:
+                change = f", {escape.difference(new, old)}"
             said += f" (now {escape.number(old)}{change}; {metric.goal} is better)"
         rows.append(f"{escape.code(metric.name)} {said}")
-    return [f"{'; '.join(rows)}."] if rows else []
+    if rows:
+        return [f"{'; '.join(rows)}."]
+    return []

@@ -43,7 +43,8 @@ def pass_over(subject: Branch, look: Look, services: Services) -> Outcome:
     wake: list[Subject] = []
     again: list[float] = []
     ids: dict[str, int] = {}
-    orders, memo = sync.plan(facts), look.memo
+    orders = sync.plan(facts)
+    memo = look.memo
     if not look.news and sync.settled(facts.manifest, facts.tip):
         # First, so that an edit is told before it is written over.
         found, memo = drift.look_for_drift(facts, look.memo, repository, services)
@@ -78,13 +79,16 @@ def gather(repository: Repository, services: Services, *, thorough: bool = True)
     The jobs are read where their definitions have changed, and if it is to be `thorough`. Raises
     ConfigError when the configuration at the tip cannot be used: the workspace then stays as it is.
     """
-    served, databricks = repository.served, services.production.databricks
+    served = repository.served
+    databricks = services.production.databricks
     (tip, wanted), held, asked = parallel.three(
         lambda: target_config.read(repository),
         lambda: manifest.read(served.key, databricks),
         lambda: manifest.read_rollback(served.key, databricks),
     )
-    back = asked if asked is not None and asked.commit == tip else None
+    back = None
+    if asked is not None and asked.commit == tip:
+        back = asked
     goal = tip
     if back is not None:
         goal = back.instead
@@ -183,7 +187,9 @@ def _perform(
     match action:
         case WriteObject(path, source):
             content = repository.mirror.content(source.digest)
-            suffix = source.path.rpartition(".")[2] if source.notebook else ""
+            suffix = ""
+            if source.notebook:
+                suffix = source.path.rpartition(".")[2]
             databricks.write(path, content, f".{suffix}" if suffix else "")
             return f"wrote {path}"
         case RemoveObject(path):

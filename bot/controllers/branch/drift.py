@@ -41,11 +41,15 @@ def look_for_drift(
 
     The workspace completely holds the commit that `facts` tell of, with its files.
     """
-    held, memory, now = facts.manifest, drift.recall(memo), services.now().timestamp()
+    held = facts.manifest
+    memory = drift.recall(memo)
+    now = services.now().timestamp()
     found = _seen(facts, memory, now, repository, services)
     drifts = tuple(drift.judged(drift_found, memory) for drift_found in found.drifts)
     live = held.live
-    number = live.pull_request if live is not None and live.commit == held.commit else 0
+    number = 0
+    if live is not None and live.commit == held.commit:
+        number = live.pull_request
     orders = drift.plan(drifts, found.owned, found.contents, memory, held.commit, number)
     return orders, drift.remembered(memory, found.owned, found.standing, drifts, found.unread, now)
 
@@ -79,14 +83,19 @@ def _seen(
         if content is None:
             drifts.append(drift.deleted(path, owned[path], folders))
         elif isinstance(content, bytes) and not drift.untouched(owned[path], content):
-            source, at = owned[path], standing[path].modified
+            source = owned[path]
+            at = standing[path].modified
             wanted = repository.mirror.read(facts.tip, source.path) or b""
             edited = drift.compared(path, source, wanted, content, at, folders, services.secrets)
             if edited is not None:
                 drifts.append(edited)
                 contents[path] = content
-    changed = jobs.unlike_applied(facts.jobs) if facts.jobs else {}
-    policy, secrets = facts.config.job_drift, services.secrets
+    if facts.jobs:
+        changed = jobs.unlike_applied(facts.jobs)
+    else:
+        changed = {}
+    policy = facts.config.job_drift
+    secrets = services.secrets
     drifts += [drift.of_job(key, fields, policy, secrets) for key, fields in changed.items()]
     return Seen(owned, standing, tuple(drifts), contents, unread)
 
@@ -113,7 +122,9 @@ def _read(
 
         def call() -> bytes | ServiceError | None:
             try:
-                return databricks.read_jupyter(path) if jupyter else databricks.read(path)
+                if jupyter:
+                    return databricks.read_jupyter(path)
+                return databricks.read(path)
             except ServiceError as error:
                 if error.status == TOO_MANY:
                     raise

@@ -34,7 +34,9 @@ def definitions(
     held: dict[str, bytes] = {}
     for source in mirror.files(commit, (wanted.definitions,)):
         if source.path.endswith(SUFFIXES):
-            content = None if source.link else mirror.read(commit, source.path)
+            content = None
+            if not source.link:
+                content = mirror.read(commit, source.path)
             if content is None:
                 raise ConfigError(
                     f"{source.path} is a symbolic link; links are never followed. Replace it by "
@@ -67,7 +69,10 @@ def gather(
     keys = list(dict.fromkeys((*wanted, *owned)))
 
     def find(key: str) -> JobFacts | None:
-        names = [wanted[key].name] if key in wanted else []
+        if key in wanted:
+            names = [wanted[key].name]
+        else:
+            names = []
         return _find(
             databricks, owned.get(key), [*names, *filter(None, [(known_as or {}).get(key)])]
         )

@@ -21,9 +21,11 @@ def live_status(repository: Repository, services: Services) -> LiveStatus:
 
     Raises ConfigError when the branch's configuration cannot be read.
     """
-    key, databricks = repository.served.key, services.production.databricks
+    key = repository.served.key
+    databricks = services.production.databricks
     tip, wanted = target_config.read(repository)
-    held, asked = manifest.read(key, databricks), manifest.read_rollback(key, databricks)
+    held = manifest.read(key, databricks)
+    asked = manifest.read_rollback(key, databricks)
     return LiveStatus(
         repository=key,
         tip=tip,
@@ -47,7 +49,9 @@ def _live(wanted: Job, services: Services) -> Live:
     job = services.production.databricks.job(wanted.name)
     if job is None:
         return Live(wanted.name, problem="there is no such job in the workspace")
-    following = schedule.next_run(job.schedule, services.now()) if job.schedule else None
+    following = None
+    if job.schedule:
+        following = schedule.next_run(job.schedule, services.now())
     model, version = rollout.loaded(job)
     if not version:
         return Live(
@@ -56,7 +60,9 @@ def _live(wanted: Job, services: Services) -> Live:
             next_run=following,
         )
     told = (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version)
-    commit = job.tags.get(rollout.COMMIT, "") if told else ""
+    commit = ""
+    if told:
+        commit = job.tags.get(rollout.COMMIT, "")
     promoted = services.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
     since = next(
         (

@@ -127,4 +127,6 @@ def _dated(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _time(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    if text:
+        return datetime.fromisoformat(text)
+    return None

@@ -34,7 +34,9 @@ def gather(
         lambda: origins.judged(chosen.run, repository, services),
     )
     job = facts.wanted
-    test = _test(wanted, job, (chosen.name, chosen.version), commit, repository) if job else None
+    test = None
+    if job:
+        test = _test(wanted, job, (chosen.name, chosen.version), commit, repository)
     return replace(facts, origin=origin, admission=Admission(version, signature, serving, test))
 
 
@@ -97,5 +99,8 @@ def _test(
     wanted: Mlops, job: Job, version: tuple[str, str], commit: str, repository: Repository
 ) -> SmokeTest | None:
     found = smoke.project(wanted, job)
-    files = repository.mirror.files(commit, (found.path,)) if found is not None else ()
+    if found is not None:
+        files = repository.mirror.files(commit, (found.path,))
+    else:
+        files = ()
     return smoke.test(wanted, job, version, commit, files)

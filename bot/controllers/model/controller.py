@@ -84,7 +84,8 @@ def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
                                 wake.append(PullRequest(repository.served.key, number))
                         case _:
                             told, changed = perform(action, wanted, repository, services)
-                            performed += [told] if told else []
+                            if told:
+                                performed.append(told)
                             found.update({changed.token: changed} if changed else {})
                 if kept := admission.remembered(facts, list(found.values())):
                     left[place] = kept
@@ -95,8 +96,12 @@ def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
                     transition_requests.plan(subject.name, job, wanted, tip, repository, services)
                 ):
                     told, _ = perform(order, wanted, repository, services)
-                    performed += [told] if told else []
-    memo = _FORMAT.write(ModelMemo(left)) if left else {}
+                    if told:
+                        performed.append(told)
+    if left:
+        memo = _FORMAT.write(ModelMemo(left))
+    else:
+        memo = {}
     if followed and services.polls is not None:
         again.append(services.polls)
     return Outcome(min(again, default=None), memo, tuple(performed), tuple(dict.fromkeys(wake)))
@@ -146,7 +151,8 @@ def perform(
     services: Services,
 ) -> tuple[str, ProjectRun | None]:
     """Do one thing; says in words what was done, and how a run is after it."""
-    databricks, models = services.production.databricks, services.production.models
+    databricks = services.production.databricks
+    models = services.production.models
     match action:
         case PointJob(job, model, version):
             asked = {**job.parameters, "model_name": model, "model_version": version}

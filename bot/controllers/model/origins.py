@@ -19,35 +19,49 @@ def origin(trained_by: str, repository: Repository, services: Services) -> Origi
     """Where a version comes from that an MLflow run registered, but not what was judged; None when
     nobody knows it.
     """
-    run = lifecycle.anywhere(trained_by, services) if trained_by else None
-    return None if run is None else _origin(run, repository)
+    run = None
+    if trained_by:
+        run = lifecycle.anywhere(trained_by, services)
+    if run is None:
+        return None
+    return _origin(run, repository)
 
 
 def judged(trained_by: str, repository: Repository, services: Services) -> Origin | None:
     """The same, with what `signalman/validate` came to where it was trained. A few calls to Azure
     DevOps.
     """
-    run = lifecycle.anywhere(trained_by, services) if trained_by else None
+    run = None
+    if trained_by:
+        run = lifecycle.anywhere(trained_by, services)
     if run is None:
         return None
     found = _origin(run, repository)
     if found.repository != repository.served.key or not found.commit:
         return found
-    told = _own(run, found, repository) if found.own else list(_merges(found.commit, repository))
+    if found.own:
+        told = _own(run, found, repository)
+    else:
+        told = list(_merges(found.commit, repository))
     return Origin(
         found.repository, found.commit, found.pull_request, found.retrained, found.own, tuple(told)
     )
 
 
 def _origin(run: RunRecord, repository: Repository) -> Origin:
-    tags, served = run.tags, repository.served
+    tags = run.tags
+    served = repository.served
     commit = tags.get(run_tags.COMMIT) or tags.get("mlflow.source.git.commit", "")
     if tags.get(run_tags.REPOSITORY, served.key) != served.key:
         return Origin(tags[run_tags.REPOSITORY], commit, None)
-    number, kind = tags.get(run_tags.PULL_REQUEST, ""), tags.get(run_tags.KIND, "")
+    number = tags.get(run_tags.PULL_REQUEST, "")
+    kind = tags.get(run_tags.KIND, "")
     if number.isdigit():
         return Origin(served.key, commit, int(number), kind == run_tags.RETRAINING, own=not kind)
-    merged = repository.azure.merged_as([commit]) if commit else {}
+    if commit:
+        merged = repository.azure.merged_as([commit])
+    else:
+        merged = {}
     return Origin(served.key, commit, merged.get(commit))
 
 
@@ -55,12 +69,15 @@ def _own(run: RunRecord, found: Origin, repository: Repository) -> list[Judged]:
     """What was judged of the iteration that a run was made for, if its commit is that of
     the run.
     """
-    number, iteration = found.pull_request or 0, run.tags.get(run_tags.ITERATION, "")
+    number = found.pull_request or 0
+    iteration = run.tags.get(run_tags.ITERATION, "")
     try:
         head, checks, me = _read(number, repository)
     except NotFound:
         return []
-    place = int(iteration) if iteration.isdigit() else 0
+    place = 0
+    if iteration.isdigit():
+        place = int(iteration)
     if not 0 < place <= len(head.commits) or head.commits[place - 1] != found.commit:
         return []
     return [Judged(found.commit, number, _state(checks, place, me))]
@@ -117,4 +134,6 @@ def _state(checks: list[Check], iteration: int, me: str) -> str:
         for check in checks
         if check.name == name and check.iteration == iteration and check.by == me
     ]
-    return mine[0].state if mine else ""
+    if mine:
+        return mine[0].state
+    return ""

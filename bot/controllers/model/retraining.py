@@ -47,7 +47,8 @@ def pass_over(subject: Retraining, look: Look, services: Services) -> Outcome:
                 look_again = seconds
             case _:
                 told, changed = perform(action, repository, services)
-                performed += [told] if told else []
+                if told:
+                    performed.append(told)
                 found.update({changed.token: changed} if changed else {})
     left = RetrainingMemo(facts.commit, tuple(found.values()))
     return Outcome(look_again, _FORMAT.write(left), tuple(performed))
@@ -66,7 +67,10 @@ def gather(
     found = tuple(_masked(lifecycle.look(run, services), services) for run in found)
     for run in found:
         logs.collect(run, subject, services)
-    commit = found[0].commit if found else known.commit
+    if found:
+        commit = found[0].commit
+    else:
+        commit = known.commit
     return _configured(
         RetrainingFacts(subject, repository.served.target, commit, None, runs=found), repository
     )

@@ -27,7 +27,10 @@ def roll_back(
     (job,) = jobs
     facts = model.read_job_and_versions(job, repository, services)
     name, version = rollback.goal(facts)
-    versions = services.production.models.versions(name) if name else []
+    if name:
+        versions = services.production.models.versions(name)
+    else:
+        versions = []
     found = next((candidate for candidate in versions if candidate.version == version), None)
     reason = rollback.refusal(facts, exists=found is not None)
     if reason or facts.job is None or found is None:
@@ -49,9 +52,11 @@ def take_back(
     and tell the pull request of that number. `order` tells one wish from another, so that the same
     wish noted again changes nothing.
     """
-    key, databricks = repository.served.key, services.production.databricks
+    key = repository.served.key
+    databricks = services.production.databricks
     tip = repository.mirror.fetch(repository.served.target)
-    held, asked = manifest.read(key, databricks), manifest.read_rollback(key, databricks)
+    held = manifest.read(key, databricks)
+    asked = manifest.read_rollback(key, databricks)
     if asked is not None and asked.order == order:
         return replies.taking_back(asked, held.brought(asked.instead)), True
     goal = rollback.instead(held, tip, asked)

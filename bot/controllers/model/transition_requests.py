@@ -48,7 +48,10 @@ def _facts(
     services: Services,
 ) -> RequestFacts:
     found = services.production.databricks.job(job.name)
-    served = rollout.signed_version(found) if found else ("", "")
+    if found:
+        served = rollout.signed_version(found)
+    else:
+        served = ("", "")
     model = ModelFacts(
         repository.served.key, job.name, found, (), wanted=job, target=repository.served.target
     )
@@ -75,8 +78,12 @@ def _measured(
     version: ModelVersion, served: tuple[str, str], services: Services
 ) -> tuple[RunRecord | None, RunRecord | None]:
     """The run that trained a version, and that of the version which the job scores with."""
-    now = services.production.models.version(*served) if served[1] else None
-    new = lifecycle.anywhere(version.run, services) if version.run else None
+    now = None
+    if served[1]:
+        now = services.production.models.version(*served)
+    new = None
+    if version.run:
+        new = lifecycle.anywhere(version.run, services)
     return new, lifecycle.anywhere(now.run, services) if now is not None and now.run else None
 
 
@@ -88,4 +95,6 @@ def _judged_by(wanted: Mlops, job: Job, trained: str) -> tuple[Metric, ...]:
     able = named or [
         project for project in wanted.projects if baselines.follows(job.model, project)
     ]
-    return able[0].metrics if able else ()
+    if able:
+        return able[0].metrics
+    return ()

@@ -62,7 +62,9 @@ def refused(given: Given, head: PullRequestHead, repository: Repository, service
     teams = services.rights.teams(verb.right, repository.azure, services.now())
     own = services.rights.commands.own
     why = commands.refusal(verb, given.comment.author_id, head.author_id, teams, own=own)
-    return answers.refused(given.asked.line, why) if why else ""
+    if why:
+        return answers.refused(given.asked.line, why)
+    return ""
 
 
 def told(

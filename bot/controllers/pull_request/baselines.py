@@ -35,7 +35,10 @@ def gather(
             run_tags.KIND: run_tags.MERGED,
             run_tags.PROJECT: project.path,
         }
-        recorded = place.runs.logged(there.id, wanted, MOST) if there is not None else []
+        if there is not None:
+            recorded = place.runs.logged(there.id, wanted, MOST)
+        else:
+            recorded = []
         found[project.path] = Baseline(
             target=Reference(config.target, recorded[0].metrics, page=_page(recorded[0], services))
             if recorded
@@ -72,16 +75,20 @@ def _serving(
         for version in models.promoted(job.model, job.alias, job.stage)
     ]
     chosen = rollout.serving(candidates)
-    run = lifecycle.anywhere(chosen.run, services) if chosen is not None and chosen.run else None
+    if chosen is not None and chosen.run:
+        run = lifecycle.anywhere(chosen.run, services)
+    else:
+        run = None
     if (
         chosen is None
         or run is None
         or run.tags.get(run_tags.PROJECT, project.path) != project.path
     ):
         return None
-    signature = (
-        models.signature(chosen.name, chosen.version) if project.signature == "equal" else ""
-    )
+    if project.signature == "equal":
+        signature = models.signature(chosen.name, chosen.version)
+    else:
+        signature = ""
     measured, comparable = _measured(project, run, recorded)
     return Reference(
         label=f"production v{chosen.version}",
@@ -120,7 +127,10 @@ def _measured(
 
 def follows(pattern: str, project: Project) -> bool:
     """Whether a job that follows models of such a name follows what a project trains."""
-    made = [fill(project.model, branch="branch")] if project.model else []
+    if project.model:
+        made = [fill(project.model, branch="branch")]
+    else:
+        made = []
     return any(
         fnmatchcase(name, pattern)
         for name in (*made, *([project.retrain.model] if project.retrain else []))

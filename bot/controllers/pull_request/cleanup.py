@@ -77,7 +77,10 @@ def _gather(
         for version in place.models.versions(model)
         if version.run in made
     )
-    jobs = [services.production.databricks.job(job.name) for job in wanted.jobs] if versions else []
+    if versions:
+        jobs = [services.production.databricks.job(job.name) for job in wanted.jobs]
+    else:
+        jobs = []
     return Leavings(
         experiment=experiment.id,
         runs=tuple(run.id for run in ours),

@@ -40,11 +40,9 @@ def deal(
 def _done(
     given: Given, look: Look, done: PassState, repository: Repository, services: Services
 ) -> str:
-    pr, now, asked = (
-        memo.facts(repository, done.memory, services.public_url),
-        services.now(),
-        given.asked,
-    )
+    pr = memo.facts(repository, done.memory, services.public_url)
+    now = services.now()
+    asked = given.asked
     if pr.head.target != pr.target:
         return answers.unavailable(asked.line)
     if isinstance(asked, Asked) and asked.verb.name == "diff":
@@ -70,7 +68,8 @@ def _done(
             said, noted = rollback.take_back(
                 comment.author, order, pr.head.number, repository, services
             )
-            done.wake += [Branch(pr.repository)] if noted else []
+            if noted:
+                done.wake.append(Branch(pr.repository))
             return answers.plain(asked.line, services.templates.filled(said))
         case "rollback":
             if pr.config is None:
@@ -90,7 +89,8 @@ def _done(
     reaction = orders.react(given, asked, pr, now)
     if reaction.order is not None:
         done.memory = done.memory.obeying(reaction.order)
-        done.wake += [Branch(pr.repository)] if reaction.order.verb == "confirm" else []
+        if reaction.order.verb == "confirm":
+            done.wake.append(Branch(pr.repository))
     return reaction.body
 
 
@@ -106,7 +106,9 @@ def woken(done: PassState, repository: Repository, services: Services) -> list[S
         _retraining(one, project, pr) for one, asked in given if (project := _trained(asked, pr))
     ]
     agreed = any(order.verb == "confirm" for order in commands.orders(done.talk, pr.head.commit))
-    return [*found, Branch(pr.repository)] if agreed and pr.head.merged else found
+    if agreed and pr.head.merged:
+        return [*found, Branch(pr.repository)]
+    return found
 
 
 def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: PassState) -> str:
@@ -126,13 +128,11 @@ def _retraining(comment: Comment, project: Project, pr: PullRequestFacts) -> Ret
 def _trained(asked: Asked, pr: PullRequestFacts) -> Project | None:
     """The project that somebody wants retrained: the one named, or the only one there is."""
     known = _trainable(pr)
-    return (
-        orders.named(asked.argument, known)
-        if asked.argument
-        else known[0]
-        if len(known) == 1
-        else None
-    )
+    if asked.argument:
+        return orders.named(asked.argument, known)
+    if len(known) == 1:
+        return known[0]
+    return None
 
 
 def _trainable(pr: PullRequestFacts) -> tuple[Project, ...]:

@@ -53,7 +53,8 @@ def pass_over(subject: PullRequest, look: Look, services: Services) -> Outcome:
         ):
             _perform(action, done, repository, services)
         if cleanup.due(_facts(repository, done, services)):
-            head, config = done.memory.known, done.memory.config
+            head = done.memory.known
+            config = done.memory.config
             done.performed += records.keep(head, config, look, repository, services)
             done.performed += leavings.tidy(head, config, look, repository, services)
     except NotFound as gone:
@@ -113,9 +114,9 @@ def _perform(
             thread.reply(repository.azure, number, body, sign, opening=opening)
             done.performed.append(f"told pull request {number}: {body.strip()}")
         case PreviewMerge():
-            seen = (
-                preview.gather(head, repository, services, services.now()) if known.config else None
-            )
+            seen = None
+            if known.config:
+                seen = preview.gather(head, repository, services, services.now())
             done.memory = replace(known, preview=seen)
         case AttachPictures(steps):
             shown = pictures.attach_all(head, steps, known.baselines, repository, services)
@@ -141,7 +142,8 @@ def _perform(
 
 
 def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> None:
-    known, told = done.memory, memo.written(wanted.state, wanted.description)
+    known = done.memory
+    told = memo.written(wanted.state, wanted.description)
     there = known.statuses.get(wanted.name, "")
     validate = wanted.name == memo.VALIDATE
     # Of a step only the state is worth a call.
@@ -168,10 +170,15 @@ def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> N
 def _put_report(
     wanted: PutReport, done: PassState, repository: Repository, services: Services
 ) -> None:
-    known, reporting = done.memory, services.reporting
+    known = done.memory
+    reporting = services.reporting
     body = services.templates.filled(wanted.body)
-    head, digest = known.known, hashlib.sha256(body.encode()).hexdigest()
-    opening = reporting.failed if wanted.tone == "to do" else reporting.passed
+    head = known.known
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    if wanted.tone == "to do":
+        opening = reporting.failed
+    else:
+        opening = reporting.passed
     if digest != known.report or not head.thread:
         there = thread.put_report(repository.azure, wanted.number, head.thread, body, opening)
         if there != head.thread:

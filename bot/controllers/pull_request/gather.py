@@ -36,7 +36,8 @@ def gather(
     subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services
 ) -> None:
     """Know what a decision needs."""
-    now, known = services.now(), done.memory
+    now = services.now()
+    known = done.memory
     fresh = known.read is not None and now - known.read < BELIEVED and known.known.iteration
     if look.news or look.memo_may_be_behind or not fresh:
         _read(subject, look, done, repository, services)
@@ -61,12 +62,14 @@ def stand_in_line(
 def _read(
     subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services
 ) -> None:
-    azure, old = repository.azure, done.memory.head
+    azure = repository.azure
+    old = done.memory.head
     if look.news or look.memo_may_be_behind or old is None:
         opening = services.templates.filled(report.not_yet())
         done.talk = _listen(subject.number, azure, opening)
     done.memory = _seen(done.memory, azure.pull_request(subject.number), done.talk, azure)
-    head, talk = done.memory.known, done.talk
+    head = done.memory.known
+    talk = done.talk
     if head.target != repository.served.target:
         return
     if not (head.open and head.iteration):
@@ -111,9 +114,13 @@ def _seen(
 ) -> PullRequestMemo:
     """What is known of the pull request itself, now that it was read."""
     old = known.head
-    there = old.thread if old is not None else 0
+    there = 0
+    if old is not None:
+        there = old.thread
     if talk is not None:
-        there = talk.report.id if talk.report is not None else 0
+        there = 0
+        if talk.report is not None:
+            there = talk.report.id
     if old is not None and old.thread not in (0, there):
         # In a thread that came in place of another nobody has put the report yet.
         known = replace(known, report="", thread_status="")
@@ -161,7 +168,8 @@ def _with_needs(
     known: PullRequestMemo, repository: Repository, services: Services
 ) -> PullRequestMemo:
     """What is known once everything was read that a judgement needs besides runs."""
-    head, wanted = known.known, known.config
+    head = known.known
+    wanted = known.config
     if wanted is None or head.target != wanted.target or head.judged:
         return known
     if branch_names.judge(head.source, wanted.branches) is not None:
@@ -188,7 +196,8 @@ def _with_needs(
 def _runs(
     known: PullRequestMemo, repository: Repository, services: Services
 ) -> tuple[ProjectRun, ...]:
-    head, wanted = known.known, known.config
+    head = known.known
+    wanted = known.config
     if wanted is None:
         return known.runs
     # An earlier iteration may have run what this one does not touch, and a pass over it may have
@@ -202,7 +211,8 @@ def _runs(
 def _compare(done: PassState, repository: Repository, services: Services) -> None:
     """Know what the runs that ended well are compared with, while that decides anything."""
     known = done.memory
-    config, ended = known.config, {run.project for run in known.runs if run.outcome == "succeeded"}
+    config = known.config
+    ended = {run.project for run in known.runs if run.outcome == "succeeded"}
     asked = done.talk is not None and commands.open(done.talk)
     if config is None or not known.known.open or not ended or (known.known.judged and not asked):
         return

@@ -108,7 +108,10 @@ class PullRequestMemo:
     def obeying(self, order: Order) -> "PullRequestMemo":
         """What is still known once an order was accepted: its commit is no longer judged."""
         head = replace(self.known, judged=False, pending=False)
-        begun = self._anew() if order.verb in ("run", "retry") else self
+        if order.verb in ("run", "retry"):
+            begun = self._anew()
+        else:
+            begun = self
         return replace(begun, head=head, orders=(*self.orders, order))
 
     def recalled(self, checks: Sequence[Check], orders: tuple[Order, ...]) -> "PullRequestMemo":
@@ -146,11 +149,9 @@ class PullRequestMemo:
 
     def _became(self, head: PullRequestHead) -> Earlier | None:
         state, _, told = self.statuses.get(VALIDATE, "").partition(" ")
-        return (
-            Earlier(head.commit, "superseded")
-            if state in ("", "pending")
-            else verdict(head.commit, state, told)
-        )
+        if state in ("", "pending"):
+            return Earlier(head.commit, "superseded")
+        return verdict(head.commit, state, told)
 
     def _anew(self) -> "PullRequestMemo":
         return replace(
@@ -202,7 +203,9 @@ def facts(repository: Repository, memory: PullRequestMemo, pages: str) -> PullRe
 
 def verdict(commit: str, state: str, told: str) -> Earlier | None:
     """A verdict as people remember it; None for what is none."""
-    return Earlier(commit, _ENDS[state], told) if state in _ENDS else None
+    if state in _ENDS:
+        return Earlier(commit, _ENDS[state], told)
+    return None
 
 
 def written(state: str, told: str) -> str:

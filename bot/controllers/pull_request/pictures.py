@@ -48,7 +48,9 @@ def attach_all(
         run = step.run
         if run is None or not run.over or run.withdrawn or not run.mlflow_run:
             continue
-        before = f"{step.project.name}: " if len(steps) > 1 else ""
+        before = ""
+        if len(steps) > 1:
+            before = f"{step.project.name}: "
         for path, content in _of_step(step, run, baselines.get(step.project.path), head, services):
             if len(found) == MOST:
                 return tuple(found)

@@ -42,7 +42,9 @@ def _compared(
             "it conflicts with it, "
             "or the trial is still under way."
         )
-    before, had, held = None, [], None
+    before = None
+    had = []
+    held = None
     try:
         before = _content(repository.mirror.parents(merge)[0], repository)
         held = preview.present(before)

@@ -63,11 +63,10 @@ def keep(
             }
             name = f"{PurePosixPath(project).name} !{head.number} {head.merge_commit[:7]}"
             # One that was begun and cut off is found again by its source.
-            to = (
-                record.id
-                if record is not None
-                else place.runs.start(there, name, services.now(), tags)
-            )
+            if record is not None:
+                to = record.id
+            else:
+                to = place.runs.start(there, name, services.now(), tags)
             place.runs.record(to, run.metrics, {run_tags.KIND: run_tags.MERGED}, services.now())
             yield f"recorded what {project} measured"
     place.runs.tag_experiment(own, {run_tags.RECORDED: str(head.iteration)})

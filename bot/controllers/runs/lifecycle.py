@@ -136,7 +136,9 @@ def look(run: ProjectRun, services: Services) -> ProjectRun:
     found = place.runs.run(run.mlflow_run)
     registered = place.models.registered_by(run.mlflow_run)
     # A version under another name than the one asked for is not the model of this run.
-    ours = registered if registered and place.models.same(registered[0], run.model_name) else None
+    ours = None
+    if registered and place.models.same(registered[0], run.model_name):
+        ours = registered
     return replace(
         run,
         outcome=sight.outcome,
@@ -186,7 +188,10 @@ def start(order: StartRun, repository: Repository, services: Services) -> Projec
                 run, f"the folder {order.project} is not there at {order.commit[:7]}", services
             )
         try:
-            machines = {} if order.backend == "local" else cluster.cluster(folder, order.cluster)
+            if order.backend == "local":
+                machines = {}
+            else:
+                machines = cluster.cluster(folder, order.cluster)
             return _submit(order, run, folder, machines, repository, services)
         except ProjectError as mistake:
             return _refused(run, str(mistake), services)
@@ -237,40 +242,18 @@ def _submit(
     repository: Repository,
     services: Services,
 ) -> ProjectRun:
-    place = services.workspace(order.where)
-    if place.runs.workspace:
-        place.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
-    number = {run_tags.PULL_REQUEST: str(order.number)} if order.number is not None else {}
-    kind = {run_tags.KIND: order.kind} if order.kind else {**number, run_tags.STATE: run_tags.OPEN}
-    # All repositories share the one of smoke runs.
-    whom = {} if order.kind == run_tags.SMOKE else {run_tags.REPOSITORY: repository.served.key}
-    experiment = place.runs.make_experiment(order.experiment, {**whom, **kind})
-    earlier = place.runs.runs(experiment, {run_tags.TOKEN: order.token})
-    tags = {
-        run_tags.TOKEN: order.token,
-        run_tags.REPOSITORY: repository.served.key,
-        **number,
-        run_tags.COMMIT: order.commit,
-        run_tags.ITERATION: str(order.iteration),
-        run_tags.PROJECT: order.project,
-        run_tags.MODEL: order.model,
-        run_tags.BACKEND: order.backend,
-        "mlflow.source.type": "PROJECT",
-        "mlflow.source.name": f"{repository.served.url}#{order.project}",
-        "mlflow.source.git.commit": order.commit,
-        "mlflow.source.git.branch": order.source,
-        "mlflow.project.entryPoint": order.entry_point,
-        "mlflow.project.backend": order.backend,
-        **({run_tags.KIND: order.kind, run_tags.COMMAND: order.owner} if order.kind else {}),
-        **order.labels,
-    }
-    whose = order.source if order.where == "production" else f"!{order.number}"
-    name = f"{folder.name} {whose} {order.commit[:7]}"
-    first = min(earlier, key=_precedence, default=None)
-    mlflow_run = first.id if first else place.runs.start(experiment, name, services.now(), tags)
+    """Create the MLflow run, or find it, and submit the project under its token."""
+    workspace = services.workspace(order.where)
+    if workspace.runs.workspace:
+        workspace.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
+    experiment = workspace.runs.make_experiment(
+        order.experiment, _experiment_tags(order, repository.served.key)
+    )
+    mlflow_run = _mlflow_run(order, folder.name, experiment, repository, services)
     submission = Submission(
         token=order.token,
-        name=f"signalman {repository.served.key} {whose} {folder.name} {order.commit[:7]}",
+        name=f"signalman {repository.served.key} {_for_whom(order)} {folder.name} "
+        f"{order.commit[:7]}",
         folder=folder,
         entry_point=order.entry_point,
         parameters=order.parameters,
@@ -281,26 +264,84 @@ def _submit(
             "MLFLOW_RUN_ID": mlflow_run,
             "MLFLOW_EXPERIMENT_ID": experiment,
         },
-        tags={
-            "signalman_repository": repository.served.key,
-            **({"signalman_pull_request": str(order.number)} if order.number is not None else {}),
-            "signalman_commit": order.commit,
-        },
+        tags=_cluster_tags(order, repository.served.key),
     )
     run = replace(
         run,
         mlflow_run=mlflow_run,
         experiment=experiment,
-        mlflow_page=place.runs.run_page(experiment, mlflow_run),
+        mlflow_page=workspace.runs.run_page(experiment, mlflow_run),
         model_name=order.model,
         started=services.now(),
     )
     try:
-        cluster_run = place.backends[order.backend].submit(submission)
+        cluster_run = workspace.backends[order.backend].submit(submission)
     except ProjectError as mistake:
         return replace(_refused(run, str(mistake), services), closed=False)
-    note(mlflow_run, cluster_run, place)
+    note(mlflow_run, cluster_run, workspace)
     return replace(run, cluster_run=cluster_run)
+
+
+def _mlflow_run(
+    order: StartRun, project: str, experiment: str, repository: Repository, services: Services
+) -> str:
+    """The id of the MLflow run under the order's token, which is created where there is none."""
+    runs = services.workspace(order.where).runs
+    earlier = runs.runs(experiment, {run_tags.TOKEN: order.token})
+    first = min(earlier, key=_precedence, default=None)
+    if first is not None:
+        return first.id
+    name = f"{project} {_for_whom(order)} {order.commit[:7]}"
+    return runs.start(experiment, name, services.now(), _run_tags(order, repository))
+
+
+def _for_whom(order: StartRun) -> str:
+    """What a run is made for, as its name tells people: a branch, or a pull request."""
+    return order.source if order.where == "production" else f"!{order.number}"
+
+
+def _experiment_tags(order: StartRun, repository: str) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    if order.kind != run_tags.SMOKE:  # All repositories share the experiment of smoke runs.
+        tags[run_tags.REPOSITORY] = repository
+    if order.kind:
+        tags[run_tags.KIND] = order.kind
+        return tags
+    if order.number is not None:
+        tags[run_tags.PULL_REQUEST] = str(order.number)
+    tags[run_tags.STATE] = run_tags.OPEN
+    return tags
+
+
+def _run_tags(order: StartRun, repository: Repository) -> dict[str, str]:
+    served = repository.served
+    tags = {run_tags.TOKEN: order.token, run_tags.REPOSITORY: served.key}
+    if order.number is not None:
+        tags[run_tags.PULL_REQUEST] = str(order.number)
+    tags |= {
+        run_tags.COMMIT: order.commit,
+        run_tags.ITERATION: str(order.iteration),
+        run_tags.PROJECT: order.project,
+        run_tags.MODEL: order.model,
+        run_tags.BACKEND: order.backend,
+        "mlflow.source.type": "PROJECT",
+        "mlflow.source.name": f"{served.url}#{order.project}",
+        "mlflow.source.git.commit": order.commit,
+        "mlflow.source.git.branch": order.source,
+        "mlflow.project.entryPoint": order.entry_point,
+        "mlflow.project.backend": order.backend,
+    }
+    if order.kind:
+        tags |= {run_tags.KIND: order.kind, run_tags.COMMAND: order.owner}
+    return tags | dict(order.labels)
+
+
+def _cluster_tags(order: StartRun, repository: str) -> dict[str, str]:
+    tags = {"signalman_repository": repository}
+    if order.number is not None:
+        tags["signalman_pull_request"] = str(order.number)
+    tags["signalman_commit"] = order.commit
+    return tags
 
 
 def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:

@@ -106,7 +106,9 @@ def _from_a_line(part: LogChunk) -> tuple[int, bytes]:
     """A part without the rest of a line, whose beginning is not in it; and where in the log it then
     begins.
     """
-    skipped = part.content.find(b"\n") + 1 if part.cut else 0
+    skipped = 0
+    if part.cut:
+        skipped = part.content.find(b"\n") + 1
     return part.start + skipped, part.content[skipped:]
 
 

@@ -47,12 +47,18 @@ def _found(
     is what runs until it is stopped, and not a project that nobody waits for.
     """
     place = services.workspace(run.where)
-    named = {project.path: project.cluster for project in config.projects} if config else {}
+    if config:
+        named = {project.path: project.cluster for project in config.projects}
+    else:
+        named = {}
     file = named.get(run.project, "cluster.json")
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
         folder = Path(temporary) / PurePosixPath(run.project).name
         try:
-            machines = {} if run.backend == "local" else _machines(run, folder, file, repository)
+            if run.backend == "local":
+                machines = {}
+            else:
+                machines = _machines(run, folder, file, repository)
             (folder / "nothing").mkdir(parents=True)
             (folder / "nothing" / "MLproject").write_text(_NOTHING, encoding="utf-8")
             found = place.backends[run.backend].submit(

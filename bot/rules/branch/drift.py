@@ -152,12 +152,17 @@ def deleted(path: str, source: SourceFile, folders: Sequence[Folder]) -> Drift:
 def policy(path: str, source: SourceFile, folders: Sequence[Folder]) -> Policy:
     """What is done when somebody edits this object."""
     folder = _folder(path, source, folders)
-    return folder.drift if folder else "report"
+    if folder:
+        return folder.drift
+    return "report"
 
 
 def untouched(source: SourceFile, found: bytes) -> bool:
     """Whether this is what Git has, to the byte."""
-    make = hashlib.sha1 if len(source.digest) == 40 else hashlib.sha256
+    if len(source.digest) == 40:
+        make = hashlib.sha1
+    else:
+        make = hashlib.sha256
     return make(b"blob %d\0" % len(found) + found).hexdigest() == source.digest
 
 
@@ -175,14 +180,14 @@ def compared(
     A file says the same to the byte. A notebook does in its cells, for no export promises line ends
     and blank lines as they were written; of a Jupyter notebook, outputs and metadata are people's.
     """
-    before, after = _text(source, wanted), _text(source, found)
+    before = _text(source, wanted)
+    after = _text(source, found)
     if wanted == found if not source.notebook or None in (before, after) else before == after:
         return None
-    apart = (
-        words.difference(before, after, secrets)
-        if before is not None and after is not None
-        else words.Difference()
-    )
+    if before is not None and after is not None:
+        apart = words.difference(before, after, secrets)
+    else:
+        apart = words.Difference()
     digest = hashlib.sha256(
         found if after is None else after.encode("utf-8", "surrogatepass")
     ).hexdigest()
@@ -259,8 +264,10 @@ def plan(
         for drift in drifts
         if drift.put_back and drift.place in owned
     ]
-    orders += [Together(tuple(kept))] if kept else []
-    orders += [Together(tuple(back))] if back else []
+    if kept:
+        orders.append(Together(tuple(kept)))
+    if back:
+        orders.append(Together(tuple(back)))
     return orders
 
 
@@ -285,7 +292,10 @@ def remembered(
 ) -> dict[str, Any]:
     """What a branch's memo keeps of this look; `unread` could not be read."""
     newest = [standing[path].modified for path in owned if path in standing]
-    whole = now if overdue(memory, now) else memory.whole
+    if overdue(memory, now):
+        whole = now
+    else:
+        whole = memory.whole
     return {
         MEMO: {
             "checked": max([memory.checked, *newest]),
@@ -313,7 +323,9 @@ def remembered(
 
 def suffix(source: SourceFile) -> str:
     """What a notebook's name loses in the workspace; nothing for a file."""
-    return PurePosixPath(source.path).suffix if source.notebook else ""
+    if source.notebook:
+        return PurePosixPath(source.path).suffix
+    return ""
 
 
 def _fits(source: SourceFile, there: WorkspaceObject) -> bool:
@@ -357,7 +369,10 @@ def _text(source: SourceFile, content: bytes) -> str | None:
 def _jupyter_cells(content: bytes) -> list[str]:
     found: list[str] = []
     for cell in json.loads(content)["cells"]:
-        source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+        if isinstance(cell["source"], str):
+            source = cell["source"]
+        else:
+            source = "".join(cell["source"])
         text = _tidy(source.replace("\r\n", "\n"))
         # In the workspace a cell of text is one that begins with %md.
         if cell["cell_type"] == "markdown" and not text.startswith("%md"):
@@ -371,6 +386,6 @@ def _tidy(cell: str) -> str:
 
 
 def _value(value: Any) -> str:
-    return (
-        "" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    )
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

@@ -81,7 +81,8 @@ def plan(jobs: BranchJobs) -> list[BranchAction]:
             orders.append(CreateJob(definition, jobs.commit, jobs.pull_request))
         else:
             change = _change(jobs, definition, there)
-            orders += [change] if change else []
+            if change:
+                orders.append(change)
     waits = False
     for key, there in _leaving(jobs).items():
         if CREATED not in there.tags:
@@ -90,7 +91,9 @@ def plan(jobs: BranchJobs) -> list[BranchAction]:
             waits = True
         else:
             orders.append(RemoveJob(there.id, key, there.name))
-    return [*orders, LookAgain(PATIENCE)] if waits else orders
+    if waits:
+        return [*orders, LookAgain(PATIENCE)]
+    return orders
 
 
 def moved(wanted: Mapping[str, JobDefinition], owned: Mapping[str, OwnedJob]) -> bool:
@@ -209,7 +212,9 @@ def unlike_applied(jobs: BranchJobs) -> dict[str, dict[str, tuple[Any, Any]]]:
     """
     found: dict[str, dict[str, tuple[Any, Any]]] = {}
     for key, own in jobs.owned.items():
-        there = job_of(jobs, key) if key in jobs.wanted else None
+        there = None
+        if key in jobs.wanted:
+            there = job_of(jobs, key)
         if there is None or _refusal(jobs, key):
             continue
         tags = {**own.applied.get("tags", {}), REPOSITORY: jobs.repository, KEY: key}
@@ -218,7 +223,8 @@ def unlike_applied(jobs: BranchJobs) -> dict[str, dict[str, tuple[Any, Any]]]:
         paths = {
             path: (applied, now) for path, (applied, now) in differing if applied or now is not None
         }
-        found |= {key: paths} if paths else {}
+        if paths:
+            found |= {key: paths}
     return found
 
 
@@ -226,7 +232,8 @@ def changes(before: Settings, now: Settings) -> tuple[str, ...]:
     """The paths at which settings differ, such as `schedule.quartz_cron_expression`; the bot's own
     tags aside.
     """
-    old, new = _keyed(_unsigned(before)), _keyed(_unsigned(now))
+    old = _keyed(_unsigned(before))
+    new = _keyed(_unsigned(now))
     paths = [path for path, _ in _differing(new, old, "")] + [
         path for path, _ in _differing(old, new, "")
     ]
@@ -235,7 +242,8 @@ def changes(before: Settings, now: Settings) -> tuple[str, ...]:
 
 def unlike(change: ChangeJob, there: JobFacts) -> tuple[str, ...]:
     """The paths at which a job does not read back as it was changed."""
-    sent, found = _keyed(change.new_settings), _keyed(there.settings)
+    sent = _keyed(change.new_settings)
+    found = _keyed(there.settings)
     differing = [path for path, _ in _differing(sent, found, "")]
     for name in _KEYS:
         if name in sent and isinstance(found.get(name), Mapping):
@@ -255,9 +263,13 @@ def job_of(jobs: BranchJobs, key: str) -> JobFacts | None:
         others = {
             one.id for other, one in jobs.owned.items() if other != key and other in jobs.wanted
         }
-        return None if there.id in others else there
+        if there.id in others:
+            return None
+        return there
     old = _renamed(jobs).get(key)
-    return jobs.there[old] if old else None
+    if old:
+        return jobs.there[old]
+    return None
 
 
 # -- which jobs are whose
@@ -282,7 +294,9 @@ def _renamed(jobs: BranchJobs) -> dict[str, str]:
         **jobs.owned[old[0]].applied,
         "name": "",
     }
-    return {new[0]: old[0]} if alike else {}
+    if alike:
+        return {new[0]: old[0]}
+    return {}
 
 
 def _applied(jobs: BranchJobs, key: str) -> Settings:
@@ -295,11 +309,14 @@ def _applied(jobs: BranchJobs, key: str) -> Settings:
         for owned_job in jobs.owned.values()
         if there is not None and owned_job.id == there.id
     ]
-    return before[0] if before else {}
+    if before:
+        return before[0]
+    return {}
 
 
 def _refusal(jobs: BranchJobs, key: str) -> str:
-    there, definition = job_of(jobs, key), jobs.wanted[key]
+    there = job_of(jobs, key)
+    definition = jobs.wanted[key]
     if there is None:
         return ""
     place = f"{definition.file}: job {there.name} ({key})"
@@ -387,13 +404,15 @@ def _unsigned(settings: Settings) -> dict[str, Any]:
 
 def _sent(wanted: Settings, there: Settings) -> dict[str, Any]:
     """The top-level fields that differ, complete: an update replaces each as a whole."""
-    new, old = _keyed(wanted), _keyed(there)
+    new = _keyed(wanted)
+    old = _keyed(there)
     return {key: wanted[key] for key in wanted if not _same(key, new[key], old.get(key))}
 
 
 def _gone(wanted: Settings, there: Settings) -> tuple[str, ...]:
     """What has to be removed, in the words of `fields_to_remove`."""
-    new, old = _keyed(wanted), _keyed(there)
+    new = _keyed(wanted)
+    old = _keyed(there)
     found = [key for key in old if key not in new]
     for name in _KEYS:
         if name in new and name in old:
@@ -419,14 +438,19 @@ def _merged(
 
 def _merge(key: str, wanted: Any, applied: Any, there: Any) -> Any:
     if isinstance(wanted, Mapping) and isinstance(there, Mapping):
-        before = applied if isinstance(applied, Mapping) else {}
+        if isinstance(applied, Mapping):
+            before = applied
+        else:
+            before = {}
         gone = {name for name in before if name not in wanted} | _displaced(wanted, there)
         kept = {name: value for name, value in there.items() if name not in gone}
         return kept | {
             name: _merge(name, value, before.get(name), kept.get(name))
             for name, value in wanted.items()
         }
-    return there if _same(key, wanted, there) else wanted
+    if _same(key, wanted, there):
+        return there
+    return wanted
 
 
 def _displaced(wanted: Settings, there: Settings) -> set[str]:

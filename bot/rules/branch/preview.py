@@ -47,7 +47,9 @@ def known(before: Content | None, after: Content) -> Mapping[str, JobDefinition]
     """The jobs that the target branch has already; of a merge whose jobs cannot be read it is not
     known which it has not.
     """
-    return before.jobs if before is not None and not after.mistakes else {}
+    if before is not None and not after.mistakes:
+        return before.jobs
+    return {}
 
 
 def unreadable(mistakes: Sequence[str], before: Collection[str]) -> Preview:
@@ -71,7 +73,9 @@ def preview(
     `jobs` are the merge result's, with those of the target branch as owned.
     """
     had, (wanted, faults) = known(before, after), sync.placed(after.config.folders, after.files)
-    had_wrong = _wrong(before, replace(jobs, wanted=had)) if before else ()
+    had_wrong: Collection[tuple[str, str]] = ()
+    if before:
+        had_wrong = _wrong(before, replace(jobs, wanted=had))
     told = _told({**faults, **_wrong_jobs(after, jobs)}, had_wrong)
     if faults:
         return told
@@ -138,7 +142,8 @@ def _touched(
     now: datetime,
 ) -> JobTouched | None:
     """What a merge does to a job; None: nothing."""
-    found, name = rule.job_of(jobs, job.key), job.name
+    found = rule.job_of(jobs, job.key)
+    name = job.name
     if found is not None and (
         found.bundle or found.tags.get(rule.REPOSITORY, jobs.repository) != jobs.repository
     ):
@@ -148,21 +153,29 @@ def _touched(
         # It is there and becomes the repository's.
         changes = rule.changes(found.settings, rule.after(job, {}, found.settings))
     else:
-        changes = rule.changes(rule.owned_by(known), rule.owned_by(job)) if known else ()
-    was = known.name if known else name
+        if known:
+            changes = rule.changes(rule.owned_by(known), rule.owned_by(job))
+        else:
+            changes = ()
+    if known:
+        was = known.name
+    else:
+        was = name
     created = found is None and known is None
     if not (created or changes or uses or was != name):
         return None
-    settings = (
-        rule.after(job, rule.owned_by(known) if known else {}, found.settings)
-        if found
-        else job.settings
-    )
+    settings = job.settings
+    if found:
+        applied = rule.owned_by(known) if known else {}
+        settings = rule.after(job, applied, found.settings)
     left = [
         key for key in job.theirs if not (created and key.endswith(("pause_status", ".paused")))
     ]
     schedule = _schedule(settings)
-    first = schedules.next_runs(schedule, now, _RUNS_TOLD) if schedule else ()
+    if schedule:
+        first = schedules.next_runs(schedule, now, _RUNS_TOLD)
+    else:
+        first = ()
     return JobTouched(
         name,
         created,

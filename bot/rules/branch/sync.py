@@ -64,7 +64,8 @@ def plan(branch: BranchFacts) -> list[BranchAction]:
     followed = [
         Wake(Model(model)) for model in dict.fromkeys(job.model for job in branch.config.jobs)
     ]
-    held, orders = branch.manifest, _jobs(branch)
+    held = branch.manifest
+    orders = _jobs(branch)
     waits = [order for order in orders if isinstance(order, LookAgain)]
     orders = [order for order in orders if order not in waits]
     if settled(held, branch.tip) and not orders:
@@ -106,7 +107,8 @@ def _jobs(branch: BranchFacts) -> list[BranchAction]:
     orders = jobs.plan(branch.jobs)
     if not settled(branch.manifest, branch.tip):
         return orders
-    held, wanted = branch.manifest.jobs, branch.jobs.wanted
+    held = branch.manifest.jobs
+    wanted = branch.jobs.wanted
     changed = {key for key, one in wanted.items() if jobs.redefined(one, held.get(key))}
     if branch.config.job_drift == "restore":
         changed |= jobs.unlike_applied(branch.jobs).keys()
@@ -171,7 +173,8 @@ def objects(folders: Sequence[Folder], files: Sequence[SourceFile]) -> dict[str,
     """
     found, faults = placed(folders, files)
     if faults:
-        told, more = list(faults.values())[:MOST_FAULTS], len(faults) - MOST_FAULTS
+        told = list(faults.values())[:MOST_FAULTS]
+        more = len(faults) - MOST_FAULTS
         raise ConfigError("\n".join([*told, f"and {more} more" if more > 0 else ""]).strip())
     return found
 
@@ -244,7 +247,9 @@ def _above(path: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _down_to(folder: str) -> tuple[str, ...]:
     """A folder and all that it lies in, the outermost first."""
-    return (*_above(folder), folder) if dirname(folder) != folder else (folder,)
+    if dirname(folder) != folder:
+        return (*_above(folder), folder)
+    return (folder,)
 
 
 def difference(wanted: Mapping[str, SourceFile], present: Mapping[str, str]) -> Change:
@@ -267,7 +272,8 @@ def _with_what_stays(
     orders: Sequence[BranchAction],
 ) -> Change:
     """The change without removals that would stop a job, or that nobody has confirmed."""
-    asked, used = _asked(branch, change.removed), _used(branch, orders)
+    asked = _asked(branch, change.removed)
+    used = _used(branch, orders)
     going = _in_the_way(change.removed, wanted)
     kept: dict[str, str] = {}
     for path in change.removed:
@@ -305,7 +311,9 @@ def _files(
     if claimed != held or job_orders:
         # What is about to change is owned and doubted before it changes: whatever commit comes
         # next, a sync that was cut off is then seen for what it is.
-        own = jobs.claimed(branch.jobs) if branch.jobs else branch.manifest.jobs
+        own = branch.manifest.jobs
+        if branch.jobs:
+            own = jobs.claimed(branch.jobs)
         orders.append(
             WriteManifest(
                 replace(branch.manifest, commit="", files=claimed, since=held_last, jobs=own)
@@ -321,19 +329,22 @@ def _files(
             for path in written
             if wanted[path].notebook is notebooks
         ]
-        orders += [Together(tuple(same))] if same else []
+        if same:
+            orders.append(Together(tuple(same)))
     # A job that does not run a notebook any more lets go of it before it is removed.
     orders += job_orders
     late = [
         RemoveObject(path) for path in sorted(change.removed, reverse=True) if path not in early
     ]
-    orders += [Together(tuple(late))] if late else []
+    if late:
+        orders.append(Together(tuple(late)))
     return [*orders, *_emptied(branch, wanted, change)]
 
 
 def _history(branch: BranchFacts) -> tuple[Synced, ...]:
     """What the workspace has held, with the tip in front."""
-    before, back = branch.manifest.history, branch.rolled_back
+    before = branch.manifest.history
+    back = branch.rolled_back
     if before and before[0].commit == branch.tip:
         return before
     live = Synced(branch.tip, brought_by(branch), branch.now, back.by if back else "")
@@ -383,18 +394,17 @@ def _told(
     back = branch.rolled_back
     if back is not None:
         told = replies.taken_back(back, len(change.kept))
-        return (
-            [Reply(back.pull_request, told, sign=replies.taken_back_for(back))]
-            if back.pull_request
-            else []
-        )
+        if back.pull_request:
+            return [Reply(back.pull_request, told, sign=replies.taken_back_for(back))]
+        return []
     counts: dict[str, tuple[int, ...]] = {}
     for folder in branch.config.folders:
         kinds = (change.updated, change.new, change.removed)
         found = tuple(sum(path.startswith(f"{folder.to}/") for path in paths) for paths in kinds)
         if any(found):
             counts[folder.to] = found
-    touched, problems = _touched(branch, orders), jobs.problems(branch.jobs) if branch.jobs else ()
+    touched = _touched(branch, orders)
+    problems = jobs.problems(branch.jobs) if branch.jobs else ()
     if not (counts or touched or problems or change.kept):
         return []
     return [
@@ -417,7 +427,9 @@ def _touched(branch: BranchFacts, orders: Sequence[BranchAction]) -> list[tuple[
     """
     found: dict[str, str] = {}
     for key, definition in branch.jobs.wanted.items() if branch.jobs else ():
-        there = jobs.job_of(branch.jobs, key) if branch.jobs else None
+        there = None
+        if branch.jobs:
+            there = jobs.job_of(branch.jobs, key)
         name = definition.name
         if there is not None and there.tags.get(jobs.SYNCED) == branch.tip:
             found[name] = "created" if there.tags.get(jobs.CREATED) == branch.tip else "changed"

@@ -67,7 +67,9 @@ def refusal(model: ModelFacts, serving: str) -> Refusal | None:
             "unvalidated", f"Signalman never validated the commit it comes from: {doubt}"
         )
     misfit = signature.misfit(found.signature, found.serving, serving)
-    return Refusal("signature", misfit) if misfit else None
+    if misfit:
+        return Refusal("signature", misfit)
+    return None
 
 
 def told(version: ModelVersion, job: str) -> str:

@@ -26,11 +26,15 @@ def token(subject: Retraining) -> str:
 
 def plan(asked: RetrainingFacts, now: datetime) -> list[RetrainingAction]:
     """Start it, look again, or answer; its run is closed last, as the sign that it was answered."""
-    run = asked.runs[0] if asked.runs else None
+    run = None
+    if asked.runs:
+        run = asked.runs[0]
     if run is None or not (run.cluster_run or run.over):
         return _start(asked)
     if run.outcome is None:
-        age = (now - run.started).total_seconds() if run.started else 0.0
+        age = 0.0
+        if run.started:
+            age = (now - run.started).total_seconds()
         return [LookAgain(patience([age]))]
     return [
         _answer(asked, _told(asked, run)),
@@ -42,7 +46,10 @@ def parameters(project: Project, model: str, target: str) -> dict[str, str]:
     """What a project is trained with for production; where pull requests name their model, it names
     the true one.
     """
-    retrain = project.retrain.parameters if project.retrain else {}
+    if project.retrain:
+        retrain = project.retrain.parameters
+    else:
+        retrain = {}
     merged = {name: str(value) for name, value in {**project.parameters, **retrain}.items()}
     if project.model is not None:
         merged = {name: value.replace(project.model, model) for name, value in merged.items()}
@@ -88,12 +95,24 @@ def _project(config: Mlops, named: str) -> Project | None:
 
 
 def _told(asked: RetrainingFacts, run: ProjectRun) -> str:
-    project = _project(asked.config, asked.subject.project) if asked.config else None
+    if asked.config:
+        project = _project(asked.config, asked.subject.project)
+    else:
+        project = None
     if run.outcome == "succeeded" and run.model_version:
-        jobs = asked.config.jobs if asked.config else ()
+        if asked.config:
+            jobs = asked.config.jobs
+        else:
+            jobs = ()
         followers = [job for job in jobs if fnmatchcase(run.model_name, job.model)]
-        used = parameters(project, run.model_name, asked.target) if project else {}
-        judged = [metric.name for metric in project.metrics] if project else []
+        if project:
+            used = parameters(project, run.model_name, asked.target)
+        else:
+            used = {}
+        if project:
+            judged = [metric.name for metric in project.metrics]
+        else:
+            judged = []
         return replies.retrained(
             _name(asked),
             run,
@@ -109,7 +128,9 @@ def _reason(run: ProjectRun, project: Project | None) -> str:
         case "succeeded":
             return f"it ended without registering a version of {run.model_name}"
         case "timed out":
-            limit = f" of {project.retrain.timeout:g} s" if project and project.retrain else ""
+            limit = ""
+            if project and project.retrain:
+                limit = f" of {project.retrain.timeout:g} s"
             return f"it ran past its limit{limit}"
         case "cancelled":
             return "somebody cancelled its run"

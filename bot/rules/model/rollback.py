@@ -18,10 +18,13 @@ def goal(model: ModelFacts) -> tuple[str, str]:
     """Name and version that the job scored with before what is promoted now; empty when that is not
     known.
     """
-    chosen, job = rollout.serving(model.candidates), model.job
+    chosen = rollout.serving(model.candidates)
+    job = model.job
     if chosen is None or job is None:
         return "", ""
-    return rollout.before(job) if rollout.signed(job, chosen) else rollout.signed_version(job)
+    if rollout.signed(job, chosen):
+        return rollout.before(job)
+    return rollout.signed_version(job)
 
 
 def refusal(model: ModelFacts, *, exists: bool) -> str:
@@ -51,7 +54,9 @@ def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
     """Point the job back, and sign that last. `commit` is the one that trained the goal, empty when
     it is unknown.
     """
-    chosen, job, to = rollout.serving(model.candidates), model.job, goal(model)
+    chosen = rollout.serving(model.candidates)
+    job = model.job
+    to = goal(model)
     if chosen is None or job is None or not to[1]:
         return []
     orders: list[PointingAction] = []
@@ -65,8 +70,13 @@ def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
 def told(model: ModelFacts, job: JobFacts, now: datetime) -> str:
     """The answer once that is done, also when it was done before."""
     chosen = rollout.serving(model.candidates)
-    was = (chosen.name, chosen.version) if chosen else ("", "")
-    following = schedule.next_run(job.schedule, now) if job.schedule else None
+    if chosen:
+        was = (chosen.name, chosen.version)
+    else:
+        was = ("", "")
+    following = None
+    if job.schedule:
+        following = schedule.next_run(job.schedule, now)
     return replies.rolled_back(model.job_name, goal(model), was, following)
 
 

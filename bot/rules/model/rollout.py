@@ -73,8 +73,12 @@ def tagged(name: str, version: str) -> str:
     """A version as a tag names it; empty for none, and for one whose name is too long to be
     remembered.
     """
-    text = f"{name}/{version}" if name and version else ""
-    return text if len(text) <= LONGEST_TAG else ""
+    text = ""
+    if name and version:
+        text = f"{name}/{version}"
+    if len(text) <= LONGEST_TAG:
+        return text
+    return ""
 
 
 def before(job: JobFacts) -> tuple[str, str]:
@@ -108,7 +112,8 @@ def plan(model: ModelFacts, now: datetime) -> list[ModelAction]:
     """Point the job at the serving version once it may be, tell people, and sign the job last; or
     tell why not.
     """
-    chosen, job = serving(model.candidates), model.job
+    chosen = serving(model.candidates)
+    job = model.job
     # A job that an Asset Bundle manages is changed by its bundle, or the next deployment takes it
     # back.
     if chosen is None or job is None or job.bundle:
@@ -126,7 +131,11 @@ def label(version: tuple[str, str], of: str) -> str:
     none.
     """
     name, number = version
-    return f"v{number}" if name == of else f"{name} v{number}" if number else ""
+    if name == of:
+        return f"v{number}"
+    if number:
+        return f"{name} v{number}"
+    return ""
 
 
 def _kept(job: JobFacts, chosen: ServingVersion) -> list[ModelAction]:
@@ -175,7 +184,9 @@ def _pointed(
     tried: ProjectRun | None,
     now: datetime,
 ) -> list[ModelAction]:
-    was, origin, found = signed_version(job), model.origin, model.admission
+    was = signed_version(job)
+    origin = model.origin
+    found = model.admission
     orders: list[ModelAction] = (
         [] if pointed(job, chosen) else [PointJob(job, chosen.name, chosen.version)]
     )
@@ -206,9 +217,15 @@ def _refused(
     model: ModelFacts, chosen: ServingVersion, refusal: admission.Refusal, tried: ProjectRun | None
 ) -> list[ModelAction]:
     """Tell it once: on the pull request, on the version, and the sign of it last."""
-    version = model.admission.version if model.admission else None
+    if model.admission:
+        version = model.admission.version
+    else:
+        version = None
     said = admission.digest(refusal.kind, refusal.reason, tried.token if tried else "")
-    was = signed_version(model.job) if model.job else ("", "")
+    if model.job:
+        was = signed_version(model.job)
+    else:
+        was = ("", "")
     if version is None or admission.told(version, model.job_name) == said:
         return []
     refused = NotPromoted(
@@ -219,8 +236,11 @@ def _refused(
         acceptable=refusal.acceptable,
         run=tried,
     )
-    number = model.origin.pull_request if model.origin else None
-    name, of = chosen.name, chosen.version
+    number = None
+    if model.origin:
+        number = model.origin.pull_request
+    name = chosen.name
+    of = chosen.version
     return [
         # Who may not write the sign would say it again and again.
         TagVersion(name, of, admission.noting(version, model.job_name, f"{said}?"), needed=True),

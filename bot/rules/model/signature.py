@@ -21,7 +21,8 @@ def misfit(new: str, old: str, who: str) -> str:
     Empty when it can. `who` names the old one; an empty `old` asks for nothing but that there is a
     new one.
     """
-    ours, theirs = _read(new), _read(old)
+    ours = _read(new)
+    theirs = _read(old)
     if not ours.get("inputs"):
         return "it has no signature, so nobody can tell what it has to be given"
     if not theirs:
@@ -32,17 +33,21 @@ def misfit(new: str, old: str, who: str) -> str:
 def _inputs(ours: list[Any], theirs: list[Any], who: str) -> str:
     if not theirs:
         return ""
-    needs, gives = _columns(ours), _columns(theirs)
+    needs = _columns(ours)
+    gives = _columns(theirs)
     if needs is None or gives is None:
         same = [_type(column) for column in ours] == [_type(column) for column in theirs]
-        return "" if same else f"what it has to be given is not what {who} is given"
+        if same:
+            return ""
+        return f"what it has to be given is not what {who} is given"
     for name, column in needs.items():
         given = gives.get(name)
         if given is None:
             if _required(column):
                 return f"it needs a column {escape.code(name)}, which {who} is not given"
         elif _type(column) != _type(given):
-            wants, gets = escape.code(_shown(column)), escape.code(_shown(given))
+            wants = escape.code(_shown(column))
+            gets = escape.code(_shown(given))
             return f"it takes {escape.code(name)} as {wants}, and {who} is given {gets}"
         elif _required(column) and not _required(given):
             return f"it needs a column {escape.code(name)}, without which {who} can do"
@@ -50,7 +55,8 @@ def _inputs(ours: list[Any], theirs: list[Any], who: str) -> str:
 
 
 def _outputs(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], who: str) -> str:
-    new, old = ours.get("outputs") or [], theirs.get("outputs") or []
+    new = ours.get("outputs") or []
+    old = theirs.get("outputs") or []
     if not old or [_type(column) for column in new] == [_type(column) for column in old]:
         return ""
     if not new:
@@ -61,10 +67,16 @@ def _outputs(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], who: str)
 
 def _read(signature: str) -> dict[str, list[Any]]:
     try:
-        found = json.loads(signature) if signature else {}
+        if signature:
+            found = json.loads(signature)
+        else:
+            found = {}
     except (ValueError, RecursionError):
         return {}
-    sides = found if isinstance(found, dict) else {}
+    if isinstance(found, dict):
+        sides = found
+    else:
+        sides = {}
     return {key: one for key, one in sides.items() if isinstance(one, list)}
 
 
@@ -93,8 +105,6 @@ def _shown(one: Any) -> str:
     if not isinstance(one, dict):
         return str(one)
     spec = one.get("tensor-spec")
-    return (
-        f"{spec.get('dtype')}{spec.get('shape')}"
-        if isinstance(spec, dict)
-        else str(one.get("type"))
-    )
+    if isinstance(spec, dict):
+        return f"{spec.get('dtype')}{spec.get('shape')}"
+    return str(one.get("type"))

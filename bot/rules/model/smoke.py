@@ -90,15 +90,21 @@ def plan(model: ModelFacts, now: datetime) -> Tried:
         model,
         [token(model, admission.version, admission.smoke, n + 1) for n in range(len(mine) + 1)],
     )
-    last = mine[-1] if mine else None
+    last = None
+    if mine:
+        last = mine[-1]
     if last is None:
         return Tried("runs", (*rest, *_start(model, admission.version, admission.smoke, 1)))
     if not last.over:
-        age = (now - last.started).total_seconds() if last.started else 0.0
+        age = 0.0
+        if last.started:
+            age = (now - last.started).total_seconds()
         return Tried("runs", (*rest, LookAgain(patience([age]))), last)
     closing = (*rest, *(CloseRun(run) for run in mine if not run.closed))
     if last.outcome == "no cluster" and len(mine) <= len(PAUSES):
-        waited = (now - last.ended).total_seconds() if last.ended else 0.0
+        waited = 0.0
+        if last.ended:
+            waited = (now - last.ended).total_seconds()
         if waited < (pause := PAUSES[len(mine) - 1]):
             return Tried("runs", (*closing, LookAgain(pause - waited)), last)
         return Tried(
@@ -137,7 +143,10 @@ def fault(asked: SmokeTest, run: ProjectRun) -> str:
 def _start(
     model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int
 ) -> tuple[ModelAction, ...]:
-    followed = model.wanted.model if model.wanted else version.name
+    if model.wanted:
+        followed = model.wanted.model
+    else:
+        followed = version.name
     start = StartRun(
         token=token(model, version, asked, attempt),
         project=asked.project.path,

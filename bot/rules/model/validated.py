@@ -23,7 +23,9 @@ def doubt(origin: Origin | None, repository: str, target: str) -> str:
         return f"it was trained for another repository, {escape.code(origin.repository)}"
     if not origin.commit:
         return "its MLflow run names no commit"
-    return _own(origin) if origin.own else _merged(origin, target)
+    if origin.own:
+        return _own(origin)
+    return _merged(origin, target)
 
 
 def settled(judged: Judged) -> bool:
@@ -32,7 +34,8 @@ def settled(judged: Judged) -> bool:
 
 
 def _own(origin: Origin) -> str:
-    commit, number = escape.code(origin.commit[:7]), origin.pull_request
+    commit = escape.code(origin.commit[:7])
+    number = origin.pull_request
     if not origin.judged:
         return f"pull request {number} has no iteration with {commit}"
     return _verdict(origin.judged[0], f"{commit} of pull request {number}")

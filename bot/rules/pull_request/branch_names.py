@@ -44,7 +44,10 @@ def suggest(name: str, rule: BranchRule, taken: Collection[str]) -> str | None:
     # A branch `a/b` is a file in a folder `a` to Git, so there can be no branch `a` beside it.
     folders = {parent for branch in lowered for parent in _parents(branch)}
     for number in range(1, 1000):
-        suffix = "" if number == 1 else f"_{number}"
+        if number == 1:
+            suffix = ""
+        else:
+            suffix = f"_{number}"
         candidate = _tidy(plain[: rule.longest - len(suffix)]) + suffix
         folded = candidate.casefold()
         free = folded not in lowered | folders and not lowered & set(_parents(folded))

@@ -72,11 +72,9 @@ def plan(
             PutReport(head.number, report.fork(plain), "to do"),
             *([] if head.pending else [told]),
         ]
-    bad = (
-        None
-        if head.source == pr.config.target
-        else branch_names.judge(head.source, pr.config.branches)
-    )
+    bad = None
+    if head.source != pr.config.target:
+        bad = branch_names.judge(head.source, pr.config.branches)
     if bad is not None:
         free = branch_names.suggest(head.source, pr.config.branches, pr.branches)
         body = report.bad_branch(plain, bad, free, pr.config)
@@ -105,11 +103,10 @@ def _without_runs(
         return [PreviewMerge(), LookAgain(0.0 if pr.preview is None else 2.0)]
     if told.preview is not None and told.preview.refused:
         return _verdict(pr, report.ended(told), "failed", status.ended(told))
-    put = (
-        [PutReport(head.number, report.nothing_to_run(told), "fine")]
-        if head.thread or brings
-        else []
-    )
+    if head.thread or brings:
+        put = [PutReport(head.number, report.nothing_to_run(told), "fine")]
+    else:
+        put = []
     verdict = SetStatus(
         head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr)
     )
@@ -223,7 +220,9 @@ def cancelled(orders: Sequence[Order]) -> Order | None:
     last = next(
         (order for order in reversed(orders) if order.verb in ("run", "retry", "cancel")), None
     )
-    return last if last is not None and last.verb == "cancel" else None
+    if last is not None and last.verb == "cancel":
+        return last
+    return None
 
 
 def situation(pr: PullRequestFacts, now_at: Sequence[Step], now: datetime) -> Situation:
@@ -253,7 +252,11 @@ def wants_version(project: Project) -> bool:
 def patience(run_ages: Sequence[float]) -> float:
     """How many seconds to leave running runs alone; the longer they run, the longer."""
     age = min(run_ages, default=0.0)
-    return 1.0 if age < 60 else 5.0 if age < 300 else 15.0
+    if age < 60:
+        return 1.0
+    if age < 300:
+        return 5.0
+    return 15.0
 
 
 def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
@@ -264,13 +267,11 @@ def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
     if pr.serving is not None:
         names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
     for before in project.after:
-        earlier = (
-            next(
+        earlier = None
+        if pr.config:
+            earlier = next(
                 (configured for configured in pr.config.projects if configured.path == before), None
             )
-            if pr.config
-            else None
-        )
         for run in newest(pr, earlier).runs if earlier else ():
             if run.model_version:
                 names |= {"model_name": run.model_name, "model_version": run.model_version}
@@ -302,7 +303,8 @@ def _verdict(
     """The report, a word to those who were told otherwise before, and the status, which is the
     sign, last.
     """
-    head, before = pr.head, pr.told
+    head = pr.head
+    before = pr.told
     orders: list[PullRequestAction] = [
         PutReport(head.number, body, "fine" if state == "succeeded" else "to do")
     ]
@@ -329,12 +331,14 @@ def _stopped(
 def _onward(
     pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, reporting: Reporting
 ) -> list[PullRequestAction]:
-    head, told = pr.head, situation(pr, now_at, now)
+    head = pr.head
+    told = situation(pr, now_at, now)
     if over(now_at):
         if pr.pictures is None:
             return [PreviewMerge(), AttachPictures(tuple(now_at)), LookAgain(0.0)]
-        refused = pr.preview is not None and pr.preview.refused
-        state = "failed" if refused else outcome(now_at)
+        state = outcome(now_at)
+        if pr.preview is not None and pr.preview.refused:
+            state = "failed"
         return _verdict(
             pr, report.ended(told), state, status.ended(told), _marks(pr, told, reporting)
         )
@@ -343,7 +347,10 @@ def _onward(
     queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)
     orders: list[PullRequestAction] = []
     if not head.pending or (may and pr.in_line):
-        line = status.queued(told) if queued else status.running(told)
+        if queued:
+            line = status.queued(told)
+        else:
+            line = status.running(told)
         orders.append(SetStatus(head.number, head.iteration, "pending", line, page=_page(pr)))
     if may:
         # The report comes with the next look, when the runs have pages to link to.
@@ -368,7 +375,9 @@ def outcome(ended: Sequence[Step]) -> State:
         return "failed"
     # What was skipped after a failure that somebody accepted was accepted with it.
     lost = any(step.state == "no cluster" for step in ended)
-    return "error" if lost else "succeeded"
+    if lost:
+        return "error"
+    return "succeeded"
 
 
 def _worth_an_edit(pr: PullRequestFacts, now: datetime, reporting: Reporting) -> bool:
@@ -385,7 +394,9 @@ def _marks(
     """A status for each step; who performs them posts only what has changed."""
     if not reporting.steps:
         return []
-    number, iteration, page = pr.head.number, pr.head.iteration, _page(pr)
+    number = pr.head.number
+    iteration = pr.head.iteration
+    page = _page(pr)
     return [
         SetStatus(number, iteration, state, line, name, page)
         for name, state, line in status.steps(told, bad)
@@ -423,8 +434,13 @@ def _begun(pr: PullRequestFacts) -> set[str]:
 
 def _pause(step: Step, now: datetime) -> float:
     """The seconds until a step that the workspace failed is tried again."""
-    ended = step.run.ended if step.run else None
-    return PAUSES[step.losses - 1] - (now - ended).total_seconds() if ended else 0.0
+    if step.run:
+        ended = step.run.ended
+    else:
+        ended = None
+    if ended:
+        return PAUSES[step.losses - 1] - (now - ended).total_seconds()
+    return 0.0
 
 
 def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
@@ -434,7 +450,8 @@ def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
 
 
 def _start(pr: PullRequestFacts, config: Mlops, step: Step, attempt: int) -> StartRun:
-    head, project = pr.head, step.project
+    head = pr.head
+    project = step.project
     return StartRun(
         token=token(pr.repository, head, project.path, attempt, step.round),
         project=project.path,

@@ -245,7 +245,8 @@ def read(content: str) -> Asked | Mistake | None:
         )
     if len(words) == 1:
         return Mistake(found, f"What should I do? `{COMMAND} help` lists what I can.")
-    name, rest = words[1], words[2:]
+    name = words[1]
+    rest = words[2:]
     verb = _BY_NAME.get(name.casefold())
     if verb is None:
         near = difflib.get_close_matches(name.casefold()[:40], list(_BY_NAME), 1)
@@ -262,7 +263,9 @@ def line(content: str) -> str:
     if content[: len(COMMAND)].casefold() != COMMAND:
         return ""
     first = " ".join(escape.visible(content[: 10 * LONGEST]).partition("\n")[0].split())
-    return first if re.match(r"/mlops(\s|$)", first, re.IGNORECASE) else ""
+    if re.match(r"/mlops(\s|$)", first, re.IGNORECASE):
+        return first
+    return ""
 
 
 def open(discussion: Discussion) -> list[Given]:
@@ -275,7 +278,9 @@ def open(discussion: Discussion) -> list[Given]:
     for thread in _threads(discussion):
         answered = _answered(thread, discussion.me)
         for comment in thread:
-            asked = read(comment.content) if _human(comment, discussion.me) else None
+            asked = None
+            if _human(comment, discussion.me):
+                asked = read(comment.content)
             if asked is not None and (comment.id, asked.line) not in answered:
                 found.append(Given(comment, asked))
     return sorted(
@@ -293,10 +298,12 @@ def orders(discussion: Discussion, commit: str) -> tuple[Order, ...]:
     for thread in _threads(discussion):
         authors = {comment.id: comment.author for comment in thread}
         for answer in thread:
-            accepted = (
-                answers.acceptance(answer.content) if answer.author_id == discussion.me else None
-            )
-            asked = read(accepted[0]) if accepted else None
+            accepted = None
+            if answer.author_id == discussion.me:
+                accepted = answers.acceptance(answer.content)
+            asked = None
+            if accepted:
+                asked = read(accepted[0])
             if (
                 accepted is None
                 or not isinstance(asked, Asked)
@@ -321,8 +328,12 @@ def accepted(discussion: Discussion, name: str) -> list[tuple[Comment, Asked]]:
     for thread in _threads(discussion):
         given = {comment.id: comment for comment in thread}
         for answer in thread:
-            told = answers.acceptance(answer.content) if answer.author_id == discussion.me else None
-            asked = read(told[0]) if told else None
+            told = None
+            if answer.author_id == discussion.me:
+                told = answers.acceptance(answer.content)
+            asked = None
+            if told:
+                asked = read(told[0])
             if isinstance(asked, Asked) and asked.verb.name == name and answer.parent in given:
                 found.append((given[answer.parent], asked))
     return found
@@ -364,12 +375,17 @@ def rows(teams: Mapping[Right, Sequence[str]] | None = None) -> list[tuple[str, 
 
 def _who(verb: Verb, teams: Mapping[Right, Sequence[str]] | None) -> str:
     names = ", ".join(escape.cell(name) for name in (teams or {}).get(verb.right, ()))
-    who = "anyone" if verb.right == "anyone" else f"{verb.right}s"
+    if verb.right == "anyone":
+        who = "anyone"
+    else:
+        who = f"{verb.right}s"
     if names:
         who = f"{who} ({names})"
     elif teams is not None and verb.right not in ("anyone", "contributor"):
         who = f"{who} (nobody yet)"
-    return who if verb.own else f"{who}, but not who opened the pull request"
+    if verb.own:
+        return who
+    return f"{who}, but not who opened the pull request"
 
 
 def _whom(right: Right, teams: Sequence[Team]) -> str:
@@ -391,9 +407,10 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
             reason = " ".join(value.split())
         else:
             words.append(word)
-    most = (
-        1 if verb.name == "rollback" and words[:1] and words[0].casefold() == "sync" else verb.most
-    )
+    if verb.name == "rollback" and words[:1] and words[0].casefold() == "sync":
+        most = 1
+    else:
+        most = verb.most
     if len(words) > most:
         return Mistake(
             found, f"is too much for `{verb.line}`.", words[most], _example(verb, words[:most])
@@ -404,13 +421,17 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
         words[0] = words[0].casefold()
         if words[0] not in verb.choices:
             near = difflib.get_close_matches(words[0][:40], verb.choices, 1)
-            meant = f"{COMMAND} {verb.name} {near[0]}" if near else ""
+            meant = ""
+            if near:
+                meant = f"{COMMAND} {verb.name} {near[0]}"
             return Mistake(found, f"is not what `{verb.line}` takes.", words[0], meant)
     if verb.reason and not reason:
         return Mistake(
             found, "It needs a reason, for those who read this later.", like=verb.examples[0]
         )
-    argument = words[0] if words else ""
+    argument = ""
+    if words:
+        argument = words[0]
     if len(words) < 2:
         return Asked(verb, found, argument, reason=reason)
     if verb.name == "rollback":
@@ -424,16 +445,18 @@ def _example(verb: Verb, words: Sequence[str]) -> str:
     """The command without what is too much, if that is one."""
     shorter = " ".join([COMMAND, verb.name, *words])
     plain = all(re.fullmatch(r"[\w./-]+", word, re.ASCII) for word in words)
-    return (
-        shorter
-        if plain and not verb.reason and isinstance(_understood(shorter, verb, words), Asked)
-        else ""
-    )
+    if plain and not verb.reason and isinstance(_understood(shorter, verb, words), Asked):
+        return shorter
+    return ""
 
 
 def _nearest_line(found: str) -> str:
-    name = found.split()[1].casefold() if len(found.split()) > 1 else ""
-    return _BY_NAME[name].examples[0] if name in _BY_NAME else ""
+    name = ""
+    if len(found.split()) > 1:
+        name = found.split()[1].casefold()
+    if name in _BY_NAME:
+        return _BY_NAME[name].examples[0]
+    return ""
 
 
 def _threads(discussion: Discussion) -> list[list[Comment]]:
@@ -480,4 +503,6 @@ def _answered(thread: Sequence[Comment], me: str) -> set[tuple[int, str]]:
 
 def _holds_for(verb: Verb, named: str, commit: str) -> bool:
     # Somebody can make a commit whose first digits are those of another one.
-    return named == commit if verb.judges else bool(named) and commit.startswith(named)
+    if verb.judges:
+        return named == commit
+    return bool(named) and commit.startswith(named)

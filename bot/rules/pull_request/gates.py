@@ -44,14 +44,20 @@ def judge(
 
 def _judged(metric: Metric, run: ProjectRun, baseline: Baseline) -> Judgement:
     value = run.metrics.get(metric.name)
-    target, serving = _number(metric, baseline.target), _number(metric, baseline.serving)
+    target = _number(metric, baseline.target)
+    serving = _number(metric, baseline.serving)
     bound, noise, source = _bound(metric, baseline)
     verdict: Verdict = "shown"
     if value is None or not math.isfinite(value):
         verdict = "missing"
     elif bound is not None:
-        excess = value - bound if metric.goal == "lower" else bound - value
-        verdict = "worse" if excess > noise else "ok"
+        if metric.goal == "lower":
+            excess = value - bound
+        else:
+            excess = bound - value
+        verdict = "ok"
+        if excess > noise:
+            verdict = "worse"
     return Judgement(metric, value, target, serving, bound, source, verdict)
 
 
@@ -66,17 +72,18 @@ def _bound(metric: Metric, baseline: Baseline) -> tuple[float | None, float, Sou
     if metric.tolerance is not None and compared is not None:
         reference, source = compared
         slack = _slack(metric.tolerance, reference)
-        allowed = reference + slack if metric.goal == "lower" else reference - slack
+        if metric.goal == "lower":
+            allowed = reference + slack
+        else:
+            allowed = reference - slack
         if math.isfinite(allowed):
             found.append((allowed, NOISE * (abs(reference) + slack), source))
     if not found:
         return None, 0.0, ""
     # Of two that are equal the first, which is the limit.
-    return (
-        min(found, key=lambda entry: entry[0])
-        if metric.goal == "lower"
-        else max(found, key=lambda entry: entry[0])
-    )
+    if metric.goal == "lower":
+        return min(found, key=lambda entry: entry[0])
+    return max(found, key=lambda entry: entry[0])
 
 
 def _compared(metric: Metric, baseline: Baseline) -> tuple[float, Source] | None:
@@ -103,5 +110,9 @@ def _slack(tolerance: float | str, reference: float) -> float:
 
 def _number(metric: Metric, reference: Reference | None) -> float | None:
     """What a reference has of a metric, if that is a number."""
-    value = reference.metrics.get(metric.name) if reference else None
-    return value if value is not None and math.isfinite(value) else None
+    value = None
+    if reference:
+        value = reference.metrics.get(metric.name)
+    if value is not None and math.isfinite(value):
+        return value
+    return None

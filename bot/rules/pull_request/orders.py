@@ -27,10 +27,12 @@ class Reaction:
 
 def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Reaction:
     """Accept an order, or say why there is nothing to be obeyed."""
-    line, head = asked.line, pr.head
+    line = asked.line
+    head = pr.head
     if not head.open and not (head.merged and asked.verb.name == "confirm"):
         return Reaction(answers.closed(line))
-    steps, known = checks.planned(pr), pr.config.projects if pr.config else ()
+    steps = checks.planned(pr)
+    known = pr.config.projects if pr.config else ()
     match asked.verb.name:
         case "run" if _busy(pr, steps):
             return Reaction(answers.already_running(line, head.commit))
@@ -105,5 +107,8 @@ def _acceptable(argument: str, steps: list[Step]) -> bool:
 
 
 def _failed(steps: list[Step]) -> list[str]:
-    gate = ["gate"] if any(step.state == "refused" for step in steps) else []
+    if any(step.state == "refused" for step in steps):
+        gate = ["gate"]
+    else:
+        gate = []
     return [*gate, *(step.project.name for step in steps if step.state == "failed")]

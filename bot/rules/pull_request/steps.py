@@ -42,7 +42,9 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
     for project in projects:
         turn = newest(pr, project)
         losses = sum(run.outcome == "no cluster" for run in turn.runs)
-        last = turn.runs[-1] if turn.runs else None
+        last = None
+        if turn.runs:
+            last = turn.runs[-1]
         # One that was stopped because its pull request was closed says nothing now that it is open
         # again.
         void = last is None or (last.withdrawn and last.outcome == "cancelled")
@@ -52,7 +54,9 @@ def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
         if last is None or void:
             before = [other for other in found if other.project.path in project.after]
             failed = next((other for other in before if not _leads_on(other)), None)
-            reason = f"{failed.project.name} did not succeed" if failed else ""
+            reason = ""
+            if failed:
+                reason = f"{failed.project.name} did not succeed"
             found.append(replace(step, state="skipped", reason=reason) if failed else step)
         else:
             found.append(_judged(pr, replace(step, run=last), last))
@@ -65,11 +69,10 @@ def newest(pr: PullRequestFacts, project: Project) -> Turn:
     """
     turn = Turn(0, attempts(pr, project.path))
     for number, order in enumerate(rounds(pr.orders), start=1):
-        again = (
-            concerns(order, project, pr.config)
-            if order.verb == "run"
-            else not _good(pr, project, turn)
-        )
+        if order.verb == "run":
+            again = concerns(order, project, pr.config)
+        else:
+            again = not _good(pr, project, turn)
         if again:
             turn = Turn(number, attempts(pr, project.path, number))
     return turn
@@ -147,7 +150,9 @@ def _judged(pr: PullRequestFacts, step: Step, run: ProjectRun) -> Step:
     judgements, refusal = gates.judge(step.project, run, baseline)
     state: StepState = "refused" if refusal else "passed"
     step = replace(step, judgements=judgements, baseline=baseline, reason=refusal, state=state)
-    return _accepted(pr.orders, step) if refusal else step
+    if refusal:
+        return _accepted(pr.orders, step)
+    return step
 
 
 def _accepted(orders: Sequence[Order], step: Step) -> Step:
@@ -163,7 +168,9 @@ def _accepted(orders: Sequence[Order], step: Step) -> Step:
         ),
         None,
     )
-    return replace(step, state="accepted", accepted=order) if order else step
+    if order:
+        return replace(step, state="accepted", accepted=order)
+    return step
 
 
 def _good(pr: PullRequestFacts, project: Project, turn: Turn) -> bool:
