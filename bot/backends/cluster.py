@@ -54,7 +54,9 @@ def cluster(
 
 
 def parse(text: str, where: str, most_workers: int | None = None) -> dict[str, Any]:
-    """The same from the text of a cluster file; `where` is how an error names the file."""
+    """The cluster that the text of a cluster file describes; `where` is how an error names the
+    file.
+    """
     try:
         content = json.loads(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The same backend for everybody: `mlflow run projects/X -b databricks-jobs --backend-config
+"""The backend as a plugin of MLflow: `mlflow run projects/X -b databricks-jobs --backend-config
 cluster.json`.
 
 MLflow finds it by the entry point group `mlflow.project_backend`

@@ -69,7 +69,7 @@ class Served:
 
     @property
     def url(self) -> str:
-        """Its address for people and for Git."""
+        """The repository's address for people and for Git."""
         return f"{self.organization_url}/{quote(self.project)}/_git/{quote(self.repository)}"
 
 

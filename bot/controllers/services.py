@@ -43,7 +43,8 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Services:
-    """Everybody. `validation` runs pull-request code, `production` serves; `now` is aware UTC.
+    """All services of a deployment. `validation` runs pull-request code, `production` serves; `now`
+    is aware UTC.
 
     `heard`: the repositories, as readers of webhooks know them. `most_runs` project runs are under
     way at a time, and `calls` workspace calls of a sync. `secrets`: what nobody may be shown.

@@ -151,7 +151,7 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class TransitionRequest:
-    """That somebody asks for a version to be moved to a stage; `at` in milliseconds."""
+    """A request: somebody asks for a version to be moved to a stage; `at` in milliseconds."""
 
     to: str
     by: str
@@ -178,7 +178,7 @@ class RequestFacts:
 
 @dataclass(frozen=True)
 class Promotion:
-    """That a job scores with another version: what people are told of it.
+    """A job scores with another version: what people are told of it.
 
     `was`: name and number of the version before, empty: none. `smoke` is the run that tried it,
     with what it `measured`; `accepted` says who wanted it in spite of what spoke against it, and
@@ -200,7 +200,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class NotPromoted:
-    """That a job does not score with a promoted version: why, in the rest of a sentence about it,
+    """A job does not score with a promoted version: why, in the rest of a sentence about it,
     in Markdown.
 
     `serving` is what it scores with instead, such as `v17`; empty: nothing. `acceptable`: a model

@@ -28,8 +28,8 @@ _SMALLEST_SIDE = 64
 def reencoded(
     png: bytes, longest_side: int = LONGEST_SIDE, most_bytes: int = MOST_BYTES
 ) -> bytes | None:
-    """The same picture as a PNG of at most that size, without anything that it said besides; None
-    when it is none.
+    """A picture as a PNG of at most that size, without anything that it said besides; None when it
+    is no picture.
     """
     if not _still(png):
         return None

@@ -41,7 +41,7 @@ class Reservation:
 
 
 def read(connection: Connection) -> list[Reservation]:
-    """Everybody, in the order of the line."""
+    """All reservations, in the order of the line."""
     rows = connection.execute(select(places).order_by(places.c.since, places.c.subject))
     return [
         Reservation(row.subject, row.running, row.wanted, row.since, row.reported_at)

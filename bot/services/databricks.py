@@ -64,7 +64,7 @@ class Databricks(Protocol):
 
     @property
     def host(self) -> str:
-        """Its address."""
+        """The workspace's address."""
 
     def bearer(self) -> str:
         """A token to present as `Authorization: Bearer`, fresh where it is one that expires."""

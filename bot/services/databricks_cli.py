@@ -73,7 +73,7 @@ class DatabricksCli:
 
     @property
     def host(self) -> str:
-        """Its address."""
+        """The workspace's address."""
         return self._host
 
     def bearer(self) -> str:

@@ -61,7 +61,7 @@ class DatabricksSdk:
 
     @property
     def host(self) -> str:
-        """Its address."""
+        """The workspace's address."""
         return self._host
 
     def bearer(self) -> str:

@@ -69,7 +69,9 @@ class UnityCatalog(Mlflow):
 
     @property
     def comments(self) -> bool:
-        """Its versions have tags and a description, and nothing to comment with."""
+        """No: versions in Unity Catalog have tags and a description, and nothing to comment
+        with.
+        """
         return False
 
     def archive_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:

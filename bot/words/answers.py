@@ -183,7 +183,7 @@ def nothing_to_cancel(line: str) -> str:
 
 
 def nothing_to_accept(line: str, check: str, failed: Sequence[str]) -> str:
-    """That check has not failed; `failed` are those that have."""
+    """An answer: no such check has failed; `failed` are those that have."""
     others = ""
     if failed:
         others = f" What has: {_listed(failed)}."
@@ -218,7 +218,7 @@ def closed(line: str) -> str:
 
 
 def older(line: str, newest: str) -> str:
-    """It was said of a commit that is not the newest any more."""
+    """An answer: the command was given for a commit that is not the newest any more."""
     told = f"That was said before {escape.code(newest[:7])} was pushed, which nobody had seen then."
     return _said("idle", line, told=f"{told} Say it again if it holds for that one too.", then="")
 

@@ -92,8 +92,8 @@ def begins(drifts: Sequence[Drift]) -> str:
 
 
 def told(drifts: Sequence[Drift], commit: str) -> str:
-    """That these are not as the live commit has them, and what comes of it; all are put back, or
-    none is.
+    """A reply: these are not as the live commit has them, and what comes of it; all are put back,
+    or none is.
     """
     return render(
         "drift",
@@ -131,7 +131,7 @@ def left(edited: Edited, shown: Callable[[str], str] = str) -> str:
 
 
 def line(drift: Drift) -> str:
-    """The same in one line, for the history and a terminal."""
+    """A drift in one line, for the history and a terminal."""
     return f"{'job ' if drift.kind == 'field' else ''}{drift.place} {_happened(drift)}"
 
 

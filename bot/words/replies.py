@@ -62,8 +62,8 @@ def merged_as(commit: str) -> str:
 
 
 def taken_back(back: RolledBack, kept: int) -> str:
-    """That the workspace holds an older commit again, and until when; `kept` objects could not be
-    removed.
+    """A reply: the workspace holds an older commit again, and until when; `kept` objects could not
+    be removed.
     """
     return render("taken_back", begins=taken_back_for(back), back=back, kept=kept)
 
@@ -127,7 +127,7 @@ def not_promoted(refused: NotPromoted) -> str:
 
 
 def not_promoted_to(refused: NotPromoted) -> str:
-    """The beginning of that."""
+    """The beginning of a reply about a version that is not promoted."""
     return (
         f"🛑 {escape.code(refused.version.name)} **v{refused.version.version}** is promoted by "
         f"{escape.code(refused.version.promoted_by)}, but job {escape.code(refused.job)} does not "
@@ -137,8 +137,8 @@ def not_promoted_to(refused: NotPromoted) -> str:
 
 
 def accepted_versions(found: Sequence[tuple[str, str, Sequence[str]]]) -> str:
-    """That versions are accepted for promotion, by name and number, each with the jobs that follow
-    it.
+    """An answer: versions are accepted for promotion, by name and number, each with the jobs that
+    follow it.
     """
     told = [
         f"{escape.code(name)} **v{version}** may be scored with, whatever speaks against its "
@@ -151,7 +151,7 @@ def accepted_versions(found: Sequence[tuple[str, str, Sequence[str]]]) -> str:
 
 
 def nothing_promoted() -> str:
-    """That no promoted version comes from a pull request."""
+    """An answer: no promoted version comes from a pull request."""
     return (
         "No version that this pull request trained is promoted where a job follows it, so there is "
         "none to accept.\n"
@@ -161,7 +161,7 @@ def nothing_promoted() -> str:
 def rolled_back(
     job: str, to: tuple[str, str], was: tuple[str, str], next_run: datetime | None
 ) -> str:
-    """That a job scores with an older version again; `next_run` is in the time zone of its
+    """An answer: a job scores with an older version again; `next_run` is in the time zone of its
     schedule.
     """
     return render("rolled_back", job=job, to=to, was=was, next_run=next_run)
@@ -173,7 +173,7 @@ def not_rolled_back(job: str, reason: str) -> str:
 
 
 def which_job(named: str, jobs: Sequence[str]) -> str:
-    """That a rollback has to name one of these jobs."""
+    """An answer: a rollback has to name one of these jobs."""
     known = ", ".join(escape.code(f"/mlops rollback model {shlex.quote(job)}") for job in jobs)
     wrong = ""
     if named:
@@ -196,8 +196,8 @@ def retrained(
     metrics: Mapping[str, float],
     jobs: Sequence[Job],
 ) -> str:
-    """That a version was registered from the target branch, and how to promote it; `jobs` follow
-    its model.
+    """An answer: a version was registered from the target branch, and how to promote it; `jobs`
+    follow its model.
     """
     begins = retraining_of(project)
     return render(
@@ -213,8 +213,8 @@ def not_retrained(project: str, reason: str, run: ProjectRun | None = None) -> s
 
 
 def verdict_changed(head: PullRequestHead, state: State, line: str, before: Earlier) -> str:
-    """That this commit's verdict is not that of the commit `before`; `line` is the description of
-    its status.
+    """A reply: this commit's verdict is not that of the commit `before`; `line` is the description
+    of its status.
     """
     return render(
         "verdict_changed",

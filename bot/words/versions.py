@@ -12,7 +12,7 @@ LONGEST_TAG = 250
 
 
 def live(promotion: Promotion) -> str:
-    """That a job scores with the version."""
+    """A comment: a job scores with the version."""
     name, number = promotion.was
     if name == promotion.version.name:
         was = f"v{number}"
@@ -42,7 +42,7 @@ def live(promotion: Promotion) -> str:
 
 
 def refused(told: NotPromoted) -> str:
-    """That a job does not score with the version, although it is promoted."""
+    """A comment: a job does not score with the version, although it is promoted."""
     instead = "with nothing yet"
     if told.serving:
         instead = f"with {escape.code(told.serving)} as before"
@@ -98,7 +98,7 @@ def asked(request: RequestFacts, found: Finding) -> str:
 
 
 def tag(text: str) -> str:
-    """The same where it can only be a tag."""
+    """A comment as it is said where it can only be a tag."""
     plain = " ".join(escape.visible(text).replace("`", "").split())
     if len(plain) <= LONGEST_TAG:
         return plain

@@ -84,7 +84,7 @@ def _to_be_tried(facts: ModelFacts) -> bool:
 
 
 def _signatures(facts: ModelFacts, chosen: ServingVersion, services: Services) -> tuple[str, str]:
-    """That of a version, and that of the one which the job scores with now."""
+    """The signature of a version, and of the one that the job scores with now."""
     models = services.production.models
     name, version = rollout.signed_version(facts.job) if facts.job else ("", "")
     if not version or (name, version) == (chosen.name, chosen.version):

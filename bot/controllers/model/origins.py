@@ -28,8 +28,8 @@ def origin(trained_by: str, repository: Repository, services: Services) -> Origi
 
 
 def judged(trained_by: str, repository: Repository, services: Services) -> Origin | None:
-    """The same, with what `signalman/validate` came to where it was trained. A few calls to Azure
-    DevOps.
+    """Where a version comes from that an MLflow run registered, and what `signalman/validate` came
+    to there. A few calls to Azure DevOps.
     """
     run = None
     if trained_by:

@@ -208,8 +208,8 @@ def compared(
 def of_job(
     key: str, changed: Mapping[str, tuple[Any, Any]], policy: Policy, secrets: Iterable[str] = ()
 ) -> Drift:
-    """That a job is not as the bot made it; `changed`: path -> what was applied and what
-    was found.
+    """The drift of a job that is not as the bot made it; `changed`: path -> what was applied and
+    what was found.
     """
     rows = [(name, _value(wanted), _value(found)) for name, (wanted, found) in changed.items()]
     return Drift(
@@ -223,7 +223,7 @@ def of_job(
 
 
 def judged(drift: Drift, memory: DriftMemo) -> Drift:
-    """The same with what is done about it.
+    """The drift with what is done about it.
 
     An object that reads as it did before it was put back is left alone: to put it back for ever
     would help nobody. A job runs, and the sync puts it back each time.

@@ -182,8 +182,9 @@ def objects(folders: Sequence[Folder], files: Sequence[SourceFile]) -> dict[str,
 def placed(
     folders: Sequence[Folder], files: Sequence[SourceFile]
 ) -> tuple[dict[str, SourceFile], dict[tuple[str, str], str]]:
-    """The same, with a sentence for each fault, by its kind and place: two commits that have one
-    fault have it under one key.
+    """Which workspace object each file becomes, and a sentence for each fault.
+
+    A fault's key is its kind and place: two commits that have one fault have it under one key.
     """
     found: dict[str, SourceFile] = {}
     faults: dict[tuple[str, str], str] = {}

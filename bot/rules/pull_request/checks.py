@@ -420,7 +420,7 @@ def _starts(
 
 
 def _with_a_place(pr: PullRequestFacts, starts: Sequence[StartRun]) -> list[StartRun]:
-    """Those that may start now: what was begun and cut off, and as many more as there is
+    """The runs that may start now: what was begun and cut off, and as many more as there is
     room for.
     """
     again = [start for start in starts if start.token in _begun(pr)]
