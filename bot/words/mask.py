@@ -9,7 +9,7 @@ however it is written.
 import re
 from collections.abc import Iterable
 
-from bot.log import MASK, forms
+from bot.masking import MASK, forms
 
 _WORD = r"(?<![A-Za-z0-9])"
 _END = r"(?![A-Za-z0-9])"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.log import MASK, forms
+from bot.masking import MASK, forms
 from bot.words.mask import masked
 
 SECRETS = st.text(min_size=4, max_size=60).filter(
