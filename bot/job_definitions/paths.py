@@ -2,9 +2,9 @@
 workspace. Pure.
 """
 
-import posixpath
 import re
 from collections.abc import Mapping
+from posixpath import dirname, join, normpath, relpath, splitext
 from typing import Any
 
 from bot.config.repository import Folder
@@ -17,7 +17,7 @@ class Paths:
     """Translates the paths of one file; collects a sentence for each that leads nowhere."""
 
     def __init__(self, file: str, folders: tuple[Folder, ...], mistakes: list[str]) -> None:
-        self._folder = posixpath.dirname(file)
+        self._folder = dirname(file)
         self._folders = folders
         self._mistakes = mistakes
 
@@ -88,7 +88,7 @@ class Paths:
         if path.startswith("/") or _ELSEWHERE.match(path):
             return path
         there = self._mirrored(path, place)
-        stem, extension = posixpath.splitext(there)
+        stem, extension = splitext(there)
         if notebook and extension in _NOTEBOOKS:
             return stem
         return there
@@ -135,12 +135,10 @@ class Paths:
         return f"/Workspace{self._mirrored(path, place)}"
 
     def _mirrored(self, path: str, place: str) -> str:
-        inside = posixpath.normpath(posixpath.join(self._folder, path))
+        inside = normpath(join(self._folder, path))
         for folder in self._folders:
             if inside == folder.from_ or inside.startswith(f"{folder.from_}/"):
-                return posixpath.normpath(
-                    posixpath.join(folder.to, posixpath.relpath(inside, folder.from_))
-                )
+                return normpath(join(folder.to, relpath(inside, folder.from_)))
         if inside == ".." or inside.startswith("../"):
             self._mistakes.append(f'{place} is "{path}", which leads out of the repository.')
         else:

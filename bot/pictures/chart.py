@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.words import escape
@@ -276,11 +276,11 @@ def _font(bold: bool) -> Any:
     return FontProperties(fname=_file(bold))
 
 
-def _file(bold: bool) -> Path:
+def _file(bold: bool) -> PurePath:
     # The machine's own fonts would make another picture of it.
     from matplotlib import get_data_path
 
-    return Path(
+    return PurePath(
         get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     )
 

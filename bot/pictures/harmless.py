@@ -5,8 +5,8 @@ of a reasonable size is no picture: it is refused, and never an error.
 """
 
 import io
-import threading
 from collections.abc import Iterator
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MOST_PIXELS = 16_000_000
 a second.
 """
 
-_ONE_AT_A_TIME = threading.Lock()
+_ONE_AT_A_TIME = Lock()
 
 _BEGINNING = b"\x89PNG\r\n\x1a\n"
 _SMALLEST_SIDE = 64

@@ -8,8 +8,8 @@ expression that is not understood is shown as it stands: it may come from a pull
 stops anything.
 """
 
-import calendar
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -175,7 +175,7 @@ def _day(field: str) -> tuple[str, Callable[[date], bool]]:
     late = re.fullmatch(r"L-([0-9]{1,2})", field)
     if late is not None:
         before = _number(late[1], 1, 30, _NONE)
-        return "*", lambda day: day.day == calendar.monthrange(day.year, day.month)[1] - before
+        return "*", lambda day: day.day == monthrange(day.year, day.month)[1] - before
     near = re.fullmatch(r"([0-9]{1,2})W", field)
     if near is not None:
         return f"{_number(near[1], 1, 31, _NONE)}W", lambda _: True
@@ -183,7 +183,7 @@ def _day(field: str) -> tuple[str, Callable[[date], bool]]:
 
 
 def _last_workday(day: date) -> int:
-    last = day.replace(day=calendar.monthrange(day.year, day.month)[1])
+    last = day.replace(day=monthrange(day.year, day.month)[1])
     return last.day - max(0, last.isoweekday() - 5)
 
 

@@ -1,0 +1,263 @@
+"""Which code is pure, and what pure code may use: an allow-list, held against the syntax tree.
+
+Pure code is given all it knows and gives back what follows from it: it neither reads nor writes,
+knows no clock and no dice, and remembers nothing. What may be imported is listed; whatever else is
+imported is a fault, so that nothing has to be thought of before it can be forbidden.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+BOT = Path(__file__).parents[2] / "bot"
+
+FLOORS = {
+    "__init__": "plain data",
+    "errors": "plain data",
+    "subjects": "plain data",
+    "masking": "plain data",
+    "run_tags": "plain data",
+    "facts": "plain data",
+    "actions": "plain data",
+    "passes": "plain data",
+    "config": "plain data",
+    "log": "what is written for operators",
+    "metrics": "what is written for operators",
+    "words": "words",
+    "own_templates": "what a deployment brings",
+    "services": "services",
+    "backends": "services",
+    "rules": "rules",
+    "webhooks": "rules",
+    "pictures": "rules",
+    "job_definitions": "rules",
+    "queue": "the work queue",
+    "migrations": "the work queue",
+    "controllers": "passes",
+    "dashboard": "the door",
+    "web": "the door",
+    "worker": "processes",
+    "sweep": "processes",
+    "app": "processes",
+    "cli": "commands",
+    "__main__": "commands",
+}
+"""Each package and module directly below `bot/`, and the floor that it stands on."""
+
+PURE_FLOORS = {"plain data", "words", "rules"}
+READS_AND_IS_MEANT_TO = {BOT / "config" / "environment.py"}
+"""The loader of the configuration, which lies beside the shapes that it fills."""
+
+ANY: frozenset[str] = frozenset()
+"""All that a module offers."""
+
+EVERYWHERE: Mapping[str, frozenset[str]] = {
+    "__future__": ANY,
+    "base64": ANY,
+    "binascii": ANY,
+    "calendar": frozenset({"monthrange"}),
+    "collections": ANY,
+    "collections.abc": ANY,
+    "dataclasses": ANY,
+    "datetime": ANY,  # but not its clock: see CLOCKS
+    "difflib": ANY,
+    "enum": ANY,
+    "fnmatch": ANY,
+    "functools": ANY,
+    "hashlib": ANY,
+    "hmac": ANY,
+    "html": ANY,
+    "itertools": ANY,
+    "json": ANY,
+    "math": ANY,
+    "pathlib": frozenset({"PurePath", "PurePosixPath"}),
+    "posixpath": frozenset({"dirname", "join", "normpath", "splitext", "relpath"}),
+    "re": ANY,
+    "shlex": ANY,
+    "string": ANY,
+    "textwrap": ANY,
+    "types": ANY,
+    "typing": ANY,
+    "unicodedata": ANY,
+    "urllib.parse": ANY,
+}
+MORE: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "config": {"pydantic": ANY, "yaml": ANY},
+    "passes": {"pydantic": frozenset({"TypeAdapter"})},
+    "words": {
+        "jinja2": ANY,  # the built-in templates, which are part of the program
+        "jinja2.sandbox": ANY,
+    },
+    "rules": {
+        "cron_descriptor": ANY,
+        "cron_descriptor.Exception": ANY,
+        "croniter": ANY,
+        "zoneinfo": frozenset({"ZoneInfo"}),  # what time it is elsewhere, at a moment that is given
+    },
+    "pictures": {
+        "io": ANY,  # bytes in memory; `open` is a fault by its own name
+        "PIL": ANY,
+        "threading": frozenset({"Lock"}),  # hostile pictures are decoded one at a time
+        "matplotlib": ANY,
+        "matplotlib.axes": ANY,
+        "matplotlib.backends.backend_agg": ANY,
+        "matplotlib.figure": ANY,
+        "matplotlib.font_manager": ANY,
+    },
+}
+"""What one package may use besides."""
+
+OUTSIDE = {
+    "open", "input", "print", "eval", "exec", "compile", "__import__", "breakpoint", "globals",
+}  # fmt: skip
+"""Builtins that reach out of what a function is given."""
+
+CLOCKS = {"now", "utcnow", "today"}
+"""What dates and times offer that nobody has given."""
+
+MUTATORS = {
+    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse",
+    "setdefault", "sort", "update", "__setitem__",
+}  # fmt: skip
+
+
+def pure_packages() -> list[str]:
+    """The names of the packages and modules that have to be pure."""
+    return [name for name, floor in FLOORS.items() if floor in PURE_FLOORS]
+
+
+def found_packages() -> set[str]:
+    """The packages and modules that lie directly below `bot/`."""
+    modules = {file.stem for file in BOT.glob("*.py")}
+    return modules | {file.parent.name for file in BOT.glob("*/__init__.py")}
+
+
+def files_of(package: str) -> list[Path]:
+    """The source files of a package or module, but those that read and are meant to."""
+    folder = BOT / package
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+    return [file for file in files if file not in READS_AND_IS_MEANT_TO]
+
+
+def faults(package: str, source: str) -> list[str]:
+    """A sentence for each thing in a source text that a pure package may not do."""
+    tree = ast.parse(source)
+    return [
+        *_imports(package, tree),
+        *_calls_outside(tree),
+        *_clocks(tree),
+        *_written_globals(tree),
+    ]
+
+
+def _imports(package: str, tree: ast.Module) -> Iterator[str]:
+    allowed = {**EVERYWHERE, **MORE.get(package, {})}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names):
+                for name in names:
+                    # A module as a whole offers more than the names that are listed of it.
+                    if allowed.get(name.name) != ANY and not _is_pure(name.name):
+                        yield f"imports {name.name}"
+            case ast.ImportFrom(module, names, level):
+                for name in names:
+                    if level or not _allowed(module or "", name.name, allowed):
+                        yield f"imports {name.name} from {'.' * level}{module or ''}"
+
+
+def _allowed(module: str, name: str, allowed: Mapping[str, frozenset[str]]) -> bool:
+    if module == "bot":
+        return _is_pure(f"bot.{name}")
+    if module.startswith("bot."):
+        whole = f"{module}.{name}"
+        is_module = (BOT.parent / whole.replace(".", "/")).with_suffix(".py").exists()
+        return _is_pure(whole if is_module else module)
+    return module in allowed and (allowed[module] == ANY or name in allowed[module])
+
+
+def _is_pure(module: str) -> bool:
+    parts = module.split(".")
+    if parts[0] != "bot" or len(parts) < 2:
+        return False
+    file = (BOT.parent / "/".join(parts)).with_suffix(".py")
+    return FLOORS.get(parts[1]) in PURE_FLOORS and file not in READS_AND_IS_MEANT_TO
+
+
+def _calls_outside(tree: ast.Module) -> Iterator[str]:
+    own = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+    }
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Load)
+            and node.id in OUTSIDE - own
+        ):
+            yield f"uses {node.id}"
+
+
+def _clocks(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS:
+            owner = ast.unparse(node.value)
+            if owner.split(".")[-1].casefold().startswith(("date", "_date")):
+                yield f"asks the clock: {owner}.{node.attr}"
+
+
+def _written_globals(tree: ast.Module) -> Iterator[str]:
+    known = {name for node in tree.body for name in _bound(node)}
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        shared = known - _locals(function)
+        for node in ast.walk(function):
+            match node:
+                case ast.Global(names):
+                    yield f"declares global {', '.join(names)}"
+                case ast.Assign() | ast.AugAssign() | ast.AnnAssign() | ast.Delete():
+                    for target in _targets(node):
+                        if not isinstance(target, ast.Name) and (root := _root(target)) in shared:
+                            yield f"writes to the global {root}"
+                case ast.Call(ast.Attribute(owner, method)) if method in MUTATORS:
+                    if isinstance(owner, ast.Name) and owner.id in shared:
+                        yield f"changes the global {owner.id}"
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement of a module binds to values, or imports."""
+    match node:
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
+            for target in _targets(node):
+                yield from (inner.id for inner in ast.walk(target) if isinstance(inner, ast.Name))
+        case ast.Import(names) | ast.ImportFrom(_, names):
+            for name in names:
+                yield (name.asname or name.name).split(".")[0]
+
+
+def _targets(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Assign(targets) | ast.Delete(targets):
+            return targets
+        case ast.AugAssign(target) | ast.AnnAssign(target):
+            return [target]
+        case _:
+            return []
+
+
+def _root(target: ast.expr) -> str:
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        target = target.value
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _locals(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+    names = {argument.arg for argument in ast.walk(function) if isinstance(argument, ast.arg)}
+    declared = {
+        name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names
+    }
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names - declared
