@@ -1,4 +1,4 @@
-"""Who is in the teams that may give commands, read when somebody asks and believed for a minute."""
+"""Permissions: who is in the teams that may give commands, in a cache of a minute."""
 
 import logging
 import threading

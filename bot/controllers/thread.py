@@ -1,5 +1,6 @@
-"""The bot's one thread on a pull request: its report put, its replies added, each as often as one
-likes.
+"""Notifications on a pull request: the bot's one thread, its report put, its replies added.
+
+Each may be done as often as one likes.
 """
 
 import logging

@@ -1,4 +1,6 @@
-"""Who has which subject, inside somebody's transaction.
+"""Leases and retries: who has which subject, and when one whose pass failed is looked at again.
+
+Everything happens inside somebody's transaction.
 
 A lease is a token in the subject's row. Whoever writes an outcome shows the token;
 a worker that was stopped for longer than its lease finds another one there.

@@ -1,4 +1,4 @@
-"""The line for runs: who has how many under way, who waits for more, and whose turn it is.
+"""The concurrency limit of runs: a line in which pull requests wait for their turn.
 
 First come, first served, over all pull requests and all workers: a slot that is
 free belongs to whoever has waited longest. Somebody who no longer asks holds up

@@ -1,5 +1,4 @@
-"""How Azure DevOps is spoken to: REST 7.1, with a token, a time limit, and patience when it asks
-for it.
+"""How Azure DevOps is spoken to: REST 7.1, a token, a time limit, and a retry where it throttles.
 
 Only the configured organisation is ever called, and no redirect is followed.
 """

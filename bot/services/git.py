@@ -1,4 +1,4 @@
-"""The repository's content at a commit, from a bare mirror that is fetched and never checked out.
+"""The repository's content at a commit, from a cache: a bare mirror that is never checked out.
 
 Git runs without user and system configuration, without hooks, submodules,
 filters and prompts; the token travels in Git's environment, never in an

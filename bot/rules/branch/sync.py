@@ -1,4 +1,4 @@
-"""What must change for the workspace to hold what the target branch holds.
+"""Reconcile: what must change for the workspace to hold what the target branch holds.
 
 Writes come before removals and the manifest last, so that a job which starts in
 the middle finds an old notebook or a new one, never none, and a sync that was

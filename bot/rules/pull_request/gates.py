@@ -1,5 +1,6 @@
-"""Whether a model is good enough to be merged: its metrics against limits, and against what is
-there already.
+"""The quality gate: whether a model is good enough to be merged.
+
+Its metrics are held against limits, and against what is there already.
 
 A model that cannot be measured is not good enough. Nothing is judged by a run
 that was made of other data.
