@@ -81,6 +81,10 @@ class Team:
     known: bool = True
 
 
+OrderVerb = Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm"]
+"""The commands that are orders: the bot obeys them for one commit, until it is told otherwise."""
+
+
 @dataclass(frozen=True)
 class Order:
     """A command that was accepted, and holds for one commit.
@@ -89,7 +93,7 @@ class Order:
     empty: everything).
     """
 
-    verb: Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm"]
+    verb: OrderVerb
     commit: str
     by: str
     at: datetime

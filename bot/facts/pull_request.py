@@ -36,6 +36,9 @@ ran, but its model is not good enough. `accepted`: it failed or was refused, and
 has accepted that for this commit.
 """
 
+UNFINISHED_STATES: tuple[StepState, ...] = ("waits", "runs", "again")
+"""The states of a step that has not ended."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -159,7 +162,7 @@ class Situation:
     steps: tuple[Step, ...]
     now: datetime
     repository: str = ""
-    place: QueuePosition | None = None
+    queue_position: QueuePosition | None = None
     pictures: tuple[Picture, ...] = ()
     preview: Preview | None = None
     earlier: tuple[Earlier, ...] = ()
@@ -255,7 +258,7 @@ class PullRequestFacts:
     was_open: bool = False
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
-    place: QueuePosition | None = None
+    queue_position: QueuePosition | None = None
     in_line: bool = False
     pictures: tuple[Picture, ...] | None = None
     preview: Preview | None = None

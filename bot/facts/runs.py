@@ -17,6 +17,18 @@ Where = Literal["validation", "production"]
 
 
 @dataclass(frozen=True)
+class RunFault:
+    """Why an ended run is no success at all: it passed its `limit` (seconds), it says a `reason` of
+    its own, or it did not register its `model`.
+    """
+
+    kind: Literal["timed out", "reported", "cancelled", "unexplained", "no model"]
+    reason: str = ""
+    limit: float = 0.0
+    model: str = ""
+
+
+@dataclass(frozen=True)
 class ProjectRun:
     """One project run for one commit of a pull request.
 
@@ -61,6 +73,6 @@ class ProjectRun:
     @property
     def seconds(self) -> float | None:
         """How long it took, in seconds; None while it is under way."""
-        if self.started and self.ended:
-            return (self.ended - self.started).total_seconds()
-        return None
+        if self.started is None or self.ended is None:
+            return None
+        return (self.ended - self.started).total_seconds()

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.config.repository import Mlops
 from bot.facts.branch import Preview
-from bot.facts.pull_request import BadName, Earlier, Reference, Situation, Step
+from bot.facts.pull_request import UNFINISHED_STATES, BadName, Earlier, Reference, Situation, Step
 from bot.words import addresses, escape, metric_table, steps
 from bot.words.log import Excerpt, excerpt
 from bot.words.mask import masked
@@ -163,7 +163,7 @@ def _filled(name: str, s: Situation, **more: Any) -> str:
             head=s.head,
             rows=_most(rows, room.steps),
             rows_left_out=max(0, len(rows) - room.steps),
-            done=sum(step.state not in steps.UNDER_WAY for step in s.steps),
+            done=sum(step.state not in UNFINISHED_STATES for step in s.steps),
             seconds=steps.elapsed(s),
             metrics=metric_table.table(s, room.metrics),
             logs=_logs(ends, room.log),

@@ -16,9 +16,10 @@ IN_LINE = "queued · "
 
 def queued(s: Situation) -> str:
     """Nothing could be started yet."""
-    if s.place is None:
+    if s.queue_position is None:
         return "queued"
-    return f"{IN_LINE}position {s.place.ahead + 1} of {max(s.place.waiting, s.place.ahead + 1)}"
+    number = s.queue_position.ahead + 1
+    return f"{IN_LINE}position {number} of {max(s.queue_position.waiting, number)}"
 
 
 def running(s: Situation) -> str:

@@ -7,12 +7,12 @@ for the gate.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from bot.actions import State
-from bot.facts.pull_request import Situation, Step
-from bot.facts.runs import ProjectRun
-
-UNDER_WAY = ("waits", "runs", "again")
+from bot.facts.pull_request import UNFINISHED_STATES, Situation, Step
+from bot.facts.runs import ProjectRun, RunFault
+from bot.words import escape
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,28 @@ def rows(s: Situation) -> list[Row]:
     if any(gated(step) for step in s.steps):
         found.append(_gate(s))
     return found
+
+
+def fault(failure: RunFault) -> str:
+    """Why a run is no success, in a line."""
+    match failure.kind:
+        case "timed out":
+            return f"ran past its limit of {escape.duration(failure.limit)}"
+        case "reported":
+            return failure.reason
+        case "cancelled":
+            return "the run was cancelled"
+        case "unexplained":
+            return "the run gave no reason"
+        case "no model":
+            return f"ended without registering the model {failure.model}"
+        case _:
+            assert_never(failure.kind)
+
+
+def skipped(before: str) -> str:
+    """A step is not started because of a project that it comes after."""
+    return f"{before} did not succeed"
 
 
 def gated(step: Step) -> bool:
@@ -144,7 +166,8 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
 def _waits_for(step: Step, s: Situation) -> str:
     before = [other for other in s.steps if other.project.path in step.project.after]
     ready = all(other.state in ("passed", "accepted") for other in before)
-    if ready and s.place is not None and s.place.free <= s.place.ahead:
+    position = s.queue_position
+    if ready and position is not None and position.free <= position.ahead:
         return "waits for a free slot"
     return "waits"
 
@@ -162,7 +185,7 @@ def _gate(s: Situation) -> Row:
         state = "failed"
         line = f"refused: {bad[0].reason}"
         note = bad[0].reason
-    elif any(step.state in UNDER_WAY for step in judged) and s.cancelled is None:
+    elif any(step.state in UNFINISHED_STATES for step in judged) and s.cancelled is None:
         mark = "⏸"
         said = "waits"
         state = "pending"

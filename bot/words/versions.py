@@ -76,7 +76,10 @@ def asked(request: RequestFacts, found: Finding) -> str:
     """
     name, number = request.serving
     job = escape.code(request.model.job_name)
-    to = request.requests[0].to if request.requests else ""
+    if request.requests:
+        to = request.requests[0].to
+    else:
+        to = ""
     told = [
         f"Job {job} scores with the version in {escape.code(to)}"
         + (

@@ -23,6 +23,7 @@ from bot.config.deployment import Reporting
 from bot.config.repository import Mlops
 from bot.facts.pull_request import PullRequestFacts, PullRequestHead
 from bot.facts.runs import Outcome, ProjectRun
+from bot.rules import runs as project_runs
 from bot.rules.pull_request import checks, steps
 from tests.rules.pull_request.example_pull_request import CONFIG, GOOD, HEAD, NOW, PR
 
@@ -310,7 +311,7 @@ def _end(pr: PullRequestInMemory, project: str) -> str:
     while run := pr.cluster.get(steps.token(PR.repository, pr.head, project, attempt)):
         losses += run.outcome == "no cluster"
         again = run.outcome in (None, "cancelled") or (
-            run.outcome == "no cluster" and losses <= len(steps.PAUSES)
+            run.outcome == "no cluster" and losses <= len(project_runs.PAUSES)
         )
         end, attempt = "running" if again else str(run.outcome), attempt + 1
     return end

@@ -28,7 +28,9 @@ SITUATION = Situation(
     pages="https://bot.example.com/pr/42",
 )
 QUEUED = replace(
-    SITUATION, steps=(Step(TRAIN, "waits"), Step(SCORE, "waits")), place=QueuePosition(0, 2, 5, 4)
+    SITUATION,
+    steps=(Step(TRAIN, "waits"), Step(SCORE, "waits")),
+    queue_position=QueuePosition(0, 2, 5, 4),
 )
 REFUSED = replace(
     SITUATION,

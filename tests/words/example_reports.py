@@ -324,14 +324,14 @@ REPORTS: Mapping[str, Callable[[], str]] = {
         situation(
             Step(TRAIN, "waits"),
             SCORE_WAITS,
-            place=QueuePosition(free=0, ahead=1, waiting=3, limit=4),
+            queue_position=QueuePosition(free=0, ahead=1, waiting=3, limit=4),
         )
     ),
     "queued_next": lambda: report.queued(
         situation(
             Step(TRAIN, "waits"),
             SCORE_WAITS,
-            place=QueuePosition(free=1, ahead=0, waiting=1, limit=1),
+            queue_position=QueuePosition(free=1, ahead=0, waiting=1, limit=1),
             earlier=EARLIER,
         )
     ),
@@ -340,7 +340,7 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "running_first": lambda: report.running(situation(*RUNS, after=42, earlier=EARLIER[:2])),
     "running_second": lambda: report.running(situation(*SCORES)),
     "running_without_slot": lambda: report.running(
-        situation(*SLOTLESS, place=QueuePosition(0, 0, 1, 4))
+        situation(*SLOTLESS, queue_position=QueuePosition(0, 0, 1, 4))
     ),
     "running_again": lambda: report.running(situation(*AGAIN, after=70)),
     "passed": lambda: report.ended(
@@ -588,7 +588,7 @@ REPLIES: Mapping[str, Callable[[], str]] = {
 
 STATUS_LINES: Mapping[str, Callable[[], str]] = {
     "queued": lambda: status.queued(
-        situation(Step(TRAIN, "waits"), place=QueuePosition(0, 1, 3, 4))
+        situation(Step(TRAIN, "waits"), queue_position=QueuePosition(0, 1, 3, 4))
     ),
     "queued without a place": lambda: status.queued(situation(Step(TRAIN, "waits"))),
     "running": lambda: status.running(situation(TRAINED, SCORE_WAITS)),
@@ -619,7 +619,7 @@ STATUS_LINES: Mapping[str, Callable[[], str]] = {
 
 STATUS_STEPS: Mapping[str, Callable[[], list[tuple[str, State, str]]]] = {
     "queued": lambda: status.steps(
-        situation(Step(TRAIN, "waits"), SCORE_WAITS, place=QueuePosition(0, 1, 3, 4))
+        situation(Step(TRAIN, "waits"), SCORE_WAITS, queue_position=QueuePosition(0, 1, 3, 4))
     ),
     "running": lambda: status.steps(situation(*SCORES)),
     "again": lambda: status.steps(situation(*AGAIN)),

@@ -53,7 +53,7 @@ def situation(text: str) -> Situation:
         replace(HEAD, title=text),
         (step,),
         NOW,
-        place=QueuePosition(0, 1, 2, 3),
+        queue_position=QueuePosition(0, 1, 2, 3),
         cancelled=order(text),
     )
 

@@ -209,7 +209,7 @@ def headed(outside: Outside, **known: Any) -> Situation:
 
 
 SAYINGS: dict[str, Callable[[Outside], str]] = {
-    "queued": lambda o: report.queued(replace(headed(o), place=QueuePosition(0, 1, 3, 4))),
+    "queued": lambda o: report.queued(replace(headed(o), queue_position=QueuePosition(0, 1, 3, 4))),
     "running": lambda o: report.running(surrounded(o, "runs")),
     "passed": lambda o: report.ended(surrounded(o, "passed", first=True)),
     "accepted": lambda o: report.ended(surrounded(o, "accepted", first=True)),

@@ -54,9 +54,9 @@ def stand_in_line(
 ) -> None:
     """Ask for room for the runs that are to start, and give back what is not needed any more."""
     running, wanted = checks.wanted(memo.facts(repository, done.memory, ""), services.now())
-    if running or wanted or done.memory.place:
+    if running or wanted or done.memory.queue_position:
         place = services.queue.reserve_runs(subject, running, wanted, services.most_runs)
-        done.know(place=place if running or wanted else None)
+        done.know(queue_position=place if running or wanted else None)
 
 
 def _read(

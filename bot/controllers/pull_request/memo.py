@@ -65,7 +65,7 @@ class PullRequestMemo:
     preview: Preview | None = None
     earlier: tuple[Earlier, ...] = ()
     told: Earlier | None = None
-    place: QueuePosition | None = None
+    queue_position: QueuePosition | None = None
     read: datetime | None = None
 
     @property
@@ -155,7 +155,13 @@ class PullRequestMemo:
 
     def _anew(self) -> "PullRequestMemo":
         return replace(
-            self, reported=None, report="", baselines={}, pictures=None, preview=None, place=None
+            self,
+            reported=None,
+            report="",
+            baselines={},
+            pictures=None,
+            preview=None,
+            queue_position=None,
         )
 
 
@@ -190,7 +196,7 @@ def facts(repository: Repository, memory: PullRequestMemo, pages: str) -> PullRe
         was_open=memory.was_open,
         baselines=memory.baselines,
         orders=memory.orders,
-        place=memory.place,
+        queue_position=memory.queue_position,
         in_line=memory.statuses.get(VALIDATE, "").startswith(written("pending", status.IN_LINE)),
         pictures=memory.pictures,
         preview=memory.preview,

@@ -166,7 +166,10 @@ def _touched(
         return None
     settings = job.settings
     if found:
-        applied = rule.owned_by(known) if known else {}
+        if known:
+            applied = rule.owned_by(known)
+        else:
+            applied = {}
         settings = rule.after(job, applied, found.settings)
     left = [
         key for key in job.theirs if not (created and key.endswith(("pause_status", ".paused")))

@@ -405,7 +405,10 @@ def _told(
         if any(found):
             counts[folder.to] = found
     touched = _touched(branch, orders)
-    problems = jobs.problems(branch.jobs) if branch.jobs else ()
+    if branch.jobs:
+        problems = jobs.problems(branch.jobs)
+    else:
+        problems = ()
     if not (counts or touched or problems or change.kept):
         return []
     return [

@@ -14,7 +14,7 @@ from bot.actions import Answer, CloseRun, LookAgain, RetrainingAction, StartRun
 from bot.config.repository import Mlops, Project, fill
 from bot.facts.model import RetrainingFacts
 from bot.facts.runs import ProjectRun
-from bot.rules.pull_request.checks import patience
+from bot.rules.runs import patience
 from bot.subjects import Retraining
 from bot.words import replies
 

@@ -20,10 +20,11 @@ from bot.facts.branch import SourceFile
 from bot.facts.model import ACCEPTED, ModelFacts, ModelVersion, SmokeTest
 from bot.facts.pull_request import Baseline
 from bot.facts.runs import ProjectRun
-from bot.rules.pull_request import gates, steps
-from bot.rules.pull_request.checks import patience
-from bot.rules.pull_request.steps import PAUSES
+from bot.rules import runs
+from bot.rules.pull_request import gates
+from bot.rules.runs import PAUSES, patience
 from bot.subjects import Model
+from bot.words import steps
 
 EXPERIMENT = "/Shared/signalman/smoke"
 
@@ -137,7 +138,10 @@ def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:
 def fault(asked: SmokeTest, run: ProjectRun) -> str:
     """Why a run that has ended shows that the version cannot be scored with; empty when it can."""
     judged = asked.project.model_copy(update={"timeout": asked.timeout, "model": None})
-    return steps.fault(judged, run) or gates.judge(judged, run, Baseline())[1]
+    failure = runs.fault(judged, run)
+    if failure is not None:
+        return steps.fault(failure)
+    return gates.judge(judged, run, Baseline())[1]
 
 
 def _start(

@@ -1,4 +1,4 @@
-"""Which projects a pull request runs, and what is missing until it is judged.
+"""Which projects a pull request validates, and what is missing until its commit is judged.
 
 The sign that a commit is judged is its status, so the report is always written
 before it.
@@ -25,8 +25,10 @@ from bot.config.deployment import Reporting
 from bot.config.repository import MLOPS_FILE, Mlops, Project, fill
 from bot.facts.discussion import Order
 from bot.facts.pull_request import BadName, PullRequestFacts, Situation, Step
+from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import branch_names
-from bot.rules.pull_request.steps import PAUSES, USABLE, newest, over, steps, token
+from bot.rules.pull_request.steps import ROUND_VERBS, USABLE_STATES, newest, over, steps, token
+from bot.rules.runs import PAUSES, patience
 from bot.subjects import Branch
 from bot.words import addresses, replies, report, status
 
@@ -50,81 +52,102 @@ def plan(
 ) -> list[PullRequestAction]:
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
-    tidy = _tidy(pr)
+    actions = _tidy(pr)
     if head.merged and pr.was_open and head.target == pr.target:
         # The push that it is may be told late or not at all.
-        tidy.append(Wake(Branch(pr.repository)))
+        actions.append(Wake(Branch(pr.repository)))
     if not head.open or head.judged or head.target != pr.target:
-        return tidy
+        return actions
     if not head.iteration:
         # Just opened: Azure DevOps has not made its first iteration yet, and a status needs one.
-        return [*tidy, LookAgain(1.0)]
-    plain = situation(pr, [], now)
+        return [*actions, LookAgain(1.0)]
+    return [*actions, *_towards_a_verdict(pr, now, reporting)]
+
+
+def _towards_a_verdict(
+    pr: PullRequestFacts, now: datetime, reporting: Reporting
+) -> list[PullRequestAction]:
+    """What an open pull request needs whose newest iteration is not judged yet."""
+    before_runs = situation(pr, [], now)
     if pr.config is None:
-        return [
-            *tidy,
-            *_verdict(pr, report.bad_config(plain, pr.problem), "error", status.bad_config()),
-        ]
-    if head.fork and not allowed(pr.orders):
-        told = SetStatus(head.number, head.iteration, "pending", status.fork(), page=_page(pr))
-        return [
-            *tidy,
-            PutReport(head.number, report.fork(plain), "to do"),
-            *([] if head.pending else [told]),
-        ]
-    bad = None
-    if head.source != pr.config.target:
-        bad = branch_names.judge(head.source, pr.config.branches)
+        body = report.bad_config(before_runs, pr.problem)
+        return _verdict(pr, body, "error", status.bad_config())
+    if pr.head.fork and not allowed(pr.orders):
+        return _waits_for_leave(pr, before_runs)
+    bad = _bad_name(pr, pr.config)
     if bad is not None:
-        free = branch_names.suggest(head.source, pr.config.branches, pr.branches)
-        body = report.bad_branch(plain, bad, free, pr.config)
-        return [
-            *tidy,
-            *_verdict(pr, body, "failed", status.bad_branch(), _marks(pr, plain, reporting, bad)),
-        ]
+        free = branch_names.suggest(pr.head.source, pr.config.branches, pr.branches)
+        body = report.bad_branch(before_runs, bad, free, pr.config)
+        marks = _marks(pr, before_runs, reporting, bad)
+        return _verdict(pr, body, "failed", status.bad_branch(), marks)
     projects = _projects(pr, pr.config)
     if not projects:
-        return [*tidy, *_without_runs(pr, pr.config, plain, now)]
+        return _without_runs(pr, pr.config, before_runs, now)
     now_at = steps(pr, projects)
     if cancelled(pr.orders):
-        return [*tidy, *_stopped(pr, now_at, now, reporting)]
-    return [*tidy, *_onward(pr, pr.config, now_at, now, reporting)]
+        return _stopped(pr, now_at, now, reporting)
+    return _onward(pr, pr.config, now_at, now, reporting)
+
+
+def _waits_for_leave(pr: PullRequestFacts, before_runs: Situation) -> list[PullRequestAction]:
+    head = pr.head
+    actions: list[PullRequestAction] = [
+        PutReport(head.number, report.fork(before_runs), "to do"),
+    ]
+    if not head.pending:
+        actions.append(_pending(pr, status.fork()))
+    return actions
+
+
+def _bad_name(pr: PullRequestFacts, config: Mlops) -> BadName | None:
+    """What is wrong with the source branch's name; the target branch's own is never judged."""
+    if pr.head.source == config.target:
+        return None
+    return branch_names.judge(pr.head.source, config.branches)
 
 
 def _without_runs(
-    pr: PullRequestFacts, config: Mlops, told: Situation, now: datetime
+    pr: PullRequestFacts, config: Mlops, before_runs: Situation, now: datetime
 ) -> list[PullRequestAction]:
     """The verdict on a pull request that changes no project: what its merge will do, if it does
     anything.
     """
-    head, brings = pr.head, brought(config, pr.head.changed)
-    if brings and (pr.preview is None or (pr.preview.problem and _young(pr, now))):
+    head = pr.head
+    brings = brought(config, head.changed)
+    if brings and pr.preview is None:
+        return [PreviewMerge(), LookAgain(0.0)]
+    if brings and pr.preview is not None and pr.preview.problem and _young(pr, now):
         # The merge on trial may take Azure DevOps a moment.
-        return [PreviewMerge(), LookAgain(0.0 if pr.preview is None else 2.0)]
-    if told.preview is not None and told.preview.refused:
-        return _verdict(pr, report.ended(told), "failed", status.ended(told))
+        return [PreviewMerge(), LookAgain(2.0)]
+    if before_runs.preview is not None and before_runs.preview.refused:
+        return _verdict(pr, report.ended(before_runs), "failed", status.ended(before_runs))
+    actions: list[PullRequestAction] = []
     if head.thread or brings:
-        put = [PutReport(head.number, report.nothing_to_run(told), "fine")]
-    else:
-        put = []
-    verdict = SetStatus(
-        head.number, head.iteration, "notApplicable", status.nothing_to_run(head), page=_page(pr)
+        actions.append(PutReport(head.number, report.nothing_to_run(before_runs), "fine"))
+    line = status.nothing_to_run(head)
+    actions.append(
+        SetStatus(head.number, head.iteration, "notApplicable", line, page=_page(pr)),
     )
-    return [*put, verdict]
+    return actions
 
 
 def brought(config: Mlops, changed: Collection[str]) -> bool:
     """Whether a change is brought to the workspace by its merge: files of mirrored folders, jobs,
     and what the configuration says of both.
     """
-    folders = (*(folder.from_ for folder in config.folders), config.definitions)
-    return MLOPS_FILE in changed or any(
-        path.startswith(f"{folder}/") for path in changed for folder in folders
-    )
+    if MLOPS_FILE in changed:
+        return True
+    folders = [*(folder.from_ for folder in config.folders), config.definitions]
+    return any(_touches(folder, changed) for folder in folders)
+
+
+def _touches(folder: str, changed: Collection[str]) -> bool:
+    return any(path.startswith(f"{folder}/") for path in changed)
 
 
 def _young(pr: PullRequestFacts, now: datetime) -> bool:
-    return pr.head.pushed is not None and (now - pr.head.pushed).total_seconds() < TRIAL
+    pushed = pr.head.pushed
+    return pushed is not None and (now - pushed).total_seconds() < TRIAL
 
 
 def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[PullRequestAction]:
@@ -132,18 +155,19 @@ def held_up(pr: PullRequestFacts, neighbour: str, failures: int) -> list[PullReq
     not for a moment's silence.
     """
     head = pr.head
-    if not (head.open and head.iteration and head.target == pr.target) or head.judged:
+    if not head.open or not head.iteration or head.target != pr.target or head.judged:
         return []
-    orders: list[PullRequestAction] = []
+    actions: list[PullRequestAction] = []
     if not head.pending:
-        orders.append(
-            SetStatus(head.number, head.iteration, "pending", status.held_up(), page=_page(pr))
-        )
+        actions.append(_pending(pr, status.held_up()))
     if failures >= PATIENCE:
-        orders.append(
-            PutReport(head.number, report.held_up(situation(pr, [], _TIMELESS), neighbour), None)
-        )
-    return orders
+        body = report.held_up(situation(pr, [], _TIMELESS), neighbour)
+        actions.append(PutReport(head.number, body, None))
+    return actions
+
+
+def _pending(pr: PullRequestFacts, line: str) -> SetStatus:
+    return SetStatus(pr.head.number, pr.head.iteration, "pending", line, page=_page(pr))
 
 
 def touched(
@@ -158,17 +182,16 @@ def touched(
     """
     if MLOPS_FILE in changed or "all" in asked:
         return list(config.projects)
-    wanted = {
-        p.path
-        for p in config.projects
-        if any(path.startswith(f"{p.path}/") for path in changed)
-        or {p.name.casefold(), p.path.casefold()} & {*asked}
-    }
+    chosen: set[str] = set()
+    for project in config.projects:
+        is_named = project.name.casefold() in asked or project.path.casefold() in asked
+        if is_named or _touches(project.path, changed):
+            chosen.add(project.path)
     if not has_serving:
         for project in reversed(config.projects):
-            if project.path in wanted and wants_version(project):
-                wanted.update(project.after)
-    return [project for project in config.projects if project.path in wanted]
+            if project.path in chosen and wants_version(project):
+                chosen.update(project.after)
+    return [project for project in config.projects if project.path in chosen]
 
 
 def asked(orders: Sequence[Order]) -> frozenset[str]:
@@ -190,24 +213,20 @@ def planned(pr: PullRequestFacts) -> list[Step]:
 def wanted(pr: PullRequestFacts, now: datetime) -> tuple[int, int]:
     """How many runs a pull request has going, and how many more it would start now if it may."""
     running = sum(not run.over for run in pr.runs)
+    if pr.config is None or _barred(pr, pr.config):
+        return running, 0
+    starts = _starts(pr, pr.config, planned(pr), now)
+    return running, len({start.token for start in starts} - _begun(pr))
+
+
+def _barred(pr: PullRequestFacts, config: Mlops) -> bool:
+    """Whether no run may be started as things are, however much room there is."""
     head = pr.head
-    barred = (
-        not head.open
-        or head.judged
-        or not head.iteration
-        or head.target != pr.target
-        or cancelled(pr.orders)
-    )
-    if pr.config is None or barred or (head.fork and not allowed(pr.orders)):
-        return running, 0
-    if (
-        head.source != pr.config.target
-        and branch_names.judge(head.source, pr.config.branches) is not None
-    ):
-        return running, 0
-    return running, len(
-        {start.token for start in _starts(pr, pr.config, planned(pr), now)} - _begun(pr)
-    )
+    if not head.open or head.judged or not head.iteration or head.target != pr.target:
+        return True
+    if cancelled(pr.orders) or (head.fork and not allowed(pr.orders)):
+        return True
+    return _bad_name(pr, config) is not None
 
 
 def allowed(orders: Sequence[Order]) -> bool:
@@ -217,11 +236,11 @@ def allowed(orders: Sequence[Order]) -> bool:
 
 def cancelled(orders: Sequence[Order]) -> Order | None:
     """The order that stopped everything, unless a later one began again."""
-    last = next(
-        (order for order in reversed(orders) if order.verb in ("run", "retry", "cancel")), None
-    )
-    if last is not None and last.verb == "cancel":
-        return last
+    for order in reversed(orders):
+        if order.verb == "cancel":
+            return order
+        if order.verb in ROUND_VERBS:
+            return None
     return None
 
 
@@ -232,7 +251,7 @@ def situation(pr: PullRequestFacts, now_at: Sequence[Step], now: datetime) -> Si
         steps=tuple(now_at),
         now=now,
         repository=pr.repository,
-        place=pr.place,
+        queue_position=pr.queue_position,
         pictures=pr.pictures or (),
         preview=pr.preview,
         earlier=pr.earlier,
@@ -249,33 +268,32 @@ def wants_version(project: Project) -> bool:
     )
 
 
-def patience(run_ages: Sequence[float]) -> float:
-    """How many seconds to leave running runs alone; the longer they run, the longer."""
-    age = min(run_ages, default=0.0)
-    if age < 60:
-        return 1.0
-    if age < 300:
-        return 5.0
-    return 15.0
-
-
 def parameters(pr: PullRequestFacts, project: Project) -> dict[str, str]:
     """What a project is run with, its placeholders filled."""
     names = {"branch": pr.head.source, "model_name": "", "model_version": ""}
     if project.model is not None:
         names["model_name"] = fill(project.model, branch=pr.head.source)
     if pr.serving is not None:
-        names |= {"model_name": pr.serving.name, "model_version": pr.serving.version}
-    for before in project.after:
-        earlier = None
-        if pr.config:
-            earlier = next(
-                (configured for configured in pr.config.projects if configured.path == before), None
-            )
-        for run in newest(pr, earlier).runs if earlier else ():
-            if run.model_version:
-                names |= {"model_name": run.model_name, "model_version": run.model_version}
+        names["model_name"] = pr.serving.name
+        names["model_version"] = pr.serving.version
+    for run in _runs_before(pr, project):
+        if run.model_version:
+            names["model_name"] = run.model_name
+            names["model_version"] = run.model_version
     return {key: fill(str(value), **names) for key, value in project.parameters.items()}
+
+
+def _runs_before(pr: PullRequestFacts, project: Project) -> list[ProjectRun]:
+    """The newest runs of the projects that this one comes after, in the order it names them."""
+    if pr.config:
+        by_path = {other.path: other for other in reversed(pr.config.projects)}
+    else:
+        by_path = {}
+    runs: list[ProjectRun] = []
+    for path in project.after:
+        if path in by_path:
+            runs += newest(pr, by_path[path]).runs
+    return runs
 
 
 def _projects(pr: PullRequestFacts, config: Mlops) -> list[Project]:
@@ -285,16 +303,19 @@ def _projects(pr: PullRequestFacts, config: Mlops) -> list[Project]:
 
 
 def _tidy(pr: PullRequestFacts) -> list[PullRequestAction]:
-    orders: list[PullRequestAction] = []
+    """Cancel the runs that nobody waits for any more, and close those that have ended."""
+    actions: list[PullRequestAction] = []
+    cancels = False
     for run in pr.runs:
         stale = not pr.head.open or run.iteration != pr.head.iteration or cancelled(pr.orders)
         if not run.over and stale:
-            orders.append(CancelRun(run))
+            actions.append(CancelRun(run))
+            cancels = True
         elif run.over and not run.closed:
-            orders.append(CloseRun(run))
-    if any(isinstance(order, CancelRun) for order in orders):
-        orders.append(LookAgain(1.0))
-    return orders
+            actions.append(CloseRun(run))
+    if cancels:
+        actions.append(LookAgain(1.0))
+    return actions
 
 
 def _verdict(
@@ -305,16 +326,15 @@ def _verdict(
     """
     head = pr.head
     before = pr.told
-    orders: list[PullRequestAction] = [
-        PutReport(head.number, body, "fine" if state == "succeeded" else "to do")
+    actions: list[PullRequestAction] = [
+        PutReport(head.number, body, "fine" if state == "succeeded" else "to do"),
     ]
     if before is not None and before.state != _ENDS[state]:
-        orders.append(Reply(head.number, replies.verdict_changed(head, state, description, before)))
-    return [
-        *orders,
-        *marks,
-        SetStatus(head.number, head.iteration, state, description, page=_page(pr)),
-    ]
+        reply = replies.verdict_changed(head, state, description, before)
+        actions.append(Reply(head.number, reply))
+    actions += marks
+    actions.append(SetStatus(head.number, head.iteration, state, description, page=_page(pr)))
+    return actions
 
 
 def _stopped(
@@ -322,49 +342,66 @@ def _stopped(
 ) -> list[PullRequestAction]:
     if any(not run.over for run in pr.runs):
         return []  # what is being stopped is looked at again by then
-    told = situation(pr, now_at, now)
-    return _verdict(
-        pr, report.ended(told), "failed", status.ended(told), _marks(pr, told, reporting)
-    )
+    return _ended(pr, situation(pr, now_at, now), "failed", reporting)
+
+
+def _ended(
+    pr: PullRequestFacts, at_end: Situation, state: State, reporting: Reporting
+) -> list[PullRequestAction]:
+    marks = _marks(pr, at_end, reporting)
+    return _verdict(pr, report.ended(at_end), state, status.ended(at_end), marks)
 
 
 def _onward(
     pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, reporting: Reporting
 ) -> list[PullRequestAction]:
+    current = situation(pr, now_at, now)
+    if not over(now_at):
+        return _under_way(pr, config, current, reporting)
+    if pr.pictures is None:
+        return [PreviewMerge(), AttachPictures(tuple(now_at)), LookAgain(0.0)]
+    refused = pr.preview is not None and pr.preview.refused
+    return _ended(pr, current, "failed" if refused else outcome(now_at), reporting)
+
+
+def _under_way(
+    pr: PullRequestFacts, config: Mlops, current: Situation, reporting: Reporting
+) -> list[PullRequestAction]:
+    """Start what may be started, tell how far it is, and say when to look again."""
     head = pr.head
-    told = situation(pr, now_at, now)
-    if over(now_at):
-        if pr.pictures is None:
-            return [PreviewMerge(), AttachPictures(tuple(now_at)), LookAgain(0.0)]
-        state = outcome(now_at)
-        if pr.preview is not None and pr.preview.refused:
-            state = "failed"
-        return _verdict(
-            pr, report.ended(told), state, status.ended(told), _marks(pr, told, reporting)
-        )
-    starts = _starts(pr, config, now_at, now)
-    may = _with_a_place(pr, starts)
-    queued = bool(starts) and not may and all(step.state == "waits" for step in now_at)
-    orders: list[PullRequestAction] = []
-    if not head.pending or (may and pr.in_line):
-        if queued:
-            line = status.queued(told)
-        else:
-            line = status.running(told)
-        orders.append(SetStatus(head.number, head.iteration, "pending", line, page=_page(pr)))
-    if may:
+    starts = _starts(pr, config, current.steps, current.now)
+    admitted = _admitted(pr, starts)
+    waits = all(step.state == "waits" for step in current.steps)
+    queued = bool(starts) and not admitted and waits
+    actions: list[PullRequestAction] = []
+    if not head.pending or (admitted and pr.in_line):
+        actions.append(_pending(pr, status.queued(current) if queued else status.running(current)))
+    if admitted:
         # The report comes with the next look, when the runs have pages to link to.
-        return [*orders, *may, LookAgain(0.0)]
-    orders += _marks(pr, told, reporting)
-    if _worth_an_edit(pr, now, reporting):
-        orders.append(
-            PutReport(head.number, report.queued(told) if queued else report.running(told), None)
-        )
+        return [*actions, *admitted, LookAgain(0.0)]
+    actions += _marks(pr, current, reporting)
+    if _worth_an_edit(pr, current.now, reporting):
+        if queued:
+            body = report.queued(current)
+        else:
+            body = report.running(current)
+        actions.append(PutReport(head.number, body, None))
+    actions.append(LookAgain(_until_next_look(current.steps, current.now, bool(starts))))
+    return actions
+
+
+def _until_next_look(now_at: Sequence[Step], now: datetime, starts: bool) -> float:
+    """Seconds until something may have changed: a run, the end of a pause, room in the queue."""
+    if starts:
+        waits = [1.0]
+    else:
+        waits = []
     running = [step.run for step in now_at if step.run and step.state == "runs"]
-    ages = [(now - run.started).total_seconds() for run in running if run.started]
-    pauses = [_pause(step, now) for step in now_at if step.state == "again"]
-    soon = [*([patience(ages)] if running else []), *pauses, *([1.0] if starts else [])]
-    return [*orders, LookAgain(min(soon, default=1.0))]
+    if running:
+        ages = [(now - run.started).total_seconds() for run in running if run.started]
+        waits.append(patience(ages))
+    waits += [_pause(step, now) for step in now_at if step.state == "again"]
+    return min(waits, default=1.0)
 
 
 def outcome(ended: Sequence[Step]) -> State:
@@ -381,15 +418,16 @@ def outcome(ended: Sequence[Step]) -> State:
 
 
 def _worth_an_edit(pr: PullRequestFacts, now: datetime, reporting: Reporting) -> bool:
+    """Whether the report is due: there is none, or the throttle of `report.progress` lets it."""
     if pr.reported is None or not pr.head.thread:
         return True
-    return (
-        reporting.progress is not None and (now - pr.reported).total_seconds() >= reporting.progress
-    )
+    if reporting.progress is None:
+        return False
+    return (now - pr.reported).total_seconds() >= reporting.progress
 
 
 def _marks(
-    pr: PullRequestFacts, told: Situation, reporting: Reporting, bad: BadName | None = None
+    pr: PullRequestFacts, current: Situation, reporting: Reporting, bad: BadName | None = None
 ) -> list[SetStatus]:
     """A status for each step; who performs them posts only what has changed."""
     if not reporting.steps:
@@ -399,7 +437,7 @@ def _marks(
     page = _page(pr)
     return [
         SetStatus(number, iteration, state, line, name, page)
-        for name, state, line in status.steps(told, bad)
+        for name, state, line in status.steps(current, bad)
     ]
 
 
@@ -410,22 +448,26 @@ def _page(pr: PullRequestFacts) -> str:
 def _starts(
     pr: PullRequestFacts, config: Mlops, now_at: Sequence[Step], now: datetime
 ) -> list[StartRun]:
-    first = [
-        _start(pr, config, step, step.attempt)
-        for step in now_at
-        if step.state == "waits" and _may_start(step, now_at)
-    ]
-    again = [step for step in now_at if step.state == "again" and _pause(step, now) <= 0]
-    return [*first, *(_start(pr, config, step, step.attempt + 1) for step in again)]
+    first: list[StartRun] = []
+    retries: list[StartRun] = []
+    for step in now_at:
+        if step.state == "waits" and _may_start(step, now_at):
+            first.append(_start(pr, config, step, step.attempt))
+        elif step.state == "again" and _pause(step, now) <= 0:
+            retries.append(_start(pr, config, step, step.attempt + 1))
+    return [*first, *retries]
 
 
-def _with_a_place(pr: PullRequestFacts, starts: Sequence[StartRun]) -> list[StartRun]:
-    """The runs that may start now: what was begun and cut off, and as many more as there is
-    room for.
+def _admitted(pr: PullRequestFacts, starts: Sequence[StartRun]) -> list[StartRun]:
+    """The runs that may start now: what was begun and cut off, and as many more as there is room
+    for.
     """
-    again = [start for start in starts if start.token in _begun(pr)]
-    fresh = [start for start in starts if start not in again]
-    return [*again, *(fresh if pr.place is None else fresh[: pr.place.free])]
+    begun = _begun(pr)
+    cut_off = [start for start in starts if start.token in begun]
+    fresh = [start for start in starts if start not in cut_off]
+    if pr.queue_position is not None:
+        fresh = fresh[: pr.queue_position.free]
+    return [*cut_off, *fresh]
 
 
 def _begun(pr: PullRequestFacts) -> set[str]:
@@ -434,19 +476,14 @@ def _begun(pr: PullRequestFacts) -> set[str]:
 
 def _pause(step: Step, now: datetime) -> float:
     """The seconds until a step that the workspace failed is tried again."""
-    if step.run:
-        ended = step.run.ended
-    else:
-        ended = None
-    if ended:
-        return PAUSES[step.losses - 1] - (now - ended).total_seconds()
-    return 0.0
+    if step.run is None or step.run.ended is None:
+        return 0.0
+    return PAUSES[step.losses - 1] - (now - step.run.ended).total_seconds()
 
 
 def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
-    return all(
-        other.state in USABLE for other in now_at if other.project.path in step.project.after
-    )
+    before = [other for other in now_at if other.project.path in step.project.after]
+    return all(other.state in USABLE_STATES for other in before)
 
 
 def _start(pr: PullRequestFacts, config: Mlops, step: Step, attempt: int) -> StartRun:

@@ -11,9 +11,9 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from bot.facts.discussion import COMMAND, Comment, Discussion, Order, Team
+from bot.facts.discussion import COMMAND, Comment, Discussion, Order, OrderVerb, Team
 from bot.words import answers, escape
 
 LONGEST = 300
@@ -27,8 +27,6 @@ SETTINGS: Mapping[Right, str] = {
     "model owner": "model_owners",
     "release manager": "release_managers",
 }
-
-OrderVerb = Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm"]
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ VERBS = (
 _BY_NAME = {verb.name: verb for verb in VERBS}
 PROMOTION = "promotion"
 """What an override is about that accepts a model version, and no commit."""
-ORDERS: tuple[OrderVerb, ...] = ("run", "retry", "cancel", "override", "ok-to-test", "confirm")
+ORDERS: tuple[OrderVerb, ...] = get_args(OrderVerb)
 _QUOTES = str.maketrans("“”„‟″", '"""""')
 
 

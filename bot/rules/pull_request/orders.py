@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import cast
 
 from bot.config.repository import Project
-from bot.facts.discussion import Order
+from bot.facts.discussion import Order, OrderVerb
 from bot.facts.pull_request import PullRequestFacts, Step
 from bot.rules.pull_request import checks
-from bot.rules.pull_request.commands import Asked, Given, OrderVerb
+from bot.rules.pull_request.commands import Asked, Given
 from bot.rules.pull_request.steps import over
 from bot.words import answers
 
@@ -32,7 +32,10 @@ def react(given: Given, asked: Asked, pr: PullRequestFacts, now: datetime) -> Re
     if not head.open and not (head.merged and asked.verb.name == "confirm"):
         return Reaction(answers.closed(line))
     steps = checks.planned(pr)
-    known = pr.config.projects if pr.config else ()
+    if pr.config:
+        known = pr.config.projects
+    else:
+        known = ()
     match asked.verb.name:
         case "run" if _busy(pr, steps):
             return Reaction(answers.already_running(line, head.commit))

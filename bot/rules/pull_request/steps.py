@@ -10,22 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.config.repository import Mlops, Project
-from bot.facts.discussion import Order
-from bot.facts.pull_request import Baseline, PullRequestFacts, PullRequestHead, Step, StepState
+from bot.facts.discussion import Order, OrderVerb
+from bot.facts.pull_request import (
+    UNFINISHED_STATES,
+    Baseline,
+    PullRequestFacts,
+    PullRequestHead,
+    Step,
+)
 from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import gates
-from bot.words import escape
+from bot.rules.runs import PAUSES, fault
+from bot.words import steps as words
 
-PAUSES = (30.0, 120.0)
-"""Seconds before a run that the workspace failed is tried again, and once more. A failing script is
-not.
-"""
-
-UNDER_WAY = ("waits", "runs", "again")
-"""The states of a step that has not ended."""
-
-USABLE = ("passed", "refused", "accepted")
+USABLE_STATES = ("passed", "refused", "accepted")
 """The states of a step whose run ended well: what comes after it may use what it made."""
+
+ROUND_VERBS: tuple[OrderVerb, ...] = ("run", "retry")
+"""The orders that begin a new round of runs."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +40,37 @@ class Turn:
 
 def steps(pr: PullRequestFacts, projects: Sequence[Project]) -> list[Step]:
     """How far each project of the plan is."""
-    found: list[Step] = []
+    plan: list[Step] = []
     for project in projects:
         turn = newest(pr, project)
-        losses = sum(run.outcome == "no cluster" for run in turn.runs)
         last = None
         if turn.runs:
             last = turn.runs[-1]
         # One that was stopped because its pull request was closed says nothing now that it is open
         # again.
-        void = last is None or (last.withdrawn and last.outcome == "cancelled")
+        if last is not None and last.withdrawn and last.outcome == "cancelled":
+            last = None
         step = Step(
-            project, "waits", attempt=len(turn.runs) + void, round=turn.round, losses=losses
+            project,
+            "waits",
+            run=last,
+            attempt=len(turn.runs) + (last is None),
+            round=turn.round,
+            losses=sum(run.outcome == "no cluster" for run in turn.runs),
         )
-        if last is None or void:
-            before = [other for other in found if other.project.path in project.after]
-            failed = next((other for other in before if not _leads_on(other)), None)
-            reason = ""
-            if failed:
-                reason = f"{failed.project.name} did not succeed"
-            found.append(replace(step, state="skipped", reason=reason) if failed else step)
+        if last is not None:
+            plan.append(_judged(pr, step, last))
         else:
-            found.append(_judged(pr, replace(step, run=last), last))
-    return found
+            plan.append(_waiting(step, plan))
+    return plan
+
+
+def _waiting(step: Step, earlier: Sequence[Step]) -> Step:
+    """A step without a run, skipped if one that it comes after leads nowhere."""
+    for other in earlier:
+        if other.project.path in step.project.after and not _leads_on(other):
+            return replace(step, state="skipped", reason=words.skipped(other.project.name))
+    return step
 
 
 def newest(pr: PullRequestFacts, project: Project) -> Turn:
@@ -70,40 +80,39 @@ def newest(pr: PullRequestFacts, project: Project) -> Turn:
     turn = Turn(0, attempts(pr, project.path))
     for number, order in enumerate(rounds(pr.orders), start=1):
         if order.verb == "run":
-            again = concerns(order, project, pr.config)
+            begins = concerns(order, project, pr.config)
         else:
-            again = not _good(pr, project, turn)
-        if again:
+            begins = not _good(pr, project, turn)
+        if begins:
             turn = Turn(number, attempts(pr, project.path, number))
     return turn
 
 
 def rounds(orders: Sequence[Order]) -> list[Order]:
     """The orders that begin a round."""
-    return [order for order in orders if order.verb in ("run", "retry")]
+    return [order for order in orders if order.verb in ROUND_VERBS]
 
 
 def concerns(order: Order, project: Project, config: Mlops | None) -> bool:
     """Whether an order to run is about a project: it names none, names it, or one that it comes
     after.
     """
-    named = order.argument.casefold()
-    if named in ("", "all", project.name.casefold(), project.path.casefold()):
+    name = order.argument.casefold()
+    if name in ("", "all", project.name.casefold(), project.path.casefold()):
         return True
-    return config is not None and any(
-        concerns(order, before, config)
-        for before in config.projects
-        if before.path in project.after
-    )
+    if config is None:
+        return False
+    before = [other for other in config.projects if other.path in project.after]
+    return any(concerns(order, other, config) for other in before)
 
 
 def attempts(pr: PullRequestFacts, project: str, round: int = 0) -> tuple[ProjectRun, ...]:
     """The runs of a project for this iteration in a round, the first attempt first."""
     begun = {run.token: run for run in pr.runs if run.cluster_run or run.over}
-    found: list[ProjectRun] = []
-    while run := begun.get(token(pr.repository, pr.head, project, len(found) + 1, round)):
-        found.append(run)
-    return tuple(found)
+    runs: list[ProjectRun] = []
+    while run := begun.get(token(pr.repository, pr.head, project, len(runs) + 1, round)):
+        runs.append(run)
+    return tuple(runs)
 
 
 def token(
@@ -115,76 +124,59 @@ def token(
     The iteration is part of it, so a force-push back to an old commit is judged
     anew. 32 characters; Databricks takes up to 64.
     """
-    words = f"{repository}!{head.number}/{head.iteration}/{head.commit}/{project}/{attempt}"
-    return hashlib.sha256((f"{words}/{round}" if round else words).encode()).hexdigest()[:32]
-
-
-def fault(project: Project, run: ProjectRun) -> str:
-    """Why an ended run is no success at all, whatever its numbers say; empty when it is one."""
-    if run.outcome == "timed out":
-        return f"ran past its limit of {escape.duration(project.timeout)}"
-    if run.outcome != "succeeded":
-        return run.reason or (
-            "the run was cancelled" if run.outcome == "cancelled" else "the run gave no reason"
-        )
-    if project.model is not None and not run.model_version:
-        return f"ended without registering the model {run.model_name}"
-    return ""
+    identity = f"{repository}!{head.number}/{head.iteration}/{head.commit}/{project}/{attempt}"
+    if round:
+        identity += f"/{round}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def over(steps: Sequence[Step]) -> bool:
     """Whether nothing more is to be waited for."""
-    return all(step.state not in UNDER_WAY for step in steps)
+    return all(step.state not in UNFINISHED_STATES for step in steps)
 
 
 def _judged(pr: PullRequestFacts, step: Step, run: ProjectRun) -> Step:
     if not run.over:
         return replace(step, state="runs")
     if run.outcome == "no cluster":
-        again = step.losses <= len(PAUSES)
-        return replace(step, state="again" if again else "no cluster", reason=run.reason)
-    reason = fault(step.project, run)
-    if reason:
-        return _accepted(pr.orders, replace(step, state="failed", reason=reason))
+        retried = step.losses <= len(PAUSES)
+        return replace(step, state="again" if retried else "no cluster", reason=run.reason)
+    failure = fault(step.project, run)
+    if failure is not None:
+        failed = replace(step, state="failed", reason=words.fault(failure))
+        return _accepted(pr.orders, failed)
     baseline = pr.baselines.get(step.project.path, Baseline())
     judgements, refusal = gates.judge(step.project, run, baseline)
-    state: StepState = "refused" if refusal else "passed"
-    step = replace(step, judgements=judgements, baseline=baseline, reason=refusal, state=state)
+    step = replace(step, judgements=judgements, baseline=baseline, reason=refusal)
     if refusal:
-        return _accepted(pr.orders, step)
-    return step
+        return _accepted(pr.orders, replace(step, state="refused"))
+    return replace(step, state="passed")
 
 
 def _accepted(orders: Sequence[Order], step: Step) -> Step:
     """The step, accepted if somebody who may has done so."""
-    names = {step.project.name.casefold(), step.project.path.casefold()} | (
-        {"gate"} if step.state == "refused" else set()
-    )
-    order = next(
-        (
-            order
-            for order in orders
-            if order.verb == "override" and order.argument.casefold() in names
-        ),
-        None,
-    )
-    if order:
-        return replace(step, state="accepted", accepted=order)
+    names = {step.project.name.casefold(), step.project.path.casefold()}
+    if step.state == "refused":
+        names.add("gate")
+    for order in orders:
+        if order.verb == "override" and order.argument.casefold() in names:
+            return replace(step, state="accepted", accepted=order)
     return step
 
 
 def _good(pr: PullRequestFacts, project: Project, turn: Turn) -> bool:
+    """Whether a round's last run leaves nothing to retry."""
     if not turn.runs or turn.runs[-1].outcome != "succeeded":
         return False
-    return _judged(pr, Step(project, "waits", run=turn.runs[-1]), turn.runs[-1]).state in (
-        "passed",
-        "accepted",
-    )
+    run = turn.runs[-1]
+    return _judged(pr, Step(project, "waits", run=run), run).state in ("passed", "accepted")
 
 
 def _leads_on(step: Step) -> bool:
     """Whether what comes after a step can run, now or later."""
-    if step.state in UNDER_WAY:
+    if step.state in UNFINISHED_STATES:
         return True
+    if step.state not in USABLE_STATES or step.run is None:
+        return False
     # A failure that somebody accepted has made nothing that could be used.
-    return step.state in USABLE and step.run is not None and not fault(step.project, step.run)
+    return fault(step.project, step.run) is None

@@ -21,7 +21,7 @@ from bot.facts.branch import SourceFile
 from bot.facts.model import ACCEPTED, ModelFacts, SmokeTest
 from bot.facts.runs import ProjectRun
 from bot.rules.model import admission, rollout, smoke
-from bot.rules.pull_request.steps import PAUSES
+from bot.rules.runs import PAUSES
 from tests.rules.model.test_rollout_of_a_version import NOW, POINTED, kinds, model, version
 
 SCORING = Project(

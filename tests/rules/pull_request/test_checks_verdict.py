@@ -10,7 +10,9 @@ from example_pull_request import ALONE, HEAD, NOW, PR, SCORE, TRAIN, changing, k
 from bot.actions import PutReport, SetStatus
 from bot.config.repository import Project
 from bot.facts.runs import ProjectRun
+from bot.rules import runs as project_runs
 from bot.rules.pull_request import checks, steps
+from bot.words import steps as words
 
 
 def verdict(*runs: ProjectRun, changed: tuple[str, ...] = HEAD.changed) -> tuple[str, str, str]:
@@ -70,7 +72,7 @@ def lost(project: Project, **known: Any) -> list[ProjectRun]:
     """As many runs of a project as are tried, none of which got a cluster."""
     return [
         run_of(project, "no cluster", attempt=number + 1, **known)
-        for number in range(len(steps.PAUSES) + 1)
+        for number in range(len(project_runs.PAUSES) + 1)
     ]
 
 
@@ -109,7 +111,9 @@ def test_a_failure_weighs_more_than_a_missing_cluster() -> None:
 def test_a_run_passes_only_if_it_ended_well_and_with_its_model(
     project: Project, run: ProjectRun, reason: str
 ) -> None:
-    assert steps.fault(project, run) == reason
+    failure = project_runs.fault(project, run)
+
+    assert (words.fault(failure) if failure else "") == reason
 
 
 @pytest.mark.parametrize(
@@ -144,4 +148,7 @@ def test_a_failed_verdict_leaves_the_thread_open_and_a_good_one_closes_it() -> N
 
 
 def test_a_failed_run_without_a_reason_is_spoken_of_in_proper_words() -> None:
-    assert steps.fault(TRAIN, run_of(TRAIN, "failed")) != "the run was failed"
+    failure = project_runs.fault(TRAIN, run_of(TRAIN, "failed"))
+
+    assert failure is not None
+    assert words.fault(failure) != "the run was failed"

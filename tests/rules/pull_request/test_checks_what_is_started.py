@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from bot.actions import LookAgain, PutReport, StartRun
 from bot.config.repository import Mlops, Project
+from bot.rules import runs as project_runs
 from bot.rules.pull_request import checks, steps
 
 # -- what is started
@@ -207,7 +208,7 @@ def test_a_project_run_keeps_its_name_whatever_else_changes_on_the_pull_request(
 def test_the_longer_a_run_takes_the_less_often_it_is_looked_at(
     ages: list[float], seconds: float
 ) -> None:
-    assert checks.patience(ages) == seconds
+    assert project_runs.patience(ages) == seconds
 
 
 def test_only_runs_under_way_decide_how_soon_to_look_again() -> None:
@@ -235,9 +236,9 @@ def test_a_run_that_got_no_cluster_is_tried_again_after_a_pause_under_another_to
     pr = replace(changing("projects/train/x"), runs=(no_cluster,))
 
     at_once = checks.plan(pr, NOW)
-    later = started(checks.plan(pr, NOW + timedelta(seconds=steps.PAUSES[0])))
+    later = started(checks.plan(pr, NOW + timedelta(seconds=project_runs.PAUSES[0])))
 
-    assert LookAgain(steps.PAUSES[0]) in at_once
+    assert LookAgain(project_runs.PAUSES[0]) in at_once
     assert not started(at_once)
     assert [order.project for order in later] == [TRAIN.path]
     assert later[0].token != no_cluster.token
@@ -280,7 +281,7 @@ def test_a_run_that_the_bot_stopped_is_not_counted_among_those_without_a_cluster
     ]
     pr = replace(changing("projects/train/x"), runs=tuple(runs))
 
-    (order,) = started(checks.plan(pr, NOW + timedelta(seconds=steps.PAUSES[1])))
+    (order,) = started(checks.plan(pr, NOW + timedelta(seconds=project_runs.PAUSES[1])))
 
     assert [(step.state, step.losses) for step in steps.steps(pr, (TRAIN,))] == [("again", 2)]
     assert order.token == steps.token(PR.repository, HEAD, TRAIN.path, 4)

@@ -232,7 +232,11 @@ def test_a_failure_that_was_accepted_passes_with_what_was_skipped_for_it() -> No
 def test_no_more_is_started_than_there_is_room_for() -> None:
     changed = ("projects/train/x", "projects/alone/x")
     roomy, narrow, none = (
-        started(checks.plan(replace(changing(*changed), place=QueuePosition(free, 0, 1, 2)), NOW))
+        started(
+            checks.plan(
+                replace(changing(*changed), queue_position=QueuePosition(free, 0, 1, 2)), NOW
+            )
+        )
         for free in (2, 1, 0)
     )
 
@@ -241,7 +245,9 @@ def test_no_more_is_started_than_there_is_room_for() -> None:
 
 def test_what_was_begun_and_cut_off_needs_no_room_of_its_own() -> None:
     lost = run_of(TRAIN, cluster_run="")
-    pr = replace(changing("projects/train/x"), runs=(lost,), place=QueuePosition(0, 0, 0, 1))
+    pr = replace(
+        changing("projects/train/x"), runs=(lost,), queue_position=QueuePosition(0, 0, 0, 1)
+    )
 
     assert [order.token for order in started(checks.plan(pr, NOW))] == [lost.token]
     assert checks.wanted(pr, NOW) == (1, 0)
