@@ -16,7 +16,7 @@ from bot.config.yaml_file import Shape
 from bot.errors import ConfigError, ProjectError
 from bot.facts.branch import JobDefinition, SourceFile, is_notebook
 from bot.rules.branch import sync
-from bot.words import template
+from bot.words import branch, template
 
 SCHEMAS: dict[str, type[Shape]] = {"bot.schema.json": Deployment, "mlops.schema.json": Mlops}
 
@@ -57,7 +57,7 @@ def mistakes(root: Path) -> Iterator[str]:
             yield f"{MLOPS_FILE}: jobs[{number}]: {error}"
     files = tuple(_files(root, wanted))
     _, faults = sync.placed(wanted.folders, files)
-    yield from faults.values()
+    yield from map(branch.object_fault, faults.values())
     try:
         jobs = job_definitions.together(
             job_definitions.read(_definitions(root, wanted), wanted), shorts, wanted

@@ -59,7 +59,7 @@ def take_back(
     repository = _chosen(key, services)
     subject = Branch(repository.served.key)
     answer, done = merge_rollback.take_back(
-        who, f"terminal/{uuid.uuid4().hex}", 0, repository, services
+        who, f"terminal/{uuid.uuid4().hex}", None, repository, services
     )
     yield _plain(answer)
     if not done:

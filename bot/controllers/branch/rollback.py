@@ -8,13 +8,13 @@ from bot.words import replies
 
 
 def take_back(
-    by: str, order: str, number: int, repository: Repository, services: Services
+    by: str, order: str, number: int | None, repository: Repository, services: Services
 ) -> tuple[str, bool]:
     """Note that the workspace is to hold again what it held before the branch's newest commit.
 
     Gives the answer, and whether the branch has to be looked at: the passes over it do the rest,
-    and tell the pull request of that number. `order` tells one wish from another, so that the same
-    wish noted again changes nothing.
+    and tell the pull request of that number; None: it was asked for at a terminal. `order` tells
+    one wish from another, so that the same wish noted again changes nothing.
     """
     key, databricks = repository.served.key, services.production.databricks
     tip = repository.mirror.fetch(repository.served.target)
