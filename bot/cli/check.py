@@ -16,6 +16,7 @@ from bot.config.yaml_file import Shape
 from bot.errors import ConfigError, ProjectError
 from bot.facts.branch import JobDefinition, SourceFile, is_notebook
 from bot.rules.branch import sync
+from bot.services.job_fields import job_fields
 from bot.words import branch, template
 
 SCHEMAS: dict[str, type[Shape]] = {"bot.schema.json": Deployment, "mlops.schema.json": Mlops}
@@ -59,9 +60,8 @@ def mistakes(root: Path) -> Iterator[str]:
     _, faults = sync.placed(wanted.folders, files)
     yield from map(branch.object_fault, faults.values())
     try:
-        jobs = job_definitions.together(
-            job_definitions.read(_definitions(root, wanted), wanted), shorts, wanted
-        )
+        described = job_definitions.read(_definitions(root, wanted), wanted, job_fields())
+        jobs = job_definitions.together(described, shorts, wanted)
     except ConfigError as error:
         yield from str(error).splitlines()
         return

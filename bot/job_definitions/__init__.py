@@ -16,19 +16,17 @@ from bot.config import yaml_file
 from bot.config.repository import MLOPS_FILE, Folder, Job, Mlops, Schedule
 from bot.errors import ConfigError
 from bot.facts.branch import JobDefinition, SourceFile
+from bot.facts.job_fields import JobFields
 from bot.job_definitions import references, schema
 from bot.job_definitions.paths import Paths
 from bot.rules import schedule
 from bot.rules.branch import sync
+from bot.rules.branch.jobs import FOLLOWED, TRIGGERS
 
 SUFFIXES = (".yml", ".yaml")
-FOLLOWED = ("model_name", "model_version")
-"""The job parameters that say what a scoring job scores with."""
-
 MOST_TAGS = 17
 """Databricks takes 25; the others are for what the bot writes there."""
 
-_TRIGGERS = ("schedule", "trigger", "continuous")
 _OF_BUNDLES = {
     "bundle": "what a bundle is called and how it is deployed",
     "targets": "where a bundle is deployed to; here that is always the production workspace, and "
@@ -51,8 +49,9 @@ _OF_BUNDLES = {
 }
 
 
-def read(files: Mapping[str, bytes], wanted: Mlops) -> dict[str, JobDefinition]:
-    """The jobs of the folder of definitions, content by path, under their keys.
+def read(files: Mapping[str, bytes], wanted: Mlops, fields: JobFields) -> dict[str, JobDefinition]:
+    """The jobs of the folder of definitions, content by path, under their keys; `fields` are what
+    the Jobs API takes.
 
     Raises ConfigError with a sentence for each mistake.
     """
@@ -68,7 +67,7 @@ def read(files: Mapping[str, bytes], wanted: Mlops) -> dict[str, JobDefinition]:
     followed = {job.name for job in wanted.jobs if job.notebook is None}
     found: dict[str, JobDefinition] = {}
     for key, (file, job) in jobs.items():
-        definition = _definition(key, file, job, defaults, wanted, mistakes)
+        definition = _definition(key, file, job, defaults, wanted, fields, mistakes)
         if definition is not None:
             follows = definition.name in followed
             found[key] = _following(definition) if follows else definition
@@ -274,7 +273,13 @@ def _resources(file: str, found: Any, jobs: dict[str, tuple[str, Any]]) -> list[
 
 
 def _definition(
-    key: str, file: str, job: Any, defaults: Mapping[str, Any], wanted: Mlops, mistakes: list[str]
+    key: str,
+    file: str,
+    job: Any,
+    defaults: Mapping[str, Any],
+    wanted: Mlops,
+    fields: JobFields,
+    mistakes: list[str],
 ) -> JobDefinition | None:
     """A job of a file; None when something in it is wrong."""
     place, before = f"{file}: resources.jobs.{key}", len(mistakes)
@@ -290,16 +295,13 @@ def _definition(
         )
     theirs = [name for name in ("permissions", "run_as") if found.pop(name, None) is not None]
     found.pop("lifecycle", None)
-    settings, told = schema.settings(
-        Paths(file, wanted.folders, mistakes).translate(found, place), place
-    )
-    mistakes += told
+    translated = Paths(file, wanted.folders, mistakes).translate(found, place)
+    settings, wrong = schema.settings(translated, place, fields)
+    mistakes += wrong
     mistakes += _whole(settings, place) if len(mistakes) == before else ()
     if len(mistakes) > before:
         return None
-    theirs += [
-        f"{one}.pause_status" for one in _TRIGGERS if "pause_status" in settings.get(one, {})
-    ]
+    theirs += [f"{one}.pause_status" for one in TRIGGERS if "pause_status" in settings.get(one, {})]
     definition = JobDefinition(key, settings, file, tuple(theirs))
     mistakes += _schedule(definition, place)
     return definition
@@ -336,9 +338,9 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
             f"{place}.tags has {len(tags)} tags; it may have {MOST_TAGS}, as the bot writes some "
             "of its own."
         )
-    if sum(one in settings for one in _TRIGGERS) > 1:
+    if sum(one in settings for one in TRIGGERS) > 1:
         mistakes.append(
-            f"{place} has more than one of {', '.join(_TRIGGERS)}; a job may have one of them."
+            f"{place} has more than one of {', '.join(TRIGGERS)}; a job may have one of them."
         )
     return mistakes
 
