@@ -5,7 +5,7 @@ Only what a pass decides is written, and by the pass; looking changes nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.actions import BranchAction, NoteDrift, SetAside
@@ -40,13 +40,14 @@ def look_for_drift(
 
     The workspace completely holds the commit that `facts` tell of, with its files.
     """
-    held, memory, now = facts.manifest, drift.recall(memo), services.now().timestamp()
-    found = _seen(facts, memory, now, repository, services)
-    drifts = tuple(drift.judged(one, memory) for one in found.drifts)
-    live = held.live
-    number = live.pull_request if live is not None and live.commit == held.commit else 0
-    orders = drift.plan(drifts, found.owned, found.contents, memory, held.commit, number)
-    return orders, drift.remembered(memory, found.owned, found.standing, drifts, found.unread, now)
+    commit, live = facts.manifest.commit, facts.manifest.live
+    memory = drift.recall(memo)
+    now = services.now().timestamp()
+    seen = _seen(facts, memory, now, repository, services)
+    drifts = tuple(drift.judged(each, memory) for each in seen.drifts)
+    number = live.pull_request if live is not None and live.commit == commit else None
+    actions = drift.plan(drifts, seen.owned, seen.contents, memory, commit, number)
+    return actions, drift.remembered(memory, seen.owned, seen.standing, drifts, seen.unread, now)
 
 
 def perform(action: NoteDrift | SetAside, services: Services) -> str:
@@ -69,8 +70,7 @@ def _seen(
     folders = facts.config.folders
     owned = drift.owned(facts.manifest.files, sync.objects(folders, facts.files))
     standing = _standing(drift.listed(owned), services)
-    asked = drift.suspects(owned, standing, memory, now)
-    read = _read(asked, owned, services)
+    read = _read(drift.suspects(owned, standing, memory, now), owned, services)
     unread = tuple(path for path, content in read.items() if isinstance(content, ServiceError))
     drifts = drift.missing(owned, standing, folders)
     contents: dict[str, bytes] = {}
@@ -94,16 +94,16 @@ def _standing(folders: Iterable[str], services: Services) -> dict[str, drift.Wor
     def listing(folder: str) -> Callable[[], dict[str, drift.WorkspaceObject]]:
         databricks = services.production.databricks
         return lambda: {
-            one.path: drift.WorkspaceObject(one.kind, one.modified)
-            for one in databricks.nodes(folder)
+            node.path: drift.WorkspaceObject(node.kind, node.modified)
+            for node in databricks.nodes(folder)
         }
 
     listings = parallel.side_by_side([listing(folder) for folder in folders], services.calls)
-    return {path: node for found in listings for path, node in found.items()}
+    return {path: node for nodes in listings for path, node in nodes.items()}
 
 
 def _read(
-    paths: Iterable[str], owned: Mapping[str, SourceFile], services: Services
+    paths: Sequence[str], owned: Mapping[str, SourceFile], services: Services
 ) -> dict[str, bytes | ServiceError | None]:
     databricks = services.production.databricks
 
@@ -122,11 +122,5 @@ def _read(
 
         return call
 
-    asked = list(paths)
-    return dict(
-        zip(
-            asked,
-            parallel.side_by_side([reading(path) for path in asked], services.calls),
-            strict=True,
-        )
-    )
+    contents = parallel.side_by_side([reading(path) for path in paths], services.calls)
+    return dict(zip(paths, contents, strict=True))

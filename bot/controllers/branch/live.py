@@ -55,17 +55,14 @@ def _live(wanted: Job, services: Services) -> Live:
             problem=f"no version of {wanted.model} was promoted yet",
             next_run=following,
         )
-    told = (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version)
-    commit = job.tags.get(rollout.COMMIT, "") if told else ""
-    promoted = services.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
-    since = next(
-        (one.updated for one in promoted if (one.name, one.version) == (model, version)), 0
-    )
-    return Live(
-        wanted.name,
-        model,
-        version,
-        "" if commit == "unknown" else commit,
-        datetime.fromtimestamp(since / 1000, UTC) if since else None,
-        next_run=following,
-    )
+    commit = ""
+    if (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version):
+        commit = job.tags.get(rollout.COMMIT, "")
+    if commit == "unknown":
+        commit = ""
+    since = None
+    for promoted in services.production.models.promoted(wanted.model, wanted.alias, wanted.stage):
+        if (promoted.name, promoted.version) == (model, version) and promoted.updated:
+            since = datetime.fromtimestamp(promoted.updated / 1000, UTC)
+            break
+    return Live(wanted.name, model, version, commit, since, next_run=following)

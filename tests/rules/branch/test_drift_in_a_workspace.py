@@ -328,7 +328,7 @@ def edited(content: str = "y", folder: Folder = HOOKS, modified: int = 90) -> Dr
     return seen
 
 
-def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int = 7) -> list[BranchAction]:
+def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int | None = 7) -> list[BranchAction]:
     contents = {one.place: b"found" for one in seen if one.kind == "edited"}
     owned = {**{one.place: OWNED["/Shared/hooks/score"] for one in seen}, **OWNED}
     return drift.plan(
@@ -365,7 +365,7 @@ def test_the_same_edit_is_told_once_and_another_again() -> None:
 
 
 def test_nobody_is_told_where_no_pull_request_is_known() -> None:
-    assert [type(one) for one in orders(edited(), number=0)] == [NoteDrift]
+    assert [type(one) for one in orders(edited(), number=None)] == [NoteDrift]
 
 
 def test_an_edit_is_told_and_kept_before_it_is_written_over() -> None:
