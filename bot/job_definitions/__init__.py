@@ -103,11 +103,9 @@ def short(
             "timezone_id": job.schedule.timezone,
             "pause_status": "PAUSED" if job.schedule.paused else "UNPAUSED",
         }
-    theirs = (
-        ("schedule.paused",)
-        if job.schedule is not None and "paused" in job.schedule.model_fields_set
-        else ()
-    )
+    theirs: tuple[str, ...] = ()
+    if job.schedule is not None and "paused" in job.schedule.model_fields_set:
+        theirs = ("schedule.paused",)
     return _following(JobDefinition(job.name, settings, MLOPS_FILE, theirs))
 
 
@@ -125,15 +123,16 @@ def together(
         for number, job in enumerate(wanted.jobs)
         if job.notebook is None
     ]
-    for one in shorts:
-        other = found.get(one.key)
+    for definition in shorts:
+        key = definition.key
+        other = found.get(key)
         if other is not None:
             mistakes.append(
-                f"{other.file}: resources.jobs.{one.key} is also a job of {MLOPS_FILE}; remove one "
-                "of them."
+                f"{other.file}: resources.jobs.{key} is also a job of {MLOPS_FILE}; remove one of "
+                "them."
             )
-        found[one.key] = one
-        mistakes += _schedule(one, f"{MLOPS_FILE}: jobs: {one.key}")
+        found[key] = definition
+        mistakes += _schedule(definition, f"{MLOPS_FILE}: jobs: {key}")
     names: dict[str, JobDefinition] = {}
     for definition in found.values():
         other = names.setdefault(definition.name, definition)
@@ -144,9 +143,9 @@ def together(
                 f"{other.key} in {other.file} has too; a job is known by its name, so give one of "
                 "them another."
             )
-    told = [one for one in mistakes if one]
-    if told:
-        raise ConfigError("\n".join(told))
+    sentences = [mistake for mistake in mistakes if mistake]
+    if sentences:
+        raise ConfigError("\n".join(sentences))
     return found
 
 
@@ -178,13 +177,13 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
     found = []
     git = "git_source" in definition.settings
     for task in definition.settings.get("tasks", ()):
-        inner = task.get("for_each_task", {}).get("task", {})
-        for one in (task, inner):
+        repeated = task.get("for_each_task", {}).get("task", {})
+        for step in (task, repeated):
             for kind, key, notebook in (
                 ("notebook_task", "notebook_path", True),
                 ("spark_python_task", "python_file", False),
             ):
-                program = one.get(kind, {})
+                program = step.get(kind, {})
                 if (
                     key in program
                     and program.get("source", "GIT" if git else "WORKSPACE") == "WORKSPACE"
@@ -194,9 +193,10 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
 
 
 def _hint(path: str, notebook: bool, held: Mapping[str, SourceFile]) -> str:
-    source = held.get(path) or next(
-        (one for other, one in held.items() if other.rpartition(".")[0] == path), None
-    )
+    source = held.get(path)
+    for target, candidate in held.items():
+        if source is None and target.rpartition(".")[0] == path:
+            source = candidate
     if source is None:
         return ""
     if notebook:
@@ -224,8 +224,8 @@ def _collect(
         raise ConfigError(f"{file} must hold keys and values, such as resources: jobs: nightly: …")
     for key, value in loaded.items():
         if key == "variables":
-            found, told = references.variables(value, f"{file}: variables")
-            mistakes += told
+            found, wrong = references.variables(value, f"{file}: variables")
+            mistakes += wrong
             for name in found:
                 if name in defaults:
                     mistakes.append(
@@ -301,7 +301,11 @@ def _definition(
     mistakes += _whole(settings, place) if len(mistakes) == before else ()
     if len(mistakes) > before:
         return None
-    theirs += [f"{one}.pause_status" for one in TRIGGERS if "pause_status" in settings.get(one, {})]
+    theirs += [
+        f"{trigger}.pause_status"
+        for trigger in TRIGGERS
+        if "pause_status" in settings.get(trigger, {})
+    ]
     definition = JobDefinition(key, settings, file, tuple(theirs))
     mistakes += _schedule(definition, place)
     return definition
@@ -323,10 +327,10 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
         if not settings.get(needed):
             mistakes.append(f"{place}.{needed} is missing.")
     for name, key in _NAMED_BY.items():
-        keys = [one.get(key) for one in settings.get(name, ())]
-        mistakes += [
-            f"{place}.{name} has {one} twice." for one in dict.fromkeys(keys) if keys.count(one) > 1
-        ]
+        entries = [entry.get(key) for entry in settings.get(name, ())]
+        for entry in dict.fromkeys(entries):
+            if entries.count(entry) > 1:
+                mistakes.append(f"{place}.{name} has {entry} twice.")
     tags = settings.get("tags", {})
     mistakes += [
         f"{place}.tags.{tag} is the bot's own; give it another name."
@@ -338,7 +342,7 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
             f"{place}.tags has {len(tags)} tags; it may have {MOST_TAGS}, as the bot writes some "
             "of its own."
         )
-    if sum(one in settings for one in TRIGGERS) > 1:
+    if sum(trigger in settings for trigger in TRIGGERS) > 1:
         mistakes.append(
             f"{place} has more than one of {', '.join(TRIGGERS)}; a job may have one of them."
         )
@@ -360,8 +364,8 @@ def _following(definition: JobDefinition) -> JobDefinition:
     name it.
     """
     parameters = list(definition.settings.get("parameters", ()))
-    there = [one["name"] for one in parameters]
-    parameters += [{"name": name, "default": ""} for name in FOLLOWED if name not in there]
+    names = [parameter["name"] for parameter in parameters]
+    parameters += [{"name": name, "default": ""} for name in FOLLOWED if name not in names]
     settings = {**definition.settings, "parameters": parameters}
     return JobDefinition(definition.key, settings, definition.file, definition.theirs, follows=True)
 
@@ -369,24 +373,21 @@ def _following(definition: JobDefinition) -> JobDefinition:
 def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
     """What is wrong with an entry of `jobs` that has no notebook; empty: nothing."""
     place = f"{MLOPS_FILE}: jobs[{number}]"
-    extra = [
-        one
-        for one in ("parameters", "project", "schedule", "timeout")
-        if one in job.model_fields_set
-    ]
+    only_of_short = ("parameters", "project", "schedule", "timeout")
+    extra = [key for key in only_of_short if key in job.model_fields_set]
     if extra:
         return (
             f"{place} has no notebook, so that {job.name} is a job of the folder of definitions; "
             f"say {' and '.join(extra)} there."
         )
-    if any(one.name == job.name for one in found.values()):
+    if any(definition.name == job.name for definition in found.values()):
         return ""
     if job.name in found:
         return (
             f"{place}.name is {job.name}, which is a job's key; write its name, "
             f"{found[job.name].settings['name']}."
         )
-    names = ", ".join(sorted(one.name for one in found.values())) or "none"
+    names = ", ".join(sorted(definition.name for definition in found.values())) or "none"
     return (
         f"{place}.name is {job.name}: it has no notebook, and no file describes a job of that "
         f"name. It may be: {names}."
