@@ -1,4 +1,4 @@
-"""What a pass may do: orders, as plain data.
+"""What a pass may do: actions, as plain data.
 
 Each may be cut off and done again: it names what is wanted, not a step from
 what was there before.
@@ -207,7 +207,7 @@ ObjectAction = WriteObject | RemoveObject | RemoveFolder | SetAside
 class Together:
     """Do these side by side, in any order; what comes after waits for all of them."""
 
-    orders: tuple[ObjectAction, ...]
+    actions: tuple[ObjectAction, ...]
 
 
 @dataclass(frozen=True)
@@ -226,13 +226,13 @@ class NoteDrift:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Create a job that is not there, as a commit describes it; `pull_request` brought that, 0:
+    """Create a job that is not there, as a commit describes it; `pull_request` brought that, None:
     none is known.
     """
 
     definition: JobDefinition
     commit: str
-    pull_request: int = 0
+    pull_request: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from bot.errors import ConfigError, ProjectError
 from bot.facts.branch import JobDefinition, SourceFile, is_notebook
 from bot.rules.branch import sync
 from bot.services.job_fields import job_fields
+from bot.words import branch
 
 SCHEMAS: dict[str, type[Shape]] = {"bot.schema.json": Deployment, "mlops.schema.json": Mlops}
 
@@ -57,7 +58,7 @@ def mistakes(root: Path) -> Iterator[str]:
             yield f"{MLOPS_FILE}: jobs[{number}]: {error}"
     files = tuple(_files(root, wanted))
     _, faults = sync.placed(wanted.folders, files)
-    yield from faults.values()
+    yield from map(branch.object_fault, faults.values())
     try:
         jobs = job_definitions.together(
             job_definitions.read(_definitions(root, wanted), wanted, job_fields()), shorts, wanted

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bot.controllers import target_config
 from bot.controllers.branch import live, manifest
+from bot.controllers.branch import rollback as merge_rollback
 from bot.controllers.model import rollback
 from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError, SignalmanError
@@ -59,7 +60,9 @@ def take_back(
     """
     repository = _chosen(key, services)
     subject = Branch(repository.served.key)
-    answer, done = rollback.take_back(who, f"terminal/{uuid.uuid4().hex}", 0, repository, services)
+    answer, done = merge_rollback.take_back(
+        who, f"terminal/{uuid.uuid4().hex}", None, repository, services
+    )
     yield _plain(answer)
     if not done:
         return

@@ -143,14 +143,14 @@ def is_notebook(path: str, first: Callable[[int], bytes]) -> bool:
 
 @dataclass(frozen=True)
 class Synced:
-    """A commit that the workspace held completely: the pull request that brought it (0: none is
+    """A commit that the workspace held completely: the pull request that brought it (None: none is
     known), and when.
 
     `by`: who rolled back to it; empty when a merge brought it.
     """
 
     commit: str
-    pull_request: int = 0
+    pull_request: int | None = None
     at: datetime | None = None
     by: str = ""
 
@@ -170,7 +170,7 @@ class RolledBack:
     """A commit that somebody took out of the workspace, and the one that is there `instead` until
     the branch moves.
 
-    `pull_request`: where it was asked for, 0: at a terminal. `order` tells one such wish from
+    `pull_request`: where it was asked for, None: at a terminal. `order` tells one such wish from
     another.
     """
 
@@ -178,7 +178,7 @@ class RolledBack:
     instead: str
     by: str = ""
     at: datetime | None = None
-    pull_request: int = 0
+    pull_request: int | None = None
     order: str = ""
 
 
@@ -214,9 +214,12 @@ class Manifest:
         """How many objects of ours are there."""
         return sum(bool(digest) for digest in self.files.values())
 
-    def brought(self, commit: str) -> int:
-        """The pull request that brought a commit to the workspace; 0: none is known."""
-        return next((synced.pull_request for synced in self.history if synced.commit == commit), 0)
+    def brought(self, commit: str) -> int | None:
+        """The pull request that brought a commit to the workspace; None: none is known."""
+        for synced in self.history:
+            if synced.commit == commit:
+                return synced.pull_request
+        return None
 
 
 @dataclass(frozen=True)
@@ -264,7 +267,8 @@ class BranchJobs:
     """All a rule may know of the jobs that a commit describes, and of those in the workspace.
 
     `there`: the job of each key, of `wanted` and of `owned`, None where there is none. `running`:
-    the keys of those that run now, of which only the removed are asked.
+    the keys of those that run now, of which only the removed are asked. `pull_request` brought the
+    commit, None: none is known.
     """
 
     repository: str
@@ -273,7 +277,35 @@ class BranchJobs:
     owned: Mapping[str, OwnedJob]
     there: Mapping[str, JobFacts | None]
     running: frozenset[str] = frozenset()
-    pull_request: int = 0
+    pull_request: int | None = None
+
+
+@dataclass(frozen=True)
+class JobLeftAlone:
+    """A job that the repository describes in `file` and that is left alone: the repository `owner`
+    has it; None: an Asset Bundle manages it.
+    """
+
+    file: str
+    key: str
+    name: str
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class ObjectFault:
+    """What is wrong with a `file` of a mirrored folder, or with it and an `other`: a link, too many
+    bytes (`size`, of which `most` are taken), both become one object (`path`), names that differ by
+    case only (`first_spelling` and `path`), or one becomes a folder that has to be a file (`path`).
+    """
+
+    kind: Literal["link", "too large", "one object", "case", "folder"]
+    file: str
+    other: str = ""
+    path: str = ""
+    first_spelling: str = ""
+    size: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True)

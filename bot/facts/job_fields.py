@@ -1,67 +1,56 @@
-"""What the Jobs API takes in a job's settings: the kinds of values, as plain data."""
+"""What the Jobs API takes of a job's settings: fields, their kinds, and which are needed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-
-@dataclass(frozen=True)
-class Anything:
-    """A value of which nothing is known."""
-
-
-@dataclass(frozen=True)
-class Plain:
-    """A single value, by what people call it; `other` is one that no file can hold."""
-
-    name: Literal["a text", "a whole number", "a number", "true or false", "something else"]
+Plain = Literal["text", "whole number", "number", "true or false", "anything", "unknown"]
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of a few words."""
+    """A text that is one of these."""
 
-    words: tuple[str, ...]
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ListOf:
     """A list of values of one kind."""
 
-    kind: "Kind"
+    kind: "FieldKind"
 
 
 @dataclass(frozen=True)
 class MappingOf:
-    """Keys that people choose, with values of one kind."""
+    """Texts, each with a value of one kind."""
 
-    kind: "Kind"
+    kind: "FieldKind"
 
 
 @dataclass(frozen=True)
-class ObjectOf:
-    """Keys that the API names: those of the entry `name` in `JobFields.objects`.
-
-    An entry may refer to itself: the task of a loop is a task.
-    """
+class ShapeOf:
+    """Keys and values, as the shape of this name has them."""
 
     name: str
 
 
-Kind = Anything | Plain | OneOf | ListOf | MappingOf | ObjectOf
+FieldKind = Plain | OneOf | ListOf | MappingOf | ShapeOf
 
 
 @dataclass(frozen=True)
-class ObjectFields:
-    """The keys that an object may have, and those that it must."""
+class Shape:
+    """The keys that may stand together, with the kind of each, and those that have to be there."""
 
-    fields: Mapping[str, Kind]
-    needed: frozenset[str]
+    fields: Mapping[str, FieldKind] = field(hash=False)
+    needed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class JobFields:
-    """All objects that a job's settings may be made of; `root` names that of the whole settings."""
+    """The shape of a job's settings, under the name `settings`, and of all that they hold, by
+    name.
+    """
 
-    root: str
-    objects: Mapping[str, ObjectFields]
+    settings: str
+    shapes: Mapping[str, Shape] = field(hash=False)

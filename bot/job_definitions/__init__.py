@@ -21,15 +21,12 @@ from bot.job_definitions import references, schema
 from bot.job_definitions.paths import Paths
 from bot.rules import schedule
 from bot.rules.branch import sync
+from bot.rules.branch.jobs import FOLLOWED, TRIGGERS
 
 SUFFIXES = (".yml", ".yaml")
-FOLLOWED = ("model_name", "model_version")
-"""The job parameters that say what a scoring job scores with."""
-
 MOST_TAGS = 17
 """Databricks takes 25; the others are for what the bot writes there."""
 
-_TRIGGERS = ("schedule", "trigger", "continuous")
 _OF_BUNDLES = {
     "bundle": "what a bundle is called and how it is deployed",
     "targets": "where a bundle is deployed to; here that is always the production workspace, and "
@@ -53,9 +50,10 @@ _OF_BUNDLES = {
 
 
 def read(files: Mapping[str, bytes], wanted: Mlops, fields: JobFields) -> dict[str, JobDefinition]:
-    """The jobs of the folder of definitions, content by path, under their keys.
+    """The jobs of the folder of definitions, content by path, under their keys; `fields` are what
+    the Jobs API takes.
 
-    `fields` are what the Jobs API takes. Raises ConfigError with a sentence for each mistake.
+    Raises ConfigError with a sentence for each mistake.
     """
     mistakes: list[str] = []
     defaults: dict[str, Any] = {}
@@ -125,15 +123,16 @@ def together(
         for number, job in enumerate(wanted.jobs)
         if job.notebook is None
     ]
-    for scoring in shorts:
-        other = found.get(scoring.key)
+    for definition in shorts:
+        key = definition.key
+        other = found.get(key)
         if other is not None:
             mistakes.append(
-                f"{other.file}: resources.jobs.{scoring.key} is also a job of {MLOPS_FILE}; remove "
-                "one of them."
+                f"{other.file}: resources.jobs.{key} is also a job of {MLOPS_FILE}; remove one of "
+                "them."
             )
-        found[scoring.key] = scoring
-        mistakes += _schedule(scoring, f"{MLOPS_FILE}: jobs: {scoring.key}")
+        found[key] = definition
+        mistakes += _schedule(definition, f"{MLOPS_FILE}: jobs: {key}")
     names: dict[str, JobDefinition] = {}
     for definition in found.values():
         other = names.setdefault(definition.name, definition)
@@ -144,9 +143,9 @@ def together(
                 f"{other.key} in {other.file} has too; a job is known by its name, so give one of "
                 "them another."
             )
-    told = [mistake for mistake in mistakes if mistake]
-    if told:
-        raise ConfigError("\n".join(told))
+    sentences = [mistake for mistake in mistakes if mistake]
+    if sentences:
+        raise ConfigError("\n".join(sentences))
     return found
 
 
@@ -180,13 +179,13 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
     found = []
     git = "git_source" in definition.settings
     for task in definition.settings.get("tasks", ()):
-        inner = task.get("for_each_task", {}).get("task", {})
-        for candidate in (task, inner):
+        repeated = task.get("for_each_task", {}).get("task", {})
+        for step in (task, repeated):
             for kind, key, notebook in (
                 ("notebook_task", "notebook_path", True),
                 ("spark_python_task", "python_file", False),
             ):
-                program = candidate.get(kind, {})
+                program = step.get(kind, {})
                 if (
                     key in program
                     and program.get("source", "GIT" if git else "WORKSPACE") == "WORKSPACE"
@@ -196,9 +195,10 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
 
 
 def _hint(path: str, notebook: bool, held: Mapping[str, SourceFile]) -> str:
-    source = held.get(path) or next(
-        (one for other, one in held.items() if other.rpartition(".")[0] == path), None
-    )
+    source = held.get(path)
+    for target, candidate in held.items():
+        if source is None and target.rpartition(".")[0] == path:
+            source = candidate
     if source is None:
         return ""
     if notebook:
@@ -226,8 +226,8 @@ def _collect(
         raise ConfigError(f"{file} must hold keys and values, such as resources: jobs: nightly: …")
     for key, value in loaded.items():
         if key == "variables":
-            found, told = references.variables(value, f"{file}: variables")
-            mistakes += told
+            found, wrong = references.variables(value, f"{file}: variables")
+            mistakes += wrong
             for name in found:
                 if name in defaults:
                     mistakes.append(
@@ -298,17 +298,16 @@ def _definition(
         )
     theirs = [name for name in ("permissions", "run_as") if found.pop(name, None) is not None]
     found.pop("lifecycle", None)
-    settings, told = schema.settings(
-        Paths(file, wanted.folders, mistakes).translate(found, place), place, fields
-    )
-    mistakes += told
+    translated = Paths(file, wanted.folders, mistakes).translate(found, place)
+    settings, wrong = schema.settings(translated, place, fields)
+    mistakes += wrong
     if len(mistakes) == before:
         mistakes += _whole(settings, place)
     if len(mistakes) > before:
         return None
     theirs += [
         f"{trigger}.pause_status"
-        for trigger in _TRIGGERS
+        for trigger in TRIGGERS
         if "pause_status" in settings.get(trigger, {})
     ]
     definition = JobDefinition(key, settings, file, tuple(theirs))
@@ -332,10 +331,10 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
         if not settings.get(needed):
             mistakes.append(f"{place}.{needed} is missing.")
     for name, key in _NAMED_BY.items():
-        keys = [entry.get(key) for entry in settings.get(name, ())]
-        mistakes += [
-            f"{place}.{name} has {key} twice." for key in dict.fromkeys(keys) if keys.count(key) > 1
-        ]
+        entries = [entry.get(key) for entry in settings.get(name, ())]
+        for entry in dict.fromkeys(entries):
+            if entries.count(entry) > 1:
+                mistakes.append(f"{place}.{name} has {entry} twice.")
     tags = settings.get("tags", {})
     mistakes += [
         f"{place}.tags.{tag} is the bot's own; give it another name."
@@ -347,9 +346,9 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
             f"{place}.tags has {len(tags)} tags; it may have {MOST_TAGS}, as the bot writes some "
             "of its own."
         )
-    if sum(trigger in settings for trigger in _TRIGGERS) > 1:
+    if sum(trigger in settings for trigger in TRIGGERS) > 1:
         mistakes.append(
-            f"{place} has more than one of {', '.join(_TRIGGERS)}; a job may have one of them."
+            f"{place} has more than one of {', '.join(TRIGGERS)}; a job may have one of them."
         )
     return mistakes
 
@@ -371,8 +370,8 @@ def _following(definition: JobDefinition) -> JobDefinition:
     name it.
     """
     parameters = list(definition.settings.get("parameters", ()))
-    there = [parameter["name"] for parameter in parameters]
-    parameters += [{"name": name, "default": ""} for name in FOLLOWED if name not in there]
+    names = [parameter["name"] for parameter in parameters]
+    parameters += [{"name": name, "default": ""} for name in FOLLOWED if name not in names]
     settings = {**definition.settings, "parameters": parameters}
     return JobDefinition(definition.key, settings, definition.file, definition.theirs, follows=True)
 
@@ -380,11 +379,8 @@ def _following(definition: JobDefinition) -> JobDefinition:
 def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
     """What is wrong with an entry of `jobs` that has no notebook; empty: nothing."""
     place = f"{MLOPS_FILE}: jobs[{number}]"
-    extra = [
-        key
-        for key in ("parameters", "project", "schedule", "timeout")
-        if key in job.model_fields_set
-    ]
+    only_of_short = ("parameters", "project", "schedule", "timeout")
+    extra = [key for key in only_of_short if key in job.model_fields_set]
     if extra:
         return (
             f"{place} has no notebook, so that {job.name} is a job of the folder of definitions; "
@@ -397,7 +393,7 @@ def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
             f"{place}.name is {job.name}, which is a job's key; write its name, "
             f"{found[job.name].settings['name']}."
         )
-    names = ", ".join(sorted(job.name for job in found.values())) or "none"
+    names = ", ".join(sorted(definition.name for definition in found.values())) or "none"
     return (
         f"{place}.name is {job.name}: it has no notebook, and no file describes a job of that "
         f"name. It may be: {names}."

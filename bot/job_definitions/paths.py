@@ -27,13 +27,13 @@ class Paths:
         git = "git_source" in settings
         if isinstance(found.get("tasks"), list):
             found["tasks"] = [
-                self._task(one, git, f"{place}.tasks[{at}]")
-                for at, one in enumerate(found["tasks"])
+                self._task(task, git, f"{place}.tasks[{number}]")
+                for number, task in enumerate(found["tasks"])
             ]
         if isinstance(found.get("environments"), list):
             found["environments"] = [
-                self._environment(one, f"{place}.environments[{at}]")
-                for at, one in enumerate(found["environments"])
+                self._environment(environment, f"{place}.environments[{number}]")
+                for number, environment in enumerate(found["environments"])
             ]
         return found
 
@@ -58,8 +58,8 @@ class Paths:
             }
         if isinstance(found.get("libraries"), list):
             found["libraries"] = [
-                self._library(one, f"{place}.libraries[{at}]")
-                for at, one in enumerate(found["libraries"])
+                self._library(library, f"{place}.libraries[{number}]")
+                for number, library in enumerate(found["libraries"])
             ]
         return found
 
@@ -96,14 +96,12 @@ class Paths:
     def _library(self, library: Any, place: str) -> Any:
         if not isinstance(library, Mapping):
             return library
-        return {
-            kind: self._file(value, f"{place}.{kind}")
-            if kind in ("whl", "jar", "egg", "requirements")
-            and isinstance(value, str)
-            and _relative(value)
-            else value
-            for kind, value in library.items()
-        }
+        found = dict(library)
+        for kind in ("whl", "jar", "egg", "requirements"):
+            file = library.get(kind)
+            if isinstance(file, str) and _relative(file):
+                found[kind] = self._file(file, f"{place}.{kind}")
+        return found
 
     def _environment(self, environment: Any, place: str) -> Any:
         spec = None
@@ -112,8 +110,8 @@ class Paths:
         if not isinstance(spec, Mapping) or not isinstance(spec.get("dependencies"), list):
             return environment
         named = [
-            self._dependency(one, f"{place}.spec.dependencies[{at}]")
-            for at, one in enumerate(spec["dependencies"])
+            self._dependency(line, f"{place}.spec.dependencies[{number}]")
+            for number, line in enumerate(spec["dependencies"])
         ]
         return {**environment, "spec": {**spec, "dependencies": named}}
 

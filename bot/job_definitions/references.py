@@ -90,13 +90,13 @@ def _resolved(
 ) -> Any:
     if isinstance(value, Mapping):
         return {
-            key: _resolved(one, defaults, wanted, f"{place}.{key}", mistakes, depth)
-            for key, one in value.items()
+            key: _resolved(item, defaults, wanted, f"{place}.{key}", mistakes, depth)
+            for key, item in value.items()
         }
     if isinstance(value, list):
         return [
-            _resolved(one, defaults, wanted, f"{place}[{at}]", mistakes, depth)
-            for at, one in enumerate(value)
+            _resolved(item, defaults, wanted, f"{place}[{number}]", mistakes, depth)
+            for number, item in enumerate(value)
         ]
     if not isinstance(value, str):
         return value
@@ -115,7 +115,7 @@ def _resolved(
     whole = _REFERENCE.fullmatch(value)
     if whole is not None:
         return stands_for(whole[1])
-    return _REFERENCE.sub(lambda entry: _text(stands_for(entry[1])), value).replace("$${", "${")
+    return _REFERENCE.sub(lambda match: _text(stands_for(match[1])), value).replace("$${", "${")
 
 
 def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:

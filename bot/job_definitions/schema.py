@@ -1,29 +1,29 @@
 """The settings of a job held against the Jobs API, without asking it.
 
-Values are brought to their kind as `databricks bundle` does it: 5 is a text where a text has to
-stand, and `yes` is true.
+What the API takes is given as plain data. Values are brought to their type as `databricks bundle`
+does it: 5 is a text where a text has to stand, and `yes` is true.
 """
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any
 
-from bot.facts.job_fields import (
-    Anything,
-    JobFields,
-    Kind,
-    ListOf,
-    MappingOf,
-    ObjectFields,
-    ObjectOf,
-    OneOf,
-    Plain,
-)
+from bot.facts.job_fields import FieldKind as Kind
+from bot.facts.job_fields import JobFields, ListOf, MappingOf, OneOf, Plain, Shape, ShapeOf
 
 _NOT_IN_FILES = {"deployment", "edit_mode", "format"}
 """Fields of the Jobs API that are no keys of a bundle's job."""
 
+_LONGEST_SHOWN = 80
+"""Characters of a wrong value that are shown."""
+
 _TRUE = {"true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"}
 _FALSE = {"false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"}
+_NAMES: dict[Plain, str] = {
+    "text": "a text",
+    "whole number": "a whole number",
+    "number": "a number",
+    "true or false": "true or false",
+}
 
 
 class Wrong(Exception):
@@ -35,106 +35,104 @@ class Wrong(Exception):
 def settings(
     given: Mapping[str, Any], place: str, fields: JobFields
 ) -> tuple[dict[str, Any], list[str]]:
-    """A job's settings with each value of its kind and without what is empty, and a sentence for
+    """A job's settings with each value of its type and without what is empty, and a sentence for
     each mistake.
     """
+    known = {
+        name: kind
+        for name, kind in fields.shapes[fields.settings].fields.items()
+        if name not in _NOT_IN_FILES
+    }
     reader = _Reader(fields)
-    whole = fields.objects[fields.root].fields
-    in_files = {name: kind for name, kind in whole.items() if name not in _NOT_IN_FILES}
-    return reader.object(given, ObjectFields(in_files, frozenset()), place), reader.mistakes
+    # What a job has to have is told by `_whole`, in the order of a bundle.
+    read = reader.shaped(given, Shape(known), place)
+    return read, reader.mistakes
 
 
 class _Reader:
-    """Reads values, and keeps a sentence for each mistake that it comes across."""
+    """Brings values to their types, and collects a sentence for each that has no business there."""
 
     def __init__(self, fields: JobFields) -> None:
         self._fields = fields
         self.mistakes: list[str] = []
 
-    def value(self, value: Any, kind: Kind, place: str) -> Any:
-        """A value as its kind wants it; None where it cannot be read so."""
-        if value is None:
-            return None
-        match kind:
-            case Anything():
-                return value
-            case ObjectOf(name):
-                if isinstance(value, Mapping):
-                    return self.object(value, self._fields.objects[name], place)
-                return self._refuse(value, "keys and values", place)
-            case ListOf(entry):
-                if isinstance(value, list):
-                    return [
-                        self.value(item, entry, f"{place}[{at}]") for at, item in enumerate(value)
-                    ]
-                return self._refuse(value, "a list", place)
-            case MappingOf(entry):
-                if isinstance(value, Mapping):
-                    return {
-                        str(key): self.value(item, entry, f"{place}.{key}")
-                        for key, item in value.items()
-                    }
-                return self._refuse(value, "keys and values", place)
-            case OneOf() | Plain():
-                try:
-                    return _single(value, kind)
-                except Wrong as wanted:
-                    return self._refuse(value, str(wanted), place)
-            case _:
-                assert_never(kind)
-
-    def object(self, given: Mapping[str, Any], known: ObjectFields, place: str) -> dict[str, Any]:
-        """Keys and values, without those that hold nothing."""
+    def shaped(self, given: Mapping[str, Any], shape: Shape, place: str) -> dict[str, Any]:
+        """Keys and values, without what is empty."""
         read: dict[str, Any] = {}
         for key, value in given.items():
-            if key in known.fields:
-                read[key] = self.value(value, known.fields[key], f"{place}.{key}")
-            else:
-                self.mistakes.append(
-                    f"{place}.{key} is not a key of the Jobs API; remove it or correct its "
-                    f"spelling. It may be: {', '.join(sorted(known.fields))}."
-                )
-        for key in sorted(known.needed):
+            if key in shape.fields:
+                read[key] = self._value(value, shape.fields[key], f"{place}.{key}")
+                continue
+            self.mistakes.append(
+                f"{place}.{key} is not a key of the Jobs API; remove it or correct its spelling. "
+                f"It may be: {', '.join(sorted(shape.fields))}."
+            )
+        for key in sorted(shape.needed):
             if given.get(key) is None:
                 self.mistakes.append(f"{place}.{key} is missing.")
         return {key: value for key, value in read.items() if value not in (None, {}, [])}
 
-    def _refuse(self, value: Any, wanted: str, place: str) -> None:
+    def _value(self, value: Any, kind: Kind, place: str) -> Any:
+        if value is None or kind == "anything":
+            return value
+        match kind:
+            case ShapeOf(name):
+                if isinstance(value, Mapping):
+                    return self.shaped(value, self._fields.shapes[name], place)
+                return self._refuse(value, "keys and values", place)
+            case ListOf(each):
+                if isinstance(value, list):
+                    return [
+                        self._value(item, each, f"{place}[{number}]")
+                        for number, item in enumerate(value)
+                    ]
+                return self._refuse(value, "a list", place)
+            case MappingOf(each):
+                if isinstance(value, Mapping):
+                    return {
+                        str(key): self._value(item, each, f"{place}.{key}")
+                        for key, item in value.items()
+                    }
+                return self._refuse(value, "keys and values", place)
+            case OneOf(allowed):
+                if value in allowed:
+                    return value
+                return self._refuse(value, f"one of: {', '.join(allowed)}", place)
+        try:
+            return _plain(value, kind)
+        except Wrong as expected:
+            return self._refuse(value, str(expected), place)
+
+    def _refuse(self, value: Any, expected: str, place: str) -> None:
         if isinstance(value, str):
             shown = f'"{value}"'
         else:
             shown = str(value)
-        if len(shown) > 80:
-            shown = shown[:79] + "…"
-        self.mistakes.append(f"{place} is {shown}; it must be {wanted}.")
+        if len(shown) > _LONGEST_SHOWN:
+            shown = shown[: _LONGEST_SHOWN - 1] + "…"
+        self.mistakes.append(f"{place} is {shown}; it must be {expected}.")
 
 
-def _single(value: Any, kind: OneOf | Plain) -> Any:
-    """A value that is neither a list nor keys and values. Raises Wrong."""
-    if isinstance(kind, OneOf):
-        if value not in kind.words:
-            raise Wrong(f"one of: {', '.join(kind.words)}")
-        return value
+def _plain(value: Any, kind: Plain) -> Any:
+    """A value brought to its type. Raises Wrong where it cannot be."""
     simple = isinstance(value, str | int | float | bool)
-    match kind.name:
-        case "true or false":
-            if isinstance(value, bool):
-                return value
-            if isinstance(value, str) and value in _TRUE | _FALSE:
-                return value in _TRUE
-        case "a text":
-            if isinstance(value, bool):
-                return str(value).lower()
-            # A date that YAML made of a text is a text again, as everywhere else in a bundle.
-            if simple or hasattr(value, "isoformat"):
-                return str(value)
-        case "a whole number" | "a number" if simple and not isinstance(value, bool):
-            try:
-                number = float(value)
-                if kind.name == "a number":
-                    return number
-                if number == int(value):
-                    return int(value)
-            except (ValueError, OverflowError):
-                pass
-    raise Wrong(kind.name)
+    if kind == "true or false":
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value in _TRUE | _FALSE:
+            return value in _TRUE
+    elif kind == "text":
+        if isinstance(value, bool):
+            return str(value).lower()
+        # A date that YAML made of a text is a text again, as everywhere else in a bundle.
+        if simple or hasattr(value, "isoformat"):
+            return str(value)
+    elif kind in ("whole number", "number") and simple and not isinstance(value, bool):
+        try:
+            number = float(value)
+            read: float = int(value) if kind == "whole number" else number
+            if number == read:  # Which what is no number is not.
+                return read
+        except (ValueError, OverflowError):
+            pass
+    raise Wrong(_NAMES.get(kind, "something else"))

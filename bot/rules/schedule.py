@@ -30,7 +30,8 @@ _DAYS = {
     name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)
 }
 _NONE: dict[str, int] = {}
-_LONGEST = 200
+_LONGEST_EXPRESSION = 200
+"""Characters."""
 _TIMES_SEARCHED = 4000
 
 
@@ -41,10 +42,10 @@ def words(schedule: Schedule) -> str:
         options = Options(
             day_of_week_start_index_zero=False, use_24hour_time_format=True, locale_code="en_US"
         )
-        told = ExpressionDescriptor(schedule.cron, options).get_full_description()
+        text = ExpressionDescriptor(schedule.cron, options).get_full_description()
     except (ValueError, FormatError):
         return f"{schedule.cron} {schedule.timezone}".strip()
-    return f"{told[:1].lower()}{told[1:]} {schedule.timezone}"
+    return f"{text[:1].lower()}{text[1:]} {schedule.timezone}"
 
 
 def mistake(schedule: Schedule) -> str:
@@ -79,15 +80,12 @@ def next_run(schedule: Schedule, after: datetime) -> datetime | None:
         for _ in range(_TIMES_SEARCHED):
             shown = _next(expression, shown)
             if not fits(shown.date()):
-                shown = datetime.combine(shown.date() + timedelta(days=1), time()) - timedelta(
-                    seconds=1
-                )
+                tomorrow = datetime.combine(shown.date() + timedelta(days=1), time())
+                shown = tomorrow - timedelta(seconds=1)
                 continue
             moment = shown.replace(tzinfo=zone, fold=1)
-            if (
-                moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == shown
-                and moment > after
-            ):
+            exists = moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == shown
+            if exists and moment > after:
                 return moment
     except (ValueError, KeyError, OSError, OverflowError, CroniterBadDateError):
         return None
@@ -96,18 +94,19 @@ def next_run(schedule: Schedule, after: datetime) -> datetime | None:
 
 def next_runs(schedule: Schedule, after: datetime, most: int) -> tuple[datetime, ...]:
     """The first so many moments after `after`; fewer where there are no more."""
-    found: list[datetime] = []
-    while (
-        len(found) < most
-        and (moment := next_run(schedule, found[-1] if found else after)) is not None
-    ):
-        found.append(moment)
-    return tuple(found)
+    moments: list[datetime] = []
+    while len(moments) < most:
+        moment = next_run(schedule, after)
+        if moment is None:
+            break
+        moments.append(moment)
+        after = moment
+    return tuple(moments)
 
 
 def _next(expression: str, after: datetime) -> datetime:
-    found: datetime = croniter(expression, after, second_at_beginning=True).get_next(datetime)
-    return found
+    moment: datetime = croniter(expression, after, second_at_beginning=True).get_next(datetime)
+    return moment
 
 
 def _read(cron: str) -> tuple[str, Callable[[date], bool]]:
@@ -115,7 +114,7 @@ def _read(cron: str) -> tuple[str, Callable[[date], bool]]:
     ValueError.
     """
     fields = cron.upper().split()
-    if len(cron) > _LONGEST or len(fields) not in (6, 7):
+    if len(cron) > _LONGEST_EXPRESSION or len(fields) not in (6, 7):
         raise ValueError(f"{cron} has not six or seven fields")
     seconds, minutes, hours, day, months, weekday, *year = fields
     if day not in "*?" and weekday not in "*?":
@@ -123,20 +122,25 @@ def _read(cron: str) -> tuple[str, Callable[[date], bool]]:
             f"{cron} names both a day of the month and a weekday, which Quartz does not take"
         )
     days, fits = _day(day)
-    read = [_field(seconds, 0, 59), _field(minutes, 0, 59), _field(hours, 0, 23), days]
-    read += [
+    read = [
+        _field(seconds, 0, 59),
+        _field(minutes, 0, 59),
+        _field(hours, 0, 23),
+        days,
         _field(months, 1, 12, _MONTHS),
         _weekday(weekday),
-        *(_field(field, 1970, 2099) for field in year),
     ]
+    read += [_field(years, 1970, 2099) for years in year]
     return " ".join(read), fits
 
 
 def _field(field: str, low: int, high: int, names: dict[str, int] = _NONE) -> str:
-    found = {number for item in field.split(",") for number in _numbers(item, low, high, names)}
-    if len(found) == high - low + 1:
+    numbers: set[int] = set()
+    for item in field.split(","):
+        numbers.update(_numbers(item, low, high, names))
+    if len(numbers) == high - low + 1:
         return "*"
-    return ",".join(map(str, sorted(found)))
+    return ",".join(map(str, sorted(numbers)))
 
 
 def _numbers(item: str, low: int, high: int, names: dict[str, int]) -> Iterator[int]:
@@ -156,13 +160,18 @@ def _numbers(item: str, low: int, high: int, names: dict[str, int]) -> Iterator[
     around = 0
     if end < begin:
         around = high - low + 1
-    for number in range(begin, end + around + 1, _number(step, 1, 9999, _NONE) if slash else 1):
+    stride = 1
+    if slash:
+        stride = _number(step, 1, 9999, _NONE)
+    for number in range(begin, end + around + 1, stride):
         yield number if number <= high else number - around
 
 
 def _number(text: str, low: int, high: int, names: dict[str, int]) -> int:
-    number = names.get(text) or (int(text) if re.fullmatch(r"[0-9]{1,4}", text) else -1)
-    if not low <= number <= high:
+    number = names.get(text)
+    if number is None and re.fullmatch(r"[0-9]{1,4}", text):
+        number = int(text)
+    if number is None or not low <= number <= high:
         raise ValueError(f"{text} is not a number from {low} to {high}")
     return number
 

@@ -1,5 +1,5 @@
-"""What the Jobs API takes, read off databricks-sdk's types, which Databricks generates from its own
-specification. Nothing of the SDK is called, and no workspace is asked.
+"""What the Jobs API takes of a job's settings, read off databricks-sdk's types, which Databricks
+generates from its own specification. Nothing of the SDK is called, and nobody is asked.
 """
 
 import dataclasses
@@ -11,63 +11,57 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from databricks.sdk.service.jobs import JobSettings
 
 from bot.facts.job_fields import (
-    Anything,
+    FieldKind,
     JobFields,
-    Kind,
     ListOf,
     MappingOf,
-    ObjectFields,
-    ObjectOf,
     OneOf,
     Plain,
+    Shape,
+    ShapeOf,
 )
 
-_PLAIN = {
-    str: Plain("a text"),
-    int: Plain("a whole number"),
-    float: Plain("a number"),
-    bool: Plain("true or false"),
+_PLAIN: dict[Any, Plain] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    Any: "anything",
 }
 
 
 @cache
 def job_fields() -> JobFields:
-    """The fields of a job's settings, and of all that they hold."""
-    objects: dict[str, ObjectFields] = {}
-    return JobFields(_object(JobSettings, objects).name, objects)
+    """The fields of a job's settings and of all that they hold."""
+    shapes: dict[str, Shape] = {}
+    waiting: list[type] = [JobSettings]
+    while waiting:
+        shape = waiting.pop()
+        if shape.__name__ not in shapes:
+            fields = {name: _kind(hint, waiting) for name, hint in get_type_hints(shape).items()}
+            shapes[shape.__name__] = Shape(fields, _without_default(shape))
+    return JobFields(JobSettings.__name__, shapes)
 
 
-def _object(shape: type, objects: dict[str, ObjectFields]) -> ObjectOf:
-    name = f"{shape.__module__}.{shape.__qualname__}"
-    if name not in objects:
-        fields: dict[str, Kind] = {}
-        objects[name] = ObjectFields(fields, _needed(shape))
-        for field, annotation in get_type_hints(shape).items():
-            fields[field] = _kind(annotation, objects)
-    return ObjectOf(name)
-
-
-def _kind(annotation: Any, objects: dict[str, ObjectFields]) -> Kind:
-    origin = get_origin(annotation)
-    arguments = get_args(annotation)
+def _kind(hint: Any, waiting: list[type]) -> FieldKind:
+    """The kind of a field by its type; the shape that it names is added to those `waiting`."""
+    origin = get_origin(hint)
+    arguments = get_args(hint)
     if origin in (Union, types.UnionType):
-        meant = next(argument for argument in arguments if argument is not type(None))
-        return _kind(meant, objects)
-    if annotation is Any:
-        return Anything()
+        return _kind(next(each for each in arguments if each is not type(None)), waiting)
     if origin is list:
-        return ListOf(_kind(arguments[0], objects))
+        return ListOf(_kind(arguments[0], waiting))
     if origin is dict:
-        return MappingOf(_kind(arguments[1], objects))
-    if isinstance(annotation, type):
-        if dataclasses.is_dataclass(annotation):
-            return _object(annotation, objects)
-        if issubclass(annotation, enum.Enum):
-            return OneOf(tuple(member.value for member in annotation))
-    return _PLAIN.get(annotation, Plain("something else"))
+        return MappingOf(_kind(arguments[1], waiting))
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        waiting.append(hint)
+        return ShapeOf(hint.__name__)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return OneOf(tuple(member.value for member in hint))
+    return _PLAIN.get(hint, "unknown")
 
 
-def _needed(shape: Any) -> frozenset[str]:
+def _without_default(shape: Any) -> frozenset[str]:
     return frozenset(
         field.name
         for field in dataclasses.fields(shape)

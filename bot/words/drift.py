@@ -38,14 +38,10 @@ def difference(wanted: str, found: str, secrets: Iterable[str] = ()) -> Differen
     changes = list(_unified(wanted.split("\n"), found.split("\n")))
     # Whole texts are masked, then compared: of half a secret nobody could tell that it is one.
     known = tuple(secrets)
-    shown = list(
-        _unified(*(masked(escape.visible(value), known).split("\n") for value in (wanted, found)))
-    )
-    lines = [_short(line) for line in shown[:LINES]]
-    if len(shown) > LINES:
-        lines.append(f"… and {len(shown) - LINES} more lines")
+    before = masked(escape.visible(wanted), known)
+    after = masked(escape.visible(found), known)
     return Difference(
-        tuple(lines),
+        _first_lines(list(_unified(before.split("\n"), after.split("\n")))),
         sum(line.startswith("+") for line in changes),
         sum(line.startswith("-") for line in changes),
     )
@@ -57,21 +53,22 @@ def of_fields(
     """How the fields of a job differ: name, what it should be, and what was found (empty: it is not
     there).
     """
-    lines = [
-        f"{sign}{name}: {value}"
-        for name, *values in fields
-        for sign, value in zip("-+", values, strict=True)
-    ]
-    shown = [
-        _short(masked(escape.visible(line), tuple(secrets)))
-        for line in lines
-        if not line.endswith(": ")
-    ]
-    if len(shown) > LINES:
-        more = [f"… and {len(shown) - LINES} more lines"]
-    else:
-        more = []
-    return tuple(shown[:LINES] + more)
+    known = tuple(secrets)
+    lines: list[str] = []
+    for name, wanted, found in fields:
+        for sign, value in (("-", wanted), ("+", found)):
+            text = f"{sign}{name}: {value}"
+            if not text.endswith(": "):
+                lines.append(masked(escape.visible(text), known))
+    return _first_lines(lines)
+
+
+def _first_lines(lines: Sequence[str]) -> tuple[str, ...]:
+    """What is shown of a difference: each line shortened, and how many more there are."""
+    shown = [_short(line) for line in lines[:LINES]]
+    if len(lines) > LINES:
+        shown.append(f"… and {len(lines) - LINES} more lines")
+    return tuple(shown)
 
 
 def edit(drift: Drift) -> str:
@@ -84,15 +81,16 @@ def edit(drift: Drift) -> str:
 
 def begins(drifts: Sequence[Drift]) -> str:
     """The beginning of a reply about these edits, which no other's has."""
-    if len(drifts) == 1:
-        one = edit(drifts[0])
+    edits = sorted(map(edit, drifts))
+    if len(edits) == 1:
+        sign = edits[0]
     else:
-        one = _digest("".join(sorted(map(edit, drifts))))
-    return f"⚠️ Drift {escape.code(one)}:"
+        sign = _digest("".join(edits))
+    return f"⚠️ Drift {escape.code(sign)}:"
 
 
-def told(drifts: Sequence[Drift], commit: str) -> str:
-    """A reply: these are not as the live commit has them, and what comes of it; all are put back,
+def drift_reply(drifts: Sequence[Drift], commit: str) -> str:
+    """Tell that these are not as the live commit has them, and what comes of it; all are put back,
     or none is.
     """
     return render(
@@ -110,29 +108,30 @@ def left(edited: Edited, shown: Callable[[str], str] = str) -> str:
     """What was changed by hand and left so, in a sentence; empty: nothing. `shown` makes a name fit
     to be shown.
     """
-    counts = [
-        _many(len(places), what)
-        for places, what in ((edited.objects, "object"), (edited.jobs, "job"))
-        if places
-    ]
+    counts: list[str] = []
+    if edited.objects:
+        counts.append(_many(len(edited.objects), "object"))
+    if edited.jobs:
+        counts.append(_many(len(edited.jobs), "job"))
     if not counts or edited.looked is None:
         return ""
     names = [*map(shown, edited.objects), *(f"job {shown(key)}" for key in edited.jobs)]
-    more = ""
+    verb, what = ("differs", "it") if len(names) == 1 else ("differ", "them")
+    listed = ", ".join(names[:MOST_NAMED])
     if len(names) > MOST_NAMED:
-        more = f" and {len(names) - MOST_NAMED} more"
-    one = len(names) == 1
+        listed += f" and {len(names) - MOST_NAMED} more"
     return (
-        f"{' and '.join(counts)} {'differs' if one else 'differ'} from Git since somebody changed "
-        f"{'it' if one else 'them'} by hand: {', '.join(names[:MOST_NAMED])}{more}, as the sweep "
-        "saw when it last "
-        f"looked ({edited.looked:%Y-%m-%d %H:%M UTC})."
+        f"{' and '.join(counts)} {verb} from Git since somebody changed {what} by hand: {listed}, "
+        f"as the sweep saw when it last looked ({edited.looked:%Y-%m-%d %H:%M UTC})."
     )
 
 
 def line(drift: Drift) -> str:
-    """A drift in one line, for the history and a terminal."""
-    return f"{'job ' if drift.kind == 'field' else ''}{drift.place} {_happened(drift)}"
+    """What differs, in one line for the history and a terminal."""
+    what = ""
+    if drift.kind == "field":
+        what = "job "
+    return f"{what}{drift.place} {_happened(drift)}"
 
 
 def _happened(drift: Drift) -> str:
@@ -150,9 +149,10 @@ def _happened(drift: Drift) -> str:
 def _count(drift: Drift) -> str:
     if not (drift.added or drift.removed):
         return ""
-    return (
-        f" (+{drift.added} −{drift.removed} line{'' if drift.added + drift.removed == 1 else 's'})"
-    )
+    ending = "s"
+    if drift.added + drift.removed == 1:
+        ending = ""
+    return f" (+{drift.added} −{drift.removed} line{ending})"
 
 
 def _many(number: int, what: str) -> str:
@@ -161,28 +161,31 @@ def _many(number: int, what: str) -> str:
 
 def _unified(wanted: Sequence[str], found: Sequence[str]) -> Iterator[str]:
     """The lines of a unified difference, without file names and line numbers."""
+    shorter = min(len(wanted), len(found))
     start = 0
-    while start < min(len(wanted), len(found)) and wanted[start] == found[start]:
+    while start < shorter and wanted[start] == found[start]:
         start += 1
     end = 0
-    while end < min(len(wanted), len(found)) - start and wanted[-1 - end] == found[-1 - end]:
+    while end < shorter - start and wanted[-1 - end] == found[-1 - end]:
         end += 1
     before = wanted[start : len(wanted) - end]
     after = found[start : len(found) - end]
     if max(len(before), len(after)) > COMPARED:
-        yield from (f"-{text_line}" for text_line in before)
-        yield from (f"+{text_line}" for text_line in after)
+        yield from (f"-{line}" for line in before)
+        yield from (f"+{line}" for line in after)
         return
-    if before or after:
-        # What both have in common is left out, but for what is shown around a change.
-        ahead = wanted[max(0, start - _CONTEXT) : start]
-        behind = wanted[len(wanted) - end :][:_CONTEXT]
-        pair = ([*ahead, *before, *behind], [*ahead, *after, *behind])
-        for number, one in enumerate(difflib.unified_diff(*pair, n=_CONTEXT, lineterm="")):
-            if number == 2:
-                continue  # where it begins
-            if number > 2:
-                yield "@@" if one.startswith("@@") else one
+    if not before and not after:
+        return
+    # What both have in common is left out, but for what is shown around a change.
+    ahead = wanted[max(0, start - _CONTEXT) : start]
+    behind = wanted[len(wanted) - end :][:_CONTEXT]
+    lines = difflib.unified_diff(
+        [*ahead, *before, *behind], [*ahead, *after, *behind], n=_CONTEXT, lineterm=""
+    )
+    for number, line in enumerate(lines):
+        # The first two name the files, and the third tells where the difference begins.
+        if number > 2:
+            yield "@@" if line.startswith("@@") else line
 
 
 def _short(text: str) -> str:

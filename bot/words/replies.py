@@ -78,12 +78,12 @@ def taken_back_for(back: RolledBack) -> str:
     )
 
 
-def taking_back(back: RolledBack, number: int) -> str:
+def taking_back(back: RolledBack, number: int | None) -> str:
     """The answer to who wants a commit taken back; `number` is the pull request that brought what
-    comes instead.
+    comes instead, None: none is known.
     """
     from_ = ""
-    if number:
+    if number is not None:
         from_ = f" (pull request {number})"
     return (
         f"⏪ Taking {escape.code(back.commit[:7])} out of the production workspace, which goes "

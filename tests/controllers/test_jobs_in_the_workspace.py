@@ -18,6 +18,7 @@ from bot.errors import ServiceError
 from bot.facts.branch import BranchJobs, JobDefinition, OwnedJob
 from bot.rules.branch import jobs as rule
 from bot.services.databricks_sdk import DatabricksSdk
+from bot.words import branch as words
 from sandbox.databricks import Databricks as WorkspaceAccess
 
 HERE = "contoso/ml/wine"
@@ -157,7 +158,9 @@ def test_a_bundles_job_is_left_alone(bot: Bot) -> None:
     told = bot.apply(job(max_concurrent_runs=4))
 
     assert (told, bot.owned, bot.workspace.jobs()) == ([], {}, before)
-    assert "is managed by a Databricks Asset Bundle" in rule.problems(bot.gather(job()))[0]
+    assert "is managed by a Databricks Asset Bundle" in words.job_left_alone(
+        rule.problems(bot.gather(job()))[0]
+    )
 
 
 def test_another_key_finds_the_job_by_its_name(bot: Bot) -> None:

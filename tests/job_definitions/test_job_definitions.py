@@ -17,6 +17,7 @@ FOLDERS = [
     {"from": "mlflow_hooks", "to": "/Shared/mlflow_hooks"},
     {"from": "projects", "to": "/Shared/projects"},
 ]
+FIELDS = job_fields()
 WANTED = Mlops.model_validate({"folders": FOLDERS, "bundle_target": "prod"})
 TASK = {"task_key": "train", "notebook_task": {"notebook_path": "../../mlflow_hooks/train.py"}}
 JOB: dict[str, Any] = {"name": "weekly", "tasks": [TASK]}
@@ -27,7 +28,7 @@ def files(**jobs: Any) -> dict[str, bytes]:
 
 
 def read(wanted: Mlops = WANTED, **job: Any) -> JobDefinition:
-    return job_definitions.read(files(weekly={**JOB, **job}), wanted, job_fields())["weekly"]
+    return job_definitions.read(files(weekly={**JOB, **job}), wanted, FIELDS)["weekly"]
 
 
 def mistake(text: str | dict[str, Any], wanted: Mlops = WANTED) -> str:
@@ -40,7 +41,7 @@ def mistake(text: str | dict[str, Any], wanted: Mlops = WANTED) -> str:
         else {FILE: textwrap.dedent(text).encode()}
     )
     with pytest.raises(ConfigError) as refused:
-        job_definitions.read(held, wanted, job_fields())
+        job_definitions.read(held, wanted, FIELDS)
     return str(refused.value)
 
 
@@ -102,9 +103,7 @@ resources:
 
 def test_a_bundles_file_is_read_as_it_is() -> None:
     found = job_definitions.read(
-        {"config/jobs/deep/inference.yml": STACK.replace(b"../../", b"../../../")},
-        WANTED,
-        job_fields(),
+        {"config/jobs/deep/inference.yml": STACK.replace(b"../../", b"../../../")}, WANTED, FIELDS
     )
 
     (job,) = found.values()
@@ -194,7 +193,7 @@ def test_variables_may_stand_in_another_file_and_hold_more_than_a_text() -> None
     job = {**JOB, **task(new_cluster="${var.small}")}
 
     found = job_definitions.read(
-        {**files(weekly=job), **more, "config/jobs/README.md": b"{"}, WANTED, job_fields()
+        {**files(weekly=job), **more, "config/jobs/README.md": b"{"}, WANTED, FIELDS
     )
 
     assert found["weekly"].settings["tasks"][0]["new_cluster"] == cluster
@@ -338,7 +337,7 @@ def test_a_key_or_a_variable_that_two_files_hold_is_a_mistake() -> None:
 
     with pytest.raises(ConfigError) as refused:
         job_definitions.read(
-            {"config/jobs/a.yml": content, "config/jobs/b.yml": content}, WANTED, job_fields()
+            {"config/jobs/a.yml": content, "config/jobs/b.yml": content}, WANTED, FIELDS
         )
 
     assert str(refused.value).splitlines() == [
@@ -359,7 +358,7 @@ def wanted_with(*jobs: dict[str, Any]) -> Mlops:
 def together(wanted: Mlops, **jobs: Any) -> dict[str, JobDefinition]:
     shorts = [job_definitions.short(job) for job in wanted.jobs if job.notebook]
     return job_definitions.together(
-        job_definitions.read(files(**jobs), wanted, job_fields()), shorts, wanted
+        job_definitions.read(files(**jobs), wanted, FIELDS), shorts, wanted
     )
 
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from bot.cli import live
-from bot.controllers.model import rollback
+from bot.controllers.branch import rollback
 from bot.controllers.services import Repository, Services
 from bot.errors import SignalmanError
 from bot.subjects import Branch

@@ -51,24 +51,24 @@ MANY = [
 ]
 
 DRIFTS: Mapping[str, Callable[[], str]] = {
-    "drift_edited": lambda: words.told([drift.judged(EDIT, NOTHING)], LIVE),
-    "drift_edited_put_back": lambda: words.told([_restored(EDIT)], LIVE),
-    "drift_edited_again": lambda: words.told(
+    "drift_edited": lambda: words.drift_reply([drift.judged(EDIT, NOTHING)], LIVE),
+    "drift_edited_put_back": lambda: words.drift_reply([_restored(EDIT)], LIVE),
+    "drift_edited_again": lambda: words.drift_reply(
         [_restored(EDIT, drift.DriftMemo(restored={EDIT.place: EDIT.found}))], LIVE
     ),
-    "drift_edited_unseen": lambda: words.told(
+    "drift_edited_unseen": lambda: words.drift_reply(
         [replace(EDIT, aside="", difference=(), added=0, removed=0)], LIVE
     ),
-    "drift_deleted": lambda: words.told([DELETED], LIVE),
-    "drift_deleted_put_back": lambda: words.told([_restored(DELETED)], LIVE),
-    "drift_replaced": lambda: words.told([REPLACED], LIVE),
-    "drift_job": lambda: words.told([FIELDS], LIVE),
-    "drift_job_put_back": lambda: words.told([_restored(FIELDS)], LIVE),
-    "drift_job_put_back_again": lambda: words.told(
+    "drift_deleted": lambda: words.drift_reply([DELETED], LIVE),
+    "drift_deleted_put_back": lambda: words.drift_reply([_restored(DELETED)], LIVE),
+    "drift_replaced": lambda: words.drift_reply([REPLACED], LIVE),
+    "drift_job": lambda: words.drift_reply([FIELDS], LIVE),
+    "drift_job_put_back": lambda: words.drift_reply([_restored(FIELDS)], LIVE),
+    "drift_job_put_back_again": lambda: words.drift_reply(
         [_restored(FIELDS, drift.DriftMemo(restored={FIELDS.place: FIELDS.found}))], LIVE
     ),
-    "drift_many": lambda: words.told([FIELDS, DELETED, *MANY], LIVE),
-    "drift_many_put_back": lambda: words.told(
+    "drift_many": lambda: words.drift_reply([FIELDS, DELETED, *MANY], LIVE),
+    "drift_many_put_back": lambda: words.drift_reply(
         [_restored(one) for one in (EDIT, DELETED, FIELDS)], LIVE
     ),
 }

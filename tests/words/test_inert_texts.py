@@ -247,8 +247,8 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
     "asked for on a version": lambda o: versions.asked(
         requested(o), versions.Finding(accepted=o.person)
     ),
-    "drift": lambda o: drift.told([drifted(o)], o.commit),
-    "drift of many": lambda o: drift.told(
+    "drift": lambda o: drift.drift_reply([drifted(o)], o.commit),
+    "drift of many": lambda o: drift.drift_reply(
         [drifted(o), *[replace(drifted(o), kind="field", difference=())] * 59], o.commit
     ),
     "verdict changed": lambda o: replies.verdict_changed(

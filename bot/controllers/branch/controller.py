@@ -1,5 +1,5 @@
-"""A pass over a target branch: what it holds, what the workspace holds of it, and what is still
-missing.
+"""A pass over a target branch reconciles the workspace: what the one holds, what the other holds of
+it, and what is still missing.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from bot.actions import (
 from bot.controllers import parallel, target_config, thread
 from bot.controllers.branch import drift, jobs, manifest
 from bot.controllers.services import Repository, Services
-from bot.facts.branch import BranchFacts, Manifest
+from bot.facts.branch import BranchFacts
 from bot.passes import Look, Outcome
 from bot.rules.branch import jobs as job_rules
 from bot.rules.branch import sync
@@ -43,19 +43,19 @@ def pass_over(subject: Branch, look: Look, services: Services) -> Outcome:
     wake: list[Subject] = []
     again: list[float] = []
     ids: dict[str, int] = {}
-    orders = sync.plan(facts)
+    actions = sync.plan(facts)
     memo = look.memo
     if not look.news and sync.settled(facts.manifest, facts.tip):
         # First, so that an edit is told before it is written over.
-        found, memo = drift.look_for_drift(facts, look.memo, repository, services)
-        orders = [*found, *orders]
-    for action in look.while_leased(orders):
+        restoring, memo = drift.look_for_drift(facts, look.memo, repository, services)
+        actions = [*restoring, *actions]
+    for action in look.while_leased(actions):
         match action:
             case CreateJob() | ChangeJob() | RemoveJob():
-                told, job = jobs.perform(action, facts.repository, services)
+                line, job_id = jobs.perform(action, facts.repository, services)
                 if isinstance(action, CreateJob):
-                    ids[action.definition.key] = job
-                performed.append(told)
+                    ids[action.definition.key] = job_id
+                performed.append(line)
             case WriteManifest(noted):
                 owned = {
                     key: replace(job, id=ids.get(key, job.id)) for key, job in noted.jobs.items()
@@ -79,55 +79,63 @@ def gather(repository: Repository, services: Services, *, thorough: bool = True)
     The jobs are read where their definitions have changed, and if it is to be `thorough`. Raises
     ConfigError when the configuration at the tip cannot be used: the workspace then stays as it is.
     """
-    served = repository.served
-    databricks = services.production.databricks
-    (tip, wanted), held, asked = parallel.three(
-        lambda: target_config.read(repository),
-        lambda: manifest.read(served.key, databricks),
-        lambda: manifest.read_rollback(served.key, databricks),
-    )
-    back = None
-    if asked is not None and asked.commit == tip:
-        back = asked
-    goal = tip
-    if back is not None:
-        goal = back.instead
-        repository.mirror.bring_past(served.target, goal)
-        wanted = target_config.at(goal, repository)
-    facts = BranchFacts(
-        repository=served.key,
-        target=served.target,
-        tip=goal,
-        config=wanted,
-        files=(),
-        manifest=held,
-        now=services.now(),
-        rolled_back=back,
-    )
-    if sync.settled(held, goal) and not thorough:
+    facts = _goal(repository, services)
+    if sync.settled(facts.manifest, facts.tip) and not thorough:
         return facts
+    held = facts.manifest
+    commit = facts.tip
+    config = facts.config
+    folders = tuple(folder.from_ for folder in config.folders)
     files, merged, described = parallel.three(
-        lambda: repository.mirror.files(goal, tuple(folder.from_ for folder in wanted.folders)),
-        lambda: _merged(held, goal, repository) if back is None else (),
-        lambda: jobs.definitions(goal, wanted, repository),
+        lambda: repository.mirror.files(commit, folders),
+        lambda: _merged(facts, repository),
+        lambda: jobs.definitions(commit, config, repository),
     )
     facts = replace(facts, files=files, merged=merged)
     if thorough or job_rules.moved(described, held.jobs):
         number = sync.brought_by(facts)
-        facts = replace(
-            facts, jobs=jobs.gather(served.key, goal, described, held.jobs, services, number)
-        )
+        found = jobs.gather(facts.repository, commit, described, held.jobs, services, number)
+        facts = replace(facts, jobs=found)
     removed, guarded = sync.removals(facts)
     if not removed:
         return facts
     return replace(facts, used=_used(services), confirmed=guarded and _confirmed(facts, repository))
 
 
-def _merged(held: Manifest, tip: str, repository: Repository) -> tuple[tuple[int, str], ...]:
-    """The pull requests that were merged since the commit that was completely there, the oldest
-    first.
+def _goal(repository: Repository, services: Services) -> BranchFacts:
+    """What the workspace is to hold, and what it holds: the tip, or the commit that is to be there
+    instead, and the manifest.
     """
-    if held.commit == tip:
+    served = repository.served
+    databricks = services.production.databricks
+    (tip, config), held, noted = parallel.three(
+        lambda: target_config.read(repository),
+        lambda: manifest.read(served.key, databricks),
+        lambda: manifest.read_rollback(served.key, databricks),
+    )
+    goal = BranchFacts(
+        repository=served.key,
+        target=served.target,
+        tip=tip,
+        config=config,
+        files=(),
+        manifest=held,
+        now=services.now(),
+    )
+    if noted is None or noted.commit != tip:
+        return goal
+    repository.mirror.bring_past(served.target, noted.instead)
+    config = target_config.at(noted.instead, repository)
+    return replace(goal, tip=noted.instead, config=config, rolled_back=noted)
+
+
+def _merged(facts: BranchFacts, repository: Repository) -> tuple[tuple[int, str], ...]:
+    """The pull requests that were merged since the commit that was completely there, the oldest
+    first; none for a commit that is rolled back to.
+    """
+    held = facts.manifest
+    tip = facts.tip
+    if facts.rolled_back is not None or held.commit == tip:
         return ()
     commits = repository.mirror.since(repository.served.target, held.commit or held.since, tip)
     merged = repository.azure.merged_as(commits)
@@ -146,9 +154,9 @@ def _used(services: Services) -> tuple[tuple[str, int, str], ...]:
 def _confirmed(facts: BranchFacts, repository: Repository) -> bool:
     """Whether somebody agreed, on a pull request that brought it, that so much is removed."""
     live = facts.manifest.live
-    numbers = {number for number, _ in facts.merged} or (
-        {live.pull_request} if live and live.pull_request else set()
-    )
+    numbers = {number for number, _ in facts.merged}
+    if not numbers and live is not None and live.pull_request is not None:
+        numbers = {live.pull_request}
     for number in sorted(numbers):
         head = repository.azure.pull_request(number)
         given = commands.orders(repository.azure.discussion(number), head.commit)
@@ -170,14 +178,14 @@ def perform(
     if not isinstance(action, Together):
         return [_perform(action, repository, services)]
 
-    def one(order: ObjectAction) -> Callable[[], str]:
+    def performing(each: ObjectAction) -> Callable[[], str]:
         def call() -> str:
-            (mine,) = look.while_leased((order,))
-            return _perform(mine, repository, services)
+            (leased,) = look.while_leased((each,))
+            return _perform(leased, repository, services)
 
         return call
 
-    return parallel.side_by_side([one(order) for order in action.orders], services.calls)
+    return parallel.side_by_side([performing(each) for each in action.actions], services.calls)
 
 
 def _perform(
@@ -218,8 +226,8 @@ def described(action: BranchAction) -> list[str]:
             return [f"remove {path}"]
         case RemoveFolder(path):
             return [f"remove folder {path}, if it is empty"]
-        case Together(orders):
-            return [line for order in orders for line in described(order)]
+        case Together(actions):
+            return [line for each in actions for line in described(each)]
         case CreateJob(definition):
             return [f"create job {definition.name}"]
         case ChangeJob(name=name, changes=changes):

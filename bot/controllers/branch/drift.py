@@ -5,7 +5,7 @@ Only what a pass decides is written, and by the pass; looking changes nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.actions import BranchAction, NoteDrift, SetAside
@@ -41,17 +41,17 @@ def look_for_drift(
 
     The workspace completely holds the commit that `facts` tell of, with its files.
     """
-    held = facts.manifest
+    commit = facts.manifest.commit
+    live = facts.manifest.live
     memory = drift.recall(memo)
     now = services.now().timestamp()
-    found = _seen(facts, memory, now, repository, services)
-    drifts = tuple(drift.judged(drift_found, memory) for drift_found in found.drifts)
-    live = held.live
-    number = 0
-    if live is not None and live.commit == held.commit:
+    seen = _seen(facts, memory, now, repository, services)
+    drifts = tuple(drift.judged(each, memory) for each in seen.drifts)
+    number = None
+    if live is not None and live.commit == commit:
         number = live.pull_request
-    orders = drift.plan(drifts, found.owned, found.contents, memory, held.commit, number)
-    return orders, drift.remembered(memory, found.owned, found.standing, drifts, found.unread, now)
+    actions = drift.plan(drifts, seen.owned, seen.contents, memory, commit, number)
+    return actions, drift.remembered(memory, seen.owned, seen.standing, drifts, seen.unread, now)
 
 
 def perform(action: NoteDrift | SetAside, services: Services) -> str:
@@ -74,8 +74,7 @@ def _seen(
     folders = facts.config.folders
     owned = drift.owned(facts.manifest.files, sync.objects(folders, facts.files))
     standing = _standing(drift.listed(owned), services)
-    asked = drift.suspects(owned, standing, memory, now)
-    read = _read(asked, owned, services)
+    read = _read(drift.suspects(owned, standing, memory, now), owned, services)
     unread = tuple(path for path, content in read.items() if isinstance(content, ServiceError))
     drifts = drift.missing(owned, standing, folders)
     contents: dict[str, bytes] = {}
@@ -109,11 +108,11 @@ def _standing(folders: Iterable[str], services: Services) -> dict[str, drift.Wor
         }
 
     listings = parallel.side_by_side([listing(folder) for folder in folders], services.calls)
-    return {path: node for found in listings for path, node in found.items()}
+    return {path: node for nodes in listings for path, node in nodes.items()}
 
 
 def _read(
-    paths: Iterable[str], owned: Mapping[str, SourceFile], services: Services
+    paths: Sequence[str], owned: Mapping[str, SourceFile], services: Services
 ) -> dict[str, bytes | ServiceError | None]:
     databricks = services.production.databricks
 
@@ -134,11 +133,5 @@ def _read(
 
         return call
 
-    asked = list(paths)
-    return dict(
-        zip(
-            asked,
-            parallel.side_by_side([reading(path) for path in asked], services.calls),
-            strict=True,
-        )
-    )
+    contents = parallel.side_by_side([reading(path) for path in paths], services.calls)
+    return dict(zip(paths, contents, strict=True))

@@ -5,7 +5,7 @@ A change is read back: a workspace may take a setting and keep another
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -58,7 +58,7 @@ def gather(
     wanted: Mapping[str, JobDefinition],
     owned: Mapping[str, OwnedJob],
     services: Services,
-    pull_request: int = 0,
+    pull_request: int | None = None,
     known_as: Mapping[str, str] | None = None,
 ) -> BranchJobs:
     """Read the jobs of these keys: by id where it is known, else by name.
@@ -66,6 +66,7 @@ def gather(
     `known_as`: names that jobs may have still, by key, where theirs is not found.
     """
     databricks = services.production.databricks
+    old_names = known_as or {}
     keys = list(dict.fromkeys((*wanted, *owned)))
 
     def find(key: str) -> JobFacts | None:
@@ -73,29 +74,36 @@ def gather(
             names = [wanted[key].name]
         else:
             names = []
-        return _find(
-            databricks, owned.get(key), [*names, *filter(None, [(known_as or {}).get(key)])]
-        )
+        if old_names.get(key):
+            names.append(old_names[key])
+        return _find(databricks, owned.get(key), names)
 
-    found = parallel.side_by_side([partial(find, key) for key in keys], services.calls)
-    there = dict(zip(keys, found, strict=True))
+    jobs = parallel.side_by_side([partial(find, key) for key in keys], services.calls)
+    there = dict(zip(keys, jobs, strict=True))
     lost = [key for key in wanted if there[key] is None and key in owned and not owned[key].id]
     if lost:
         # Created, perhaps, by a pass that was cut off before it could note the id, and called
         # otherwise since.
         there |= _by_tags(databricks, repository_key, lost)
-    going = {
-        key: job.id
-        for key, job in there.items()
-        if key not in wanted and job and rule.CREATED in job.tags
-    }
-    runs = parallel.side_by_side(
-        [partial(databricks.is_running, job) for job in going.values()], services.calls
-    )
-    running = frozenset(key for key, runs_now in zip(going, runs, strict=True) if runs_now)
+    running = _running(there, wanted, services)
     return BranchJobs(
         repository_key, commit, dict(wanted), dict(owned), there, running, pull_request
     )
+
+
+def _running(
+    there: Mapping[str, JobFacts | None], wanted: Collection[str], services: Services
+) -> frozenset[str]:
+    """The keys of the jobs to be removed that run now."""
+    going: dict[str, int] = {}
+    for key, job in there.items():
+        if key not in wanted and job is not None and rule.CREATED in job.tags:
+            going[key] = job.id
+    is_running = services.production.databricks.is_running
+    answers = parallel.side_by_side(
+        [partial(is_running, job_id) for job_id in going.values()], services.calls
+    )
+    return frozenset(key for key, running in zip(going, answers, strict=True) if running)
 
 
 def perform(action: JobAction, repository_key: str, services: Services) -> tuple[str, int]:
@@ -117,13 +125,13 @@ def perform(action: JobAction, repository_key: str, services: Services) -> tuple
             else:
                 databricks.update_job(action.job, action.new_settings, action.remove)
             _read_back(action, databricks)
-            return told(action), action.job
+            return done(action), action.job
         case RemoveJob(job):
             databricks.delete_job(job)
-            return told(action), job
+            return done(action), job
 
 
-def told(action: JobAction) -> str:
+def done(action: JobAction) -> str:
     """What an action has done, in words."""
     match action:
         case CreateJob(definition):
@@ -131,9 +139,9 @@ def told(action: JobAction) -> str:
         case ChangeJob(name=name, goes=True):
             return f"let job {name} go, which Signalman did not create"
         case ChangeJob(name=name, changes=changes):
-            return f"changed job {name}" + (
-                f": {', '.join(changes)}" if changes else ", which is the repository's now"
-            )
+            if not changes:
+                return f"changed job {name}, which is the repository's now"
+            return f"changed job {name}: {', '.join(changes)}"
         case RemoveJob(name=name):
             return f"removed job {name}"
 
@@ -144,9 +152,8 @@ def _read_back(change: ChangeJob, databricks: Databricks) -> None:
         raise ServiceError(
             "Databricks",
             f"Job {change.name} ({change.job}) was changed, but reads back otherwise: "
-            f"{', '.join(unlike[:10])}. "
-            "Somebody may be changing it too, or a policy of the workspace does; it is tried "
-            "again.",
+            f"{', '.join(unlike[:10])}. Somebody may be changing it too, or a policy of the "
+            "workspace does; it is tried again.",
         )
 
 
@@ -156,18 +163,22 @@ def _find(databricks: Databricks, known: OwnedJob | None, names: Iterable[str]) 
             return databricks.read_job(known.id)
         except NotFound:
             pass
-    return next((job for name in names if (job := databricks.job(name)) is not None), None)
+    for name in names:
+        job = databricks.job(name)
+        if job is not None:
+            return job
+    return None
 
 
 def _by_tags(
     databricks: Databricks, repository: str, keys: Sequence[str]
 ) -> dict[str, JobFacts | None]:
-    found: dict[str, JobFacts | None] = {}
+    by_key: dict[str, JobFacts | None] = {}
     for job in databricks.jobs():
         key = job.tags.get(rule.KEY, "")
-        if key in keys and key not in found and job.tags.get(rule.REPOSITORY) == repository:
-            found[key] = databricks.read_job(job.id)
-    return found
+        if key in keys and key not in by_key and job.tags.get(rule.REPOSITORY) == repository:
+            by_key[key] = databricks.read_job(job.id)
+    return by_key
 
 
 def _short(commit: str, job: Job, repository: Repository) -> JobDefinition:

@@ -59,24 +59,15 @@ def _live(wanted: Job, services: Services) -> Live:
             problem=f"no version of {wanted.model} was promoted yet",
             next_run=following,
         )
-    told = (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version)
     commit = ""
-    if told:
+    if (job.tags.get(rollout.MODEL), job.tags.get(rollout.VERSION)) == (model, version):
         commit = job.tags.get(rollout.COMMIT, "")
-    promoted = services.production.models.promoted(wanted.model, wanted.alias, wanted.stage)
-    since = next(
-        (
-            candidate.updated
-            for candidate in promoted
-            if (candidate.name, candidate.version) == (model, version)
-        ),
-        0,
-    )
-    return Live(
-        wanted.name,
-        model,
-        version,
-        "" if commit == "unknown" else commit,
-        datetime.fromtimestamp(since / 1000, UTC) if since else None,
-        next_run=following,
-    )
+    if commit == "unknown":
+        commit = ""
+    since = None
+    for promoted in services.production.models.promoted(wanted.model, wanted.alias, wanted.stage):
+        if (promoted.name, promoted.version) == (model, version):
+            if promoted.updated:
+                since = datetime.fromtimestamp(promoted.updated / 1000, UTC)
+            break
+    return Live(wanted.name, model, version, commit, since, next_run=following)

@@ -8,6 +8,7 @@ rolls back the other, so that neither overwrites what it has not read.
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from bot.errors import ConfigError
@@ -35,9 +36,8 @@ def read(repository: str, databricks: Databricks) -> Manifest:
     Raises ConfigError when the file is there and is not a manifest: what it owns
     is then unknown, and nothing may be removed.
     """
-    return _read(
-        path(repository), databricks, lambda found: _manifest(repository, found)
-    ) or Manifest(repository)
+    manifest = _read(path(repository), databricks, partial(_manifest, repository))
+    return manifest or Manifest(repository)
 
 
 def write(manifest: Manifest, databricks: Databricks) -> None:
@@ -47,7 +47,7 @@ def write(manifest: Manifest, databricks: Databricks) -> None:
         "repository": manifest.repository,
         "commit": manifest.commit,
         "since": manifest.since,
-        "history": [_dated(vars(synced)) for synced in manifest.history],
+        "history": [_as_json(synced) for synced in manifest.history],
         "jobs": {
             key: {"id": job.id, "applied": dict(job.applied)} for key, job in manifest.jobs.items()
         },
@@ -66,63 +66,66 @@ def read_rollback(repository: str, databricks: Databricks) -> RolledBack | None:
 
 def write_rollback(repository: str, rolled_back: RolledBack, databricks: Databricks) -> None:
     """Note that a commit is taken back, for the passes over the branch to do."""
-    databricks.write(
-        rollback_path(repository), json.dumps(_dated(vars(rolled_back)), indent=1).encode()
-    )
+    body = json.dumps(_as_json(rolled_back), indent=1)
+    databricks.write(rollback_path(repository), body.encode())
 
 
-def _read(place: str, databricks: Databricks, shape: Callable[[Any], T]) -> T | None:
-    content = databricks.read(place)
+def _read(file: str, databricks: Databricks, parse: Callable[[Any], T]) -> T | None:
+    content = databricks.read(file)
     if content is None:
         return None
     try:
-        return shape(json.loads(content))
+        return parse(json.loads(content))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{place} in the workspace is not what Signalman wrote there. Somebody changed it; "
-            "delete it, and the next "
-            "sync writes everything anew (what was removed from Git since is then left in the "
-            "workspace)."
+            f"{file} in the workspace is not what Signalman wrote there. Somebody changed it; "
+            "delete it, and the next sync writes everything anew (what was removed from Git since "
+            "is then left in the workspace)."
         ) from error
 
 
-def _manifest(repository: str, found: Any) -> Manifest:
+def _manifest(repository: str, document: Any) -> Manifest:
     jobs = {
         key: OwnedJob(int(job["id"]), dict(job["applied"]))
-        for key, job in found.get("jobs", {}).items()
+        for key, job in document.get("jobs", {}).items()
     }
     return Manifest(
         repository,
-        str(found["commit"]),
-        {str(key): str(value) for key, value in found["files"].items()},
-        str(found.get("since", "")),
-        tuple(_synced(synced) for synced in found.get("history", ())),
+        str(document["commit"]),
+        {str(path): str(digest) for path, digest in document["files"].items()},
+        str(document.get("since", "")),
+        tuple(_synced(entry) for entry in document.get("history", ())),
         jobs,
-        {str(key): str(value) for key, value in found.get("kept", {}).items()},
+        {str(path): str(reason) for path, reason in document.get("kept", {}).items()},
     )
 
 
-def _synced(found: Mapping[str, Any]) -> Synced:
+def _synced(document: Mapping[str, Any]) -> Synced:
     return Synced(
-        str(found["commit"]), int(found["pull_request"]), _time(found["at"]), str(found["by"])
+        str(document["commit"]),
+        int(document["pull_request"]) or None,
+        _time(document["at"]),
+        str(document["by"]),
     )
 
 
-def _rolled_back(found: Mapping[str, Any]) -> RolledBack:
+def _rolled_back(document: Mapping[str, Any]) -> RolledBack:
     return RolledBack(
-        str(found["commit"]),
-        str(found["instead"]),
-        str(found["by"]),
-        _time(found["at"]),
-        int(found["pull_request"]),
-        str(found["order"]),
+        str(document["commit"]),
+        str(document["instead"]),
+        str(document["by"]),
+        _time(document["at"]),
+        int(document["pull_request"]) or None,
+        str(document["order"]),
     )
 
 
-def _dated(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _as_json(noted: Synced | RolledBack) -> dict[str, Any]:
+    """What the workspace keeps of it: no pull request is 0 there, and no time is null."""
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in fields.items()
+        **vars(noted),
+        "pull_request": noted.pull_request or 0,
+        "at": noted.at.isoformat() if noted.at else None,
     }
 
 

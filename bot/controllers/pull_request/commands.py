@@ -6,6 +6,7 @@ the answer, whoever reads it.
 """
 
 from bot.config.repository import Project
+from bot.controllers.branch import rollback as merge_rollback
 from bot.controllers.model import acceptance, rollback
 from bot.controllers.pull_request import answers as conversation
 from bot.controllers.pull_request import memo, preview
@@ -65,7 +66,7 @@ def _done(
         case "rollback" if asked.argument == "sync":
             comment = given.comment
             order = f"{pr.head.number}/{comment.thread}/{comment.id}"
-            said, noted = rollback.take_back(
+            said, noted = merge_rollback.take_back(
                 comment.author, order, pr.head.number, repository, services
             )
             if noted:

@@ -297,7 +297,9 @@ def _mlflow_run(
 
 def _for_whom(order: StartRun) -> str:
     """What a run is made for, as its name tells people: a branch, or a pull request."""
-    return order.source if order.where == "production" else f"!{order.number}"
+    if order.where == "production":
+        return order.source
+    return f"!{order.number}"
 
 
 def _experiment_tags(order: StartRun, repository: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What somebody changed by hand in the workspace, and what is done about it.
+"""Drift: what somebody changed by hand in the workspace, and what is done about it.
 
 The manifest says what the bot wrote, Git what that holds. The workspace tells no digest, only when
 an object was last modified, so what is older than the newest that was compared is not read again;
@@ -15,7 +15,15 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from bot.actions import BranchAction, NoteDrift, Reply, SetAside, Together, WriteObject
+from bot.actions import (
+    BranchAction,
+    NoteDrift,
+    ObjectAction,
+    Reply,
+    SetAside,
+    Together,
+    WriteObject,
+)
 from bot.config.repository import Drift as Policy
 from bot.config.repository import Folder
 from bot.facts.branch import Drift, Edited, SourceFile
@@ -61,14 +69,14 @@ class DriftMemo:
 
 def recall(memo: Mapping[str, Any]) -> DriftMemo:
     """Read what a branch's memo keeps; nothing where it keeps nothing of the kind."""
-    found: Any = memo.get(MEMO)
+    kept: Any = memo.get(MEMO)
     try:
         return DriftMemo(
-            int(found["checked"]),
-            float(found["whole"]),
-            frozenset(map(str, (*found["objects"], *found["again"]))),
-            frozenset(map(str, found["told"])),
-            {str(place): str(digest) for place, digest in found["restored"].items()},
+            int(kept["checked"]),
+            float(kept["whole"]),
+            frozenset(map(str, (*kept["objects"], *kept["again"]))),
+            frozenset(map(str, kept["told"])),
+            {str(path): str(digest) for path, digest in kept["restored"].items()},
         )
     except (TypeError, KeyError, ValueError, AttributeError):
         return DriftMemo()
@@ -76,12 +84,12 @@ def recall(memo: Mapping[str, Any]) -> DriftMemo:
 
 def left(memo: Mapping[str, Any]) -> Edited:
     """What the last look that a branch's memo tells of found changed by hand, and left so."""
-    found: Any = memo.get(MEMO)
+    kept: Any = memo.get(MEMO)
     try:
         return Edited(
-            tuple(map(str, found["objects"])),
-            tuple(map(str, found["jobs"])),
-            datetime.fromtimestamp(found["looked"], UTC),
+            tuple(map(str, kept["objects"])),
+            tuple(map(str, kept["jobs"])),
+            datetime.fromtimestamp(kept["looked"], UTC),
         )
     except (TypeError, KeyError, ValueError, OverflowError):
         return Edited()
@@ -106,19 +114,16 @@ def suspects(
     """The objects that have to be read: those that may have been edited since they were last
     compared.
     """
-    every = overdue(memory, now)
-    return tuple(
-        path
-        for path, source in owned.items()
-        if path in standing
-        and _fits(source, standing[path])
-        and (
-            every
-            or standing[path].modified > memory.checked
-            or not standing[path].modified
-            or path in memory.again
-        )
-    )
+    everything = overdue(memory, now)
+    paths: list[str] = []
+    for path, source in owned.items():
+        present = standing.get(path)
+        if present is None or not _fits(source, present):
+            continue
+        newer = present.modified > memory.checked or not present.modified
+        if everything or newer or path in memory.again:
+            paths.append(path)
+    return tuple(paths)
 
 
 def overdue(memory: DriftMemo, now: float) -> bool:
@@ -132,16 +137,15 @@ def missing(
     folders: Sequence[Folder],
 ) -> list[Drift]:
     """What is not there, or is something else."""
-    found: list[Drift] = []
+    drifts: list[Drift] = []
     for path, source in owned.items():
-        there = standing.get(path)
-        if there is None:
-            found.append(deleted(path, source, folders))
-        elif not _fits(source, there):
-            found.append(
-                Drift(path, "replaced", policy(path, source, folders), there.kind, there.modified)
-            )
-    return found
+        present = standing.get(path)
+        if present is None:
+            drifts.append(deleted(path, source, folders))
+        elif not _fits(source, present):
+            what_to_do = policy(path, source, folders)
+            drifts.append(Drift(path, "replaced", what_to_do, present.kind, present.modified))
+    return drifts
 
 
 def deleted(path: str, source: SourceFile, folders: Sequence[Folder]) -> Drift:
@@ -157,13 +161,13 @@ def policy(path: str, source: SourceFile, folders: Sequence[Folder]) -> Policy:
     return "report"
 
 
-def untouched(source: SourceFile, found: bytes) -> bool:
+def untouched(source: SourceFile, content: bytes) -> bool:
     """Whether this is what Git has, to the byte."""
     if len(source.digest) == 40:
-        make = hashlib.sha1
+        algorithm = hashlib.sha1
     else:
-        make = hashlib.sha256
-    return make(b"blob %d\0" % len(found) + found).hexdigest() == source.digest
+        algorithm = hashlib.sha256
+    return algorithm(b"blob %d\0" % len(content) + content).hexdigest() == source.digest
 
 
 def compared(
@@ -182,15 +186,18 @@ def compared(
     """
     before = _text(source, wanted)
     after = _text(source, found)
-    if wanted == found if not source.notebook or None in (before, after) else before == after:
+    if wanted == found:
         return None
+    if source.notebook and before is not None and before == after:
+        return None
+    apart = words.Difference()
     if before is not None and after is not None:
         apart = words.difference(before, after, secrets)
+    if after is None:
+        shown = found
     else:
-        apart = words.Difference()
-    digest = hashlib.sha256(
-        found if after is None else after.encode("utf-8", "surrogatepass")
-    ).hexdigest()
+        shown = after.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(shown).hexdigest()
     folder = _folder(path, source, folders)
     return Drift(
         path,
@@ -208,8 +215,8 @@ def compared(
 def of_job(
     key: str, changed: Mapping[str, tuple[Any, Any]], policy: Policy, secrets: Iterable[str] = ()
 ) -> Drift:
-    """The drift of a job that is not as the bot made it; `changed`: path -> what was applied and
-    what was found.
+    """That a job is not as the bot made it; `changed`: path -> what was applied and what
+    was found.
     """
     rows = [(name, _value(wanted), _value(found)) for name, (wanted, found) in changed.items()]
     return Drift(
@@ -223,15 +230,16 @@ def of_job(
 
 
 def judged(drift: Drift, memory: DriftMemo) -> Drift:
-    """The drift with what is done about it.
+    """A drift with what is done about it.
 
     An object that reads as it did before it was put back is left alone: to put it back for ever
     would help nobody. A job runs, and the sync puts it back each time.
     """
-    wanted = drift.policy == "restore" and drift.kind != "replaced"
-    again = wanted and memory.restored.get(drift.place) == drift.found
-    back = wanted and (not again or drift.kind == "field")
-    return replace(drift, put_back=back, again=again, aside=drift.aside if back else "")
+    if drift.policy != "restore" or drift.kind == "replaced":
+        return replace(drift, put_back=False, again=False, aside="")
+    again = memory.restored.get(drift.place) == drift.found
+    put_back = drift.kind == "field" or not again
+    return replace(drift, put_back=put_back, again=again, aside=drift.aside if put_back else "")
 
 
 def plan(
@@ -240,46 +248,53 @@ def plan(
     contents: Mapping[str, bytes],
     memory: DriftMemo,
     commit: str,
-    pull_request: int,
+    pull_request: int | None,
 ) -> list[BranchAction]:
     """Tell what is new, and put back what is to be; `drifts` were judged, `contents` are those of
     the edited objects.
 
-    An edit is told, and kept, before it is written over. A pull request that is 0 is told nothing.
+    An edit is told, and kept, before it is written over. Without a pull request nobody is told.
     Jobs are put back by the sync.
     """
     fresh = [drift for drift in drifts if words.edit(drift) not in memory.told]
-    orders: list[BranchAction] = [
-        NoteDrift(drift) for drift in drifts if drift.put_back or drift in fresh
-    ]
-    for telling in _tellings(fresh) if pull_request else ():
-        orders.append(Reply(pull_request, words.told(telling, commit), sign=words.begins(telling)))
-    kept = [
-        SetAside(drift.aside, contents[drift.place], suffix(owned[drift.place]))
-        for drift in drifts
-        if drift.aside and drift.place in contents
-    ]
-    back = [
-        WriteObject(drift.place, owned[drift.place], commit)
-        for drift in drifts
-        if drift.put_back and drift.place in owned
-    ]
+    actions: list[BranchAction] = []
+    for drift in drifts:
+        if drift.put_back or drift in fresh:
+            actions.append(NoteDrift(drift))
+    if pull_request is not None:
+        for group in _told_together(fresh):
+            body = words.drift_reply(group, commit)
+            sign = words.begins(group)
+            actions.append(Reply(pull_request, body, sign=sign))
+    kept: list[ObjectAction] = []
+    written: list[ObjectAction] = []
+    for drift in drifts:
+        path = drift.place
+        if drift.aside and path in contents:
+            kept.append(SetAside(drift.aside, contents[path], suffix(owned[path])))
+        if drift.put_back and path in owned:
+            written.append(WriteObject(path, owned[path], commit))
     if kept:
-        orders.append(Together(tuple(kept)))
-    if back:
-        orders.append(Together(tuple(back)))
-    return orders
+        actions.append(Together(tuple(kept)))
+    if written:
+        actions.append(Together(tuple(written)))
+    return actions
 
 
-def _tellings(drifts: Sequence[Drift]) -> list[list[Drift]]:
+def _told_together(drifts: Sequence[Drift]) -> list[list[Drift]]:
     """What is told in one reply each: a few edits by themselves, many together; never two of
     another outcome.
     """
-    tellings: list[list[Drift]] = []
-    for outcome in dict.fromkeys((drift.put_back, drift.again) for drift in drifts):
-        group = [drift for drift in drifts if (drift.put_back, drift.again) == outcome]
-        tellings += [[drift] for drift in group] if len(group) <= SINGLY else [group]
-    return tellings
+    by_outcome: dict[tuple[bool, bool], list[Drift]] = {}
+    for drift in drifts:
+        by_outcome.setdefault((drift.put_back, drift.again), []).append(drift)
+    groups: list[list[Drift]] = []
+    for alike in by_outcome.values():
+        if len(alike) > SINGLY:
+            groups.append(alike)
+        else:
+            groups += [[drift] for drift in alike]
+    return groups
 
 
 def remembered(
@@ -292,31 +307,20 @@ def remembered(
 ) -> dict[str, Any]:
     """What a branch's memo keeps of this look; `unread` could not be read."""
     newest = [standing[path].modified for path in owned if path in standing]
-    if overdue(memory, now):
-        whole = now
-    else:
-        whole = memory.whole
+    objects = [drift for drift in drifts if drift.kind != "field"]
+    jobs = [drift for drift in drifts if drift.kind == "field"]
+    put_back = {drift.place for drift in objects if drift.put_back}
+    restored = {drift.place: drift.found for drift in drifts if drift.put_back or drift.again}
     return {
         MEMO: {
             "checked": max([memory.checked, *newest]),
-            "whole": whole,
+            "whole": now if overdue(memory, now) else memory.whole,
             "looked": now,
-            "objects": sorted(
-                drift.place for drift in drifts if drift.kind != "field" and not drift.put_back
-            ),
-            "jobs": sorted(
-                drift.place for drift in drifts if drift.kind == "field" and not drift.put_back
-            ),
-            "again": sorted(
-                {
-                    *unread,
-                    *(drift.place for drift in drifts if drift.kind != "field" and drift.put_back),
-                }
-            ),
+            "objects": sorted(drift.place for drift in objects if not drift.put_back),
+            "jobs": sorted(drift.place for drift in jobs if not drift.put_back),
+            "again": sorted({*unread, *put_back}),
             "told": sorted({words.edit(drift) for drift in drifts}),
-            "restored": {
-                drift.place: drift.found for drift in drifts if drift.put_back or drift.again
-            },
+            "restored": restored,
         }
     }
 
@@ -328,26 +332,25 @@ def suffix(source: SourceFile) -> str:
     return ""
 
 
-def _fits(source: SourceFile, there: WorkspaceObject) -> bool:
-    return there.kind == ("notebook" if source.notebook else "file")
+def _fits(source: SourceFile, present: WorkspaceObject) -> bool:
+    return present.kind == ("notebook" if source.notebook else "file")
 
 
 def _folder(path: str, source: SourceFile, folders: Sequence[Folder]) -> Folder | None:
-    own = [
+    """The mirrored folder that brought an object; the innermost of several."""
+    holding = [
         folder
         for folder in folders
         if path.startswith(f"{folder.to}/") and source.path.startswith(f"{folder.from_}/")
     ]
-    return max(own, key=lambda entry: len(entry.to), default=None)
+    return max(holding, key=lambda folder: len(folder.to), default=None)
 
 
 def _aside(path: str, folder: Folder, digest: str) -> str:
+    """Where an edit is kept that is put back."""
     inside = PurePosixPath(path).relative_to(folder.to)
-    return str(
-        PurePosixPath(folder.to)
-        / ASIDE
-        / inside.with_name(f"{inside.stem}~{digest[:7]}{inside.suffix}")
-    )
+    name = f"{inside.stem}~{digest[:7]}{inside.suffix}"
+    return str(PurePosixPath(folder.to) / ASIDE / inside.with_name(name))
 
 
 def _text(source: SourceFile, content: bytes) -> str | None:
@@ -362,23 +365,23 @@ def _text(source: SourceFile, content: bytes) -> str | None:
         return None
     if not source.notebook:
         return text
-    text = text.replace("\r\n", "\n")
-    return _CELLS_APART.join(filter(None, map(_tidy, _BETWEEN_CELLS.split(_HEADER.sub("", text)))))
+    body = _HEADER.sub("", text.replace("\r\n", "\n"))
+    cells = [_tidy(cell) for cell in _BETWEEN_CELLS.split(body)]
+    return _CELLS_APART.join(cell for cell in cells if cell)
 
 
 def _jupyter_cells(content: bytes) -> list[str]:
-    found: list[str] = []
+    texts: list[str] = []
     for cell in json.loads(content)["cells"]:
-        if isinstance(cell["source"], str):
-            source = cell["source"]
-        else:
-            source = "".join(cell["source"])
+        source = cell["source"]
+        if not isinstance(source, str):
+            source = "".join(source)
         text = _tidy(source.replace("\r\n", "\n"))
         # In the workspace a cell of text is one that begins with %md.
         if cell["cell_type"] == "markdown" and not text.startswith("%md"):
             text = f"%md\n{text}"
-        found.append(re.sub(r"\A%md[ \t]*\n?", "%md\n", text))
-    return [cell for cell in found if cell.strip() not in ("", "%md")]
+        texts.append(re.sub(r"\A%md[ \t]*\n?", "%md\n", text))
+    return [text for text in texts if text.strip() not in ("", "%md")]
 
 
 def _tidy(cell: str) -> str:

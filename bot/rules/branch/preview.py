@@ -4,7 +4,7 @@ The two sides of the merge that Azure DevOps tried are compared, and not the wor
 them: what the target branch itself has still to bring there is no change of the pull request's.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -15,6 +15,7 @@ from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, JobTouched, Pr
 from bot.rules import schedule as schedules
 from bot.rules.branch import jobs as rule
 from bot.rules.branch import sync
+from bot.words import branch as words
 
 _RUNS_TOLD = 3
 
@@ -56,7 +57,7 @@ def unreadable(mistakes: Sequence[str], before: Collection[str]) -> Preview:
     """What is told of a merge whose configuration cannot be read; `before` is wrong with the target
     branch's.
     """
-    return _told({sentence: sentence for sentence in mistakes}, before)
+    return _held_against({mistake: mistake for mistake in mistakes}, before)
 
 
 def preview(
@@ -72,159 +73,198 @@ def preview(
     What the sync would refuse after the merge is refused now, but for what it refuses already.
     `jobs` are the merge result's, with those of the target branch as owned.
     """
-    had, (wanted, faults) = known(before, after), sync.placed(after.config.folders, after.files)
-    had_wrong: Collection[tuple[str, str]] = ()
+    jobs_before = known(before, after)
     if before:
-        had_wrong = _wrong(before, replace(jobs, wanted=had))
-    told = _told({**faults, **_wrong_jobs(after, jobs)}, had_wrong)
-    if faults:
-        return told
+        faults_before = _faults(before, replace(jobs, wanted=jobs_before))
+    else:
+        faults_before = {}
+    wanted, object_faults = sync.placed(after.config.folders, after.files)
+    verdict = _held_against(_faults(after, jobs), faults_before)
+    if object_faults:
+        return verdict
     change = sync.difference(wanted, held)
-    paths = (*change.new, *change.updated, *change.removed)
-    touched = [
-        _touched(job, had, jobs, _uses(job, after.config, paths), now)
-        for job in after.jobs.values()
-    ]
-    kept = {there.id for key in after.jobs if (there := rule.job_of(jobs, key))}
-    asked = sync.guarded(len(change.removed), len(held), after.config.most_removed)
-    touched += [_leaving(one, jobs, kept) for key, one in had.items() if key not in after.jobs]
+    needs_confirmation = sync.guarded(len(change.removed), len(held), after.config.most_removed)
     return replace(
-        told,
+        verdict,
         added=tuple(sorted(change.new)),
         changed=tuple(sorted(change.updated)),
         removed=tuple(sorted(change.removed)),
-        jobs=tuple(job for job in touched if job is not None),
-        held=len(change.removed) if asked else 0,
-        objects=len(held) if asked else 0,
+        jobs=_jobs_touched(jobs_before, after, jobs, change, now),
+        held=len(change.removed) if needs_confirmation else 0,
+        objects=len(held) if needs_confirmation else 0,
     )
 
 
-def _wrong(content: Content, jobs: BranchJobs) -> dict[tuple[str, str], str]:
-    """Why a commit cannot be brought, or not all of it: a sentence for each fault, which two
-    commits may share.
+def _jobs_touched(
+    before: Mapping[str, JobDefinition],
+    after: Content,
+    jobs: BranchJobs,
+    change: sync.Change,
+    now: datetime,
+) -> tuple[JobTouched, ...]:
+    """The jobs that a merge creates or changes, or that use what it changes, then those that it
+    takes out.
     """
-    _, faults = sync.placed(content.config.folders, content.files)
-    return {**faults, **_wrong_jobs(content, jobs)}
+    paths = (*change.new, *change.updated, *change.removed)
+    touched: list[JobTouched | None] = []
+    staying: set[int] = set()
+    for key, definition in after.jobs.items():
+        uses = _uses(definition, after.config, paths)
+        touched.append(_touched(definition, before, jobs, uses, now))
+        job = rule.job_of(jobs, key)
+        if job is not None:
+            staying.add(job.id)
+    for key, definition in before.items():
+        if key not in after.jobs:
+            touched.append(_leaving(definition, jobs, staying))
+    return tuple(job for job in touched if job is not None)
 
 
-def _wrong_jobs(content: Content, jobs: BranchJobs) -> dict[tuple[str, str], str]:
-    return {("job", sentence): sentence for sentence in (*content.mistakes, *rule.problems(jobs))}
+def _faults(content: Content, jobs: BranchJobs) -> dict[Hashable, str]:
+    """Why a commit cannot be brought, or not all of it: a sentence for each fault, by what two
+    commits share that have the same.
+    """
+    faults: dict[Hashable, str] = {}
+    _, object_faults = sync.placed(content.config.folders, content.files)
+    for key, fault in object_faults.items():
+        faults[key] = words.object_fault(fault)
+    left_alone = [words.job_left_alone(job) for job in rule.problems(jobs)]
+    for sentence in (*content.mistakes, *left_alone):
+        faults["job", sentence] = sentence
+    return faults
 
 
-def _told(wrong: Mapping[Any, str], before: Collection[Any]) -> Preview:
+def _held_against(faults: Mapping[Any, str], before: Collection[Hashable]) -> Preview:
     """What is held against the pull request, and what is wrong with the target branch already."""
-    fresh = [sentence for key, sentence in wrong.items() if key not in before]
-    old = [sentence for key, sentence in wrong.items() if key in before]
+    fresh = [sentence for key, sentence in faults.items() if key not in before]
+    old = [sentence for key, sentence in faults.items() if key in before]
     return Preview(refused="\n".join(fresh), already="\n".join(old))
 
 
-def _uses(job: JobDefinition, config: Mlops, paths: Sequence[str]) -> bool:
-    folders = [str(PurePosixPath(path).parent) for path in sync.runs(job.settings)]
-    projects = [
-        configured.project
-        for configured in config.jobs
-        if configured.name == job.name and configured.project is not None
-    ]
-    for folder in config.folders:
-        for project in projects:
-            if f"{project}/".startswith(f"{folder.from_}/"):
-                folders.append(
-                    str(PurePosixPath(folder.to) / PurePosixPath(project).relative_to(folder.from_))
-                )
+def _uses(definition: JobDefinition, config: Mlops, paths: Sequence[str]) -> bool:
+    """Whether a job uses one of these paths: it runs something beside it, or scores with a project
+    that has it.
+    """
+    folders = [str(PurePosixPath(path).parent) for path in sync.runs(definition.settings)]
+    for job in config.jobs:
+        if job.name == definition.name and job.project is not None:
+            folders += _project_folders(job.project, config)
     return any(path.startswith(f"{folder}/") for path in paths for folder in folders)
 
 
+def _project_folders(project: str, config: Mlops) -> list[str]:
+    """Where a project lies in the workspace."""
+    folders: list[str] = []
+    for folder in config.folders:
+        if f"{project}/".startswith(f"{folder.from_}/"):
+            inside = PurePosixPath(project).relative_to(folder.from_)
+            folders.append(str(PurePosixPath(folder.to) / inside))
+    return folders
+
+
 def _touched(
-    job: JobDefinition,
+    definition: JobDefinition,
     before: Mapping[str, JobDefinition],
     jobs: BranchJobs,
     uses: bool,
     now: datetime,
 ) -> JobTouched | None:
     """What a merge does to a job; None: nothing."""
-    found = rule.job_of(jobs, job.key)
-    name = job.name
-    if found is not None and (
-        found.bundle or found.tags.get(rule.REPOSITORY, jobs.repository) != jobs.repository
-    ):
+    job = rule.job_of(jobs, definition.key)
+    if job is not None and not _changeable(job, jobs):
         return None
-    known = before.get(job.key) or _moved(job, before, found, jobs)
-    if known is None and found is not None:
-        # It is there and becomes the repository's.
-        changes = rule.changes(found.settings, rule.after(job, {}, found.settings))
-    else:
-        if known:
-            changes = rule.changes(rule.owned_by(known), rule.owned_by(job))
-        else:
-            changes = ()
-    if known:
-        was = known.name
-    else:
-        was = name
-    created = found is None and known is None
-    if not (created or changes or uses or was != name):
+    old = before.get(definition.key) or _moved(definition, before, job, jobs)
+    created = job is None and old is None
+    changes = _changes(definition, old, job)
+    renamed = old is not None and old.name != definition.name
+    if not (created or changes or uses or renamed):
         return None
-    settings = job.settings
-    if found:
-        if known:
-            applied = rule.owned_by(known)
-        else:
-            applied = {}
-        settings = rule.after(job, applied, found.settings)
-    left = [
-        key for key in job.theirs if not (created and key.endswith(("pause_status", ".paused")))
-    ]
-    schedule = _schedule(settings)
-    if schedule:
-        first = schedules.next_runs(schedule, now, _RUNS_TOLD)
-    else:
-        first = ()
-    return JobTouched(
-        name,
+    settings = definition.settings
+    if job is not None:
+        settings = rule.after(definition, rule.owned_by(old) if old else {}, job.settings)
+    touched = JobTouched(
+        definition.name,
         created,
-        schedules.words(schedule) if schedule else "",
-        first[0] if first else None,
-        bool(schedule and schedule.paused),
-        later=first[1:],
-        was=was if was != name else "",
+        was=old.name if old and renamed else "",
         changes=() if created else tuple(path for path in changes if path != "name"),
-        left=tuple(left) if created or changes else (),
+        left=_left_to_the_workspace(definition, created) if created or changes else (),
+    )
+    return _scheduled(touched, _schedule(settings), now)
+
+
+def _changeable(job: JobFacts, jobs: BranchJobs) -> bool:
+    """Whether a job of the workspace may be the repository's: no bundle's, and no other's."""
+    return not job.bundle and job.tags.get(rule.REPOSITORY, jobs.repository) == jobs.repository
+
+
+def _changes(
+    definition: JobDefinition, old: JobDefinition | None, job: JobFacts | None
+) -> tuple[str, ...]:
+    """The paths at which a merge changes a job."""
+    if old is not None:
+        return rule.changes(rule.owned_by(old), rule.owned_by(definition))
+    if job is not None:
+        # It is there and becomes the repository's.
+        return rule.changes(job.settings, rule.after(definition, {}, job.settings))
+    return ()
+
+
+def _left_to_the_workspace(definition: JobDefinition, created: bool) -> tuple[str, ...]:
+    """Keys that the file names and that have no effect; whether it is paused has, at first."""
+    if not created:
+        return definition.theirs
+    return tuple(key for key in definition.theirs if not key.endswith(("pause_status", ".paused")))
+
+
+def _scheduled(touched: JobTouched, schedule: Schedule | None, now: datetime) -> JobTouched:
+    if schedule is None:
+        return touched
+    moments = schedules.next_runs(schedule, now, _RUNS_TOLD)
+    return replace(
+        touched,
+        schedule=schedules.words(schedule),
+        next_run=moments[0] if moments else None,
+        paused=schedule.paused,
+        later=moments[1:],
     )
 
 
 def _moved(
-    job: JobDefinition,
+    definition: JobDefinition,
     before: Mapping[str, JobDefinition],
-    found: JobFacts | None,
+    job: JobFacts | None,
     jobs: BranchJobs,
 ) -> JobDefinition | None:
     """The job as the target branch describes it under another key that is gone."""
-    for key, one in before.items():
-        there = jobs.there.get(key)
-        same = found is not None and there is not None and there.id == found.id
-        if key not in jobs.wanted and (same or one.name == job.name):
-            return one
+    for key, old in before.items():
+        if key in jobs.wanted:
+            continue
+        old_job = jobs.there.get(key)
+        same = job is not None and old_job is not None and old_job.id == job.id
+        if same or old.name == definition.name:
+            return old
     return None
 
 
-def _leaving(job: JobDefinition, jobs: BranchJobs, kept: Collection[int]) -> JobTouched | None:
-    found = jobs.there.get(job.key)
-    if (
-        found is None
-        or found.id in kept
-        or found.bundle
-        or found.tags.get(rule.REPOSITORY) != jobs.repository
-    ):
+def _leaving(
+    definition: JobDefinition, jobs: BranchJobs, staying: Collection[int]
+) -> JobTouched | None:
+    """What a merge does to a job that it describes no more; None: nothing."""
+    job = jobs.there.get(definition.key)
+    if job is None or job.id in staying or job.bundle:
         return None
-    created = rule.CREATED in found.tags
-    return JobTouched(found.name, created=False, removed=created, released=not created)
+    if job.tags.get(rule.REPOSITORY) != jobs.repository:
+        return None
+    created = rule.CREATED in job.tags
+    return JobTouched(job.name, created=False, removed=created, released=not created)
 
 
 def _schedule(settings: Mapping[str, Any]) -> Schedule | None:
-    found = settings.get("schedule")
-    if not found:
+    schedule = settings.get("schedule")
+    if not schedule:
         return None
-    paused = found.get("pause_status") == "PAUSED"
     return Schedule(
-        cron=found["quartz_cron_expression"], timezone=found["timezone_id"], paused=paused
+        cron=schedule["quartz_cron_expression"],
+        timezone=schedule["timezone_id"],
+        paused=schedule.get("pause_status") == "PAUSED",
     )

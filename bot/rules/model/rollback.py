@@ -1,4 +1,4 @@
-"""What a scoring job and the workspace go back to when somebody asks for it, and why they may not.
+"""What a scoring job goes back to when somebody asks for it, and why it may not.
 
 The registry is left as people made it: the job is pointed back and tagged, and
 `rollout` leaves it there for as long as the same version is promoted.
@@ -7,7 +7,7 @@ The registry is left as people made it: the job is pointed back and tagged, and
 from datetime import datetime
 
 from bot.actions import PointingAction, PointJob, TagJob
-from bot.facts.branch import JobFacts, Manifest, RolledBack, Synced
+from bot.facts.branch import JobFacts
 from bot.facts.model import ModelFacts
 from bot.rules import schedule
 from bot.rules.model import rollout
@@ -78,20 +78,3 @@ def told(model: ModelFacts, job: JobFacts, now: datetime) -> str:
     if job.schedule:
         following = schedule.next_run(job.schedule, now)
     return replies.rolled_back(model.job_name, goal(model), was, following)
-
-
-def instead(held: Manifest, tip: str, asked: RolledBack | None) -> Synced | None:
-    """What the workspace goes back to: what it held before the tip, whatever commit that was.
-
-    A tip that it never held completely gives way to what it held last, and one that was taken back
-    already, as `asked`, to what was merged before that. None: nothing is known of before.
-    """
-    if asked is not None and asked.commit == tip:
-        merged = [synced for synced in held.history if not synced.by]
-        place = next(
-            (place for place, one in enumerate(merged) if one.commit == asked.instead), len(merged)
-        )
-        return next(
-            (synced for synced in merged[place:] if synced.commit not in (tip, asked.instead)), None
-        )
-    return next((synced for synced in held.history if synced.commit != tip), None)

@@ -328,7 +328,7 @@ def edited(content: str = "y", folder: Folder = HOOKS, modified: int = 90) -> Dr
     return seen
 
 
-def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int = 7) -> list[BranchAction]:
+def orders(*seen: Drift, memory: DriftMemo = SETTLED, number: int | None = 7) -> list[BranchAction]:
     contents = {one.place: b"found" for one in seen if one.kind == "edited"}
     owned = {**{one.place: OWNED["/Shared/hooks/score"] for one in seen}, **OWNED}
     return drift.plan(
@@ -365,7 +365,7 @@ def test_the_same_edit_is_told_once_and_another_again() -> None:
 
 
 def test_nobody_is_told_where_no_pull_request_is_known() -> None:
-    assert [type(one) for one in orders(edited(), number=0)] == [NoteDrift]
+    assert [type(one) for one in orders(edited(), number=None)] == [NoteDrift]
 
 
 def test_an_edit_is_told_and_kept_before_it_is_written_over() -> None:
@@ -375,12 +375,12 @@ def test_an_edit_is_told_and_kept_before_it_is_written_over() -> None:
     assert isinstance(reply, Reply)
     assert isinstance(kept, Together)
     assert isinstance(written, Together)
-    (aside,) = kept.orders
+    (aside,) = kept.actions
     assert isinstance(aside, SetAside)
     assert aside.path.startswith("/Shared/hooks/.edited/score~")
     assert (aside.content, aside.suffix) == (b"found", ".py")
     assert f"`{aside.path}`" in reply.body
-    assert written.orders == (
+    assert written.actions == (
         WriteObject("/Shared/hooks/score", OWNED["/Shared/hooks/score"], LIVE),
     )
 
@@ -392,7 +392,7 @@ def test_what_was_deleted_is_written_again_and_what_is_something_else_is_left_al
     *_, written = orders(gone, other)
 
     assert isinstance(written, Together)
-    assert [one.path for one in written.orders] == ["/Shared/hooks/deep/table.csv"]
+    assert [one.path for one in written.actions] == ["/Shared/hooks/deep/table.csv"]
 
 
 def test_what_reads_the_same_after_it_was_put_back_is_left_alone_until_it_was_right_once() -> None:

@@ -15,6 +15,7 @@ from bot.actions import BranchAction, ChangeJob, CreateJob, LookAgain, RemoveJob
 from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, OwnedJob
 from bot.rules.branch import jobs as rule
 from bot.services.databricks import job_facts
+from bot.words import branch as words
 from sandbox.databricks import settings as server
 
 HERE = "contoso/ml/wine"
@@ -340,7 +341,7 @@ def test_a_job_of_somebody_elses_is_refused(settings: dict[str, Any], told: str)
     workspace.add(**settings)
     facts = workspace.facts(job(max_concurrent_runs=2))
 
-    (problem,) = rule.problems(facts)
+    (problem,) = map(words.job_left_alone, rule.problems(facts))
 
     assert problem.startswith(f"config/jobs/x.yml: job weekly (weekly) {told}")
     assert rule.plan(facts) == []

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.facts.branch import Manifest, RolledBack, Synced
-from bot.rules.model import rollback
+from bot.rules.branch import rollback
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -60,8 +60,8 @@ class WorkspaceInMemory:
                 # As the real one: a folder with something in it stays.
                 full = any(path.startswith(f"{folder}/") for path in (*self.objects, *self.folders))
                 return self if full else replace(self, folders=self.folders - {folder})
-            case Together(orders):
-                return self.after(orders)
+            case Together(actions):
+                return self.after(actions)
             case WriteManifest(manifest):
                 ids = {job.tags[jobs.KEY]: job.id for job in self.jobs.values()}
                 owned = {
@@ -86,5 +86,5 @@ def one_by_one(orders: Sequence[BranchAction]) -> list[BranchAction]:
     """The same orders, those that are carried out side by side each for itself."""
     found: list[BranchAction] = []
     for order in orders:
-        found += order.orders if isinstance(order, Together) else [order]
+        found += order.actions if isinstance(order, Together) else [order]
     return found
