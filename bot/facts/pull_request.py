@@ -169,6 +169,11 @@ class Situation:
     cancelled: Order | None = None
     pages: str = ""
 
+    @property
+    def place(self) -> QueuePosition | None:
+        """The position in the queue, by the name that a deployment's own templates may know."""
+        return self.queue_position
+
 
 @dataclass(frozen=True)
 class Leavings:

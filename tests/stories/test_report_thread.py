@@ -5,9 +5,11 @@ when it is deleted.
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from bot import own_templates
 from bot.controllers import thread as replying
 from bot.facts.discussion import Discussion
 from bot.services.azure_devops import AzureDevOps
@@ -25,6 +27,24 @@ def narrow(bot: Bot) -> Iterator[Bot]:
     bot.be_with(replace(before, most_runs=1))
     yield bot
     bot.be_with(before)
+
+
+@pytest.fixture
+def in_its_own_words(bot: Bot, tmp_path: Path) -> Iterator[Bot]:
+    """The bot with a template of the deployment's own."""
+    (tmp_path / "nothing_to_run.md.j2").write_text("### Bonjour\n\n{{ head.title }}\n")
+    before = bot.services
+    bot.be_with(replace(before, templates=own_templates.load(tmp_path)))
+    yield bot
+    bot.be_with(before)
+
+
+def test_a_report_is_posted_in_the_deployments_own_words(in_its_own_words: Bot) -> None:
+    pr = opened(in_its_own_words, "own_words", {"mlflow_hooks/own_words.txt": "1"})
+
+    in_its_own_words.settle()
+
+    assert pr.report.startswith("### Bonjour")
 
 
 def work_until(bot: Bot, pr: PullRequest, words: str) -> None:
@@ -103,7 +123,7 @@ def test_what_is_told_before_there_is_a_report_stays_below_it(bot: Bot) -> None:
     bot.world.azure.delete_comment(pr.number, thread, 1, author=bot.world.azure.bot_name)
 
     for _ in range(2):
-        replying.reply(azure, pr.number, "It is live.", "It is live")
+        replying.reply(azure, pr.number, "It is live.", "It is live", opening=report.not_yet())
     early = pr.threads[-1]
     asked(pr, "/mlops cancel")
 
@@ -155,7 +175,7 @@ def test_what_is_told_while_the_report_is_being_made_ends_below_it(
 
     def listen(number: int) -> Discussion:
         read = AzureDevOps.discussion(azure, number)
-        if replying.reply(azure, number, "It is live."):
+        if replying.reply(azure, number, "It is live.", opening=report.not_yet()):
             bot.queue.wake([PullRequestSubject(bot.settings.served[0].key, number)])
         return read
 

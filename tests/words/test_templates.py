@@ -41,6 +41,13 @@ def test_a_template_of_ones_own_replaces_the_built_in_one_of_its_name_and_no_oth
     assert own.filled(REPORTS["failed"]()) == before
 
 
+def test_a_template_of_ones_own_may_still_ask_for_the_place_in_the_queue(tmp_path: Path) -> None:
+    text = "{% if s.place %}{{ s.place.ahead }} ahead of {{ s.place.waiting }}{% endif %}\n"
+    own = own_templates.load(written(tmp_path, "queued.md.j2", text))
+
+    assert own.filled(REPORTS["queued"]()).strip() == "1 ahead of 3"
+
+
 def test_a_part_of_ones_own_is_used_by_the_built_in_templates(tmp_path: Path) -> None:
     parts = (
         (BUILT_IN / "parts.md.j2")
