@@ -7,11 +7,11 @@ large it is comes from outside, and must not be read as a formula nor end in an
 error.
 """
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -261,7 +261,7 @@ def _paper() -> tuple["Axes", Callable[[], bytes]]:
     axes.set_autoscale_on(False)
 
     def save() -> bytes:
-        sent = io.BytesIO()
+        sent = BytesIO()
         # What it would say of itself changes with its version.
         figure.savefig(sent, format="png", metadata={"Software": None})
         return sent.getvalue()

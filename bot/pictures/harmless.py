@@ -4,8 +4,8 @@ The picture is made by the code of a pull request. What is no whole, still PNG
 of a reasonable size is no picture: it is refused, and never an error.
 """
 
-import io
 from collections.abc import Iterator
+from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,7 @@ def _decoded(png: bytes, longest_side: int) -> "Image.Image | None":
     # Imported where it is needed: most passes of a worker show no picture.
     from PIL import Image
 
-    with Image.open(io.BytesIO(png), formats=["PNG"]) as found:
+    with Image.open(BytesIO(png), formats=["PNG"]) as found:
         # A second header would count to Pillow, which has read it and decoded nothing yet.
         if found.width * found.height > MOST_PIXELS:
             return None
@@ -103,7 +103,7 @@ def _decoded(png: bytes, longest_side: int) -> "Image.Image | None":
 
 
 def _encoded(picture: "Image.Image") -> bytes:
-    sent = io.BytesIO()
+    sent = BytesIO()
     picture.save(sent, "PNG", optimize=True)
     return sent.getvalue()
 

@@ -1,4 +1,4 @@
-"""Leases and retries: who has which subject, and when one whose pass failed is looked at again.
+"""Leases and the retry of passes: who has which subject, and when it is looked at again.
 
 Everything happens inside somebody's transaction.
 

@@ -48,6 +48,9 @@ PURE_FLOORS = {"plain data", "words", "rules"}
 READS_AND_IS_MEANT_TO = {BOT / "config" / "environment.py"}
 """The loader of the configuration, which lies beside the shapes that it fills."""
 
+REACH_FURTHER = {"sys", "os", "codecs", "builtins", "FileIO", "open"}
+"""What allowed modules have imported for themselves, and lend to whoever asks them for it."""
+
 ANY: frozenset[str] = frozenset()
 """All that a module offers."""
 
@@ -62,7 +65,7 @@ EVERYWHERE: Mapping[str, frozenset[str]] = {
     "datetime": ANY,  # but not its clock: see CLOCKS
     "difflib": ANY,
     "enum": ANY,
-    "fnmatch": ANY,
+    "fnmatch": frozenset({"fnmatchcase"}),
     "functools": ANY,
     "hashlib": ANY,
     "hmac": ANY,
@@ -85,8 +88,9 @@ MORE: Mapping[str, Mapping[str, frozenset[str]]] = {
     "config": {"pydantic": ANY, "yaml": ANY},
     "passes": {"pydantic": frozenset({"TypeAdapter"})},
     "words": {
-        "jinja2": ANY,  # the built-in templates, which are part of the program
-        "jinja2.sandbox": ANY,
+        # The built-in templates are part of the program, and are read from nowhere else.
+        "jinja2": frozenset({"BaseLoader", "Environment", "PackageLoader", "StrictUndefined"}),
+        "jinja2.sandbox": frozenset({"ImmutableSandboxedEnvironment"}),
     },
     "rules": {
         "cron_descriptor": ANY,
@@ -95,8 +99,8 @@ MORE: Mapping[str, Mapping[str, frozenset[str]]] = {
         "zoneinfo": frozenset({"ZoneInfo"}),  # what time it is elsewhere, at a moment that is given
     },
     "pictures": {
-        "io": ANY,  # bytes in memory; `open` is a fault by its own name
-        "PIL": ANY,
+        "io": frozenset({"BytesIO"}),
+        "PIL": ANY,  # it opens the bytes that it is given
         "threading": frozenset({"Lock"}),  # hostile pictures are decoded one at a time
         "matplotlib": ANY,
         "matplotlib.axes": ANY,
@@ -166,6 +170,8 @@ def _imports(package: str, tree: ast.Module) -> Iterator[str]:
 
 
 def _allowed(module: str, name: str, allowed: Mapping[str, frozenset[str]]) -> bool:
+    if name == "*" or name in REACH_FURTHER:
+        return False
     if module == "bot":
         return _is_pure(f"bot.{name}")
     if module.startswith("bot."):
@@ -199,11 +205,18 @@ def _calls_outside(tree: ast.Module) -> Iterator[str]:
 
 
 def _clocks(tree: ast.Module) -> Iterator[str]:
+    dates = {"date", "datetime"}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in CLOCKS:
-            owner = ast.unparse(node.value)
-            if owner.split(".")[-1].casefold().startswith(("date", "_date")):
-                yield f"asks the clock: {owner}.{node.attr}"
+        if isinstance(node, ast.ImportFrom) and node.module == "datetime":
+            dates |= {name.asname for name in node.names if name.asname is not None}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(owner, attribute) if attribute in CLOCKS:
+                if ast.unparse(owner).split(".")[-1] in dates:
+                    yield f"asks the clock: {ast.unparse(node)}"
+            case ast.Call(ast.Name("getattr"), [_, ast.Constant(str(attribute)), *_]):
+                if attribute in CLOCKS | OUTSIDE:
+                    yield f"asks for {attribute} by its name"
 
 
 def _written_globals(tree: ast.Module) -> Iterator[str]:
@@ -221,13 +234,18 @@ def _written_globals(tree: ast.Module) -> Iterator[str]:
                         if not isinstance(target, ast.Name) and (root := _root(target)) in shared:
                             yield f"writes to the global {root}"
                 case ast.Call(ast.Attribute(owner, method)) if method in MUTATORS:
-                    if isinstance(owner, ast.Name) and owner.id in shared:
-                        yield f"changes the global {owner.id}"
+                    if (root := _root(owner)) in shared:
+                        yield f"changes the global {root}"
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
-    """The names that a statement of a module binds to values, or imports."""
+    """The names that a statement of a module binds to values, classes and functions, or imports."""
     match node:
+        case ast.If(body=body, orelse=orelse):
+            for inner in (*body, *orelse):
+                yield from _bound(inner)
+        case ast.ClassDef(name) | ast.FunctionDef(name):
+            yield name
         case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
             for target in _targets(node):
                 yield from (inner.id for inner in ast.walk(target) if isinstance(inner, ast.Name))
@@ -239,11 +257,17 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 def _targets(node: ast.AST) -> list[ast.expr]:
     match node:
         case ast.Assign(targets) | ast.Delete(targets):
-            return targets
+            return [part for target in targets for part in _parts(target)]
         case ast.AugAssign(target) | ast.AnnAssign(target):
-            return [target]
+            return _parts(target)
         case _:
             return []
+
+
+def _parts(target: ast.expr) -> list[ast.expr]:
+    if isinstance(target, ast.Tuple | ast.List):
+        return [part for inner in target.elts for part in _parts(inner)]
+    return [target]
 
 
 def _root(target: ast.expr) -> str:

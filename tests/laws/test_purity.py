@@ -28,6 +28,15 @@ PLANTED = {
     "a global that is declared": "KEPT = 0\n\ndef planted():\n    global KEPT\n    KEPT += 1\n",
     "a global that is filled": "KEPT = {}\n\ndef planted(key):\n    KEPT[key] = 1\n",
     "a global that is added to": "KEPT = []\n\ndef planted(item):\n    KEPT.append(item)\n",
+    "datetime under another name": "from datetime import datetime as d\n\ndef f():\n    d.now()\n",
+    "a clock asked for by name": "def f(dates):\n    return getattr(dates, 'now')()\n",
+    "a star": "from json import *\n",
+    "os through another": "import fnmatch\n\ndef f():\n    return fnmatch.os.getcwd()\n",
+    "a file opened by io": "from io import open as opened\n",
+    "templates from a folder": "from jinja2 import FileSystemLoader\n",
+    "a part of a global that is added to": "KEPT = {}\n\ndef f(key):\n    KEPT[key].append(1)\n",
+    "a global in a tuple": "KEPT = {}\n\ndef f(key):\n    other, KEPT[key] = 1, 2\n",
+    "an attribute of a class": "class Kept:\n    n = 0\n\ndef f():\n    Kept.n += 1\n",
     "a global whose part is set": "import re\n\ndef planted():\n    re.cache = None\n",
 }
 

@@ -37,7 +37,7 @@ def ranked(word: str) -> list[str]:
         ("throttle", "services/rate_limit.py"),
         ("missed webhook", "sweep.py"),
         ("quality gate", "rules/pull_request/gates.py"),
-        ("retr", "queue/leases.py"),  # retry, retries, retried
+        ("retry", "queue/leases.py"),
         ("secret", "config/environment.py"),
         ("schedule", "rules/schedule.py"),
     ],
