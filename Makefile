@@ -22,9 +22,9 @@ lint-types: ; $(BIN)/mypy
 lint-imports: ; $(BIN)/lint-imports --no-logo
 
 test-pure: $(MARK)  ## what is decided and said from facts alone: seconds, no server
-	$(BIN)/python -m pytest -n 2 $(PURE)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(PURE)
 
-test-long: $(MARK)  ## the tests with twenty times as many examples of every property
+test-long: $(MARK)  ## the tests with 25 times as many examples of every property
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=thorough --timeout=3600
 
 test-spark: .venv-spark/.installed  ## the scoring project on a real Spark, in local mode; brings Java where it may; minutes

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # test-long` shows many more of them. Who wants other examples says --hypothesis-profile=default
 # --hypothesis-seed=N.
 _steady = examples(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-examples.register_profile("steady", _steady, max_examples=25)
+examples.register_profile("steady", _steady, max_examples=20)
 examples.register_profile("thorough", _steady, max_examples=500)
 examples.load_profile("steady")
 

@@ -116,6 +116,7 @@ def test_one_sign_in_for_two_workspaces_is_noticed() -> None:
     assert not read(DATABRICKS_TOKEN=None).shares_identity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "warnings"),
     [

@@ -499,6 +499,7 @@ def ending(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "state", ["failed", "refused", "accepted", "no cluster", "passed", "runs", "waits"]
 )

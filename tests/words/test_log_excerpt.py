@@ -188,6 +188,7 @@ def test_a_secret_is_masked_also_where_colours_part_it() -> None:
     assert line == "token ******** and ********"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["epoch 1 of 9\n", "x", "\r", "\n", "Traceback (most recent call last):\n", '  File "a", line 1\n',  # noqa: E501 a table, or a text as it is sent
               "\x1b[31m", "X   Traceback (most recent call last)\n", CHAINED, "\x1b]", "eyJ.", "100%|█\r"],  # noqa: E501 a table, or a text as it is sent

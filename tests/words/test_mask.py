@@ -133,6 +133,7 @@ def test_a_secret_too_short_to_be_one_masks_nothing() -> None:
     assert masked("the rain in Spain", ["in", "", "a"]) == "the rain in Spain"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     ["a", "eyJ", "eyJ.", "a.", "://", "://:", "://a:", "password=", "token=\"", "token='token=\"", "Bearer ", "sig=",  # noqa: E501 a table, or a text as it is sent
