@@ -10,7 +10,6 @@ from bot.actions import VersionAction
 from bot.config.repository import Job, Metric, Mlops
 from bot.controllers import parallel
 from bot.controllers.model import admission
-from bot.controllers.pull_request import baselines
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Repository, Services
 from bot.facts.model import ModelFacts, ModelVersion, RequestFacts, ServingVersion
@@ -92,9 +91,7 @@ def _judged_by(wanted: Mlops, job: Job, trained: str) -> tuple[Metric, ...]:
     the job follows.
     """
     named = [project for project in wanted.projects if project.path == trained]
-    able = named or [
-        project for project in wanted.projects if baselines.follows(job.model, project)
-    ]
+    able = named or [project for project in wanted.projects if rollout.follows(job.model, project)]
     if able:
         return able[0].metrics
     return ()

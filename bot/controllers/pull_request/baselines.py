@@ -4,10 +4,9 @@ that serves.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from bot import run_tags
-from bot.config.repository import Mlops, Project, fill
+from bot.config.repository import Mlops, Project
 from bot.controllers.pull_request import records
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Repository, Services
@@ -68,7 +67,7 @@ def _serving(
     that was done.
     """
     models = services.production.models
-    followed = {job.model: job for job in config.jobs if follows(job.model, project)}
+    followed = {job.model: job for job in config.jobs if rollout.follows(job.model, project)}
     candidates = [
         version
         for job in followed.values()
@@ -123,18 +122,6 @@ def _measured(
     }
     differs = any(run.parameters.get(name, value) != value for name, value in fixed.items())
     return run, not differs
-
-
-def follows(pattern: str, project: Project) -> bool:
-    """Whether a job that follows models of such a name follows what a project trains."""
-    if project.model:
-        made = [fill(project.model, branch="branch")]
-    else:
-        made = []
-    return any(
-        fnmatchcase(name, pattern)
-        for name in (*made, *([project.retrain.model] if project.retrain else []))
-    )
 
 
 def _page(run: RunRecord, services: Services) -> str:

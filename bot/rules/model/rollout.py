@@ -8,8 +8,10 @@ tags say so, where every look sees it and people do.
 
 from collections.abc import Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 
 from bot.actions import CommentVersion, LookAgain, ModelAction, PointJob, Reply, TagJob, TagVersion
+from bot.config.repository import Project, fill
 from bot.facts.branch import JobFacts
 from bot.facts.model import ACCEPTED, ModelFacts, NotPromoted, Promotion, ServingVersion
 from bot.facts.runs import ProjectRun
@@ -41,6 +43,16 @@ def serving(candidates: Sequence[ServingVersion]) -> ServingVersion | None:
         key=lambda entry: (entry.by_alias, entry.updated, entry.name, int(entry.version)),
         default=None,
     )
+
+
+def follows(pattern: str, project: Project) -> bool:
+    """Whether a job that follows models of such a name follows what a project trains."""
+    names: list[str] = []
+    if project.model:
+        names.append(fill(project.model, branch="branch"))
+    if project.retrain:
+        names.append(project.retrain.model)
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def signed(job: JobFacts, version: ServingVersion) -> bool:
