@@ -49,7 +49,8 @@ def roll_back_model(job: str, key: str | None, services: Services) -> str:
     repository = _chosen(key, services)
     wanted = target_config.read(repository)[1]
     look = Look(Branch(repository.served.key), {}, news=True)
-    return _plain(rollback.roll_back(job, wanted, look, repository, services)[0])
+    answer, _ = rollback.roll_back(job, wanted, look, repository, services)
+    return _plain(services.templates.filled(answer))
 
 
 def take_back(

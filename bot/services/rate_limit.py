@@ -3,7 +3,7 @@
 A workspace takes some 30 writes and 2 removals a second and says 429 to the rest
 (https://learn.microsoft.com/azure/databricks/resources/limits). It is then asked less at a time, as
 TCP does it, and what it refused is asked again, with pauses of at most a minute in all: after that
-the queue does no worse.
+the queue does no worse. One limit serves the calls that a pass makes in parallel.
 """
 
 import threading

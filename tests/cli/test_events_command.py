@@ -174,7 +174,8 @@ def test_a_replay_while_a_worker_runs_is_one_more_pass(operator: Operator) -> No
     folder = operator.folder / "told"
     folder.mkdir()
     command = [sys.executable, "-m", "worker_process", operator.url, str(folder), "30"]
-    with subprocess.Popen(command, cwd=Path(__file__).parent, stderr=subprocess.DEVNULL) as worker:
+    folder_of_the_program = Path(__file__).parents[1] / "worker"
+    with subprocess.Popen(command, cwd=folder_of_the_program, stderr=subprocess.DEVNULL) as worker:
         try:
             until(lambda: len(operator.queue.passes("model/one")) == 1)
             for number, name in enumerate(["azure-s-1", "model/one"], 2):
