@@ -35,7 +35,7 @@ examples.load_profile("steady")
 # GitPython do, fails. So no name gets in.
 runner._update_current_test_var = lambda item, when: None
 
-LONG = ("controllers", "stories", "backends", "chaos", "projects", "edges")
+LONG = ("controllers", "stories", "backends", "chaos", "projects", "sandbox", "services", "web")
 """Folders whose files take long, the longest first: two processes that begin with them end at the
 same time.
 """
