@@ -335,10 +335,8 @@ def _unpack(archive: str, folder: str) -> None:
                         f"{LARGEST_UNPACKED_MB} MB."
                     )
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                with (
-                    cast("IO[bytes]", tar.extractfile(member)) as source,
-                    open(target, "wb") as copy,
-                ):
+                source = cast("IO[bytes]", tar.extractfile(member))
+                with source, open(target, "wb") as copy:
                     shutil.copyfileobj(source, copy)
                 os.chmod(target, 0o755 if member.mode & 0o100 else 0o644)
     except (OSError, EOFError, tarfile.TarError) as error:

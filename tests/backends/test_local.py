@@ -24,7 +24,7 @@ sys.path.insert(0, {tests!r})
 from example_project import submission
 from bot.backends import local
 from bot.backends.local import Local
-from bot.backends.run import Written
+from bot.backends.run import LogChunk
 Local(Path({runs!r})).submit(submission(Path({project!r}), "soon", token="orphan"))
 print("started", flush=True)
 sys.stdin.read()
