@@ -38,7 +38,7 @@ def object_fault(fault: ObjectFault) -> str:
 
 
 def linked(file: str) -> str:
-    """That a file of a mirrored folder is a symbolic link."""
+    """A sentence: a file of a mirrored folder is a symbolic link."""
     return f"{file} is a symbolic link; links are never followed. Replace it by the file itself."
 
 

@@ -215,8 +215,8 @@ def compared(
 def of_job(
     key: str, changed: Mapping[str, tuple[Any, Any]], policy: Policy, secrets: Iterable[str] = ()
 ) -> Drift:
-    """That a job is not as the bot made it; `changed`: path -> what was applied and what
-    was found.
+    """The drift of a job that is not as the bot made it; `changed`: path -> what was applied and
+    what was found.
     """
     rows = [(name, _value(wanted), _value(found)) for name, (wanted, found) in changed.items()]
     return Drift(
