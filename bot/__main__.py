@@ -48,8 +48,7 @@ def testdrive(keep: bool) -> None:
             raise
         raise click.ClickException(
             "The test drive needs a checkout of Signalman's repository: its stand-ins are not "
-            "installed with the bot. "
-            "Clone it and say `make testdrive` there."
+            "installed with the bot. Clone it and say `make testdrive` there."
         ) from missing
 
     sys.exit(play(keep=keep))

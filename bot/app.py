@@ -47,14 +47,12 @@ def prepare() -> Settings:
     if settings.shares_workspace:
         log.warning(
             "pull-request code runs in the production workspace; set DATABRICKS_VALIDATION_HOST "
-            "and "
-            "DATABRICKS_VALIDATION_TOKEN to run it in another one"
+            "and DATABRICKS_VALIDATION_TOKEN to run it in another one"
         )
     if settings.shares_identity:
         log.warning(
             "pull-request code runs with the identity that the production workspace knows the bot "
-            "by; set "
-            "DATABRICKS_VALIDATION_TOKEN to a token of another service principal"
+            "by; set DATABRICKS_VALIDATION_TOKEN to a token of another service principal"
         )
     return settings
 

@@ -110,8 +110,7 @@ def _subject(queue: Queue, name: str) -> Subject:
     if subject is None or queue.subject(subject) is None:
         raise UnknownKey(
             f'No delivery and no subject is called "{_inert(name)}"; `python -m bot events` lists '
-            "what came in, "
-            "but for what was older than limits.history in config/bot.yml allows."
+            "what came in, but for what was older than limits.history in config/bot.yml allows."
         )
     return subject
 

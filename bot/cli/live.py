@@ -78,8 +78,7 @@ def take_back(
         time.sleep(_PAUSE)
     raise SignalmanError(
         f"That was not done within {limit:.0f} s. It is noted, and a worker does it as soon as one "
-        "runs: python -m bot "
-        "status tells."
+        "runs: python -m bot status tells."
     )
 
 

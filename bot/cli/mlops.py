@@ -123,8 +123,7 @@ def say(
     if azure.discussion(number).report is not None:
         raise ConfigError(
             f"{PERSON} belongs to the bot, whose report is on this pull request, and the bot does "
-            "not listen "
-            "to itself. Use a token of your own."
+            "not listen to itself. Use a token of your own."
         )
     thread = azure.comment(number, line)
     page = f"{azure.page(number)}?discussionId={thread}"

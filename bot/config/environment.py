@@ -271,9 +271,8 @@ def _validation(env: Mapping[str, str]) -> WorkspaceAccess | None:
         if tokens:
             raise ConfigError(
                 "DATABRICKS_VALIDATION_TOKEN is set and DATABRICKS_VALIDATION_HOST is not: "
-                "pull-request code would run "
-                "in the production workspace. Set the address of the validation workspace, or "
-                "remove the token."
+                "pull-request code would run in the production workspace. Set the address of the "
+                "validation workspace, or remove the token."
             )
         return None
     found = WorkspaceAccess(_address(env, "DATABRICKS_VALIDATION_HOST"), tokens)
@@ -281,8 +280,8 @@ def _validation(env: Mapping[str, str]) -> WorkspaceAccess | None:
         # databricks-sdk would find that variable and present it there.
         raise ConfigError(
             "DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production "
-            "workspace's: it is not "
-            "presented at DATABRICKS_VALIDATION_HOST. Set a token of the validation workspace."
+            "workspace's: it is not presented at DATABRICKS_VALIDATION_HOST. Set a token of the "
+            "validation workspace."
         )
     return found
 

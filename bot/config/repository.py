@@ -61,9 +61,8 @@ class Metric(Shape):
     tolerance: Tolerance | None = Field(
         None,
         description="How much worse than the serving version (or, while none serves, the target "
-        "branch's last run) may "
-        "be merged: in the metric's unit, such as 0.02, or as a share of the value, such as 2%. "
-        "None: only shown.",
+        "branch's last run) may be merged: in the metric's unit, such as 0.02, or as a share of "
+        "the value, such as 2%. None: only shown.",
     )
 
 
@@ -190,8 +189,7 @@ class Job(Shape):
     notebook: WorkspacePath | None = None
     model: str = Field(
         description="The registered model it scores with, in Unity Catalog such as "
-        "prod.ml.wine_model; * stands for "
-        "any characters."
+        "prod.ml.wine_model; * stands for any characters."
     )
     alias: str | None = Field("champion", description="The version with this alias serves ...")
     stage: str | None = Field("Production", description="... or else the newest one in this stage.")
@@ -207,15 +205,13 @@ class Job(Shape):
         Field(
             Smoke(),
             description="How a version is tried before the job scores with it, where `project` is "
-            "one of `projects`; "
-            "false: not at all.",
+            "one of `projects`; false: not at all.",
         )
     )
     unvalidated: Literal["refuse", "allow"] = Field(
         "refuse",
         description="What becomes of a promoted version whose commit Signalman never validated, "
-        "unless a model owner "
-        "has accepted it.",
+        "unless a model owner has accepted it.",
     )
 
     @model_validator(mode="after")
@@ -280,8 +276,7 @@ class Mlops(Shape):
                 if before not in paths[:number]:
                     raise ValueError(
                         f"projects[{number}].after names {before}, which is not a project further "
-                        "up; "
-                        f"it may be one of: {', '.join(paths[:number]) or 'none'}"
+                        f"up; it may be one of: {', '.join(paths[:number]) or 'none'}"
                     )
             problem = self._no_name_of_a_model(project)
             if problem:

@@ -30,8 +30,7 @@ MOST_TAGS = 17
 _OF_BUNDLES = {
     "bundle": "what a bundle is called and how it is deployed",
     "targets": "where a bundle is deployed to; here that is always the production workspace, and "
-    "what is at the "
-    "target branch's tip",
+    "what is at the target branch's tip",
     "environments": "where a bundle is deployed to; here that is always the production workspace",
     "include": "which other files belong to a bundle; here it is every .yml and .yaml file of this "
     "folder",
@@ -139,9 +138,8 @@ def together(
         if other is not definition:
             mistakes.append(
                 f"{definition.file}: {definition.key} has the name {definition.settings['name']}, "
-                "which "
-                f"{other.key} in {other.file} has too; a job is known by its name, so give one of "
-                "them another."
+                f"which {other.key} in {other.file} has too; a job is known by its name, so give "
+                "one of them another."
             )
     sentences = [mistake for mistake in mistakes if mistake]
     if sentences:
@@ -166,8 +164,8 @@ def absent(
                     what = "a notebook"
                 mistakes.append(
                     f"{definition.file}: task {key} of job {definition.key} runs {path}, but the "
-                    "repository has no "
-                    f"{what.removeprefix('a ')} that becomes it{_hint(path, notebook, held)}."
+                    f"repository has no {what.removeprefix('a ')} that becomes "
+                    f"it{_hint(path, notebook, held)}."
                 )
     return mistakes
 
@@ -240,8 +238,7 @@ def _collect(
         elif key in _OF_BUNDLES:
             mistakes.append(
                 f"{file}: {key} says {_OF_BUNDLES[key]}. A file of job definitions holds "
-                "`resources: jobs:` and "
-                "`variables:`; remove the rest."
+                "`resources: jobs:` and `variables:`; remove the rest."
             )
         elif not re.search(rf"^[\"']?{re.escape(str(key))}[\"']?\s*:\s*&\w", text, re.MULTILINE):
             # What is only there to be used again with *name may be called anything, as in a bundle.
@@ -293,8 +290,7 @@ def _definition(
     if "lifecycle" in found:
         mistakes.append(
             f"{place}.lifecycle is not supported; remove it. A job that its file does not name any "
-            "more is deleted "
-            "only if Signalman created it, and not while it runs."
+            "more is deleted only if Signalman created it, and not while it runs."
         )
     theirs = [name for name in ("permissions", "run_as") if found.pop(name, None) is not None]
     found.pop("lifecycle", None)

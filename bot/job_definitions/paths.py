@@ -126,8 +126,8 @@ class Paths:
         if any(sign in path for sign in "*?["):
             self._mistakes.append(
                 f'{place} is "{path}", which stands for files that a bundle builds; Signalman '
-                "builds nothing, so name "
-                "one file that is in the repository or that lies in the workspace."
+                "builds nothing, so name one file that is in the repository or that lies in the "
+                "workspace."
             )
             return path
         return f"/Workspace{self._mirrored(path, place)}"
@@ -143,8 +143,8 @@ class Paths:
             mirrored = ", ".join(folder.from_ for folder in self._folders) or "none"
             self._mistakes.append(
                 f'{place} is "{path}", which is {inside} in the repository; no folder of '
-                "config/mlops.yml brings that "
-                f"to the workspace. Add one to `folders`, or move it below one of: {mirrored}."
+                "config/mlops.yml brings that to the workspace. Add one to `folders`, or move it "
+                f"below one of: {mirrored}."
             )
         return path
 

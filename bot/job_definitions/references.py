@@ -126,8 +126,7 @@ def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:
             return defaults[variable]
         raise KeyError(
             f"has no default; add `variables: {{{variable}: {{default: …}}}}` to a file of "
-            f"{wanted.definitions}, "
-            "or write the value itself"
+            f"{wanted.definitions}, or write the value itself"
         )
     if name == "bundle.git.branch":
         return wanted.target

@@ -145,8 +145,8 @@ def _raise(response: requests.Response, method: str, path: str) -> None:
         raise ServiceError(
             "Azure DevOps",
             f"Azure DevOps does not accept the bot's token ({status}, its sign-in page). It has "
-            "expired, was revoked "
-            "or belongs to another organisation: make a new one and set AZURE_DEVOPS_TOKEN.",
+            "expired, was revoked or belongs to another organisation: make a new one and set "
+            "AZURE_DEVOPS_TOKEN.",
             status=status,
         )
     if response.ok:

@@ -60,9 +60,8 @@ class DatabricksCli:
         if not access.tokens:
             raise ConfigError(
                 "`client: databricks-cli` signs in by token only, and there is none: set "
-                "DATABRICKS_TOKEN (and "
-                "DATABRICKS_VALIDATION_TOKEN), or use `client: databricks-sdk`, which also knows "
-                "OAuth."
+                "DATABRICKS_TOKEN (and DATABRICKS_VALIDATION_TOKEN), or use `client: "
+                "databricks-sdk`, which also knows OAuth."
             )
         self._host = access.host
         self._tokens = rest.tokens(access)

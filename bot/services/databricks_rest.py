@@ -43,8 +43,7 @@ def tokens(access: WorkspaceAccess) -> tuple[str, ...]:
     if not all(entry.isascii() and entry.isprintable() for entry in found):
         raise ConfigError(
             f"A token for {access.host} holds a line break or a letter that no token has. Look at "
-            "DATABRICKS_TOKEN and "
-            "DATABRICKS_VALIDATION_TOKEN, or the files that they name."
+            "DATABRICKS_TOKEN and DATABRICKS_VALIDATION_TOKEN, or the files that they name."
         )
     return found
 

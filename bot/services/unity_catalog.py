@@ -56,8 +56,7 @@ class UnityCatalog(Mlflow):
             raise ServiceError(
                 "MLflow",
                 f"Unity Catalog has no model {pattern}: names there have three parts, such as "
-                "prod.ml.wine_model. "
-                "Correct `model` in config/mlops.yml.",
+                "prod.ml.wine_model. Correct `model` in config/mlops.yml.",
             )
         if alias is not None:
             return super().promoted(pattern.lower(), alias, stage)

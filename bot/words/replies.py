@@ -114,8 +114,8 @@ def promoted_to(live: Promotion) -> str:
         was = f"was {escape.code(name)} {escape.code(f'v{number}')}"
     return (
         f"🚀 The model {whose} is live: {escape.code(live.version.name)} "
-        f"**v{live.version.version}** → "
-        f"job {escape.code(live.job)} ({was}), promoted by {escape.code(live.version.promoted_by)}."
+        f"**v{live.version.version}** → job {escape.code(live.job)} ({was}), promoted by "
+        f"{escape.code(live.version.promoted_by)}."
     )
 
 
@@ -131,8 +131,7 @@ def not_promoted_to(refused: NotPromoted) -> str:
     return (
         f"🛑 {escape.code(refused.version.name)} **v{refused.version.version}** is promoted by "
         f"{escape.code(refused.version.promoted_by)}, but job {escape.code(refused.job)} does not "
-        "score with it: "
-        f"{refused.reason}."
+        f"score with it: {refused.reason}."
     )
 
 
@@ -142,9 +141,9 @@ def accepted_versions(found: Sequence[tuple[str, str, Sequence[str]]]) -> str:
     """
     told = [
         f"{escape.code(name)} **v{version}** may be scored with, whatever speaks against its "
-        "commit or its signature: "
-        f"{'job' if len(jobs) == 1 else 'jobs'} {', '.join(escape.code(job) for job in jobs)} "
-        f"{'is' if len(jobs) == 1 else 'are'} looked at now."
+        f"commit or its signature: {'job' if len(jobs) == 1 else 'jobs'} "
+        f"{', '.join(escape.code(job) for job in jobs)} {'is' if len(jobs) == 1 else 'are'} looked "
+        "at now."
         for name, version, jobs in found
     ]
     return "☑️ " + " ".join(told) + "\n"

@@ -100,6 +100,6 @@ def _missing(call: Call, path: str, version: str | None, kind: str | None, commi
         404,
         "GitItemNotFoundException",
         f"TF401174: The item '/{path}' could not be found in the repository "
-        f"'{call.world.repository}' "
-        f"at the version specified by '{descriptor}' (resolved to commit '{commit}').",
+        f"'{call.world.repository}' at the version specified by '{descriptor}' (resolved to commit "
+        f"'{commit}').",
     )

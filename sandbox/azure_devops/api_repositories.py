@@ -109,8 +109,7 @@ def commit(call: Call) -> Answer:
             404,
             "GitCommitDoesNotExistException",
             f"TF401175: The version descriptor <Commit: {wanted} > could not be resolved to a "
-            "version "
-            f"in the repository {world.repository}.",
+            f"version in the repository {world.repository}.",
         )
     found = world.git.commit(sha)
     shape = shapes.commit(world, found)
@@ -144,8 +143,7 @@ def resolved(call: Call, version: str | None, kind: str | None) -> str:
             404,
             "GitUnresolvableToCommitException",
             f"TF401175: The version descriptor <{kind.capitalize()}: {version} > could not be "
-            "resolved to a version "
-            f"in the repository {world.repository}.",
+            f"resolved to a version in the repository {world.repository}.",
         )
     return sha
 

@@ -21,8 +21,8 @@ def members(call: Call) -> Answer:
             404,
             "ProjectDoesNotExistWithNameException",
             f"TF200016: The following project does not exist: {project}. Verify that the name of "
-            "the project "
-            "is correct and that the project exists on the specified Azure DevOps Server.",
+            "the project is correct and that the project exists on the specified Azure DevOps "
+            "Server.",
             area=CORE,
         )
     for name, people in world.teams.items():

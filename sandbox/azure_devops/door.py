@@ -162,8 +162,8 @@ class Door:
                 404,
                 "ProjectDoesNotExistWithNameException",
                 f"TF200016: The following project does not exist: {project}. Verify that the name "
-                "of the project "
-                "is correct and that the project exists on the specified Azure DevOps Server.",
+                "of the project is correct and that the project exists on the specified Azure "
+                "DevOps Server.",
                 area="Microsoft.TeamFoundation.Core.WebApi",
             )
         if (route.scope, project is None) in (("organization", False), ("project", True)):

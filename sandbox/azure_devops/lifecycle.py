@@ -132,8 +132,7 @@ def _set_status(world: World, found: PullRequest, who: Person, wish: Mapping[str
                 400,
                 "GitPullRequestCannotBeActivated",
                 "TF401398: The pull request cannot be activated because the source and/or the "
-                "target branch "
-                "no longer exists, or the requested status update is not possible.",
+                "target branch no longer exists, or the requested status update is not possible.",
             )
         found.status, found.closed, found.closed_by, found.merge_status = (
             "active",

@@ -86,8 +86,8 @@ def refuse_status_without_iteration(
             raise Refusal(
                 403,
                 "GitPullRequestStatusRejectedByPolicyException",
-                "Pull request status rejected by status policy. "
-                "Policy configuration requires status to be posted on iteration",
+                "Pull request status rejected by status policy. Policy configuration requires "
+                "status to be posted on iteration",
             )
 
 

@@ -85,8 +85,8 @@ class Verbs:
                 raise Refusal(
                     403,
                     "GitRefUpdateRejectedByPolicyException",
-                    "TF402455: Pushes to this branch are not permitted; "
-                    "you must use a pull request to update this branch.",
+                    "TF402455: Pushes to this branch are not permitted; you must use a pull "
+                    "request to update this branch.",
                 )
             who, old = self._who(author), self.world.git.commit_of(ref)
             parent = old if old and not force else self.world.git.commit_of(f"refs/heads/{base}")

@@ -63,8 +63,7 @@ def main(
         table.show(console, outcome)
         console.print(
             f"Seed {seed}: {outcome.pull_requests} pull requests, {outcome.calls_in_trouble} calls "
-            "in trouble, "
-            f"{outcome.lasted:.0f} s."
+            f"in trouble, {outcome.lasted:.0f} s."
         )
         if not outcome.in_time:
             console.print(

@@ -34,8 +34,7 @@ def order_for(run: Run, task: TaskRun, tree: Tree, dbfs: Dbfs) -> tuple[Path, di
         if tree.kind(path) != "NOTEBOOK":
             raise Cannot(
                 f'Unable to access the notebook "{path}". Either it does not exist, or the '
-                "identity used to run "
-                "this job lacks the required permissions."
+                "identity used to run this job lacks the required permissions."
             )
         values = {
             **notebook.get("base_parameters", {}),

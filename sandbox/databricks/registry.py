@@ -84,8 +84,8 @@ class Registry:
                 400,
                 "INVALID_PARAMETER_VALUE",
                 f"Got an invalid experiment name '{name}'. An experiment name must be an absolute "
-                "path within the "
-                "Databricks workspace, e.g. '/Users/<some-username>/my-experiment'.",
+                "path within the Databricks workspace, e.g. "
+                "'/Users/<some-username>/my-experiment'.",
             )
         path = normal(name)
         parent = path.rsplit("/", 1)[0] or "/"

@@ -107,8 +107,7 @@ class RunsApi:
                     400,
                     "INVALID_PARAMETER_VALUE",
                     "Retrieving the output of runs with multiple tasks is not supported. Please "
-                    "retrieve the output of "
-                    "each individual task run instead.",
+                    "retrieve the output of each individual task run instead.",
                 )
             task = run.tasks[0]
         with self.executor.changed:

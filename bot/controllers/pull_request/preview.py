@@ -39,8 +39,7 @@ def _compared(
     if source != head.commit:
         return Preview(
             problem=f"Azure DevOps has not merged {head.commit[:7]} with {head.target} on trial: "
-            "it conflicts with it, "
-            "or the trial is still under way."
+            "it conflicts with it, or the trial is still under way."
         )
     before = None
     had = []

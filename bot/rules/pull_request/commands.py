@@ -110,8 +110,8 @@ VERBS = (
         "override",
         '<check> reason="…"',
         "accept a check that failed (`gate`, or a project), for this commit and no other; with "
-        "`promotion`, a promoted "
-        "version from here that was never validated, or takes other columns",
+        "`promotion`, a promoted version from here that was never validated, or takes other "
+        "columns",
         "model owner",
         (
             '/mlops override gate reason="the old test set had leaked"',
