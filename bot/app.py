@@ -234,8 +234,14 @@ def _heard(settings: Settings) -> tuple["Served", ...]:
     from bot.webhooks.azure_devops import Served
 
     return tuple(
-        Served(one.key, one.organization_url, one.project, one.repository, (one.target,))
-        for one in settings.served
+        Served(
+            repository.key,
+            repository.organization_url,
+            repository.project,
+            repository.repository,
+            (repository.target,),
+        )
+        for repository in settings.served
     )
 
 

@@ -143,14 +143,15 @@ class Worker:
         while some := list(islice(listed, SWEPT_PER_SECOND)):
             if found and pause:
                 self._never.wait(pause)
-            subjects = [subject for subject in some if not isinstance(subject, Delivery)]
+            subjects = [due for due in some if not isinstance(due, Delivery)]
             # Nobody has spoken of a branch: that is when a look at it is thorough.
             self._queue.wake(
                 [subject for subject in subjects if isinstance(subject, Branch)], news=False
             )
             self._queue.wake([subject for subject in subjects if not isinstance(subject, Branch)])
-            for delivery in (subject for subject in some if isinstance(subject, Delivery)):
-                self._queue.mark(delivery)
+            for missed in some:
+                if isinstance(missed, Delivery):
+                    self._queue.mark(missed)
             found += len(some)
         return found
 

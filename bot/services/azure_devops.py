@@ -392,7 +392,7 @@ def _double(thread: Mapping[str, Any], me: str) -> Double:
         if _author(comment) == me and not comment.get("isDeleted")
     ]
     return Double(
-        int(thread["id"]), {int(thread["id"]): str(thread.get("content") or "") for thread in ours}
+        int(thread["id"]), {int(said["id"]): str(said.get("content") or "") for said in ours}
     )
 
 

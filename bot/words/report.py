@@ -289,8 +289,8 @@ class _Past:
 
     @classmethod
     def of(cls, earlier: Sequence[Earlier]) -> "_Past":
-        judged = [commit for commit in earlier if commit.state != "superseded"]
-        superseded = [commit for commit in earlier if commit.state == "superseded"]
+        judged = [past for past in earlier if past.state != "superseded"]
+        superseded = [past for past in earlier if past.state == "superseded"]
         return cls(tuple(judged[:MOST_EARLIER]), tuple(superseded[:MOST_EARLIER]), len(earlier))
 
 

@@ -104,7 +104,9 @@ def woken(done: PassState, repository: Repository, services: Services) -> list[S
     pr = memo.facts(repository, done.memory, services.public_url)
     given = commands.accepted(done.talk, "retrain")
     found: list[Subject] = [
-        _retraining(one, project, pr) for one, asked in given if (project := _trained(asked, pr))
+        _retraining(comment, project, pr)
+        for comment, asked in given
+        if (project := _trained(asked, pr))
     ]
     agreed = any(order.verb == "confirm" for order in commands.orders(done.talk, pr.head.commit))
     if agreed and pr.head.merged:

@@ -55,11 +55,11 @@ def _compared(
         return preview.unreadable(str(mistakes).splitlines(), had)
     noted = manifest.read(repository.served.key, services.production.databricks)
     known = preview.known(before, after)
-    owned = {key: OwnedJob(0, rule.owned_by(one)) for key, one in known.items()}
+    owned = {key: OwnedJob(0, rule.owned_by(job)) for key, job in known.items()}
     owned |= {
-        key: replace(one, id=noted.jobs[key].id) for key, one in owned.items() if key in noted.jobs
+        key: replace(job, id=noted.jobs[key].id) for key, job in owned.items() if key in noted.jobs
     }
-    names = {key: one.name for key, one in known.items()}
+    names = {key: job.name for key, job in known.items()}
     found = jobs.gather(repository.served.key, merge, after.jobs, owned, services, known_as=names)
     # A merge that repairs the target branch brings all that the workspace has waited for.
     return preview.preview(noted.files if held is None else held, before, after, found, now)

@@ -12,7 +12,7 @@ def instead(held: Manifest, tip: str, asked: RolledBack | None) -> Synced | None
     if asked is not None and asked.commit == tip:
         merged = [entry for entry in held.history if not entry.by]
         place = next(
-            (place for place, one in enumerate(merged) if one.commit == asked.instead), len(merged)
+            (at for at, entry in enumerate(merged) if entry.commit == asked.instead), len(merged)
         )
         return next(
             (entry for entry in merged[place:] if entry.commit not in (tip, asked.instead)), None

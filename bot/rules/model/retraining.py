@@ -38,7 +38,7 @@ def plan(asked: RetrainingFacts, now: datetime) -> list[RetrainingAction]:
         return [LookAgain(patience([age]))]
     return [
         _answer(asked, _told(asked, run)),
-        *(CloseRun(earlier) for earlier in asked.runs if not earlier.closed),
+        *(CloseRun(made) for made in asked.runs if not made.closed),
     ]
 
 
@@ -142,7 +142,7 @@ def _reason(run: ProjectRun, project: Project | None) -> str:
 
 def _refused(asked: RetrainingFacts, reason: str) -> list[RetrainingAction]:
     told = _answer(asked, replies.not_retrained(_name(asked), reason))
-    return [told, *(CloseRun(earlier) for earlier in asked.runs if not earlier.closed)]
+    return [told, *(CloseRun(made) for made in asked.runs if not made.closed)]
 
 
 def _answer(asked: RetrainingFacts, body: str) -> Answer:

@@ -25,8 +25,8 @@ def worth_asking(found: Sequence[ModelVersion], stage: str) -> list[ModelVersion
     """The newest versions that somebody may want moved to a stage: not those that are there, or
     that are archived.
     """
-    able = [request for request in found if request.stage not in (stage, "Archived")]
-    return sorted(able, key=lambda entry: int(entry.version), reverse=True)[:MOST_VERSIONS]
+    able = [version for version in found if version.stage not in (stage, "Archived")]
+    return sorted(able, key=lambda version: int(version.version), reverse=True)[:MOST_VERSIONS]
 
 
 def open(

@@ -41,14 +41,16 @@ def plan(left: Leavings, policy: Cleanup) -> list[CleanupAction]:
     if policy == "archive":
         return [
             *(
-                ArchiveVersion(one.name, one.version)
-                for one in unused
-                if run_tags.VERSION_ARCHIVED not in one.tags
+                ArchiveVersion(version.name, version.version)
+                for version in unused
+                if run_tags.VERSION_ARCHIVED not in version.tags
             ),
             *done,
         ]
     kept = {version.run for version in left.versions if used(version, left)}
-    orders: list[CleanupAction] = [DeleteVersion(one.name, one.version) for one in unused]
+    orders: list[CleanupAction] = [
+        DeleteVersion(version.name, version.version) for version in unused
+    ]
     orders += [DeleteRun(run) for run in left.runs if run not in kept]
     if kept or left.shared or left.others:
         return [*orders, *done]
