@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from bot.config.deployment import ThreadStatus
 from bot.errors import NotFound
 from bot.facts.discussion import Double, Report
+from bot.own_templates import OwnTemplates
 from bot.services.azure_devops import AzureDevOps
-from bot.words.report import HEADING
+from bot.words.report import HEADING, not_yet
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,11 @@ def put_report(azure: AzureDevOps, number: int, known: int, body: str, status: T
 
 
 def unite(
-    azure: AzureDevOps, number: int, report: Report, doubles: Sequence[Double], opening: str
+    azure: AzureDevOps,
+    number: int,
+    report: Report,
+    doubles: Sequence[Double],
+    templates: OwnTemplates,
 ) -> None:
     """Say below the report what was said in threads that were opened in the same moment, and take
     those back.
@@ -40,6 +45,9 @@ def unite(
     one thread only. What the older one began with instead of a report gives way to it. The comment
     that a thread is found by goes last.
     """
+    if not doubles:
+        return
+    opening = templates.filled(not_yet())
     first, *below = report.comments
     told = [body for double in doubles for body in double.comments.values()]
     reports = [body for body in told if _is_report(body, opening)]
@@ -86,24 +94,26 @@ def reply(
     body: str,
     sign: str = "",
     *,
-    opening: str,
+    templates: OwnTemplates,
     merged: bool = False,
 ) -> bool:
     """Say something below the report unless a comment there begins like `sign` (by default: says
     the same).
 
     Says whether it opened the thread, which the pull request's own pass may just be doing too and
-    should look at again. Where there is no report, the `opening` of one is put that says so, as the
-    next one takes the place of the thread's first comment; a pull request that is `merged` gets no
-    more of them.
-    One that is gone is told nothing.
+    should look at again. Where there is no report, one is put that says so, as the next one takes
+    the place of the thread's first comment; a pull request that is `merged` gets no more of them.
+    One that is gone is told nothing. `body` is as people get it; `templates` are the
+    deployment's own, in which that report is begun.
     """
     known = sign or body.strip()
     try:
         found = azure.thread(number)
         if found is None:
-            thread = azure.open_thread(number, body if merged else opening, "closed")
-            if not merged:
+            if merged:
+                azure.open_thread(number, body, "closed")
+            else:
+                thread = azure.open_thread(number, templates.filled(not_yet()), "closed")
                 azure.reply(number, thread, body)
             return True
         if not any(comment.startswith(known) for comment in found.comments):

@@ -123,7 +123,9 @@ def test_what_is_told_before_there_is_a_report_stays_below_it(bot: Bot) -> None:
     bot.world.azure.delete_comment(pr.number, thread, 1, author=bot.world.azure.bot_name)
 
     for _ in range(2):
-        replying.reply(azure, pr.number, "It is live.", "It is live", opening=report.not_yet())
+        replying.reply(
+            azure, pr.number, "It is live.", "It is live", templates=own_templates.load(None)
+        )
     early = pr.threads[-1]
     asked(pr, "/mlops cancel")
 
@@ -175,7 +177,7 @@ def test_what_is_told_while_the_report_is_being_made_ends_below_it(
 
     def listen(number: int) -> Discussion:
         read = AzureDevOps.discussion(azure, number)
-        if replying.reply(azure, number, "It is live.", opening=report.not_yet()):
+        if replying.reply(azure, number, "It is live.", templates=own_templates.load(None)):
             bot.queue.wake([PullRequestSubject(bot.settings.served[0].key, number)])
         return read
 

@@ -32,7 +32,6 @@ from bot.rules.branch import jobs as job_rules
 from bot.rules.branch import sync
 from bot.rules.pull_request import commands
 from bot.subjects import Branch, Subject
-from bot.words import report
 
 
 def pass_over(subject: Branch, look: Look, services: Services) -> Outcome:
@@ -210,8 +209,9 @@ def _perform(
             return drift.perform(action, services)
         case Reply(number, body, sign):
             body = services.templates.filled(body)
-            opening = services.templates.filled(report.not_yet())
-            thread.reply(repository.azure, number, body, sign, opening=opening, merged=True)
+            thread.reply(
+                repository.azure, number, body, sign, templates=services.templates, merged=True
+            )
             return f"told pull request {number}: {body.strip()}"
         case _:
             assert_never(action)

@@ -33,7 +33,7 @@ from bot.log import line
 from bot.passes import Look, MemoFormat, Outcome
 from bot.rules.model import rollout
 from bot.subjects import Model, PullRequest, Subject
-from bot.words import report, versions
+from bot.words import versions
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,10 @@ def pass_over(subject: Model, look: Look, services: Services) -> Outcome:
                             again.append(seconds)
                         case Reply(number, body, sign):
                             body = services.templates.filled(body)
-                            opening = services.templates.filled(report.not_yet())
                             performed.append(f"told pull request {number}: {body.strip()}")
-                            if thread.reply(repository.azure, number, body, sign, opening=opening):
+                            if thread.reply(
+                                repository.azure, number, body, sign, templates=services.templates
+                            ):
                                 wake.append(PullRequest(repository.served.key, number))
                         case _:
                             told, changed = perform(action, wanted, repository, services)

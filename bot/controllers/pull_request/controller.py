@@ -33,7 +33,6 @@ from bot.facts.runs import ProjectRun
 from bot.passes import Look, Outcome
 from bot.rules.pull_request import checks, cleanup, commands
 from bot.subjects import PullRequest
-from bot.words import report
 
 
 def pass_over(subject: PullRequest, look: Look, services: Services) -> Outcome:
@@ -110,8 +109,7 @@ def _perform(
             _put_report(action, done, repository, services)
         case Reply(number, body, sign):
             body = services.templates.filled(body)
-            opening = services.templates.filled(report.not_yet())
-            thread.reply(repository.azure, number, body, sign, opening=opening)
+            thread.reply(repository.azure, number, body, sign, templates=services.templates)
             done.performed.append(f"told pull request {number}: {body.strip()}")
         case PreviewMerge():
             seen = None

@@ -17,12 +17,12 @@ from bot.errors import ConfigError
 from bot.facts.discussion import Discussion
 from bot.facts.pull_request import PullRequestHead
 from bot.facts.runs import ProjectRun
+from bot.own_templates import OwnTemplates
 from bot.passes import Look
 from bot.rules.model import rollout
 from bot.rules.pull_request import branch_names, checks, commands
 from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest
-from bot.words import report
 
 BELIEVED = timedelta(minutes=5)
 """How long what was read of a pull request is believed while its runs go on and nobody speaks of
@@ -65,8 +65,7 @@ def _read(
     azure = repository.azure
     old = done.memory.head
     if look.news or look.memo_may_be_behind or old is None:
-        opening = services.templates.filled(report.not_yet())
-        done.talk = _listen(subject.number, azure, opening)
+        done.talk = _listen(subject.number, azure, services.templates)
     done.memory = _seen(done.memory, azure.pull_request(subject.number), done.talk, azure)
     head = done.memory.known
     talk = done.talk
@@ -100,11 +99,11 @@ def _read(
         done.memory = _recalled(done.memory, talk, azure)
 
 
-def _listen(number: int, azure: AzureDevOps, opening: str) -> Discussion:
+def _listen(number: int, azure: AzureDevOps, templates: OwnTemplates) -> Discussion:
     """What was said; whoever asked for something sees at once that it was heard."""
     talk = azure.discussion(number)
     if talk.report is not None:
-        thread.unite(azure, number, talk.report, talk.doubles, opening)
+        thread.unite(azure, number, talk.report, talk.doubles, templates)
     answers.acknowledge(azure, number, commands.open(talk), talk.me)
     return talk
 
