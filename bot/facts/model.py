@@ -6,10 +6,12 @@ Plain frozen data. Times are aware UTC datetimes; durations are seconds.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from bot.config.repository import Job, Metric, Mlops, Project
 from bot.facts.branch import JobFacts
-from bot.facts.runs import ProjectRun
+from bot.facts.quality_gate import GateRefusal
+from bot.facts.runs import ProjectRun, RunFault
 from bot.subjects import Retraining
 
 ACCEPTED = "signalman_accepted"
@@ -70,11 +72,11 @@ class Judged:
     """The bot's `signalman/validate` for a commit, in Azure DevOps' words (empty: there is none).
 
     Of a commit of the target branch it is that of the last iteration of the pull request that was
-    merged as it (0: none was).
+    merged as it (None: none was).
     """
 
     commit: str
-    pull_request: int = 0
+    pull_request: int | None = None
     state: str = ""
 
 
@@ -95,6 +97,87 @@ class Origin:
     retrained: bool = False
     own: bool = False
     judged: tuple[Judged, ...] = ()
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a model version counts as never validated.
+
+    `commit` and `pull_request` are what no good verdict is known of; `merged`: it is asked for the
+    pull request as it was merged, and not for an iteration of it. `repository` and `target` are
+    those that are meant, `merges` how many commits of the target branch were looked through, and
+    `state` the verdict in Azure DevOps' words.
+    """
+
+    kind: Literal[
+        "no run",
+        "another repository",
+        "no commit",
+        "no iteration",
+        "not merged",
+        "no project touched",
+        "no verdict",
+        "bad verdict",
+    ]
+    commit: str = ""
+    pull_request: int | None = None
+    merged: bool = False
+    repository: str = ""
+    target: str = ""
+    merges: int = 0
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Why a model cannot take the place of another one, by their signatures.
+
+    `column` is an input of it; `new` and `old` are the types of both, as MLflow writes them.
+    """
+
+    kind: Literal[
+        "no signature",
+        "other inputs",
+        "column is not given",
+        "other type",
+        "column may be missing",
+        "no outputs",
+        "other outputs",
+    ]
+    column: str = ""
+    new: str = ""
+    old: str = ""
+
+
+@dataclass(frozen=True)
+class VersionGone:
+    """A promoted version is not in the registry any more."""
+
+
+@dataclass(frozen=True)
+class VersionNotReady:
+    """The registry is not done with a promoted version, or failed it; `status` in MLflow's
+    words.
+    """
+
+    status: str
+
+
+@dataclass(frozen=True)
+class SmokeFailed:
+    """The run that tried a promoted version on toy data shows that it cannot be scored with."""
+
+    fault: RunFault | GateRefusal
+
+
+PromotionRefusal = VersionGone | VersionNotReady | Doubt | Misfit | SmokeFailed
+"""Why a job is not pointed at a promoted version."""
+
+
+RollbackRefusal = Literal[
+    "nothing promoted", "no job", "bundle", "no version before", "name too long", "version gone"
+]
+"""Why a job cannot be rolled back."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +283,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class NotPromoted:
-    """A job does not score with a promoted version: why, in the rest of a sentence about it,
-    in Markdown.
+    """A job does not score with a promoted version, and why.
 
     `serving` is what it scores with instead, such as `v17`; empty: nothing. `acceptable`: a model
     owner may accept the version all the same. `run` is the smoke run that failed.
@@ -210,6 +292,6 @@ class NotPromoted:
     version: ServingVersion
     job: str
     serving: str
-    reason: str
+    refusal: PromotionRefusal
     acceptable: bool = False
     run: ProjectRun | None = None

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from bot.config.repository import Metric, Mlops, Project
+from bot.config.repository import Mlops, Project
 from bot.facts.branch import Preview
 from bot.facts.discussion import Order
 from bot.facts.model import ModelVersion, ServingVersion
-from bot.facts.runs import ProjectRun
+from bot.facts.quality_gate import Baseline, GateRefusal, Judgement
+from bot.facts.runs import ProjectRun, RunFault
 
 
 @dataclass(frozen=True)
@@ -41,78 +42,31 @@ UNFINISHED_STATES: tuple[StepState, ...] = ("waits", "runs", "again")
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A run that others are compared with.
+class NotReached:
+    """Why a step is not started: it comes after a project of that name, which did not succeed."""
 
-    `label` is what people call it: `main`, `production v12`. `comparable` tells whether it was made
-    of the same data; one that was not is shown, and nothing is judged by it. `signature` as in
-    ProjectRun.
-    """
-
-    label: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    comparable: bool = True
-    signature: str = ""
-    page: str = ""
+    before: str
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """What a project's run is compared with: the target branch's last run, and the version that
-    serves.
-
-    `history` are the metrics of the target branch's last runs, the oldest first.
-    """
-
-    target: Reference | None = None
-    serving: Reference | None = None
-    history: tuple[Mapping[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What one metric of a run says.
-
-    `bound` is the worst value that may be merged (None: any), and `source` where it comes from.
-    `shown`: nothing is judged by it. `missing`: not logged, or not a number (`value` is then what
-    was logged all the same).
-    """
-
-    metric: Metric
-    value: float | None
-    target: float | None = None
-    serving: float | None = None
-    bound: float | None = None
-    source: Literal["", "limit", "target", "serving"] = ""
-    verdict: Literal["ok", "worse", "missing", "shown"] = "shown"
-
-    @property
-    def refuses(self) -> bool:
-        """Whether it stands in the way of a merge. A metric that may be missing may still not be
-        something that is no number, where there is a bound that it would have to keep.
-        """
-        bounded = self.metric.limit is not None or self.metric.tolerance is not None
-        absent = self.verdict == "missing" and (
-            self.metric.required or (self.value is not None and bounded)
-        )
-        return self.verdict == "worse" or absent
+StepFault = RunFault | GateRefusal | NotReached
+"""Why a step does not pass."""
 
 
 @dataclass(frozen=True)
 class Step:
     """One project of a pull request's plan and how far it is.
 
-    `reason` says why it failed; `attempt` is the number of its newest run, or of the one that is to
-    come. `losses` counts those that the workspace failed. `judgements` has one for each metric of a
-    run that ended well; `accepted` is the order by which somebody accepted that it failed.
-    `baseline` is what it is compared with. `round` counts the orders to run again that were about
-    it.
+    `fault` says why it does not pass, also where that was accepted. `attempt` is the number of its
+    newest run, or of the one that is to come; `losses` counts those that the workspace failed.
+    `judgements` has one for each metric of a run that ended well; `accepted` is the order by which
+    somebody accepted that it failed. `baseline` is what it is compared with. `round` counts the
+    orders to run again that were about it.
     """
 
     project: Project
     state: StepState
     run: ProjectRun | None = None
-    reason: str = ""
+    fault: StepFault | None = None
     attempt: int = 1
     losses: int = 0
     judgements: tuple[Judgement, ...] = ()

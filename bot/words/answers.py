@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bot.facts.branch import LiveStatus, Preview
 from bot.facts.discussion import Order
 from bot.facts.pull_request import Situation, StepState
-from bot.words import drift, escape
+from bot.words import drift, escape, steps
 from bot.words.template import render
 
 ACCEPTED = "✅ for "
@@ -141,7 +141,7 @@ def explain(line: str, situation: Situation, orders: Sequence[Order] = (), told:
     return _said(
         "explain",
         line,
-        situation=situation,
+        situation=steps.in_words(situation),
         states=STATES,
         orders=orders,
         told=told,

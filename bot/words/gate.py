@@ -4,22 +4,39 @@ tell so.
 
 import json
 import math
-from collections.abc import Sequence
 from typing import Any
 
-from bot.facts.pull_request import Baseline, Judgement, Reference
+from bot.facts.quality_gate import Baseline, GateRefusal, Judgement, Reference
 from bot.words import escape
 
 MOST_SENTENCES = 3
 
 
-def refused(sentences: Sequence[str]) -> str:
+def refused(refusal: GateRefusal) -> str:
     """All reasons in one line; of many the first, and how many more there are."""
-    more = len(sentences) - MOST_SENTENCES
-    return "; ".join([*sentences[:MOST_SENTENCES], *([f"and {more} more"] if more > 0 else [])])
+    reasons = [_judged(judgement, refusal.baseline) for judgement in refusal.judgements]
+    serving = refusal.baseline.serving
+    if refusal.signature is not None and serving is not None:
+        reasons.append(_signature(refusal.signature, serving.signature, serving.label))
+    more = len(reasons) - MOST_SENTENCES
+    if more > 0:
+        reasons[MOST_SENTENCES:] = [f"and {more} more"]
+    return "; ".join(reasons)
 
 
-def sentence(judgement: Judgement, baseline: Baseline) -> str:
+def bound(judgement: Judgement) -> str:
+    """The worst value that may be merged: `≤ 0.7446`; empty when any may."""
+    if judgement.bound is None:
+        return ""
+    shown = escape.number(judgement.bound)
+    if judgement.verdict == "worse" and judgement.value is not None:
+        shown = escape.apart(judgement.value, judgement.bound)[1]
+    if judgement.metric.goal == "lower":
+        return f"≤ {shown}"
+    return f"≥ {shown}"
+
+
+def _judged(judgement: Judgement, baseline: Baseline) -> str:
     """Why one metric is refused: `rmse 0.802 > 0.7446 (production v12 0.73 + 2%)`."""
     name = judgement.metric.name
     value = judgement.value
@@ -30,22 +47,14 @@ def sentence(judgement: Judgement, baseline: Baseline) -> str:
         return f"logged {name} as {escape.number(value)}"
     if bound is None:
         return f"{name} {escape.number(value)}"
-    lower = judgement.metric.goal == "lower"
+    beyond = "<"
+    if judgement.metric.goal == "lower":
+        beyond = ">"
     shown, allowed = escape.apart(value, bound)
-    return f"{name} {shown} {'>' if lower else '<'} {allowed} ({_source(judgement, baseline)})"
+    return f"{name} {shown} {beyond} {allowed} ({_source(judgement, baseline)})"
 
 
-def bound(judgement: Judgement) -> str:
-    """The worst value that may be merged: `≤ 0.7446`; empty when any may."""
-    if judgement.bound is None:
-        return ""
-    shown = escape.number(judgement.bound)
-    if judgement.verdict == "worse" and judgement.value is not None:
-        shown = escape.apart(judgement.value, judgement.bound)[1]
-    return f"{'≤' if judgement.metric.goal == 'lower' else '≥'} {shown}"
-
-
-def signature(ours: str, theirs: str, serving: str) -> str:
+def _signature(ours: str, theirs: str, serving: str) -> str:
     """How a model's signature differs from that of the version that serves, as far as that can be
     told.
     """

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot.facts.pull_request import Judgement, Reference, Situation, Step
+from bot.facts.pull_request import Situation, Step
+from bot.facts.quality_gate import Judgement, Reference
 from bot.words import escape, gate
 from bot.words.steps import refused
 

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from bot.actions import State
 from bot.config.repository import Job
 from bot.facts.branch import RolledBack
-from bot.facts.model import NotPromoted, Promotion
+from bot.facts.model import NotPromoted, Promotion, RollbackRefusal
 from bot.facts.pull_request import Earlier, PullRequestHead
 from bot.facts.runs import ProjectRun
-from bot.words import escape
+from bot.words import escape, model
 from bot.words.template import render
 
 UNCONFIRMED = "its removal waits to be confirmed"
@@ -131,7 +131,7 @@ def not_promoted_to(refused: NotPromoted) -> str:
     return (
         f"🛑 {escape.code(refused.version.name)} **v{refused.version.version}** is promoted by "
         f"{escape.code(refused.version.promoted_by)}, but job {escape.code(refused.job)} does not "
-        f"score with it: {refused.reason}."
+        f"score with it: {model.not_promoted(refused)}."
     )
 
 
@@ -166,9 +166,9 @@ def rolled_back(
     return render("rolled_back", job=job, to=to, was=was, next_run=next_run)
 
 
-def not_rolled_back(job: str, reason: str) -> str:
-    """Why a job scores with what it scored with; `reason` is the rest of a sentence, ours."""
-    return f"⏪ Job {escape.code(job)} was not rolled back: {reason}\n"
+def not_rolled_back(job: str, refusal: RollbackRefusal) -> str:
+    """Why a job scores with what it scored with."""
+    return f"⏪ Job {escape.code(job)} was not rolled back: {model.not_rolled_back(refusal)}\n"
 
 
 def which_job(named: str, jobs: Sequence[str]) -> str:

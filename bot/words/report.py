@@ -5,13 +5,14 @@ commit.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from bot.config.repository import Mlops
 from bot.facts.branch import Preview
-from bot.facts.pull_request import UNFINISHED_STATES, BadName, Earlier, Reference, Situation, Step
+from bot.facts.pull_request import UNFINISHED_STATES, BadName, Earlier, Situation, Step
+from bot.facts.quality_gate import Reference
 from bot.words import addresses, escape, metric_table, steps
 from bot.words.log import Excerpt, excerpt
 from bot.words.mask import masked
@@ -87,7 +88,7 @@ def ended(s: Situation) -> str:
     """The verdict over all steps: cancelled, failed in the first that did, refused by the gate or
     for what the merge would bring, or passed.
     """
-    s = replace(s, steps=tuple(replace(step, reason=_discreet(step.reason)) for step in s.steps))
+    s = steps.in_words(s, _discreet)
     if s.cancelled is not None and any(
         step.state not in ("passed", "accepted") for step in s.steps
     ):
@@ -149,12 +150,12 @@ def nothing_to_run(s: Situation) -> str:
 
 def _filled(name: str, s: Situation, **more: Any) -> str:
     """The longest text of that name that Azure DevOps takes."""
+    s = steps.in_words(s)
     rows = steps.rows(s)
     ends = _ends(s)
-    broken: Step | None = more.get("broken")
-    told_above = {step.reason for step in s.steps if step.state == "accepted"} | (
-        {broken.reason} if broken else set()
-    )
+    told_above = {steps.reason(step) for step in s.steps if step.state == "accepted"}
+    if broken := more.get("broken"):
+        told_above.add(steps.reason(broken))
     text = ""
     for room in _ROOMS:
         text = render(
@@ -184,8 +185,8 @@ def _filled(name: str, s: Situation, **more: Any) -> str:
     return text
 
 
-def _discreet(reason: str) -> str:
-    return masked(escape.visible(reason[:2000]))
+def _discreet(step: Step) -> str:
+    return masked(escape.visible(steps.reason(step)[:2000]))
 
 
 def _most(rows: Sequence[steps.Row], most: int) -> list[steps.Row]:

@@ -40,18 +40,21 @@ def ended(s: Situation) -> str:
     ):
         step = rows.first(s.steps, state)
         if step is not None:
-            return _line(
-                f"{step.project.name} {what}: {masked(step.reason) or 'there was no cluster'}"
-            )
+            reason = masked(rows.reason(step)) or "there was no cluster"
+            return _line(f"{step.project.name} {what}: {reason}")
     if s.preview is not None and s.preview.refused:
         return _line(f"would be refused on merge: {s.preview.refused.splitlines()[0]}")
     took = escape.duration(rows.elapsed(s))
     accepted = [step for step in s.steps if step.state == "accepted"]
-    words = [f"passed, {len(accepted)} accepted" if accepted else "passed"]
+    words = ["passed"]
+    if accepted:
+        words = [f"passed, {len(accepted)} accepted"]
     for number in _numbers(s.steps):
         if len(" · ".join([*words, number, took])) <= LONGEST:
             words.append(number)
-    return _line(" · ".join([*words, took] if took else words))
+    if took:
+        words.append(took)
+    return _line(" · ".join(words))
 
 
 def bad_branch() -> str:
@@ -76,8 +79,10 @@ def fork() -> str:
 
 def nothing_to_run(head: PullRequestHead) -> str:
     """No project is touched."""
-    count = len(head.changed)
-    return f"no ML project changed ({count} file{'' if count == 1 else 's'})"
+    files = f"{len(head.changed)} files"
+    if len(head.changed) == 1:
+        files = "1 file"
+    return f"no ML project changed ({files})"
 
 
 def steps(s: Situation, bad: BadName | None = None) -> list[tuple[str, State, str]]:
@@ -90,10 +95,10 @@ def steps(s: Situation, bad: BadName | None = None) -> list[tuple[str, State, st
 
 
 def _timed(row: rows.Row) -> str:
-    took = ""
-    if row.state == "succeeded":
-        took = escape.duration(row.seconds)
-    return _line(f"{masked(row.line)} · {took}" if took else masked(row.line))
+    line = masked(row.line)
+    if row.state == "succeeded" and (took := escape.duration(row.seconds)):
+        line += f" · {took}"
+    return _line(line)
 
 
 def _numbers(steps: Sequence[Step]) -> list[str]:

@@ -5,14 +5,15 @@ Besides a row for each project there is one for the branch's name and, where met
 for the gate.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import assert_never
 
 from bot.actions import State
-from bot.facts.pull_request import UNFINISHED_STATES, Situation, Step
+from bot.facts.pull_request import UNFINISHED_STATES, NotReached, Situation, Step
+from bot.facts.quality_gate import GateRefusal
 from bot.facts.runs import ProjectRun, RunFault
-from bot.words import escape
+from bot.words import escape, gate
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,41 @@ def rows(s: Situation) -> list[Row]:
     return found
 
 
-def fault(failure: RunFault) -> str:
-    """Why a run is no success, in a line."""
+@dataclass(frozen=True)
+class ToldStep(Step):
+    """A step whose `reason` is in words, which is how templates know it."""
+
+    reason: str = ""
+
+
+def told(step: Step, reason: str) -> ToldStep:
+    """A step with the reason that is to be told of it."""
+    known = {field.name: getattr(step, field.name) for field in fields(Step)}
+    return ToldStep(**known, reason=reason)
+
+
+def reason(step: Step) -> str:
+    """Why a step does not pass, in a line; empty where it does, or where nothing tells."""
+    if isinstance(step, ToldStep):
+        return step.reason
+    match step.fault:
+        case None:
+            return ""
+        case NotReached(before):
+            return f"{before} did not succeed"
+        case _:
+            return fault(step.fault)
+
+
+def in_words(situation: Situation, tell: Callable[[Step], str] = reason) -> Situation:
+    """The situation with every step as templates know it; `tell` says why a step does not pass."""
+    return replace(situation, steps=tuple(told(step, tell(step)) for step in situation.steps))
+
+
+def fault(failure: RunFault | GateRefusal) -> str:
+    """Why a run that has ended is no success, or not good enough, in a line."""
+    if isinstance(failure, GateRefusal):
+        return gate.refused(failure)
     match failure.kind:
         case "timed out":
             return f"ran past its limit of {escape.duration(failure.limit)}"
@@ -57,11 +91,6 @@ def fault(failure: RunFault) -> str:
             return f"ended without registering the model {failure.model}"
         case _:
             assert_never(failure.kind)
-
-
-def skipped(before: str) -> str:
-    """A step is not started because of a project that it comes after."""
-    return f"{before} did not succeed"
 
 
 def gated(step: Step) -> bool:
@@ -110,7 +139,7 @@ def _project(step: Step, s: Situation) -> Row:
     mark, said, state, line = _told(step, s)
     note = ""
     if step.state in ("failed", "no cluster") or (step.state == "accepted" and not _ran_well(step)):
-        note = step.reason
+        note = reason(step)
     return Row(
         step.project.name,
         mark,
@@ -136,21 +165,15 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
                 by = "somebody"
             return "☑️", "failed, accepted", "succeeded", f"failed, accepted by {by}"
         case "failed":
-            return "❌", "failed", "failed", f"failed: {step.reason}"
+            return "❌", "failed", "failed", f"failed: {reason(step)}"
         case "no cluster":
-            return (
-                "⚠️",
-                "no cluster",
-                "error",
-                f"could not be run: {step.reason or 'there was no cluster'}",
-            )
+            why = reason(step) or "there was no cluster"
+            return "⚠️", "no cluster", "error", f"could not be run: {why}"
         case "skipped":
-            return (
-                "⏭",
-                "not started",
-                "failed",
-                f"not started: {step.reason}" if step.reason else "not started",
-            )
+            line = "not started"
+            if why := reason(step):
+                line = f"not started: {why}"
+            return "⏭", "not started", "failed", line
     if s.cancelled is not None:
         return "🛑", "cancelled", "failed", f"cancelled by {s.cancelled.by}"
     if step.state == "runs":
@@ -183,8 +206,8 @@ def _gate(s: Situation) -> Row:
         mark = "❌"
         said = "refused"
         state = "failed"
-        line = f"refused: {bad[0].reason}"
-        note = bad[0].reason
+        note = reason(bad[0])
+        line = f"refused: {note}"
     elif any(step.state in UNFINISHED_STATES for step in judged) and s.cancelled is None:
         mark = "⏸"
         said = "waits"

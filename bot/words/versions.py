@@ -4,8 +4,8 @@ as code.
 
 from dataclasses import dataclass
 
-from bot.facts.model import NotPromoted, Promotion, RequestFacts
-from bot.words import escape
+from bot.facts.model import Doubt, Misfit, NotPromoted, Promotion, RequestFacts
+from bot.words import escape, model
 
 LONGEST_TAG = 250
 """Characters of a text that becomes a tag, in registries where nothing can be commented on."""
@@ -13,29 +13,27 @@ LONGEST_TAG = 250
 
 def live(promotion: Promotion) -> str:
     """A comment: a job scores with the version."""
+    was = "its first"
     name, number = promotion.was
-    if name == promotion.version.name:
-        was = f"v{number}"
-    else:
-        was = f"{name} v{number}"
+    if number:
+        was = f"was {escape.code(f'v{number}')}"
+        if name != promotion.version.name:
+            was = f"was {escape.code(f'{name} v{number}')}"
     told = [
-        f"Job {escape.code(promotion.job)} scores with this version from its next run on "
-        f"({f'was {escape.code(was)}' if number else 'its first'}), promoted by "
-        f"{escape.code(promotion.version.promoted_by)}."
+        f"Job {escape.code(promotion.job)} scores with this version from its next run on ({was}), "
+        f"promoted by {escape.code(promotion.version.promoted_by)}."
     ]
     if promotion.commit:
-        told.append(
-            "It was trained at commit "
-            f"{escape.code(promotion.commit[:7])}{_of(promotion.pull_request)}."
-        )
+        commit = escape.code(promotion.commit[:7])
+        told.append(f"It was trained at commit {commit}{_of(promotion.pull_request)}.")
     if promotion.smoke is not None:
-        measured = [
-            f"{escape.code(name)} {escape.number(value)}"
-            for name, value in promotion.measured.items()
-        ]
-        told.append(
-            f"A smoke run scored toy data with it{': ' if measured else ''}{', '.join(measured)}."
+        measured = ", ".join(
+            f"{escape.code(metric)} {escape.number(value)}"
+            for metric, value in promotion.measured.items()
         )
+        if measured:
+            measured = f": {measured}"
+        told.append(f"A smoke run scored toy data with it{measured}.")
     if promotion.accepted:
         told.append(f"Accepted by {escape.code(promotion.accepted)}.")
     return " ".join(told)
@@ -46,25 +44,27 @@ def refused(told: NotPromoted) -> str:
     instead = "with nothing yet"
     if told.serving:
         instead = f"with {escape.code(told.serving)} as before"
-    page = ""
-    if told.run:
-        page = told.run.run_page or told.run.mlflow_page
-    return (
-        f"Job {escape.code(told.job)} does not score with this version: {told.reason}. It scores "
-        f"{instead}." + (f" {escape.link('Smoke run', page)}" if page else "")
+    said = (
+        f"Job {escape.code(told.job)} does not score with this version: "
+        f"{model.not_promoted(told)}. It scores {instead}."
     )
+    if told.run is not None and (page := told.run.run_page or told.run.mlflow_page):
+        said += f" {escape.link('Smoke run', page)}"
+    return said
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What speaks against a version, each in the rest of a sentence (empty: nothing does), and what
-    would become of it.
+    """What speaks against a version (None: nothing does), and what would become of it.
 
-    `accepted`: who wants it all the same, and why. `tried`: it would be tried on toy data first.
+    `serving` is what the job scores with now, such as `v17` (empty: nothing), which the `misfit` is
+    about. `accepted`: who wants it all the same, and why. `tried`: it would be tried on toy data
+    first.
     """
 
-    doubt: str = ""
-    misfit: str = ""
+    doubt: Doubt | None = None
+    misfit: Misfit | None = None
+    serving: str = ""
     accepted: str = ""
     refused: bool = False
     tried: bool = False
@@ -74,30 +74,35 @@ def asked(request: RequestFacts, found: Finding) -> str:
     """What to know before a version is moved to a stage that a job follows; nothing is decided by
     it.
     """
-    name, number = request.serving
     job = escape.code(request.model.job_name)
+    to = ""
     if request.requests:
         to = request.requests[0].to
-    else:
-        to = ""
+    serving = "; there is none now"
+    name, number = request.serving
+    if number:
+        serving = f", which is {escape.code(name)} {escape.code(f'v{number}')} now"
     told = [
-        f"Job {job} scores with the version in {escape.code(to)}"
-        + (
-            f", which is {escape.code(name)} {escape.code(f'v{number}')} now."
-            if number
-            else "; there is none now."
-        ),
+        f"Job {job} scores with the version in {escape.code(to)}{serving}.",
         *_compared(request),
-        f"Signalman never validated its commit: {found.doubt}."
-        if found.doubt
-        else "Its commit was validated.",
-        f"Its signature does not fit: {found.misfit}." if found.misfit else "Its signature fits.",
-        f"Accepted by {escape.code(found.accepted)}." if found.accepted else "",
-        "The job would not be pointed at it as it is." if found.refused else "",
-        "It would be tried on toy data first." if found.tried and not found.refused else "",
-        "Signalman neither approves nor rejects this request.",
     ]
-    return " ".join(sentence for sentence in told if sentence)
+    if found.doubt is not None:
+        told.append(f"Signalman never validated its commit: {model.doubt(found.doubt)}.")
+    else:
+        told.append("Its commit was validated.")
+    if found.misfit is not None:
+        with_ = escape.code(found.serving or "nothing")
+        told.append(f"Its signature does not fit: {model.misfit(found.misfit, with_)}.")
+    else:
+        told.append("Its signature fits.")
+    if found.accepted:
+        told.append(f"Accepted by {escape.code(found.accepted)}.")
+    if found.refused:
+        told.append("The job would not be pointed at it as it is.")
+    elif found.tried:
+        told.append("It would be tried on toy data first.")
+    told.append("Signalman neither approves nor rejects this request.")
+    return " ".join(told)
 
 
 def tag(text: str) -> str:

@@ -18,7 +18,8 @@ from bot.config.repository import Metric, Project
 from bot.controllers.pull_request import pictures
 from bot.controllers.services import Repository, Services
 from bot.errors import ServiceError
-from bot.facts.pull_request import Baseline, Judgement, Picture, PullRequestHead, Step
+from bot.facts.pull_request import Picture, PullRequestHead, Step
+from bot.facts.quality_gate import Baseline, Judgement
 from bot.facts.runs import ProjectRun
 from sandbox.world import World
 

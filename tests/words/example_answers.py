@@ -9,7 +9,9 @@ from example_reports import HEAD, LOG, MUCH, NOW, SCORE, TRAIN, UNBRINGABLE, run
 from bot.config.repository import Metric
 from bot.facts.branch import Edited, JobTouched, Live, LiveStatus, Preview, RolledBack, Synced
 from bot.facts.discussion import Order, Team
-from bot.facts.pull_request import Judgement, QueuePosition, Situation, Step
+from bot.facts.pull_request import NotReached, QueuePosition, Situation, Step
+from bot.facts.quality_gate import Judgement
+from bot.facts.runs import RunFault
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import Mistake
 from bot.words import answers
@@ -39,7 +41,7 @@ REFUSED = replace(
             TRAIN,
             "refused",
             run_of(TRAIN, 178.0),
-            "rmse 0.802 > 0.744",
+            RunFault("reported", "rmse 0.802 > 0.744"),
             attempt=2,
             judgements=(
                 Judgement(
@@ -48,7 +50,7 @@ REFUSED = replace(
                 Judgement(Metric(name="mae"), None, verdict="missing"),
             ),
         ),
-        Step(SCORE, "skipped", reason="ExampleTrainingProject did not succeed"),
+        Step(SCORE, "skipped", fault=NotReached("ExampleTrainingProject")),
     ),
 )
 OVERRIDDEN = Order("override", HEAD.commit, "A. Kim", AT, "gate", "the old test set had leaked")

@@ -13,24 +13,27 @@ from bot.config.repository import BranchRule, Job, Metric, Mlops, Project
 from bot.facts.branch import JobTouched, Preview, RolledBack
 from bot.facts.discussion import Order
 from bot.facts.model import (
+    Doubt,
+    Misfit,
     ModelFacts,
     NotPromoted,
     Promotion,
     RequestFacts,
     ServingVersion,
+    SmokeFailed,
     TransitionRequest,
 )
 from bot.facts.pull_request import (
-    Baseline,
     Earlier,
+    NotReached,
     Picture,
     PullRequestHead,
     QueuePosition,
-    Reference,
     Situation,
     Step,
 )
-from bot.facts.runs import ProjectRun
+from bot.facts.quality_gate import Baseline, Reference
+from bot.facts.runs import ProjectRun, RunFault
 from bot.rules.pull_request import branch_names, gates
 from bot.words import replies, report, status, versions
 
@@ -121,12 +124,12 @@ def trained(metrics: Mapping[str, float], baseline: Baseline = BASELINE, **known
         model_page=f"{WORKSPACE}/ml/models/feature_wine_v2_model/versions/17",
         **known,
     )
-    judgements, reason = gates.judge(TRAIN, run, baseline)
+    judgements, refusal = gates.judge(TRAIN, run, baseline)
     return Step(
         TRAIN,
-        "refused" if reason else "passed",
+        "refused" if refusal else "passed",
         run,
-        reason,
+        refusal,
         judgements=judgements,
         baseline=baseline,
     )
@@ -142,7 +145,7 @@ def scored(baseline: Baseline | None = None) -> Step:
 TRAINED = trained(GOOD)
 SCORED = scored()
 SCORE_WAITS = Step(SCORE, "waits")
-SCORE_SKIPPED = Step(SCORE, "skipped", reason="ExampleTrainingProject did not succeed")
+SCORE_SKIPPED = Step(SCORE, "skipped", fault=NotReached("ExampleTrainingProject"))
 
 
 def situation(*steps: Step, after: float = 221, **known: Any) -> Situation:
@@ -158,7 +161,12 @@ def situation(*steps: Step, after: float = 221, **known: Any) -> Situation:
 def failed(reason: str, seconds: float = 79, **known: Any) -> list[Step]:
     """Training failed, scoring was skipped."""
     return [
-        Step(TRAIN, "failed", run_of(TRAIN, seconds, **{"outcome": "failed", **known}), reason),
+        Step(
+            TRAIN,
+            "failed",
+            run_of(TRAIN, seconds, **{"outcome": "failed", **known}),
+            RunFault("reported", reason),
+        ),
         SCORE_SKIPPED,
     ]
 
@@ -184,7 +192,7 @@ CRASHED_TWICE = [
         SCORE,
         "failed",
         run_of(SCORE, 3, outcome="failed", log=LOG, token="t2"),
-        "KeyError: 'x' (exit code 1)",
+        RunFault("reported", "KeyError: 'x' (exit code 1)"),
     ),
 ]
 SCORING_CRASHED = [
@@ -193,7 +201,7 @@ SCORING_CRASHED = [
         SCORE,
         "failed",
         run_of(SCORE, 31, outcome="failed", log="ValueError: no such column\n", token="t2"),
-        "ValueError: no such column (exit code 1)",
+        RunFault("reported", "ValueError: no such column (exit code 1)"),
     ),
 ]
 TIMED_OUT = failed(
@@ -226,7 +234,7 @@ LOST = [
         TRAIN,
         "no cluster",
         run_of(TRAIN, 660, outcome="no cluster"),
-        "the region has no such machines",
+        RunFault("reported", "the region has no such machines"),
         losses=3,
     ),
     SCORE_SKIPPED,
@@ -236,7 +244,7 @@ AGAIN = [
         TRAIN,
         "again",
         run_of(TRAIN, 60, outcome="no cluster"),
-        "the region has no such machines",
+        RunFault("reported", "the region has no such machines"),
         losses=1,
     ),
     SCORE_WAITS,
@@ -483,8 +491,7 @@ REPLIES: Mapping[str, Callable[[], str]] = {
             V17,
             "nightly-scoring",
             "v12",
-            "Signalman never validated the commit it comes from: `d4e5f6a` was not merged to "
-            "`main` by a pull request",
+            Doubt("not merged", "d4e5f6a", target="main"),
             acceptable=True,
         )
     ),
@@ -493,7 +500,7 @@ REPLIES: Mapping[str, Callable[[], str]] = {
             V17,
             "nightly-scoring",
             "",
-            "its smoke run on toy data says `KeyError: 'alcohol'`",
+            SmokeFailed(RunFault("reported", "KeyError: 'alcohol'")),
             run=replace(SMOKED, outcome="failed", log=LOG),
         )
     ),
@@ -522,7 +529,7 @@ REPLIES: Mapping[str, Callable[[], str]] = {
                 V17,
                 "nightly-scoring",
                 "v12",
-                "it has no signature, so nobody can tell what it has to be given",
+                Misfit("no signature"),
             )
         )
         + "\n"
@@ -538,7 +545,8 @@ REPLIES: Mapping[str, Callable[[], str]] = {
                 (Metric(name="rmse"), Metric(name="rows", goal="higher")),
             ),
             versions.Finding(
-                misfit="it needs a column `sugar`, which `v12` is not given",
+                misfit=Misfit("column is not given", "sugar"),
+                serving="v12",
                 refused=True,
                 tried=True,
             ),
@@ -551,9 +559,7 @@ REPLIES: Mapping[str, Callable[[], str]] = {
     "reply_rolled_back_to_another_model": lambda: replies.rolled_back(
         "nightly-scoring", ("wine", "12"), ("tide", "3"), None
     ),
-    "reply_not_rolled_back": lambda: replies.not_rolled_back(
-        "nightly-scoring", "it is not in the workspace."
-    ),
+    "reply_not_rolled_back": lambda: replies.not_rolled_back("nightly-scoring", "no job"),
     "reply_rollback_of_which_job": lambda: replies.which_job("", ["nightly-scoring", "hourly"]),
     "reply_rollback_of_an_unknown_job": lambda: replies.which_job("daily", ["nightly-scoring"]),
     "reply_rollback_without_jobs": lambda: replies.which_job("", []),

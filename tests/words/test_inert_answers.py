@@ -14,7 +14,9 @@ from test_escape import HOSTILE
 from bot.config.repository import Metric, Project
 from bot.facts.branch import Edited, JobTouched, Live, LiveStatus, Preview, RolledBack, Synced
 from bot.facts.discussion import Order, Team
-from bot.facts.pull_request import Judgement, QueuePosition, Situation, Step
+from bot.facts.pull_request import QueuePosition, Situation, Step
+from bot.facts.quality_gate import Judgement
+from bot.facts.runs import RunFault
 from bot.rules.pull_request import commands
 from bot.words import answers
 from tests.examples import percent
@@ -48,7 +50,14 @@ def order(text: str) -> Order:
 def situation(text: str) -> Situation:
     judgement = Judgement(Metric(name=text), None, verdict="missing")
     run = run_of(named(text), 60.0, run_page=f"{WORKSPACE}/#job/1", log=text)
-    step = Step(named(text), "failed", run, text, judgements=(judgement,), accepted=order(text))
+    step = Step(
+        named(text),
+        "failed",
+        run,
+        RunFault("reported", text),
+        judgements=(judgement,),
+        accepted=order(text),
+    )
     return Situation(
         replace(HEAD, title=text),
         (step,),

@@ -26,18 +26,12 @@ from bot.facts.model import (
     ServingVersion,
     TransitionRequest,
 )
-from bot.facts.pull_request import (
-    Baseline,
-    Earlier,
-    Picture,
-    QueuePosition,
-    Reference,
-    Situation,
-    Step,
-)
+from bot.facts.pull_request import Earlier, NotReached, Picture, QueuePosition, Situation, Step
+from bot.facts.quality_gate import Baseline, Reference
+from bot.facts.runs import RunFault
 from bot.rules.model import signature
 from bot.rules.pull_request import branch_names, gates
-from bot.words import drift, escape, replies, report, status, versions
+from bot.words import drift, replies, report, status, versions
 from tests.examples import percent
 
 MARK = "ж"
@@ -116,12 +110,12 @@ def steps(outside: Outside, state: str) -> list[Step]:
             project,
             state,  # type: ignore[arg-type]
             run,
-            refusal if state == "refused" else outside.reason,
+            refusal if state == "refused" else RunFault("reported", outside.reason),
             judgements=judgements if state in ("passed", "refused", "accepted") else (),
             accepted=command(outside) if state == "accepted" else None,
             baseline=baseline,
         ),
-        Step(project, "skipped", None, outside.reason),
+        Step(project, "skipped", None, NotReached(outside.reason)),
     ]
 
 
@@ -165,7 +159,8 @@ def promotion(outside: Outside) -> Promotion:
 def not_promoted(outside: Outside) -> NotPromoted:
     run = run_of(SCORE, 61.0, commit=outside.commit, log=outside.log)
     ours = json.dumps({"inputs": [{"name": outside.metric, "type": outside.told}]})
-    why = signature.misfit(ours, '{"inputs":[{"name":"a","type":"b"}]}', escape.code(outside.name))
+    why = signature.misfit(ours, '{"inputs":[{"name":"a","type":"b"}]}')
+    assert why is not None
     return NotPromoted(serving(outside), outside.job, outside.model, why, True, run)
 
 
@@ -232,7 +227,7 @@ SAYINGS: dict[str, Callable[[Outside], str]] = {
         [Job(name=o.name, notebook="/Shared/a/b", model="*", alias=o.branch, stage=o.reason)],
     ),
     "rolled back": lambda o: replies.rolled_back(o.name, (o.model, "12"), (o.branch, "17"), None),
-    "not rolled back": lambda o: replies.not_rolled_back(o.name, "it is not in the workspace."),
+    "not rolled back": lambda o: replies.not_rolled_back(o.name, "no job"),
     "which job": lambda o: replies.which_job(o.name, [o.model, o.branch]),
     "not retrained": lambda o: replies.not_retrained(
         o.name, o.reason, run_of(SCORE, 61.0, commit=o.commit, log=o.log)
@@ -417,7 +412,12 @@ def test_the_version_a_job_had_before_is_shown_as_code_only() -> None:
 
 def test_the_name_above_a_log_is_shown_as_code() -> None:
     project = Project(path="projects/#1 $x$ @жж")
-    step = Step(project, "failed", run_of(project, 61.0, outcome="failed", log="log"), "reason")
+    step = Step(
+        project,
+        "failed",
+        run_of(project, 61.0, outcome="failed", log="log"),
+        RunFault("reported", "reason"),
+    )
 
     assert "of <code>#1 $x$ @жж</code></summary>" in report.ended(situation(step))
 
@@ -480,7 +480,11 @@ def ending(
         baseline = Baseline(Reference(name, values), Reference(name, values, comparable=False))
         judgements, _ = gates.judge(project, run, baseline)
         order = Order("override", "c", name, NOW, reason=reason) if state == "accepted" else None
-        found.append(Step(project, state, run, reason, 1, 0, judgements, order, baseline))  # type: ignore[arg-type]
+        found.append(
+            Step(
+                project, state, run, RunFault("reported", reason), 1, 0, judgements, order, baseline
+            )
+        )  # type: ignore[arg-type]
     paths = tuple(f"/Shared/{name}/{number}" for number in range(3000))
     return situation(
         *found,
@@ -560,9 +564,9 @@ def test_a_metric_that_is_refused_is_shown_before_those_that_are_not() -> None:
     run = run_of(
         project, 1.0, metrics={metric.name: 2.0 * (metric.name == "m999") for metric in wanted}
     )
-    judgements, reason = gates.judge(project, run, Baseline())
+    judgements, refusal = gates.judge(project, run, Baseline())
 
-    text = report.ended(situation(Step(project, "refused", run, reason, judgements=judgements)))
+    text = report.ended(situation(Step(project, "refused", run, refusal, judgements=judgements)))
 
     assert "| `m999` ↓ | **2** | ≤ 1 | ❌ |" in text
     assert "and 900 more\n" in text

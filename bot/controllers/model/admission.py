@@ -78,7 +78,7 @@ def _to_be_tried(facts: ModelFacts) -> bool:
     asked = facts.admission
     if asked is None or asked.smoke is None or asked.version is None:
         return False
-    if admission.pending(asked) or admission.refusal(facts, "") is not None:
+    if admission.pending(asked) or admission.refusal(facts) is not None:
         return False
     return not smoke.attempts(facts, asked.version, asked.smoke)
 

@@ -91,9 +91,9 @@ def _merges(commit: str, repository: Repository) -> Iterator[Judged]:
     merged = repository.azure.merged_as(line)
     for _ in range(validated.MOST):
         here = line[-1]
-        told = _merge(here, merged.get(here, 0), repository)
-        yield told
-        if not told.pull_request or validated.settled(told):
+        judged = _merge(here, merged.get(here), repository)
+        yield judged
+        if judged.pull_request is None or validated.settled(judged):
             return
         try:
             repository.mirror.bring_past(repository.served.target, here)
@@ -106,8 +106,8 @@ def _merges(commit: str, repository: Repository) -> Iterator[Judged]:
         merged |= repository.azure.merged_as(parents[:1])
 
 
-def _merge(commit: str, number: int, repository: Repository) -> Judged:
-    if not number:
+def _merge(commit: str, number: int | None, repository: Repository) -> Judged:
+    if number is None:
         return Judged(commit)
     try:
         head, checks, me = _read(number, repository)

@@ -4,6 +4,7 @@ from bot.config.repository import Mlops
 from bot.controllers.model import controller as model
 from bot.controllers.model import origins
 from bot.controllers.services import Repository, Services
+from bot.facts.model import ModelVersion
 from bot.passes import Look
 from bot.rules.model import rollback
 from bot.words import replies
@@ -22,18 +23,23 @@ def roll_back(
         return replies.which_job(named, [job.name for job in wanted.jobs]), ()
     (job,) = jobs
     facts = model.read_job_and_versions(job, repository, services)
-    name, version = rollback.goal(facts)
-    if name:
-        versions = services.production.models.versions(name)
-    else:
-        versions = []
-    found = next((candidate for candidate in versions if candidate.version == version), None)
-    reason = rollback.refusal(facts, exists=found is not None)
-    if reason or facts.job is None or found is None:
-        return replies.not_rolled_back(job.name, reason), ()
-    trained = origins.origin(found.run, repository, services)
-    orders = rollback.plan(facts, trained.commit if trained else "")
+    before = _version(*rollback.goal(facts), services)
+    refusal = rollback.refusal(facts, exists=before is not None)
+    if refusal is not None:
+        return replies.not_rolled_back(job.name, refusal), ()
+    commit = ""
+    if before is not None and (origin := origins.origin(before.run, repository, services)):
+        commit = origin.commit
+    orders = rollback.plan(facts, commit)
     done = tuple(
         model.perform(order, wanted, repository, services)[0] for order in look.while_leased(orders)
     )
-    return rollback.told(facts, facts.job, services.now()), done
+    return rollback.told(facts, services.now()), done
+
+
+def _version(name: str, number: str, services: Services) -> ModelVersion | None:
+    """A version of a registered model; None where it is not there, or has no name."""
+    if not name:
+        return None
+    versions = services.production.models.versions(name)
+    return next((version for version in versions if version.version == number), None)

@@ -10,7 +10,7 @@ from bot.config.repository import Mlops, Project
 from bot.controllers.pull_request import records
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Repository, Services
-from bot.facts.pull_request import Baseline, Reference
+from bot.facts.quality_gate import Baseline, Reference
 from bot.facts.runs import ProjectRun
 from bot.rules.model import rollout
 from bot.services.mlflow import RunRecord

@@ -11,7 +11,6 @@ from bot.facts.branch import Preview
 from bot.facts.discussion import Discussion, Order
 from bot.facts.model import ServingVersion
 from bot.facts.pull_request import (
-    Baseline,
     Check,
     Earlier,
     Picture,
@@ -19,6 +18,7 @@ from bot.facts.pull_request import (
     PullRequestHead,
     QueuePosition,
 )
+from bot.facts.quality_gate import Baseline
 from bot.facts.runs import ProjectRun
 from bot.passes import Memo, MemoFormat
 from bot.subjects import Subject

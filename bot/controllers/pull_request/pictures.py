@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bot.controllers.services import Repository, Services
 from bot.errors import ServiceError
-from bot.facts.pull_request import Baseline, Judgement, Picture, PullRequestHead, Step
+from bot.facts.pull_request import Picture, PullRequestHead, Step
+from bot.facts.quality_gate import Baseline, Judgement
 from bot.facts.runs import ProjectRun
 from bot.pictures.chart import chart
 from bot.pictures.harmless import reencoded

@@ -8,13 +8,20 @@ fails where it is tried, is accepted by nobody.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import quote
 
-from bot.facts.model import ACCEPTED, Admission, ModelFacts, ModelVersion
+from bot.facts.model import (
+    ACCEPTED,
+    Admission,
+    Doubt,
+    Misfit,
+    ModelFacts,
+    ModelVersion,
+    PromotionRefusal,
+    VersionGone,
+    VersionNotReady,
+)
 from bot.rules.model import signature, validated
-from bot.words import escape
 
 TOLD = "signalman_told"
 """The tag of a model version that keeps, for each job, which was the last thing said of it there.
@@ -24,52 +31,30 @@ LONGEST = 900
 """Characters of that tag; Unity Catalog takes 1,000
 (https://docs.databricks.com/aws/en/admin/account-settings-e2/tag-policies)."""
 
-Kind = Literal["gone", "not ready", "unvalidated", "signature", "smoke"]
-ACCEPTABLE: tuple[Kind, ...] = ("unvalidated", "signature")
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a job is not pointed at a version, in the rest of a sentence about that version, which is
-    Markdown.
-    """
-
-    kind: Kind
-    reason: str
-
-    @property
-    def acceptable(self) -> bool:
-        """Whether a model owner may accept the version all the same."""
-        return self.kind in ACCEPTABLE
-
 
 def pending(found: Admission) -> bool:
     """Whether the registry still works on a version, so that nothing can be said of it."""
     return found.version is not None and found.version.status == "PENDING_REGISTRATION"
 
 
-def refusal(model: ModelFacts, serving: str) -> Refusal | None:
-    """What speaks against a version before it is tried; None: nothing. `serving` names what the job
-    scores with.
-    """
+def refusal(model: ModelFacts) -> PromotionRefusal | None:
+    """What speaks against a version before it is tried; None: nothing."""
     found = model.admission
     if found is None or found.version is None:
-        return Refusal("gone", "it is not in the registry any more")
+        return VersionGone()
     if found.version.status not in ("READY", ""):
-        return Refusal(
-            "not ready", f"the registry says of it {escape.code(found.version.status)}, not `READY`"
-        )
+        return VersionNotReady(found.version.status)
     if found.version.tags.get(ACCEPTED):
         return None
     doubt = validated.doubt(model.origin, model.repository, model.target)
-    if doubt and (model.wanted is None or model.wanted.unvalidated == "refuse"):
-        return Refusal(
-            "unvalidated", f"Signalman never validated the commit it comes from: {doubt}"
-        )
-    misfit = signature.misfit(found.signature, found.serving, serving)
-    if misfit:
-        return Refusal("signature", misfit)
-    return None
+    if doubt is not None and (model.wanted is None or model.wanted.unvalidated == "refuse"):
+        return doubt
+    return signature.misfit(found.signature, found.serving)
+
+
+def acceptable(refusal: PromotionRefusal) -> bool:
+    """Whether a model owner may accept a version all the same."""
+    return isinstance(refusal, Doubt | Misfit)
 
 
 def told(version: ModelVersion, job: str) -> str:

@@ -7,8 +7,7 @@ The registry is left as people made it: the job is pointed back and tagged, and
 from datetime import datetime
 
 from bot.actions import PointingAction, PointJob, TagJob
-from bot.facts.branch import JobFacts
-from bot.facts.model import ModelFacts
+from bot.facts.model import ModelFacts, RollbackRefusal
 from bot.rules import schedule
 from bot.rules.model import rollout
 from bot.words import replies
@@ -27,27 +26,23 @@ def goal(model: ModelFacts) -> tuple[str, str]:
     return rollout.signed_version(job)
 
 
-def refusal(model: ModelFacts, *, exists: bool) -> str:
-    """Why the job cannot be rolled back, in the rest of a sentence; empty when it can. `exists`:
-    the goal is there.
-    """
+def refusal(model: ModelFacts, *, exists: bool) -> RollbackRefusal | None:
+    """Why the job cannot be rolled back; None when it can. `exists`: the goal is there."""
     chosen = rollout.serving(model.candidates)
     if chosen is None:
-        return "nothing is promoted that it follows."
+        return "nothing promoted"
     if model.job is None:
-        return "it is not in the workspace."
+        return "no job"
     if model.job.bundle:
-        return "an Asset Bundle manages it; roll the bundle back."
+        return "bundle"
     if not goal(model)[1]:
-        return "nothing is known of what it scored with before."
+        return "no version before"
+    # A tag of the job has to tell that it was rolled back.
     if not rollout.tagged(chosen.name, chosen.version):
-        return (
-            "the name of its model is too long for a tag, which would have to tell that it was "
-            "rolled back."
-        )
+        return "name too long"
     if not exists:
-        return "the version before is not in the registry any more."
-    return ""
+        return "version gone"
+    return None
 
 
 def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
@@ -67,14 +62,13 @@ def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
     return orders
 
 
-def told(model: ModelFacts, job: JobFacts, now: datetime) -> str:
+def told(model: ModelFacts, now: datetime) -> str:
     """The answer once that is done, also when it was done before."""
     chosen = rollout.serving(model.candidates)
-    if chosen:
+    was = ("", "")
+    if chosen is not None:
         was = (chosen.name, chosen.version)
-    else:
-        was = ("", "")
     following = None
-    if job.schedule:
-        following = schedule.next_run(job.schedule, now)
+    if model.job is not None and model.job.schedule:
+        following = schedule.next_run(model.job.schedule, now)
     return replies.rolled_back(model.job_name, goal(model), was, following)

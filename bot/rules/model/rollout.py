@@ -7,17 +7,33 @@ tags say so, where every look sees it and people do.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import assert_never
 
 from bot.actions import CommentVersion, LookAgain, ModelAction, PointJob, Reply, TagJob, TagVersion
 from bot.config.repository import Project, fill
 from bot.facts.branch import JobFacts
-from bot.facts.model import ACCEPTED, ModelFacts, NotPromoted, Promotion, ServingVersion
+from bot.facts.model import (
+    ACCEPTED,
+    Doubt,
+    Misfit,
+    ModelFacts,
+    ModelVersion,
+    NotPromoted,
+    Promotion,
+    PromotionRefusal,
+    ServingVersion,
+    SmokeFailed,
+    VersionGone,
+    VersionNotReady,
+)
 from bot.facts.runs import ProjectRun
 from bot.rules import schedule
 from bot.rules.model import admission, smoke
-from bot.words import escape, replies, versions
+from bot.words import model as words
+from bot.words import replies, versions
 
 MODEL, VERSION, COMMIT = "signalman_model", "signalman_version", "signalman_commit"
 BEFORE, HELD = "signalman_before", "signalman_held"
@@ -172,21 +188,16 @@ def _admitted(
         return []
     if admission.pending(found):
         return [*smoke.left(model, ()), LookAgain(PENDING)]
-    was = signed_version(job)
-    refusal = admission.refusal(model, escape.code(label(was, chosen.name)) or "nothing")
+    refusal = admission.refusal(model)
     if refusal is not None:
         return [*smoke.left(model, ()), *_refused(model, chosen, refusal, None)]
     tried = smoke.plan(model, now)
-    match tried.state:
-        case "runs":
-            return [*tried.orders]
-        case "failed":
-            failed = admission.Refusal(
-                "smoke", f"its smoke run on toy data says {escape.code(tried.reason)}"
-            )
-            return [*tried.orders, *_refused(model, chosen, failed, tried.run)]
-        case _:
-            return [*tried.orders, *_pointed(model, job, chosen, tried.run, now)]
+    if tried.state == "runs":
+        return [*tried.orders]
+    if tried.fault is not None:
+        failed = SmokeFailed(tried.fault)
+        return [*tried.orders, *_refused(model, chosen, failed, tried.run)]
+    return [*tried.orders, *_pointed(model, job, chosen, tried.run, now)]
 
 
 def _pointed(
@@ -197,70 +208,120 @@ def _pointed(
     now: datetime,
 ) -> list[ModelAction]:
     was = signed_version(job)
-    origin = model.origin
-    found = model.admission
-    orders: list[ModelAction] = (
-        [] if pointed(job, chosen) else [PointJob(job, chosen.name, chosen.version)]
-    )
-    live = Promotion(
-        version=chosen,
-        job=model.job_name,
-        was=was,
-        commit=origin.commit if origin else "",
-        pull_request=origin.pull_request if origin else None,
-        retrained=bool(origin and origin.retrained),
-        smoke=tried,
-        measured=smoke.metrics(found.smoke, tried) if found and found.smoke and tried else {},
-        accepted=found.version.tags.get(ACCEPTED, "") if found and found.version else "",
-        next_run=schedule.next_run(job.schedule, now) if job.schedule else None,
-        page=model.page,
-    )
+    orders: list[ModelAction] = []
+    if not pointed(job, chosen):
+        orders.append(PointJob(job, chosen.name, chosen.version))
+    live = _promotion(model, job, chosen, tried, now)
     if live.pull_request is not None:
         orders.append(Reply(live.pull_request, replies.promoted(live), replies.promoted_to(live)))
     said = admission.digest("live", *was, chosen.promoted_by)
-    if found and found.version and admission.told(found.version, model.job_name) != said:
+    version = _version(model)
+    if version is not None and admission.told(version, model.job_name) != said:
         orders.append(CommentVersion(chosen.name, chosen.version, versions.live(live)))
-        noting = admission.noting(found.version, model.job_name, said)
+        noting = admission.noting(version, model.job_name, said)
         orders.append(TagVersion(chosen.name, chosen.version, noting))
-    return [*orders, TagJob(job, chosen.name, chosen.version, live.commit, before=tagged(*was))]
+    sign = TagJob(job, chosen.name, chosen.version, live.commit, before=tagged(*was))
+    orders.append(sign)
+    return orders
+
+
+def _promotion(
+    model: ModelFacts,
+    job: JobFacts,
+    chosen: ServingVersion,
+    tried: ProjectRun | None,
+    now: datetime,
+) -> Promotion:
+    """What people are told of a version that a job is pointed at."""
+    live = Promotion(
+        version=chosen,
+        job=model.job_name,
+        was=signed_version(job),
+        smoke=tried,
+        page=model.page,
+    )
+    if model.origin is not None:
+        live = replace(
+            live,
+            commit=model.origin.commit,
+            pull_request=model.origin.pull_request,
+            retrained=model.origin.retrained,
+        )
+    version = _version(model)
+    if version is not None:
+        live = replace(live, accepted=version.tags.get(ACCEPTED, ""))
+    asked = model.admission
+    if asked is not None and asked.smoke is not None and tried is not None:
+        live = replace(live, measured=smoke.metrics(asked.smoke, tried))
+    if job.schedule:
+        live = replace(live, next_run=schedule.next_run(job.schedule, now))
+    return live
 
 
 def _refused(
-    model: ModelFacts, chosen: ServingVersion, refusal: admission.Refusal, tried: ProjectRun | None
+    model: ModelFacts,
+    chosen: ServingVersion,
+    refusal: PromotionRefusal,
+    tried: ProjectRun | None,
 ) -> list[ModelAction]:
     """Tell it once: on the pull request, on the version, and the sign of it last."""
-    if model.admission:
-        version = model.admission.version
-    else:
-        version = None
-    said = admission.digest(refusal.kind, refusal.reason, tried.token if tried else "")
-    if model.job:
-        was = signed_version(model.job)
-    else:
-        was = ("", "")
-    if version is None or admission.told(version, model.job_name) == said:
+    version = _version(model)
+    if version is None:
         return []
+    was = ("", "")
+    if model.job is not None:
+        was = signed_version(model.job)
+    run = ""
+    if tried is not None:
+        run = tried.token
     refused = NotPromoted(
         version=chosen,
         job=model.job_name,
         serving=label(was, chosen.name),
-        reason=refusal.reason,
-        acceptable=refusal.acceptable,
+        refusal=refusal,
+        acceptable=admission.acceptable(refusal),
         run=tried,
     )
-    number = None
-    if model.origin:
-        number = model.origin.pull_request
-    name = chosen.name
-    of = chosen.version
-    return [
-        # Who may not write the sign would say it again and again.
-        TagVersion(name, of, admission.noting(version, model.job_name, f"{said}?"), needed=True),
-        *(
-            []
-            if number is None
-            else [Reply(number, replies.not_promoted(refused), replies.not_promoted_to(refused))]
-        ),
-        CommentVersion(name, of, versions.refused(refused)),
-        TagVersion(name, of, admission.noting(version, model.job_name, said)),
-    ]
+    said = admission.digest(_kind(refusal), words.not_promoted(refused), run)
+    if admission.told(version, model.job_name) == said:
+        return []
+    orders: list[ModelAction] = []
+    # Who may not write the sign would say it again and again.
+    claim = admission.noting(version, model.job_name, f"{said}?")
+    orders.append(TagVersion(chosen.name, chosen.version, claim, needed=True))
+    if model.origin is not None and model.origin.pull_request is not None:
+        orders.append(
+            Reply(
+                model.origin.pull_request,
+                replies.not_promoted(refused),
+                replies.not_promoted_to(refused),
+            )
+        )
+    orders.append(CommentVersion(chosen.name, chosen.version, versions.refused(refused)))
+    noting = admission.noting(version, model.job_name, said)
+    orders.append(TagVersion(chosen.name, chosen.version, noting))
+    return orders
+
+
+def _version(model: ModelFacts) -> ModelVersion | None:
+    """The promoted version as the registry has it now."""
+    if model.admission is None:
+        return None
+    return model.admission.version
+
+
+def _kind(refusal: PromotionRefusal) -> str:
+    """A refusal's kind, as the digests on model versions know it."""
+    match refusal:
+        case VersionGone():
+            return "gone"
+        case VersionNotReady():
+            return "not ready"
+        case Doubt():
+            return "unvalidated"
+        case Misfit():
+            return "signature"
+        case SmokeFailed():
+            return "smoke"
+        case _:
+            assert_never(refusal)

@@ -9,75 +9,69 @@ scores, so that a model may take fewer than were given, and more only where it c
 import json
 from typing import Any
 
-from bot.words import escape
+from bot.facts.model import Misfit
 
 Columns = dict[str, dict[str, Any]]
 
 
-def misfit(new: str, old: str, who: str) -> str:
-    """Why a model with the signature `new` cannot take the place of one with `old`, in the rest of
-    a sentence.
-
-    Empty when it can. `who` names the old one; an empty `old` asks for nothing but that there is a
-    new one.
+def misfit(new: str, old: str) -> Misfit | None:
+    """Why a model with the signature `new` cannot take the place of one with `old`; None when it
+    can. An empty `old` asks for nothing but that there is a new one.
     """
     ours = _read(new)
     theirs = _read(old)
     if not ours.get("inputs"):
-        return "it has no signature, so nobody can tell what it has to be given"
+        return Misfit("no signature")
     if not theirs:
-        return ""
-    return _inputs(ours["inputs"], theirs.get("inputs") or [], who) or _outputs(ours, theirs, who)
+        return None
+    return _inputs(ours["inputs"], theirs.get("inputs") or []) or _outputs(ours, theirs)
 
 
-def _inputs(ours: list[Any], theirs: list[Any], who: str) -> str:
+def _inputs(ours: list[Any], theirs: list[Any]) -> Misfit | None:
     if not theirs:
-        return ""
+        return None
     needs = _columns(ours)
     gives = _columns(theirs)
     if needs is None or gives is None:
         same = [_type(column) for column in ours] == [_type(column) for column in theirs]
         if same:
-            return ""
-        return f"what it has to be given is not what {who} is given"
+            return None
+        return Misfit("other inputs")
     for name, column in needs.items():
         given = gives.get(name)
         if given is None:
             if _required(column):
-                return f"it needs a column {escape.code(name)}, which {who} is not given"
+                return Misfit("column is not given", name)
         elif _type(column) != _type(given):
-            wants = escape.code(_shown(column))
-            gets = escape.code(_shown(given))
-            return f"it takes {escape.code(name)} as {wants}, and {who} is given {gets}"
+            return Misfit("other type", name, new=_shown(column), old=_shown(given))
         elif _required(column) and not _required(given):
-            return f"it needs a column {escape.code(name)}, without which {who} can do"
-    return ""
+            return Misfit("column may be missing", name)
+    return None
 
 
-def _outputs(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], who: str) -> str:
+def _outputs(ours: dict[str, list[Any]], theirs: dict[str, list[Any]]) -> Misfit | None:
     new = ours.get("outputs") or []
     old = theirs.get("outputs") or []
     if not old or [_type(column) for column in new] == [_type(column) for column in old]:
-        return ""
+        return None
     if not new:
-        return f"it does not say what it gives, and {who} does"
-    gives, gave = (escape.code(", ".join(_shown(column) for column in side)) for side in (new, old))
-    return f"it gives {gives}, and {who} gives {gave}"
+        return Misfit("no outputs")
+    return Misfit(
+        "other outputs",
+        new=", ".join(_shown(column) for column in new),
+        old=", ".join(_shown(column) for column in old),
+    )
 
 
 def _read(signature: str) -> dict[str, list[Any]]:
+    """The sides of a signature that are lists; none where it is no signature."""
     try:
-        if signature:
-            found = json.loads(signature)
-        else:
-            found = {}
+        sides = json.loads(signature or "{}")
     except (ValueError, RecursionError):
         return {}
-    if isinstance(found, dict):
-        sides = found
-    else:
-        sides = {}
-    return {key: one for key, one in sides.items() if isinstance(one, list)}
+    if not isinstance(sides, dict):
+        return {}
+    return {name: side for name, side in sides.items() if isinstance(side, list)}
 
 
 def _columns(side: list[Any]) -> Columns | None:
@@ -92,19 +86,22 @@ def _required(column: dict[str, Any]) -> bool:
     return bool(column.get("required", True)) and not column.get("optional", False)
 
 
-def _type(one: Any) -> str:
+def _type(column: Any) -> str:
     """All that is told of a column or tensor but its name and whether it may be missing."""
-    if not isinstance(one, dict):
-        return str(one)
-    return json.dumps(
-        {k: v for k, v in one.items() if k not in ("name", "required", "optional")}, sort_keys=True
-    )
+    if not isinstance(column, dict):
+        return str(column)
+    told = {
+        name: value
+        for name, value in column.items()
+        if name not in ("name", "required", "optional")
+    }
+    return json.dumps(told, sort_keys=True)
 
 
-def _shown(one: Any) -> str:
-    if not isinstance(one, dict):
-        return str(one)
-    spec = one.get("tensor-spec")
-    if isinstance(spec, dict):
-        return f"{spec.get('dtype')}{spec.get('shape')}"
-    return str(one.get("type"))
+def _shown(column: Any) -> str:
+    if not isinstance(column, dict):
+        return str(column)
+    tensor = column.get("tensor-spec")
+    if isinstance(tensor, dict):
+        return f"{tensor.get('dtype')}{tensor.get('shape')}"
+    return str(column.get("type"))

@@ -18,25 +18,24 @@ from bot.actions import CancelRun, CloseRun, LookAgain, ModelAction, StartRun
 from bot.config.repository import Job, Mlops, Project, fill
 from bot.facts.branch import SourceFile
 from bot.facts.model import ACCEPTED, ModelFacts, ModelVersion, SmokeTest
-from bot.facts.pull_request import Baseline
-from bot.facts.runs import ProjectRun
+from bot.facts.quality_gate import Baseline, GateRefusal
+from bot.facts.runs import ProjectRun, RunFault
 from bot.rules import runs
 from bot.rules.pull_request import gates
 from bot.rules.runs import PAUSES, patience
 from bot.subjects import Model
-from bot.words import steps
 
 EXPERIMENT = "/Shared/signalman/smoke"
 
 
 @dataclass(frozen=True)
 class Tried:
-    """How far it is: what is to be done for it, and the run that tells; `reason` why it failed."""
+    """How far it is: what is to be done for it, and the run that tells; `fault` why it failed."""
 
     state: Literal["not asked", "runs", "passed", "failed"]
     orders: tuple[ModelAction, ...] = ()
     run: ProjectRun | None = None
-    reason: str = ""
+    fault: RunFault | GateRefusal | None = None
 
 
 def project(config: Mlops, job: Job) -> Project | None:
@@ -113,8 +112,10 @@ def plan(model: ModelFacts, now: datetime) -> Tried:
             (*closing, *_start(model, admission.version, admission.smoke, len(mine) + 1)),
             last,
         )
-    reason = fault(admission.smoke, last)
-    return Tried("failed" if reason else "passed", closing, last, reason)
+    failure = fault(admission.smoke, last)
+    if failure is not None:
+        return Tried("failed", closing, last, failure)
+    return Tried("passed", closing, last)
 
 
 def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tuple[ProjectRun, ...]:
@@ -135,12 +136,12 @@ def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:
     return (*orders, *([LookAgain(2.0)] if any(not run.over for run in others) else []))
 
 
-def fault(asked: SmokeTest, run: ProjectRun) -> str:
-    """Why a run that has ended shows that the version cannot be scored with; empty when it can."""
+def fault(asked: SmokeTest, run: ProjectRun) -> RunFault | GateRefusal | None:
+    """Why a run that has ended shows that the version cannot be scored with; None when it can."""
     judged = asked.project.model_copy(update={"timeout": asked.timeout, "model": None})
     failure = runs.fault(judged, run)
     if failure is not None:
-        return steps.fault(failure)
+        return failure
     return gates.judge(judged, run, Baseline())[1]
 
 

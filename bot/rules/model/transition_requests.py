@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from bot.actions import CommentVersion, TagVersion, VersionAction
 from bot.config.repository import Metric
 from bot.facts.model import ACCEPTED, ModelVersion, RequestFacts, TransitionRequest
-from bot.rules.model import admission, signature, validated
-from bot.words import escape, versions
+from bot.rules.model import admission, rollout, signature, validated
+from bot.words import versions
 
 ANSWERED = "signalman_answered"
 """The tag of a version that names the requests that were answered, by digest."""
@@ -47,15 +47,12 @@ def plan(asked: RequestFacts) -> list[VersionAction]:
     if not asked.requests or found is None or found.version is None:
         return []
     version = found.version
-    name, number = asked.serving
-    who = escape.code(
-        f"v{number}" if name == version.name else f"{name} v{number}" if number else "nothing"
-    )
     speaks = versions.Finding(
         doubt=validated.doubt(asked.model.origin, asked.model.repository, asked.model.target),
-        misfit=signature.misfit(found.signature, found.serving, who),
+        misfit=signature.misfit(found.signature, found.serving),
+        serving=rollout.label(asked.serving, version.name),
         accepted=version.tags.get(ACCEPTED, ""),
-        refused=admission.refusal(asked.model, who) is not None,
+        refused=admission.refusal(asked.model) is not None,
         tried=found.smoke is not None,
     )
     known = [

@@ -7,22 +7,23 @@ A merge that touches no project has the projects of the merge before it, which
 then has to be a validated one.
 """
 
-from bot.facts.model import Judged, Origin
-from bot.words import escape
+from bot.facts.model import Doubt, Judged, Origin
 
 CHECK = "signalman/validate"
 MOST = 20
 """So many merges that touch no project may lie between a commit and one that was validated."""
 
 
-def doubt(origin: Origin | None, repository: str, target: str) -> str:
-    """Why a version counts as never validated, in the rest of a sentence; empty when it was."""
+def doubt(origin: Origin | None, repository: str, target: str) -> Doubt | None:
+    """Why a version counts as never validated; None when it was. `repository` and `target` are
+    where it has to come from.
+    """
     if origin is None:
-        return "no MLflow run is known that trained it"
+        return Doubt("no run")
     if origin.repository != repository:
-        return f"it was trained for another repository, {escape.code(origin.repository)}"
+        return Doubt("another repository", repository=origin.repository)
     if not origin.commit:
-        return "its MLflow run names no commit"
+        return Doubt("no commit")
     if origin.own:
         return _own(origin)
     return _merged(origin, target)
@@ -33,37 +34,31 @@ def settled(judged: Judged) -> bool:
     return judged.state != "notApplicable"
 
 
-def _own(origin: Origin) -> str:
-    commit = escape.code(origin.commit[:7])
-    number = origin.pull_request
+def _own(origin: Origin) -> Doubt | None:
     if not origin.judged:
-        return f"pull request {number} has no iteration with {commit}"
-    return _verdict(origin.judged[0], f"{commit} of pull request {number}")
+        return Doubt("no iteration", origin.commit, origin.pull_request)
+    verdict = origin.judged[0]
+    if verdict.state == "succeeded":
+        return None
+    return _without_success(verdict.state, origin.commit, origin.pull_request)
 
 
-def _merged(origin: Origin, target: str) -> str:
+def _merged(origin: Origin, target: str) -> Doubt | None:
     for judged in origin.judged:
-        commit = escape.code(judged.commit[:7])
-        if not judged.pull_request:
-            return f"{commit} was not merged to {escape.code(target)} by a pull request"
+        if judged.pull_request is None:
+            return Doubt("not merged", judged.commit, target=target)
+        if judged.state == "succeeded":
+            return None
         if settled(judged):
-            return _verdict(judged, f"pull request {judged.pull_request}, merged as {commit}")
+            return _without_success(judged.state, judged.commit, judged.pull_request, merged=True)
     if not origin.judged:
-        return (
-            f"{escape.code(origin.commit[:7])} was not merged to {escape.code(target)} by a pull "
-            "request"
-        )
-    return (
-        f"the last {len(origin.judged)} merges up to {escape.code(origin.commit[:7])} touch no "
-        "project"
-    )
+        return Doubt("not merged", origin.commit, target=target)
+    return Doubt("no project touched", origin.commit, merges=len(origin.judged))
 
 
-def _verdict(judged: Judged, what: str) -> str:
-    match judged.state:
-        case "succeeded":
-            return ""
-        case "":
-            return f"{what} never got a verdict of {CHECK}"
-        case _:
-            return f"{CHECK} is {escape.code(judged.state)} for {what}"
+def _without_success(
+    state: str, commit: str, pull_request: int | None, *, merged: bool = False
+) -> Doubt:
+    if state:
+        return Doubt("bad verdict", commit, pull_request, merged, state=state)
+    return Doubt("no verdict", commit, pull_request, merged)

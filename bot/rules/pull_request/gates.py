@@ -10,9 +10,8 @@ import math
 from typing import Literal
 
 from bot.config.repository import Metric, Project
-from bot.facts.pull_request import Baseline, Judgement, Reference
+from bot.facts.quality_gate import Baseline, GateRefusal, Judgement, Reference
 from bot.facts.runs import ProjectRun
-from bot.words import gate
 
 Source = Literal["", "limit", "target", "serving"]
 Verdict = Literal["ok", "worse", "missing", "shown"]
@@ -23,24 +22,27 @@ NOISE = 1e-9
 
 def judge(
     project: Project, run: ProjectRun, baseline: Baseline
-) -> tuple[tuple[Judgement, ...], str]:
-    """What each metric of a run that ended well says, and why the run is refused, in one line
-    (empty: it is not).
+) -> tuple[tuple[Judgement, ...], GateRefusal | None]:
+    """What each metric of a run that ended well says, and why the run is refused; None: it is
+    not.
     """
     judgements = tuple(_judged(metric, run, baseline) for metric in project.metrics)
-    sentences = [
-        gate.sentence(judgement, baseline) for judgement in judgements if judgement.refuses
-    ]
-    serving = baseline.serving
-    # A version that serves without a signature asks for none; a model without one cannot be told to
-    # fit one that has.
-    if (
-        project.signature == "equal"
-        and serving is not None
-        and serving.signature not in ("", run.signature)
-    ):
-        sentences.append(gate.signature(run.signature, serving.signature, serving.label))
-    return judgements, gate.refused(sentences)
+    refusing = tuple(judgement for judgement in judgements if judgement.refuses)
+    signature = None
+    if project.signature == "equal" and _differs(run, baseline.serving):
+        signature = run.signature
+    if not refusing and signature is None:
+        return judgements, None
+    return judgements, GateRefusal(refusing, baseline, signature)
+
+
+def _differs(run: ProjectRun, serving: Reference | None) -> bool:
+    """Whether a run's model has another signature than the version that serves.
+
+    A version that serves without a signature asks for none; a model without one cannot be told to
+    fit one that has.
+    """
+    return serving is not None and serving.signature not in ("", run.signature)
 
 
 def _judged(metric: Metric, run: ProjectRun, baseline: Baseline) -> Judgement:

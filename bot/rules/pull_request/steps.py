@@ -13,15 +13,15 @@ from bot.config.repository import Mlops, Project
 from bot.facts.discussion import Order, OrderVerb
 from bot.facts.pull_request import (
     UNFINISHED_STATES,
-    Baseline,
+    NotReached,
     PullRequestFacts,
     PullRequestHead,
     Step,
 )
-from bot.facts.runs import ProjectRun
+from bot.facts.quality_gate import Baseline
+from bot.facts.runs import ProjectRun, RunFault
 from bot.rules.pull_request import gates
 from bot.rules.runs import PAUSES, fault
-from bot.words import steps as words
 
 USABLE_STATES = ("passed", "refused", "accepted")
 """The states of a step whose run ended well: what comes after it may use what it made."""
@@ -69,7 +69,7 @@ def _waiting(step: Step, earlier: Sequence[Step]) -> Step:
     """A step without a run, skipped if one that it comes after leads nowhere."""
     for other in earlier:
         if other.project.path in step.project.after and not _leads_on(other):
-            return replace(step, state="skipped", reason=words.skipped(other.project.name))
+            return replace(step, state="skipped", fault=NotReached(other.project.name))
     return step
 
 
@@ -139,16 +139,18 @@ def _judged(pr: PullRequestFacts, step: Step, run: ProjectRun) -> Step:
     if not run.over:
         return replace(step, state="runs")
     if run.outcome == "no cluster":
-        retried = step.losses <= len(PAUSES)
-        return replace(step, state="again" if retried else "no cluster", reason=run.reason)
+        if run.reason:
+            step = replace(step, fault=RunFault("reported", reason=run.reason))
+        if step.losses <= len(PAUSES):
+            return replace(step, state="again")
+        return replace(step, state="no cluster")
     failure = fault(step.project, run)
     if failure is not None:
-        failed = replace(step, state="failed", reason=words.fault(failure))
-        return _accepted(pr.orders, failed)
+        return _accepted(pr.orders, replace(step, state="failed", fault=failure))
     baseline = pr.baselines.get(step.project.path, Baseline())
     judgements, refusal = gates.judge(step.project, run, baseline)
-    step = replace(step, judgements=judgements, baseline=baseline, reason=refusal)
-    if refusal:
+    step = replace(step, judgements=judgements, baseline=baseline, fault=refusal)
+    if refusal is not None:
         return _accepted(pr.orders, replace(step, state="refused"))
     return replace(step, state="passed")
 

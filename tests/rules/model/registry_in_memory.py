@@ -110,7 +110,7 @@ class Registry:
     def roll_back(self, job: str) -> None:
         """Ask for the job to go back to what it scored with before."""
         facts = self.facts(self._wanted(job))
-        if not rollback.refusal(facts, exists=rollback.goal(facts) in self.versions):
+        if rollback.refusal(facts, exists=rollback.goal(facts) in self.versions) is None:
             self._perform(job, rollback.plan(facts, "c0ffee"))
 
     # -- what the bot does

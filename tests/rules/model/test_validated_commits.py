@@ -4,6 +4,7 @@ import pytest
 
 from bot.facts.model import Judged, Origin
 from bot.rules.model import validated
+from bot.words import model as words
 
 HERE = "contoso/ml/wine"
 TIP, BEFORE = "d4e5f6a" + "0" * 33, "0c9e1f2" + "0" * 33
@@ -60,4 +61,5 @@ def test_a_version_is_validated_where_the_bots_own_verdict_was_good(
 ) -> None:
     found = validated.doubt(origin, HERE, "main")
 
-    assert found == "" if why == "" else why in found
+    assert (found is None) == (why == "")
+    assert found is None or why in words.doubt(found)

@@ -45,7 +45,7 @@ def test_scoring_that_was_skipped_says_why() -> None:
     training, scoring = steps.steps(replace(PR, runs=(run_of(TRAIN, "failed"),)), [TRAIN, SCORE])
 
     assert training.state == "failed"
-    assert (scoring.state, scoring.reason) == ("skipped", "train did not succeed")
+    assert (scoring.state, words.reason(scoring)) == ("skipped", "train did not succeed")
 
 
 def test_a_failure_skips_everything_that_comes_after_it() -> None:

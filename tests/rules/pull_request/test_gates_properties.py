@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.config.repository import Metric, Project
-from bot.facts.pull_request import Baseline, Reference
+from bot.facts.quality_gate import Baseline, Reference
 from bot.rules.pull_request import gates
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
@@ -187,7 +187,7 @@ def test_there_is_a_judgement_for_each_metric_in_the_order_of_the_configuration(
     known: dict[str, Any] = {"metrics": logged}
     run = replace(run_of(TRAIN, "succeeded"), **known)
 
-    judgements, reason = gates.judge(Project(path=TRAIN.path, metrics=named), run, baseline)
+    judgements, refusal = gates.judge(Project(path=TRAIN.path, metrics=named), run, baseline)
 
     assert tuple(one.metric for one in judgements) == named
-    assert bool(reason) == any(one.refuses for one in judgements)
+    assert (refusal is not None) == any(one.refuses for one in judgements)
