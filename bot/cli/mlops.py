@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from bot.config import environment
 from bot.config.environment import PERSON, Served
 from bot.errors import ConfigError, SignalmanError
-from bot.facts.discussion import COMMAND
+from bot.facts.discussion import COMMAND, Mistake
 from bot.rules.pull_request import commands
-from bot.rules.pull_request.commands import VERBS, Mistake, Verb
+from bot.rules.pull_request.commands import VERBS, Verb
 from bot.services.azure_client import Client
 from bot.services.azure_devops import AzureDevOps
 from bot.words import answers, escape
@@ -103,7 +103,7 @@ def composed(verb: str, words: Sequence[str]) -> str:
             hint = ""
             if found.like:
                 hint = f" Like this: {found.like}"
-        raise ConfigError(f"{word}{found.told}{hint}".replace("`", ""))
+        raise ConfigError(f"{word}{answers.mistaken(found)}{hint}".replace("`", ""))
     return line
 
 

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.config.deployment import Commands
 from bot.errors import NotFound
-from bot.facts.discussion import Team
-from bot.rules.pull_request.commands import Right
+from bot.facts.discussion import Right, Team
 from bot.services.azure_devops import AzureDevOps
 
 BELIEVED = timedelta(seconds=60)

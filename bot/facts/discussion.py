@@ -81,6 +81,52 @@ class Team:
     known: bool = True
 
 
+Right = Literal["anyone", "contributor", "model owner", "release manager"]
+"""What somebody has to be to give a command."""
+
+
+@dataclass(frozen=True)
+class NotAllowed:
+    """Why somebody may not give a command: the `right` that it takes, and the `teams` that have it.
+
+    `no team`: nobody has the right until a deployment's `setting` names a team. `own pull request`:
+    whoever opened it judges nothing of it.
+    """
+
+    kind: Literal["no team", "not in a team", "own pull request", "creator unknown"]
+    right: Right
+    teams: tuple[Team, ...] = ()
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A command that could not be read: `line` is all of it.
+
+    `word` is what is at fault, as it was written (empty: nothing in particular), `meant` a command
+    that may have been meant, and `like` an example. `usage` is how the command is written, `most`
+    how many characters or lines there may be.
+    """
+
+    line: str
+    kind: Literal[
+        "too long",
+        "quotation mark",
+        "no command",
+        "unknown command",
+        "too much",
+        "too little",
+        "no such choice",
+        "no reason",
+        "no number of lines",
+    ]
+    word: str = ""
+    meant: str = ""
+    like: str = ""
+    usage: str = ""
+    most: int = 0
+
+
 OrderVerb = Literal["run", "retry", "cancel", "override", "ok-to-test", "confirm"]
 """The commands that are orders: the bot obeys them for one commit, until it is told otherwise."""
 

@@ -4,9 +4,10 @@ again.
 
 import re
 from collections.abc import Sequence
+from typing import assert_never
 
 from bot.facts.branch import LiveStatus, Preview
-from bot.facts.discussion import Order
+from bot.facts.discussion import COMMAND, Mistake, NotAllowed, Order
 from bot.facts.pull_request import Situation, StepState
 from bot.words import drift, escape, steps
 from bot.words.template import render
@@ -78,14 +79,78 @@ def looks_anew(line: str, commit: str) -> str:
     )
 
 
-def refused(line: str, why: str) -> str:
-    """Somebody may not give this command; `why` is a sentence of ours, with who may."""
-    return _said("refused", line, why=why)
+def refused(line: str, why: NotAllowed) -> str:
+    """Somebody may not give this command, and who may."""
+    return _said("refused", line, why=not_allowed(why))
 
 
-def mistake(line: str, told: str, word: str = "", meant: str = "", like: str = "") -> str:
-    """A command that cannot be read; `word` is from outside, the rest is ours."""
-    return _said("mistake", line, told=told, word=word, meant=meant, like=like)
+def not_allowed(why: NotAllowed) -> str:
+    """Why somebody may not give a command, and who may, in sentences."""
+    match why.kind:
+        case "no team":
+            setting = f"`commands.{why.setting}` in `config/bot.yml`"
+            return f"Only {why.right}s may do that, and there are none: {setting} names no team."
+        case "not in a team":
+            return f"You are no {why.right}. {_whom(why)} may do that."
+        case "creator unknown":
+            return "It is not known who opened this pull request, so nobody may say that."
+        case "own pull request":
+            return (
+                f"You opened this pull request, so somebody else has to say that. {_whom(why)} may."
+            )
+        case _:
+            assert_never(why.kind)
+
+
+def _whom(why: NotAllowed) -> str:
+    if not why.teams:
+        return "Another contributor"
+    named: list[str] = []
+    for team in why.teams:
+        name = escape.code(team.name)
+        if not team.known:
+            name += " (which Azure DevOps does not have)"
+        named.append(name)
+    return f"The {why.right}s, who are in {' or '.join(named)},"
+
+
+def mistake(found: Mistake) -> str:
+    """A command that cannot be read: what is wrong with it, and what may have been meant."""
+    return _said(
+        "mistake",
+        found.line,
+        told=mistaken(found),
+        word=found.word,
+        meant=found.meant,
+        like=found.like,
+    )
+
+
+def mistaken(found: Mistake) -> str:
+    """What is wrong with a command, in a sentence that follows the word at fault, where there is
+    one.
+    """
+    match found.kind:
+        case "too long":
+            return f"A command has at most {found.most} characters, and this one has more."
+        case "quotation mark":
+            return "A quotation mark is opened and not closed."
+        case "no command":
+            return f"What should I do? `{COMMAND} help` lists what I can."
+        case "unknown command":
+            return "is not a command of mine."
+        case "too much":
+            return f"is too much for `{found.usage}`."
+        case "too little":
+            return f"`{found.usage}` is how it is written."
+        case "no such choice":
+            return f"is not what `{found.usage}` takes."
+        case "no reason":
+            return "It needs a reason, for those who read this later."
+        case "no number of lines":
+            return f"is not a number of lines from 1 to {found.most}."
+        case _:
+            assert_never(found.kind)
 
 
 def help_(line: str, rows: Sequence[tuple[str, str, str]]) -> str:
@@ -113,23 +178,18 @@ def logs(line: str, step: str, log: str, lines: int, page: str = "") -> str:
 
 def diff(line: str, preview: Preview | None) -> str:
     """What a merge would change; None: that is not known yet."""
-    if preview:
+    reasons: list[str] = []
+    already: list[str] = []
+    if preview is not None:
         reasons = preview.refused.splitlines()
-    else:
-        reasons = []
-    more = max(0, len(reasons) - MOST_REFUSALS)
-    if preview:
         already = preview.already.splitlines()
-    else:
-        already = []
-    shown = reasons[:MOST_REFUSALS]
     return _said(
         "diff",
         line,
         preview=preview,
         most=MOST_PATHS,
-        reasons=shown,
-        more_reasons=more,
+        reasons=reasons[:MOST_REFUSALS],
+        more_reasons=max(0, len(reasons) - MOST_REFUSALS),
         already=already,
     )
 

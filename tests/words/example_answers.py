@@ -8,12 +8,11 @@ from example_reports import HEAD, LOG, MUCH, NOW, SCORE, TRAIN, UNBRINGABLE, run
 
 from bot.config.repository import Metric
 from bot.facts.branch import Edited, JobTouched, Live, LiveStatus, Preview, RolledBack, Synced
-from bot.facts.discussion import Order, Team
+from bot.facts.discussion import Mistake, Order, Team
 from bot.facts.pull_request import NotReached, QueuePosition, Situation, Step
 from bot.facts.quality_gate import Judgement
 from bot.facts.runs import RunFault
 from bot.rules.pull_request import commands
-from bot.rules.pull_request.commands import Mistake
 from bot.words import answers
 
 OVERRIDE = '/mlops override gate reason="the old test set had leaked"'
@@ -98,7 +97,7 @@ def accepted(line: str) -> str:
 def mistaken(line: str) -> str:
     found = commands.read(line)
     assert isinstance(found, Mistake)
-    return answers.mistake(found.line, found.told, found.word, found.meant, found.like)
+    return answers.mistake(found)
 
 
 ANSWERS: Mapping[str, Callable[[], str]] = {

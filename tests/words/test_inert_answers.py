@@ -13,7 +13,7 @@ from test_escape import HOSTILE
 
 from bot.config.repository import Metric, Project
 from bot.facts.branch import Edited, JobTouched, Live, LiveStatus, Preview, RolledBack, Synced
-from bot.facts.discussion import Order, Team
+from bot.facts.discussion import Mistake, Order, Team
 from bot.facts.pull_request import QueuePosition, Situation, Step
 from bot.facts.quality_gate import Judgement
 from bot.facts.runs import RunFault
@@ -73,9 +73,9 @@ def asked(text: str) -> str:
 
 def mistaken(text: str) -> str:
     found = commands.read(f"/mlops {text}")
-    if not isinstance(found, commands.Mistake):
+    if not isinstance(found, Mistake):
         return "`/mlops` ?"
-    return answers.mistake(found.line, found.told, found.word, found.meant, found.like)
+    return answers.mistake(found)
 
 
 SAYINGS: dict[str, Callable[[str], str]] = {

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from bot.controllers.branch import live
 from bot.controllers.services import Repository, Services
 from bot.errors import NotFound
-from bot.facts.discussion import Order
+from bot.facts.discussion import Mistake, Order
 from bot.facts.pull_request import PullRequestHead, Situation
 from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import commands
-from bot.rules.pull_request.commands import Asked, Given, Mistake
+from bot.rules.pull_request.commands import Asked, Given
 from bot.services.azure_devops import AzureDevOps
 from bot.words import answers
 
@@ -62,7 +62,7 @@ def refused(given: Given, head: PullRequestHead, repository: Repository, service
     teams = services.rights.teams(verb.right, repository.azure, services.now())
     own = services.rights.commands.own
     why = commands.refusal(verb, given.comment.author_id, head.author_id, teams, own=own)
-    if why:
+    if why is not None:
         return answers.refused(given.asked.line, why)
     return ""
 
@@ -83,7 +83,7 @@ def told(
     `orders` are those that hold for the commit, `why` a sentence on what keeps it waiting.
     """
     if isinstance(asked, Mistake):
-        return answers.mistake(asked.line, asked.told, asked.word, asked.meant, asked.like)
+        return answers.mistake(asked)
     line = asked.line
     match asked.verb.name:
         case "help":

@@ -12,12 +12,12 @@ from bot.controllers.pull_request import answers as conversation
 from bot.controllers.pull_request import memo, preview
 from bot.controllers.pull_request.memo import PassState
 from bot.controllers.services import Repository, Services
-from bot.facts.discussion import Comment
+from bot.facts.discussion import Comment, Mistake
 from bot.facts.pull_request import PullRequestFacts
 from bot.facts.runs import ProjectRun
 from bot.passes import Look
 from bot.rules.pull_request import checks, commands, orders
-from bot.rules.pull_request.commands import Asked, Given, Mistake
+from bot.rules.pull_request.commands import Asked, Given
 from bot.subjects import Branch, Retraining, Subject
 from bot.words import addresses, answers
 

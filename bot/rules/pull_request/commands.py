@@ -11,9 +11,19 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-from bot.facts.discussion import COMMAND, Comment, Discussion, Order, OrderVerb, Team
+from bot.facts.discussion import (
+    COMMAND,
+    Comment,
+    Discussion,
+    Mistake,
+    NotAllowed,
+    Order,
+    OrderVerb,
+    Right,
+    Team,
+)
 from bot.words import answers, escape
 
 LONGEST = 300
@@ -21,7 +31,6 @@ LONGEST = 300
 MOST_LINES = 200
 FEW_LINES = 20
 
-Right = Literal["anyone", "contributor", "model owner", "release manager"]
 SETTINGS: Mapping[Right, str] = {
     "contributor": "contributors",
     "model owner": "model_owners",
@@ -204,21 +213,6 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A command that could not be read.
-
-    `word` is what is at fault, as it was written (empty: nothing in particular), `told` what is
-    wrong with it, `meant` a command that may have been meant, and `like` an example.
-    """
-
-    line: str
-    told: str
-    word: str = ""
-    meant: str = ""
-    like: str = ""
-
-
-@dataclass(frozen=True)
 class Given:
     """A command somebody gave, and the comment it stands in."""
 
@@ -232,26 +226,23 @@ def read(content: str) -> Asked | Mistake | None:
     if not found:
         return None
     if len(found) > LONGEST:
-        return Mistake(found, f"A command has at most {LONGEST} characters, and this one has more.")
+        return Mistake(found, "too long", most=LONGEST)
+    # Word processors and phones write other quotation marks; where both are, those are part of what
+    # is said.
+    quoted = found
+    if '"' not in found:
+        quoted = found.translate(_QUOTES)
     try:
-        # Word processors and phones write the others; where both are, those are part of what is
-        # said.
-        words = shlex.split(found if '"' in found else found.translate(_QUOTES))
+        words = shlex.split(quoted)
     except ValueError:
-        return Mistake(
-            found, "A quotation mark is opened and not closed.", like=_nearest_line(found)
-        )
+        return Mistake(found, "quotation mark", like=_nearest_line(found))
     if len(words) == 1:
-        return Mistake(found, f"What should I do? `{COMMAND} help` lists what I can.")
+        return Mistake(found, "no command")
     name = words[1]
-    rest = words[2:]
     verb = _BY_NAME.get(name.casefold())
     if verb is None:
-        near = difflib.get_close_matches(name.casefold()[:40], list(_BY_NAME), 1)
-        return Mistake(
-            found, "is not a command of mine.", name, f"{COMMAND} {near[0]}" if near else ""
-        )
-    return _understood(found, verb, rest)
+        return Mistake(found, "unknown command", name, _nearest(name, list(_BY_NAME), COMMAND))
+    return _understood(found, verb, words[2:])
 
 
 def line(content: str) -> str:
@@ -337,30 +328,29 @@ def accepted(discussion: Discussion, name: str) -> list[tuple[Comment, Asked]]:
     return found
 
 
-def refusal(verb: Verb, who: str, creator: str, teams: Sequence[Team], *, own: bool = False) -> str:
-    """Why somebody may not give a command, and who may; empty when they may.
+def refusal(
+    verb: Verb, who: str, creator: str, teams: Sequence[Team], *, own: bool = False
+) -> NotAllowed | None:
+    """Why somebody may not give a command, and who may; None when they may.
 
     `who` and `creator` are identity ids, of who asks and of who opened the pull
     request; `teams` are those that have the verb's right; `own` allows people to
     judge their own pull requests.
     """
     if verb.right == "anyone":
-        return ""
-    whom = _whom(verb.right, teams)
-    if verb.right == "contributor" and not teams:
-        allowed = True  # Azure DevOps lets only those comment who may contribute.
-    elif not teams:
-        setting = f"`commands.{SETTINGS[verb.right]}` in `config/bot.yml`"
-        return f"Only {verb.right}s may do that, and there are none: {setting} names no team."
-    else:
-        allowed = any(who in team.members for team in teams)
-    if not allowed:
-        return f"You are no {verb.right}. {whom} may do that."
-    if not verb.own and not own and not creator:
-        return "It is not known who opened this pull request, so nobody may say that."
-    if not verb.own and not own and who == creator:
-        return f"You opened this pull request, so somebody else has to say that. {whom} may."
-    return ""
+        return None
+    if not teams and verb.right != "contributor":
+        return NotAllowed("no team", verb.right, setting=SETTINGS[verb.right])
+    # Where no team is named, Azure DevOps lets only those comment who may contribute.
+    if teams and not any(who in team.members for team in teams):
+        return NotAllowed("not in a team", verb.right, tuple(teams))
+    if verb.own or own:
+        return None
+    if not creator:
+        return NotAllowed("creator unknown", verb.right)
+    if who == creator:
+        return NotAllowed("own pull request", verb.right, tuple(teams))
+    return None
 
 
 def rows(teams: Mapping[Right, Sequence[str]] | None = None) -> list[tuple[str, str, str]]:
@@ -386,17 +376,27 @@ def _who(verb: Verb, teams: Mapping[Right, Sequence[str]] | None) -> str:
     return f"{who}, but not who opened the pull request"
 
 
-def _whom(right: Right, teams: Sequence[Team]) -> str:
-    if not teams:
-        return "Another contributor"
-    named = [
-        escape.code(team.name) + ("" if team.known else " (which Azure DevOps does not have)")
-        for team in teams
-    ]
-    return f"The {right}s, who are in {' or '.join(named)},"
-
-
 def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
+    words, reason = _reasoned(verb, rest)
+    mistake = _mistaken(found, verb, words)
+    if mistake is not None:
+        return mistake
+    if verb.reason and not reason:
+        return Mistake(found, "no reason", like=verb.examples[0])
+    argument = ""
+    if words:
+        argument = words[0]
+    if verb.choices:
+        argument = argument.casefold()
+    if len(words) < 2:
+        return Asked(verb, found, argument, reason=reason)
+    if verb.name == "rollback":
+        return Asked(verb, found, argument, job=words[1])
+    return Asked(verb, found, argument, int(words[1]))
+
+
+def _reasoned(verb: Verb, rest: Sequence[str]) -> tuple[list[str], str]:
+    """The words after a command's name, and the reason among them (empty: there is none)."""
     words: list[str] = []
     reason = ""
     for word in rest:
@@ -405,38 +405,40 @@ def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
             reason = " ".join(value.split())
         else:
             words.append(word)
+    return words, reason
+
+
+def _mistaken(found: str, verb: Verb, words: Sequence[str]) -> Mistake | None:
+    """What is wrong with the words after a command's name; None: nothing."""
+    most = verb.most
     if verb.name == "rollback" and words[:1] and words[0].casefold() == "sync":
         most = 1
-    else:
-        most = verb.most
     if len(words) > most:
-        return Mistake(
-            found, f"is too much for `{verb.line}`.", words[most], _example(verb, words[:most])
-        )
+        shorter = _example(verb, words[:most])
+        return Mistake(found, "too much", words[most], shorter, usage=verb.line)
     if len(words) < verb.least:
-        return Mistake(found, f"`{verb.line}` is how it is written.", like=verb.examples[0])
-    if verb.choices and words:
-        words[0] = words[0].casefold()
-        if words[0] not in verb.choices:
-            near = difflib.get_close_matches(words[0][:40], verb.choices, 1)
-            meant = ""
-            if near:
-                meant = f"{COMMAND} {verb.name} {near[0]}"
-            return Mistake(found, f"is not what `{verb.line}` takes.", words[0], meant)
-    if verb.reason and not reason:
-        return Mistake(
-            found, "It needs a reason, for those who read this later.", like=verb.examples[0]
-        )
-    argument = ""
-    if words:
-        argument = words[0]
-    if len(words) < 2:
-        return Asked(verb, found, argument, reason=reason)
-    if verb.name == "rollback":
-        return Asked(verb, found, argument, job=words[1])
-    if not re.fullmatch(r"[0-9]{1,3}", words[1]) or not 1 <= int(words[1]) <= MOST_LINES:
-        return Mistake(found, f"is not a number of lines from 1 to {MOST_LINES}.", words[1])
-    return Asked(verb, found, argument, int(words[1]))
+        return Mistake(found, "too little", like=verb.examples[0], usage=verb.line)
+    if verb.choices and words and words[0].casefold() not in verb.choices:
+        word = words[0].casefold()
+        meant = _nearest(word, verb.choices, f"{COMMAND} {verb.name}")
+        return Mistake(found, "no such choice", word, meant, usage=verb.line)
+    if verb.name == "logs" and len(words) == 2 and not _is_number_of_lines(words[1]):
+        return Mistake(found, "no number of lines", words[1], most=MOST_LINES)
+    return None
+
+
+def _is_number_of_lines(word: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,3}", word)) and 1 <= int(word) <= MOST_LINES
+
+
+def _nearest(word: str, known: Sequence[str], before: str) -> str:
+    """The command that may have been meant: `before` it, and what is spelled most like `word`;
+    empty when nothing is like it.
+    """
+    near = difflib.get_close_matches(word.casefold()[:40], known, 1)
+    if near:
+        return f"{before} {near[0]}"
+    return ""
 
 
 def _example(verb: Verb, words: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.facts.discussion import Comment, Discussion, Team
+from bot.facts.discussion import Comment, Discussion, Mistake, NotAllowed, Team
 from bot.rules.pull_request import commands
-from bot.rules.pull_request.commands import VERBS, Asked, Mistake, Verb
+from bot.rules.pull_request.commands import VERBS, Asked, Verb
 from bot.words import answers
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -18,6 +18,7 @@ ME, ADA, BO, KIM = "bot-id", "ada-id", "bo-id", "kim-id"
 COMMIT = "a1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
 VERB = {verb.name: verb for verb in VERBS}
 OVERRIDE = '/mlops override gate reason="the old test set had leaked"'
+WRONG = Mistake("/mlops rerty", "unknown command", "rerty")
 
 
 # -- reading
@@ -130,9 +131,9 @@ def test_a_mistake_is_told_with_at_most_one_command_that_may_have_been_meant(
     found = commands.read(content)
 
     assert isinstance(found, Mistake)
-    assert told in found.told
+    assert told in answers.mistaken(found)
     assert found.meant == meant
-    answer = answers.mistake(found.line, found.told, found.word, found.meant, found.like)
+    answer = answers.mistake(found)
     assert answer.count("Did you mean") == bool(meant)
 
 
@@ -167,7 +168,9 @@ def test_a_command_that_does_not_stand_at_the_very_beginning_is_none(
 def test_the_answer_to_one_command_is_none_to_another(one: str, other: str) -> None:
     first, second = commands.line(f"/mlops {one}"), commands.line(f"/mlops {other}")
 
-    assert answers.is_for(answers.refused(first, "No."), second) is (first == second)
+    assert answers.is_for(
+        answers.refused(first, NotAllowed("creator unknown", "model owner")), second
+    ) is (first == second)
 
 
 # -- help
@@ -192,40 +195,47 @@ def test_help_lists_every_command_and_who_may_give_it() -> None:
 LEADS = (Team("ML leads", frozenset({KIM})),)
 
 
+def refusal(verb: Verb, who: str, creator: str, teams: tuple[Team, ...]) -> str:
+    """Why somebody may not give a command, as people read it."""
+    why = commands.refusal(verb, who, creator, teams)
+    assert why is not None
+    return answers.not_allowed(why)
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.right == "anyone"])
 def test_anyone_may_ask(verb: Verb) -> None:
-    assert commands.refusal(verb, BO, BO, ()) == ""
+    assert commands.refusal(verb, BO, BO, ()) is None
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.right == "contributor"])
 def test_without_a_team_whoever_may_comment_is_a_contributor(verb: Verb) -> None:
-    assert commands.refusal(verb, BO, ADA, ()) == ""
-    assert commands.refusal(verb, KIM, ADA, LEADS) == ""
-    assert "`ML leads`" in commands.refusal(verb, BO, ADA, LEADS)
+    assert commands.refusal(verb, BO, ADA, ()) is None
+    assert commands.refusal(verb, KIM, ADA, LEADS) is None
+    assert "`ML leads`" in refusal(verb, BO, ADA, LEADS)
 
 
 @pytest.mark.parametrize(
     "verb", [verb for verb in VERBS if verb.right in ("model owner", "release manager")]
 )
 def test_without_a_team_nobody_owns_models_or_manages_releases(verb: Verb) -> None:
-    told = commands.refusal(verb, KIM, ADA, ())
+    told = refusal(verb, KIM, ADA, ())
 
     assert f"{verb.right}s" in told
     assert f"`commands.{commands.SETTINGS[verb.right]}`" in told
-    assert commands.refusal(verb, KIM, ADA, LEADS) == ""
-    assert commands.refusal(verb, BO, ADA, LEADS) != ""
+    assert commands.refusal(verb, KIM, ADA, LEADS) is None
+    assert commands.refusal(verb, BO, ADA, LEADS) is not None
 
 
 @pytest.mark.parametrize("name", ["override", "ok-to-test"])
 def test_nobody_judges_their_own_pull_request(name: str) -> None:
-    assert "somebody else" in commands.refusal(VERB[name], KIM, KIM, LEADS)
-    assert commands.refusal(VERB[name], KIM, KIM, LEADS, own=True) == ""
-    assert commands.refusal(VERB[name], KIM, ADA, LEADS) == ""
-    assert "not known" in commands.refusal(VERB[name], KIM, "", LEADS)
+    assert "somebody else" in refusal(VERB[name], KIM, KIM, LEADS)
+    assert commands.refusal(VERB[name], KIM, KIM, LEADS, own=True) is None
+    assert commands.refusal(VERB[name], KIM, ADA, LEADS) is None
+    assert "not known" in refusal(VERB[name], KIM, "", LEADS)
 
 
 def test_a_team_that_does_not_exist_gives_nobody_a_right() -> None:
-    told = commands.refusal(VERB["override"], KIM, ADA, (Team("ML laeds", known=False),))
+    told = refusal(VERB["override"], KIM, ADA, (Team("ML laeds", known=False),))
 
     assert "`ML laeds` (which Azure DevOps does not have)" in told
 
@@ -269,10 +279,7 @@ def test_a_command_is_open_until_the_bot_has_answered_it() -> None:
 
 def test_a_mistake_is_answered_once_too() -> None:
     assert lines(said(1, "/mlops rerty")) == ["/mlops rerty"]
-    assert (
-        lines(said(1, "/mlops rerty"), said(2, answers.mistake("/mlops rerty", "?"), ME, parent=1))
-        == []
-    )
+    assert lines(said(1, "/mlops rerty"), said(2, answers.mistake(WRONG), ME, parent=1)) == []
 
 
 def test_an_edit_is_a_new_command_only_when_the_command_reads_otherwise() -> None:
@@ -405,8 +412,8 @@ def test_a_refused_command_is_never_an_order_however_it_is_written(text: str) ->
         commands.line(f"/mlops override gate reason={text}"),
     ):
         for answer in (
-            answers.refused(line, "No."),
-            answers.mistake(line, "No.", text),
+            answers.refused(line, NotAllowed("creator unknown", "model owner")),
+            answers.mistake(Mistake(line, "unknown command", text)),
             answers.closed(line),
         ):
             assert (
