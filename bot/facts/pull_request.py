@@ -19,13 +19,13 @@ from bot.facts.runs import ProjectRun, RunFault
 
 @dataclass(frozen=True)
 class BadName:
-    """Why a branch name cannot be used: the characters at fault and their positions, from 1, or a
-    sentence, which may end in the pattern that the name does not match.
+    """Why a branch name cannot be used: the characters at fault and their positions, from 1; or how
+    many characters it may have at most; or the pattern that it does not match.
     """
 
     name: str
     at_fault: tuple[tuple[str, int], ...] = ()
-    sentence: str = ""
+    most: int | None = None
     pattern: str = ""
 
 

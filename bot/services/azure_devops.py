@@ -24,6 +24,7 @@ LONGEST_COMMENT = 150_000
 
 _PAGE = 2000
 _MEMBERS = 100
+_ACTIVE = 100
 
 
 class AzureDevOps:
@@ -50,13 +51,15 @@ class AzureDevOps:
         body = self._call("GET", f"pullrequests/{number}")
         iterations = self._call("GET", f"pullRequests/{number}/iterations")["value"]
         iterations.sort(key=lambda entry: int(entry["id"]))
-        newest = None
+        commits = [str(iteration["sourceRefCommit"]["commitId"]) for iteration in iterations]
+        newest = 0
+        pushed = None
         if iterations:
-            newest = iterations[-1]
-        if newest:
-            commit = newest["sourceRefCommit"]["commitId"]
+            commit = commits[-1]
+            newest = int(iterations[-1]["id"])
+            pushed = _moment(iterations[-1].get("createdDate"))
         else:
-            commit = body["lastMergeSourceCommit"]["commitId"]
+            commit = str(body["lastMergeSourceCommit"]["commitId"])
         author = body.get("createdBy") or {}
         return PullRequestHead(
             number=number,
@@ -67,12 +70,10 @@ class AzureDevOps:
             source=_short(body["sourceRefName"]),
             target=_short(body["targetRefName"]),
             author=_slug(str(author.get("uniqueName") or author.get("displayName") or "")),
-            commit=str(commit),
-            iteration=int(newest["id"]) if newest else 0,
-            commits=tuple(
-                str(iteration["sourceRefCommit"]["commitId"]) for iteration in iterations
-            ),
-            pushed=_moment(newest.get("createdDate")) if newest else None,
+            commit=commit,
+            iteration=newest,
+            commits=tuple(commits),
+            pushed=pushed,
             merge_commit=_landed(body),
             merged=body["status"] == "completed",
             author_id=str(author.get("id") or ""),
@@ -82,7 +83,7 @@ class AzureDevOps:
         """Every path that a pull request changes against its merge base, both names of a renamed
         file; all pages.
         """
-        found: dict[str, None] = {}
+        paths: dict[str, None] = {}
         skip = 0
         while True:
             page = self._call(
@@ -91,31 +92,22 @@ class AzureDevOps:
                 {"$compareTo": 0, "$top": _PAGE, "$skip": skip},
             )
             for entry in page.get("changeEntries") or ():
-                names = (
-                    entry.get("originalPath"),
-                    entry.get("sourceServerItem"),
-                    (entry.get("item") or {}).get("path"),
-                )
-                found.update((name.lstrip("/"), None) for name in names if isinstance(name, str))
+                paths.update(dict.fromkeys(_paths(entry)))
             skip = int(page.get("nextSkip") or 0)
             if not skip:
-                return tuple(found)
+                return tuple(paths)
 
     def checks(self, number: int) -> list[Check]:
         """The newest status of each name and iteration in the bot's genre; one call."""
-        found: dict[tuple[str, int], tuple[int, Check]] = {}
+        newest: dict[tuple[str, int], Mapping[str, Any]] = {}
         for status in self._call("GET", f"pullRequests/{number}/statuses")["value"]:
             context = status.get("context") or {}
             if context.get("genre") != GENRE or not status.get("iterationId"):
                 continue
-            place = (str(context["name"]), int(status["iterationId"]))
-            known = int(status.get("id") or 0)
-            if place not in found or found[place][0] < known:
-                told = str(status.get("description") or "")
-                posted = _moment(status.get("creationDate"))
-                by = str((status.get("createdBy") or {}).get("id") or "")
-                found[place] = known, Check(*place, str(status["state"]), told, posted, by)
-        return [check for _, check in found.values()]
+            about = (str(context["name"]), int(status["iterationId"]))
+            if about not in newest or _order(newest[about]) < _order(status):
+                newest[about] = status
+        return [_check(*about, status) for about, status in newest.items()]
 
     def set_status(
         self,
@@ -143,8 +135,10 @@ class AzureDevOps:
         """The bot's report thread, found by its property; None when there is none or somebody
         deleted it.
         """
-        threads = self._call("GET", f"pullRequests/{number}/threads")["value"]
-        return next((_report(thread) for thread in threads if _is_report(thread)), None)
+        for thread in self._call("GET", f"pullRequests/{number}/threads")["value"]:
+            if _is_report(thread):
+                return _report(thread)
+        return None
 
     def me(self) -> str:
         """The bot's own identity id; one call in the life of the process."""
@@ -168,7 +162,8 @@ class AzureDevOps:
                     doubles.append(_double(thread, me))
             if any(_concerns_a_command(entry, me) for entry in inside):
                 comments += [
-                    _comment(int(thread["id"]), place, one) for place, one in enumerate(inside)
+                    _comment(int(thread["id"]), comment, first=position == 0)
+                    for position, comment in enumerate(inside)
                 ]
         return Discussion(me, report, tuple(doubles), tuple(comments))
 
@@ -206,26 +201,24 @@ class AzureDevOps:
         (https://learn.microsoft.com/rest/api/azure/devops/core/teams/get-team-members-with-extended-properties).
         """
         project = quote(self._served.project, safe="")
-        named = quote(team, safe="")
-        path = f"_apis/projects/{project}/teams/{named}/members"
-        found: set[str] = set()
+        path = f"_apis/projects/{project}/teams/{quote(team, safe='')}/members"
+        members: set[str] = set()
         skip = 0
         while True:
             page = self._client.call("GET", path, {"$top": _MEMBERS, "$skip": skip})["value"]
-            found.update(str(entry["identity"]["id"]) for entry in page)
+            members.update(str(entry["identity"]["id"]) for entry in page)
             skip += len(page)
             if len(page) < _MEMBERS:
-                return frozenset(found)
+                return frozenset(members)
 
     def open_thread(self, number: int, body: str, status: ThreadStatus) -> int:
         """Write the report for the first time; its thread carries the property it is found by.
         Gives its id.
         """
+        first = {"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}
         thread = {
             "status": status,
-            "comments": [
-                {"parentCommentId": 0, "content": body[:LONGEST_COMMENT], "commentType": "text"}
-            ],
+            "comments": [first],
             "properties": {
                 THREAD_PROPERTY: {"$type": "System.String", "$value": REPORT},
                 "Microsoft.TeamFoundation.Discussion.SupportsMarkdown": {
@@ -284,48 +277,42 @@ class AzureDevOps:
         """What was said in answer to a comment of a thread. Raises NotFound when the thread is
         gone.
         """
-        found = self._call("GET", f"pullRequests/{number}/threads/{thread}/comments")["value"]
+        entries = self._call("GET", f"pullRequests/{number}/threads/{thread}/comments")["value"]
         return [
             str(entry.get("content") or "")
-            for entry in found
+            for entry in entries
             if entry.get("parentCommentId") == comment
         ]
 
     def active(self, target: str, source: str = "") -> list[int]:
         """The numbers of all open pull requests to a branch, from any or from one; all pages."""
+        query: dict[str, str | int] = {
+            "searchCriteria.status": "active",
+            "searchCriteria.targetRefName": f"refs/heads/{target}",
+            "$top": _ACTIVE,
+        }
         if source:
-            wanted = {"searchCriteria.sourceRefName": f"refs/heads/{source}"}
-        else:
-            wanted = {}
-        found: list[int] = []
+            query["searchCriteria.sourceRefName"] = f"refs/heads/{source}"
+        numbers: list[int] = []
         while True:
-            page = self._call(
-                "GET",
-                "pullrequests",
-                {
-                    "searchCriteria.status": "active",
-                    "searchCriteria.targetRefName": f"refs/heads/{target}",
-                    **wanted,
-                    "$top": 100,
-                    "$skip": len(found),
-                },
-            )["value"]
-            found += [int(entry["pullRequestId"]) for entry in page]
-            if len(page) < 100:
-                return found
+            query["$skip"] = len(numbers)
+            page = self._call("GET", "pullrequests", query)["value"]
+            numbers += [int(entry["pullRequestId"]) for entry in page]
+            if len(page) < _ACTIVE:
+                return numbers
 
     def merged_as(self, commits: Sequence[str]) -> dict[str, int]:
         """The pull requests whose completion made some commits, by commit; one call. A direct push
         has none.
         """
         body = {"queries": [{"type": "lastMergeCommit", "items": list(commits)}]}
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for result in self._call("POST", "pullrequestquery", body=body).get("results") or ():
             for commit in commits:
                 for pull_request in result.get(commit) or ():
                     if pull_request.get("status") == "completed":
-                        found[commit] = int(pull_request["pullRequestId"])
-        return found
+                        numbers[commit] = int(pull_request["pullRequestId"])
+        return numbers
 
     def branches(self, start: str = "") -> dict[str, str]:
         """Branches whose name begins so (all by default) and the commits they are at; all pages."""
@@ -333,10 +320,10 @@ class AzureDevOps:
 
     def tip(self, branch: str) -> str:
         """The commit a branch is at. Raises NotFound."""
-        found = self.branches(branch).get(branch)
-        if found is None:
+        commit = self.branches(branch).get(branch)
+        if commit is None:
             raise NotFound("Azure DevOps", f"{self.key} has no branch {branch}.")
-        return found
+        return commit
 
     def _refs(self, start: str) -> Iterator[tuple[str, str]]:
         query: dict[str, str | int] = {"filter": start}
@@ -363,19 +350,35 @@ def _landed(body: Any) -> str:
     return ""
 
 
+def _paths(change: Mapping[str, Any]) -> list[str]:
+    """Where a changed file is, and where it was before it was renamed."""
+    paths = (
+        change.get("originalPath"),
+        change.get("sourceServerItem"),
+        (change.get("item") or {}).get("path"),
+    )
+    return [path.lstrip("/") for path in paths if isinstance(path, str)]
+
+
+def _order(status: Mapping[str, Any]) -> int:
+    return int(status.get("id") or 0)
+
+
+def _check(name: str, iteration: int, status: Mapping[str, Any]) -> Check:
+    description = str(status.get("description") or "")
+    posted = _moment(status.get("creationDate"))
+    by = str((status.get("createdBy") or {}).get("id") or "")
+    return Check(name, iteration, str(status["state"]), description, posted, by)
+
+
 def _is_report(thread: Mapping[str, Any]) -> bool:
     mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
     if isinstance(mark, dict):
-        value = mark.get("$value")
-    else:
-        value = mark
+        mark = mark.get("$value")
     comments = thread.get("comments") or []
-    return (
-        value == REPORT
-        and not thread.get("isDeleted")
-        and bool(comments)
-        and not comments[0].get("isDeleted")
-    )
+    if mark != REPORT or not comments:
+        return False
+    return not thread.get("isDeleted") and not comments[0].get("isDeleted")
 
 
 def _report(thread: Mapping[str, Any]) -> Report:
@@ -386,14 +389,11 @@ def _report(thread: Mapping[str, Any]) -> Report:
 
 
 def _double(thread: Mapping[str, Any], me: str) -> Double:
-    ours = [
-        comment
-        for comment in thread["comments"]
-        if _author(comment) == me and not comment.get("isDeleted")
-    ]
-    return Double(
-        int(thread["id"]), {int(said["id"]): str(said.get("content") or "") for said in ours}
-    )
+    ours = {}
+    for comment in thread["comments"]:
+        if _author(comment) == me and not comment.get("isDeleted"):
+            ours[int(comment["id"])] = str(comment.get("content") or "")
+    return Double(int(thread["id"]), ours)
 
 
 def _author(comment: Mapping[str, Any]) -> str:
@@ -409,8 +409,9 @@ def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
     return content.startswith(COMMAND)
 
 
-def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
+def _comment(thread: int, comment: Mapping[str, Any], *, first: bool) -> Comment:
     author = comment.get("author") or {}
+    published = comment.get("publishedDate")
     return Comment(
         thread=thread,
         id=int(comment["id"]),
@@ -418,12 +419,10 @@ def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
         author=str(author.get("displayName") or ""),
         unique_name=str(author.get("uniqueName") or ""),
         content=str(comment.get("content") or ""),
-        published=_moment(comment.get("publishedDate")),
-        content_updated=_moment(
-            comment.get("lastContentUpdatedDate") or comment.get("publishedDate")
-        ),
+        published=_moment(published),
+        content_updated=_moment(comment.get("lastContentUpdatedDate") or published),
         parent=int(comment.get("parentCommentId") or 0),
-        first=place == 0,
+        first=first,
         liked_by=frozenset(str(person.get("id")) for person in comment.get("usersLiked") or ()),
         # A deleted comment has no content, and stays listed.
         deleted=bool(comment.get("isDeleted")),
@@ -432,12 +431,12 @@ def _comment(thread: int, place: int, comment: Mapping[str, Any]) -> Comment:
 
 def _moment(text: object) -> datetime:
     try:
-        found = datetime.fromisoformat(str(text))
+        moment = datetime.fromisoformat(str(text))
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
-    if found.tzinfo:
-        return found
-    return found.replace(tzinfo=UTC)
+    if moment.tzinfo:
+        return moment
+    return moment.replace(tzinfo=UTC)
 
 
 def _short(ref: str) -> str:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -100,11 +100,8 @@ class Mirror:
         if not self._has(commit):
             raise NotFound("Git", f"The commit {commit[:7]} was not fetched.")
         header = str(Git(self._folder).cat_file("commit", commit)).partition("\n\n")[0]
-        return tuple(
-            line.removeprefix("parent ")
-            for line in header.split("\n")
-            if line.startswith("parent ")
-        )
+        lines = [line for line in header.split("\n") if line.startswith("parent ")]
+        return tuple(line.removeprefix("parent ") for line in lines)
 
     def since(self, branch: str, old: str, tip: str) -> list[str]:
         """The commits that a branch got after `old`, `tip` first; merged ones are one. `tip` was
@@ -117,11 +114,10 @@ class Mirror:
             return [tip]
         with self._alone() as lock:
             self._fetch(f"refs/heads/{branch}", lock, depth=_LONGEST_CATCH_UP)
-            line = str(
-                git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)
-            ).split()
-        if old in line:
-            return line[: line.index(old)]
+            listed = git.rev_list("--first-parent", f"--max-count={_LONGEST_CATCH_UP}", tip)
+        commits = str(listed).split()
+        if old in commits:
+            return commits[: commits.index(old)]
         return [tip]
 
     def read(self, commit: str, path: str) -> bytes | None:
@@ -129,12 +125,12 @@ class Mirror:
         file.
         """
         try:
-            found = self._tree(commit) / path
+            file = self._tree(commit) / path
         except KeyError:
             return None
-        if not isinstance(found, Blob) or stat.S_ISLNK(found.mode):
+        if not isinstance(file, Blob) or stat.S_ISLNK(file.mode):
             return None
-        return cast(bytes, found.data_stream.read())
+        return cast(bytes, file.data_stream.read())
 
     def files(self, commit: str, folders: tuple[str, ...]) -> tuple[SourceFile, ...]:
         """Every file below some folders of a fetched commit; a folder that is not there has none.
@@ -142,18 +138,19 @@ class Mirror:
         """
         if not folders:
             return ()
-        asked = ["--full-tree", "-r", "-l", "-z", "--end-of-options", commit, "--", *folders]
+        options = ("--full-tree", "-r", "-l", "-z", "--end-of-options")
         try:
-            listed = str(Git(self._folder).ls_tree(*asked))
+            listed = str(Git(self._folder).ls_tree(*options, commit, "--", *folders))
         except GitCommandError as error:
             raise NotFound("Git", f"The commit {commit[:7]} was not fetched.") from error
-        found = []
-        for line in listed.split("\0"):
+        files = []
+        for line in filter(None, listed.split("\0")):
             described, _, path = line.partition("\t")
-            mode, kind, digest, size = described.split() if path else ("", "", "", "")
+            mode, kind, digest, size = described.split()
             if kind == "blob":
-                found.append(self._source(path, digest, int(size), link=stat.S_ISLNK(int(mode, 8))))
-        return tuple(found)
+                link = stat.S_ISLNK(int(mode, 8))
+                files.append(self._source(path, digest, int(size), link=link))
+        return tuple(files)
 
     def content(self, digest: str) -> bytes:
         """What a file holds, by the digest that `files` told of it. May be called by several
@@ -166,12 +163,15 @@ class Mirror:
             return cast(bytes, self._repo.odb.stream(bytes.fromhex(digest)).read())
 
     def _source(self, path: str, digest: str, size: int, *, link: bool) -> SourceFile:
-        kind = (digest, PurePosixPath(path).suffix)
-        if kind not in self._notebooks:
-            self._notebooks[kind] = is_notebook(
-                path, lambda _: self.content(digest) if not link else b""
-            )
-        return SourceFile(path, digest, size, notebook=self._notebooks[kind], link=link)
+        def first(_: int) -> bytes:
+            if link:
+                return b""
+            return self.content(digest)
+
+        known_by = (digest, PurePosixPath(path).suffix)
+        if known_by not in self._notebooks:
+            self._notebooks[known_by] = is_notebook(path, first)
+        return SourceFile(path, digest, size, notebook=self._notebooks[known_by], link=link)
 
     def export(self, commit: str, folder: str, to: Path) -> None:
         """Write a folder of a fetched commit to disk. Links stay links; who reads them decides.
@@ -182,7 +182,9 @@ class Mirror:
             tree = self._tree(commit) / folder
         except KeyError:
             raise NotFound("Git", f"{commit[:7]} has no folder {folder}.") from None
-        for item in tree.traverse() if isinstance(tree, Tree) else ():
+        if not isinstance(tree, Tree):
+            return
+        for item in tree.traverse():
             if not isinstance(item, Blob):
                 continue
             target = to / Path(str(item.path)).relative_to(folder)
@@ -210,25 +212,26 @@ class Mirror:
 
     def _fetch(self, ref: str, lock: int, depth: int = 1) -> None:
         git = Git(self._folder)
+        command = [
+            "git",
+            "fetch",
+            f"--depth={depth}",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+            "--force",
+            "--end-of-options",
+            self._served.url,
+            f"{ref}:{ref}",
+        ]
+        output = ""
         last: GitCommandError | None = None
         for secret in self._tokens:
             try:
+                token = secret.get_secret_value()
                 git.execute(
-                    [
-                        "git",
-                        "fetch",
-                        f"--depth={depth}",
-                        "--no-tags",
-                        "--no-recurse-submodules",
-                        "--no-write-fetch-head",
-                        "--force",
-                        "--end-of-options",
-                        self._served.url,
-                        f"{ref}:{ref}",
-                    ],
-                    env=dict(
-                        _environment(self._served.organization_url, secret.get_secret_value())
-                    ),
+                    command,
+                    env=_environment(self._served.organization_url, token),
                     kill_after_timeout=_TIMEOUT,
                     # The lock is held for as long as Git runs, also when we are killed and it is
                     # not.
@@ -237,13 +240,12 @@ class Mirror:
                 return
             except GitCommandError as error:
                 last = error
-        told = " ".join(
-            str(last.stderr if last else "").replace("stderr:", "").strip(" '\n").split()
-        )
-        if "couldn't find remote ref" in told:
+                output = str(error.stderr)
+        sentence = " ".join(output.replace("stderr:", "").strip(" '\n").split())
+        if "couldn't find remote ref" in sentence:
             raise NotFound("Git", f"{self._served.key} has no {_named(ref)} any more.")
         raise ServiceError(
-            "Git", f"{self._served.url} could not be fetched: {told[:300]}"
+            "Git", f"{self._served.url} could not be fetched: {sentence[:300]}"
         ) from last
 
     @contextmanager
@@ -268,7 +270,7 @@ def _named(ref: str) -> str:
     return ref
 
 
-def _environment(organization_url: str, token: str) -> Mapping[str, str]:
+def _environment(organization_url: str, token: str) -> dict[str, str]:
     header = base64.b64encode(f":{token}".encode()).decode()
     entries = {
         f"http.{organization_url}/.extraHeader": f"Authorization: Basic {header}",
@@ -287,11 +289,13 @@ def _environment(organization_url: str, token: str) -> Mapping[str, str]:
         "protocol.https.allow": "always",
         "transfer.fsckObjects": "true",
     }
-    return {
+    environment = {
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_COUNT": str(len(entries)),
-        **{f"GIT_CONFIG_KEY_{number}": key for number, key in enumerate(entries)},
-        **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(entries.values())},
     }
+    for number, (key, value) in enumerate(entries.items()):
+        environment[f"GIT_CONFIG_KEY_{number}"] = key
+        environment[f"GIT_CONFIG_VALUE_{number}"] = value
+    return environment

@@ -50,16 +50,12 @@ class RateLimit:
         """
         while True:
             with self._turn:
-                self._turn.wait_for(
-                    lambda: (
-                        not self._open or (not self._resting and self._flying < max(1, self._room))
-                    )
-                )
+                self._turn.wait_for(self._may_go)
                 if not self._open:
                     raise Shut
                 self._flying += 1
             try:
-                given = call()
+                answer = call()
             except ServiceError as error:
                 self._land(shut=error.status != TOO_MANY)
                 if error.status != TOO_MANY:
@@ -70,7 +66,12 @@ class RateLimit:
                 raise
             else:
                 self._land(well=True)
-                return given
+                return answer
+
+    def _may_go(self) -> bool:
+        """Whether a call may be made now, or is not to be made at all."""
+        free = not self._resting and self._flying < max(1, self._room)
+        return free or not self._open
 
     def _land(self, *, well: bool = False, shut: bool = False) -> None:
         with self._turn:
@@ -83,14 +84,12 @@ class RateLimit:
 
     def _rest(self, refused: ServiceError) -> None:
         with self._turn:
-            first = not self._resting
-            self._resting += 1
-            if first:
-                self._room = max(1.0, self._room / 2)
             seconds = refused.retry_after or self._pause
-            self._pause = min(LONGEST_PAUSE, self._pause * 2) if first else self._pause
-            if first:
+            if not self._resting:  # The first of those that were refused at once counts for all.
+                self._room = max(1.0, self._room / 2)
+                self._pause = min(LONGEST_PAUSE, self._pause * 2)
                 self._paused += seconds
+            self._resting += 1
             hopeless = self._paused > PATIENCE
             self._open = self._open and not hopeless
         try:

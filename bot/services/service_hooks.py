@@ -37,16 +37,15 @@ class ServiceHooks:
 
     def subscriptions(self, address: str) -> list[Subscription]:
         """The subscriptions that send to addresses which begin like this."""
-        found = self._client.call("GET", "_apis/hooks/subscriptions", {"consumerId": "webHooks"})[
-            "value"
-        ]
-        return [
-            Subscription(
-                str(entry["id"]), str(entry.get("eventType") or ""), str(entry.get("status") or "")
-            )
-            for entry in found
-            if str((entry.get("consumerInputs") or {}).get("url") or "").startswith(address)
-        ]
+        query = {"consumerId": "webHooks"}
+        subscriptions = []
+        for entry in self._client.call("GET", "_apis/hooks/subscriptions", query)["value"]:
+            url = str((entry.get("consumerInputs") or {}).get("url") or "")
+            if url.startswith(address):
+                event = str(entry.get("eventType") or "")
+                status = str(entry.get("status") or "")
+                subscriptions.append(Subscription(str(entry["id"]), event, status))
+        return subscriptions
 
     def unheard(
         self, subscription: str, wanted: Callable[[int], bool]

@@ -113,7 +113,7 @@ def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> s
     return _filled(
         "bad_branch",
         s,
-        bad=bad,
+        bad=_ToldName(bad.name, bad.at_fault, bad_name(bad), bad.pattern),
         at_fault=sorted(at_fault, key=lambda entry: entry[1][0])[:10],
         free=free,
         # Only a name that no shell reads anything into is offered for copying.
@@ -124,6 +124,29 @@ def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> s
         experiment=config.experiment,
         target=config.target,
     )
+
+
+@dataclass(frozen=True)
+class _ToldName:
+    """A branch name that cannot be used, as templates know it; `sentence` may go on with the
+    pattern.
+    """
+
+    name: str
+    at_fault: tuple[tuple[str, int], ...]
+    sentence: str
+    pattern: str
+
+
+def bad_name(bad: BadName) -> str:
+    """Why a name cannot be used, in a sentence that may go on with the pattern; empty where
+    characters of it are at fault.
+    """
+    if bad.at_fault:
+        return ""
+    if bad.most is not None:
+        return f"It has {len(bad.name)} characters; {bad.most} are allowed."
+    return "It does not match the pattern"
 
 
 def bad_config(s: Situation, problem: str) -> str:

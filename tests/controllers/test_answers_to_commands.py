@@ -16,7 +16,7 @@ from bot.controllers.pull_request import answers
 from bot.controllers.services import Repository, Services
 from bot.facts.branch import Live
 from bot.facts.pull_request import PullRequestHead, Situation, Step
-from bot.facts.runs import ProjectRun
+from bot.facts.runs import ProjectRun, RunFault
 from bot.rules.pull_request import commands
 from bot.rules.pull_request.commands import Given
 from tests.bot_in_process import Bot
@@ -107,7 +107,9 @@ def test_who_may_not_is_told_who_may_and_who_may_is_not(bot: Bot, number: int) -
 
 def situation(bot: Bot, number: int) -> Situation:
     run = ProjectRun("t", TRAIN.path, "c", 1, "local", outcome="failed", log="one\ntwo\nthree\n")
-    return Situation(head(bot, number), (Step(TRAIN, "failed", run, "it broke"),), NOW)
+    return Situation(
+        head(bot, number), (Step(TRAIN, "failed", run, RunFault("reported", "it broke")),), NOW
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ def judge(name: str, rule: BranchRule) -> BadName | None:
     if at_fault:
         return BadName(name, at_fault)
     if len(name) > rule.longest:
-        return BadName(name, sentence=f"It has {len(name)} characters; {rule.longest} are allowed.")
+        return BadName(name, most=rule.longest)
     if rule.pattern is not None and not re.fullmatch(rule.pattern, name):
-        return BadName(name, sentence="It does not match the pattern", pattern=rule.pattern)
+        return BadName(name, pattern=rule.pattern)
     return None
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bot.config.repository import BranchRule
 from bot.rules.pull_request import branch_names
+from bot.words import report
 
 RULE = BranchRule()
 
@@ -74,7 +75,7 @@ def test_a_name_that_is_too_long_is_told_both_lengths() -> None:
     bad = branch_names.judge("x" * 101, RULE)
 
     assert bad is not None
-    assert bad.sentence == "It has 101 characters; 100 are allowed."
+    assert report.bad_name(bad) == "It has 101 characters; 100 are allowed."
 
 
 def test_a_pattern_has_to_match_the_whole_name() -> None:
@@ -169,7 +170,7 @@ def test_a_name_at_fault_is_said_to_be_so_in_characters_or_in_a_sentence(
 ) -> None:
     bad = branch_names.judge(name, rule)
 
-    assert bad is None or bool(bad.at_fault) != bool(bad.sentence)
+    assert bad is None or bool(bad.at_fault) != bool(report.bad_name(bad))
     assert bad is None or all(
         name[position - 1] == character for character, position in bad.at_fault
     )
