@@ -19,7 +19,7 @@ Memo = Mapping[str, Any]
 """What a subject's row keeps to save calls, as JSON. Lost, it is found again in the world."""
 
 
-MEMO_SHAPE = 2
+MEMO_SHAPE = 3
 """Counted up whenever what memos hold changes its shape or its meaning."""
 
 

@@ -87,14 +87,47 @@ class JobTouched:
 
 
 @dataclass(frozen=True)
+class JobLeftAlone:
+    """A job that the repository describes in `file` and that is left alone: the repository `owner`
+    has it; None: an Asset Bundle manages it.
+    """
+
+    file: str
+    key: str
+    name: str
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class ObjectFault:
+    """What is wrong with a `file` of a mirrored folder, or with it and an `other`: a link, too many
+    bytes (`size`, of which `most` are taken), both become one object (`path`), names that differ by
+    case only (`first_spelling` and `path`), or one becomes a folder that has to be a file (`path`).
+    """
+
+    kind: Literal["link", "too large", "one object", "case", "folder"]
+    file: str
+    other: str = ""
+    path: str = ""
+    first_spelling: str = ""
+    size: int = 0
+    most: int = 0
+
+
+MergeFault = ObjectFault | JobLeftAlone | str
+"""Why a merge cannot be brought to the workspace, or not all of it. A sentence comes from the
+reader of a configuration or a definition.
+"""
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a merge would do to the workspace: object paths, and the jobs that use them.
 
     `problem` says in a sentence why it cannot be told; `refused` why the merge result cannot be
-    brought to the workspace, which is the pull request's fault: a sentence a line. `held`: how many
-    of the `objects` that are there are removed, where somebody has to confirm it; 0: nobody has to.
-    `already`: what is wrong with the target branch too, and so no fault of the pull request's, a
-    sentence a line.
+    brought to the workspace, which is the pull request's fault. `held`: how many of the `objects`
+    that are there are removed, where somebody has to confirm it; 0: nobody has to. `already`: what
+    is wrong with the target branch too, and so no fault of the pull request's.
     """
 
     added: tuple[str, ...] = ()
@@ -102,10 +135,10 @@ class Preview:
     removed: tuple[str, ...] = ()
     jobs: tuple[JobTouched, ...] = ()
     problem: str = ""
-    refused: str = ""
+    refused: tuple[MergeFault, ...] = ()
     held: int = 0
     objects: int = 0
-    already: str = ""
+    already: tuple[MergeFault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -278,34 +311,6 @@ class BranchJobs:
     there: Mapping[str, JobFacts | None]
     running: frozenset[str] = frozenset()
     pull_request: int | None = None
-
-
-@dataclass(frozen=True)
-class JobLeftAlone:
-    """A job that the repository describes in `file` and that is left alone: the repository `owner`
-    has it; None: an Asset Bundle manages it.
-    """
-
-    file: str
-    key: str
-    name: str
-    owner: str | None = None
-
-
-@dataclass(frozen=True)
-class ObjectFault:
-    """What is wrong with a `file` of a mirrored folder, or with it and an `other`: a link, too many
-    bytes (`size`, of which `most` are taken), both become one object (`path`), names that differ by
-    case only (`first_spelling` and `path`), or one becomes a folder that has to be a file (`path`).
-    """
-
-    kind: Literal["link", "too large", "one object", "case", "folder"]
-    file: str
-    other: str = ""
-    path: str = ""
-    first_spelling: str = ""
-    size: int = 0
-    most: int = 0
 
 
 @dataclass(frozen=True)

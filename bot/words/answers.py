@@ -9,7 +9,7 @@ from typing import assert_never
 from bot.facts.branch import LiveStatus, Preview
 from bot.facts.discussion import COMMAND, Mistake, NotAllowed, Order
 from bot.facts.pull_request import Situation, StepState
-from bot.words import drift, escape, steps
+from bot.words import branch, drift, escape, steps
 from bot.words.template import render
 
 ACCEPTED = "✅ for "
@@ -181,8 +181,8 @@ def diff(line: str, preview: Preview | None) -> str:
     reasons: list[str] = []
     already: list[str] = []
     if preview is not None:
-        reasons = preview.refused.splitlines()
-        already = preview.already.splitlines()
+        reasons = branch.merge_faults(preview.refused)
+        already = branch.merge_faults(preview.already)
     return _said(
         "diff",
         line,

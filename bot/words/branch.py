@@ -1,8 +1,26 @@
 """Why something of a target branch is not brought to the workspace, or not removed from it."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
-from bot.facts.branch import JobLeftAlone, ObjectFault
+from bot.facts.branch import JobLeftAlone, MergeFault, ObjectFault
+
+
+def merge_faults(faults: Iterable[MergeFault]) -> list[str]:
+    """Why a merge cannot be brought to the workspace, a sentence for each fault."""
+    return [line for fault in faults for line in _merge_fault(fault).splitlines()]
+
+
+def _merge_fault(fault: MergeFault) -> str:
+    match fault:
+        case ObjectFault():
+            return object_fault(fault)
+        case JobLeftAlone():
+            return job_left_alone(fault)
+        case str():
+            return fault
+        case _:
+            assert_never(fault)
 
 
 def object_fault(fault: ObjectFault) -> str:

@@ -13,7 +13,7 @@ from bot.config.repository import Mlops
 from bot.facts.branch import Preview
 from bot.facts.pull_request import UNFINISHED_STATES, BadName, Earlier, Situation, Step
 from bot.facts.quality_gate import Reference
-from bot.words import addresses, escape, metric_table, steps
+from bot.words import addresses, branch, escape, metric_table, steps
 from bot.words.log import Excerpt, excerpt
 from bot.words.mask import masked
 from bot.words.template import render
@@ -290,7 +290,7 @@ class _Shown:
     def of(cls, preview: Preview, most: int) -> "_Shown":
         kinds = (("changed", preview.changed), ("new", preview.added), ("removed", preview.removed))
         objects = [(what, path) for what, paths in kinds for path in paths]
-        reasons = preview.refused.splitlines()
+        reasons = branch.merge_faults(preview.refused)
         return cls(
             preview,
             tuple(objects[:most]),
@@ -299,7 +299,7 @@ class _Shown:
             max(0, len(preview.jobs) - most),
             tuple(reasons[:MOST_REASONS]),
             max(0, len(reasons) - MOST_REASONS),
-            tuple(preview.already.splitlines()),
+            tuple(branch.merge_faults(preview.already)),
         )
 
 

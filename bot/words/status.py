@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bot.actions import State
 from bot.facts.pull_request import BadName, PullRequestHead, Situation, Step
-from bot.words import escape
+from bot.words import branch, escape
 from bot.words import steps as rows
 from bot.words.mask import masked
 
@@ -43,7 +43,8 @@ def ended(s: Situation) -> str:
             reason = masked(rows.reason(step)) or "there was no cluster"
             return _line(f"{step.project.name} {what}: {reason}")
     if s.preview is not None and s.preview.refused:
-        return _line(f"would be refused on merge: {s.preview.refused.splitlines()[0]}")
+        first, *_ = branch.merge_faults(s.preview.refused)
+        return _line(f"would be refused on merge: {first}")
     took = escape.duration(rows.elapsed(s))
     accepted = [step for step in s.steps if step.state == "accepted"]
     words = ["passed"]

@@ -5,7 +5,8 @@ with the merge.
 import pytest
 
 from bot.controllers.pull_request import preview
-from bot.facts.branch import Preview
+from bot.facts.branch import MergeFault, Preview
+from bot.words.branch import merge_faults
 from tests.bot_in_process import Bot, PullRequest
 from tests.stories.test_pull_requests import opened
 
@@ -27,6 +28,11 @@ def content(bot: Bot) -> Bot:
     bot.world.azure.push("main", files, "Begin", base="main")
     bot.settle()
     return bot
+
+
+def said(faults: tuple[MergeFault, ...]) -> str:
+    """Why a merge cannot be brought, as people read it."""
+    return "\n".join(merge_faults(faults))
 
 
 def test_a_merge_does_what_was_told_before(content: Bot) -> None:
@@ -75,7 +81,7 @@ def test_a_conflict_is_told_instead(content: Bot) -> None:
 def test_a_configuration_that_the_merge_would_break_is_told(content: Bot) -> None:
     pr = opened(content, "breaks_config", {"config/mlops.yml": "targets: main\n"})
 
-    assert "config/mlops.yml: targets is not a key" in previewed(content, pr).refused
+    assert "config/mlops.yml: targets is not a key" in said(previewed(content, pr).refused)
 
 
 def test_a_merge_that_repairs_the_target_branch_brings_what_the_workspace_does_not_hold(
@@ -108,9 +114,9 @@ def test_what_the_target_branch_has_wrong_already_is_held_against_nobody_else(co
     told, held = previewed(content, other), previewed(content, worse)
     azure.push("main", {"config/jobs/old_mistake.yml": None}, "Mend it", base="main")
 
-    assert told.already.startswith("config/jobs/old_mistake.yml: resources.jobs.a")
-    assert (told.refused, told.added) == ("", ("/Shared/mlflow_hooks/unrelated",))
-    assert held.refused.startswith("config/jobs/new_mistake.yml: resources.jobs.b")
+    assert said(told.already).startswith("config/jobs/old_mistake.yml: resources.jobs.a")
+    assert (told.refused, told.added) == ((), ("/Shared/mlflow_hooks/unrelated",))
+    assert said(held.refused).startswith("config/jobs/new_mistake.yml: resources.jobs.b")
     assert held.already == told.already
 
 
@@ -155,10 +161,10 @@ def test_mistakes_in_job_definitions_are_refused_before_the_merge(content: Bot) 
 
     told, without = previewed(content, pr), previewed(content, missing)
 
-    assert told.refused.startswith(
+    assert said(told.refused).startswith(
         "config/jobs/previewed.yml: targets says where a bundle is deployed to"
     )
-    assert without.refused.startswith(
+    assert said(without.refused).startswith(
         "config/jobs/previewed.yml: task train of job previewed runs /Shared/mlflow_hooks/gone, "
         "but the repository"
     )

@@ -159,14 +159,14 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     ),
     "answer_diff_refused": lambda: answers.diff("/mlops diff", UNBRINGABLE),
     "answer_diff_refused_in_part": lambda: answers.diff(
-        "/mlops diff", replace(PREVIEW, refused="Job a is in the way.")
+        "/mlops diff", replace(PREVIEW, refused=("Job a is in the way.",))
     ),
     "answer_diff_removing_much": lambda: answers.diff("/mlops diff", MUCH),
     "answer_diff_on_a_broken_target": lambda: answers.diff(
-        "/mlops diff", Preview(already="mlflow_hooks/link is a symbolic link.")
+        "/mlops diff", Preview(already=("mlflow_hooks/link is a symbolic link.",))
     ),
     "answer_diff_with_a_job_that_was_left_alone": lambda: answers.diff(
-        "/mlops diff", replace(PREVIEW, already="Job a is left alone.\nJob b too.")
+        "/mlops diff", replace(PREVIEW, already=("Job a is left alone.", "Job b too."))
     ),
     "answer_diff_unknown": lambda: answers.diff("/mlops diff", None),
     "answer_explain": lambda: answers.explain("/mlops explain", REFUSED, (OVERRIDDEN,)),

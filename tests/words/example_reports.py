@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from bot.actions import State
 from bot.config.repository import BranchRule, Job, Metric, Mlops, Project
-from bot.facts.branch import JobTouched, Preview, RolledBack
+from bot.facts.branch import JobTouched, ObjectFault, Preview, RolledBack
 from bot.facts.discussion import Order
 from bot.facts.model import (
     Doubt,
@@ -305,10 +305,9 @@ PREVIEW = Preview(
     ),
 )
 UNBRINGABLE = Preview(
-    refused="mlflow_hooks/link is a symbolic link; links are never followed. Replace it by the "
-    "file itself.\n"
-    + "\n".join(
-        f"config/jobs/{place}.yml: resources.jobs.a.taks is not a key" for place in range(20)
+    refused=(
+        ObjectFault("link", "mlflow_hooks/link"),
+        *(f"config/jobs/{place}.yml: resources.jobs.a.taks is not a key" for place in range(20)),
     )
 )
 MUCH = Preview(

@@ -107,7 +107,7 @@ SAYINGS: dict[str, Callable[[str], str]] = {
         asked(o), Preview((o,), (o,), (o,), (JobTouched(o, created=True, schedule=o),))
     ),
     "refused merge": lambda o: answers.diff(
-        asked(o), Preview((o,), refused=f"{o}\n{o}", problem=o, already=o)
+        asked(o), Preview((o,), refused=(o, o), problem=o, already=(o,))
     ),
     "problem": lambda o: answers.diff(asked(o), Preview(problem=o)),
     "explain": lambda o: answers.explain(asked(o), situation(o), (order(o),), o),
@@ -150,7 +150,7 @@ def test_an_answer_is_short_enough_to_be_posted(letter: str) -> None:
         answers.diff(
             "/mlops diff", Preview(paths, paths, paths, (JobTouched(long, created=True),) * 1000)
         ),
-        answers.diff("/mlops diff", Preview(refused="\n".join(paths))),
+        answers.diff("/mlops diff", Preview(refused=tuple(paths))),
         answers.explain(
             "/mlops explain", replace(found, steps=(judged,)), (order(long),) * 1000, long
         ),

@@ -129,8 +129,8 @@ def surrounded(outside: Outside, state: str, *, first: bool = False, **known: An
             (JobTouched(outside.job, True, outside.told, NOW), JobTouched(outside.job, False, "", paused=True),  # noqa: E501 a table, or a text as it is sent
              JobTouched(outside.job, False, was=outside.job, changes=(outside.path,), left=(outside.path,))),  # noqa: E501 a table, or a text as it is sent
             outside.why,
-            outside.why,
-            already=outside.why,
+            (outside.why,),
+            already=(outside.why,),
         ),
         earlier=(
             Earlier(outside.commit, "failed", outside.told),
@@ -495,7 +495,7 @@ def ending(
             paths,
             tuple(JobTouched(path, True, name, NOW) for path in paths),
             name,
-            "\n".join(paths),
+            paths,
         ),
         earlier=tuple(
             Earlier("c", kind, name) for kind in ("failed", "superseded") for _ in range(500)

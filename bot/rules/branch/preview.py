@@ -11,11 +11,18 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bot.config.repository import Mlops, Schedule
-from bot.facts.branch import BranchJobs, JobDefinition, JobFacts, JobTouched, Preview, SourceFile
+from bot.facts.branch import (
+    BranchJobs,
+    JobDefinition,
+    JobFacts,
+    JobTouched,
+    MergeFault,
+    Preview,
+    SourceFile,
+)
 from bot.rules import schedule as schedules
 from bot.rules.branch import jobs as rule
 from bot.rules.branch import sync
-from bot.words import branch as words
 
 _RUNS_TOLD = 3
 
@@ -74,10 +81,9 @@ def preview(
     `jobs` are the merge result's, with those of the target branch as owned.
     """
     jobs_before = known(before, after)
-    if before:
+    faults_before: Collection[Hashable] = ()
+    if before is not None:
         faults_before = _faults(before, replace(jobs, wanted=jobs_before))
-    else:
-        faults_before = {}
     wanted, object_faults = sync.placed(after.config.folders, after.files)
     verdict = _held_against(_faults(after, jobs), faults_before)
     if object_faults:
@@ -120,25 +126,22 @@ def _jobs_touched(
     return tuple(job for job in touched if job is not None)
 
 
-def _faults(content: Content, jobs: BranchJobs) -> dict[Hashable, str]:
-    """Why a commit cannot be brought, or not all of it: a sentence for each fault, by what two
-    commits share that have the same.
+def _faults(content: Content, jobs: BranchJobs) -> dict[Hashable, MergeFault]:
+    """Why a commit cannot be brought, or not all of it: each fault by what two commits share that
+    have the same.
     """
-    faults: dict[Hashable, str] = {}
     _, object_faults = sync.placed(content.config.folders, content.files)
-    for key, fault in object_faults.items():
-        faults[key] = words.object_fault(fault)
-    left_alone = [words.job_left_alone(job) for job in rule.problems(jobs)]
-    for sentence in (*content.mistakes, *left_alone):
-        faults["job", sentence] = sentence
+    faults: dict[Hashable, MergeFault] = dict(object_faults.items())
+    faults |= {mistake: mistake for mistake in content.mistakes}
+    faults |= {job: job for job in rule.problems(jobs)}
     return faults
 
 
-def _held_against(faults: Mapping[Any, str], before: Collection[Hashable]) -> Preview:
+def _held_against(faults: Mapping[Any, MergeFault], before: Collection[Hashable]) -> Preview:
     """What is held against the pull request, and what is wrong with the target branch already."""
-    fresh = [sentence for key, sentence in faults.items() if key not in before]
-    old = [sentence for key, sentence in faults.items() if key in before]
-    return Preview(refused="\n".join(fresh), already="\n".join(old))
+    fresh = tuple(fault for key, fault in faults.items() if key not in before)
+    old = tuple(fault for key, fault in faults.items() if key in before)
+    return Preview(refused=fresh, already=old)
 
 
 def _uses(definition: JobDefinition, config: Mlops, paths: Sequence[str]) -> bool:

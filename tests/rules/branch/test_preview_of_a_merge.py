@@ -18,6 +18,7 @@ from bot.facts.branch import (
     JobFacts,
     JobTouched,
     Manifest,
+    MergeFault,
     OwnedJob,
     Preview,
     SourceFile,
@@ -25,6 +26,7 @@ from bot.facts.branch import (
 from bot.rules.branch import jobs as rule
 from bot.rules.branch import preview, sync
 from bot.services.databricks import job_facts
+from bot.words.branch import merge_faults
 from tests.rules.branch.workspace_in_memory import WorkspaceInMemory
 
 NOW = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
@@ -101,6 +103,11 @@ def seen(
 
 def described(job: JobDefinition) -> preview.Content:
     return replace(content(FILES), jobs={job.key: job})
+
+
+def told(faults: tuple[MergeFault, ...]) -> str:
+    """Why a merge cannot be brought, as people read it."""
+    return "\n".join(merge_faults(faults))
 
 
 def test_new_changed_and_removed_objects_are_told_by_their_workspace_paths() -> None:
@@ -242,8 +249,8 @@ def test_a_job_of_a_bundle_is_refused_and_not_told_as_changed() -> None:
     )
 
     assert (brought.jobs, changed.jobs) == ((), ())
-    assert "is managed by a Databricks Asset Bundle" in brought.refused
-    assert (brought.already, changed.refused, changed.already) == ("", "", brought.refused)
+    assert "is managed by a Databricks Asset Bundle" in told(brought.refused)
+    assert (brought.already, changed.refused, changed.already) == ((), (), brought.refused)
 
 
 def test_a_merge_that_mirrors_another_folder_brings_all_of_it() -> None:
@@ -260,9 +267,9 @@ def test_what_the_sync_would_refuse_is_refused_before_the_merge() -> None:
     refused = [seen(preview.Content(CONFIG, (*files, bad))) for bad in (large, link)]
     collision = seen(content(FILES | {"mlflow_hooks/score": "e"}))
 
-    assert "at most 10,485,760 (10 MB)" in refused[0].refused
-    assert "is a symbolic link" in refused[1].refused
-    assert "would both become /Shared/mlflow_hooks/score" in collision.refused
+    assert "at most 10,485,760 (10 MB)" in told(refused[0].refused)
+    assert "is a symbolic link" in told(refused[1].refused)
+    assert "would both become /Shared/mlflow_hooks/score" in told(collision.refused)
     assert all(
         (one.added, one.changed, one.removed, one.jobs) == ((), (), (), ())
         for one in (*refused, collision)
@@ -283,17 +290,17 @@ def test_what_the_target_branch_has_wrong_already_is_told_and_held_against_nobod
     found = seen(with_(LARGE, SourceFile("docs/x", "y", 1)), with_(LARGE))
 
     assert found == Preview(already=found.already)
-    assert "mlflow_hooks/model.bin has 10,485,761 bytes" in found.already
+    assert "mlflow_hooks/model.bin has 10,485,761 bytes" in told(found.already)
 
 
 def test_what_a_merge_adds_to_what_is_wrong_is_held_against_it_and_nothing_else() -> None:
     found = seen(with_(LARGE, LINK), with_(replace(LARGE, size=sync.LARGEST + 9)))
 
     assert (
-        found.refused
+        told(found.refused)
         == "mlflow_hooks/link is a symbolic link; links are never followed. Replace it by the file itself."  # noqa: E501 a table, or a text as it is sent
     )
-    assert found.already.startswith("mlflow_hooks/model.bin has")
+    assert told(found.already).startswith("mlflow_hooks/model.bin has")
 
 
 def test_one_more_file_in_two_folders_that_are_spelled_alike_is_nothing_new() -> None:
@@ -304,7 +311,7 @@ def test_one_more_file_in_two_folders_that_are_spelled_alike_is_nothing_new() ->
 
     found = seen(with_(*two, SourceFile("projects/Tides/a", "d", 1)), with_(*two))
 
-    assert (found.refused, found.already.count("differ by case only")) == ("", 1)
+    assert (found.refused, told(found.already).count("differ by case only")) == ((), 1)
 
 
 def test_a_mistake_in_a_job_of_the_target_branch_stops_no_other_change() -> None:
@@ -315,18 +322,18 @@ def test_a_mistake_in_a_job_of_the_target_branch_stops_no_other_change() -> None
         with_(mistakes=(old,)),
     )
 
-    assert (found.refused, found.already) == (new, old)
+    assert (found.refused, found.already) == ((new,), (old,))
     assert found.added == ("/Shared/projects/new",)
 
 
 def test_a_configuration_that_cannot_be_read_is_refused_for_what_is_new_in_it() -> None:
-    assert preview.unreadable(["a", "b"], ["a"]) == Preview(refused="b", already="a")
+    assert preview.unreadable(["a", "b"], ["a"]) == Preview(refused=("b",), already=("a",))
 
 
 def test_a_merge_that_mends_the_target_branch_is_not_refused() -> None:
     found = seen(content(FILES), with_(LARGE, LINK))
 
-    assert (found.refused, found.already, len(found.added)) == ("", "", 3)
+    assert (found.refused, found.already, len(found.added)) == ((), (), 3)
 
 
 TREES = st.dictionaries(

@@ -31,7 +31,7 @@ def reaction(line: str, pr: PullRequestFacts, minutes: int = 0) -> orders.Reacti
 def test_what_brings_something_and_touches_no_project_is_looked_at_anew(changed: str) -> None:
     pr = replace(changing(changed), config=MIRRORED)
     judged = replace(
-        pr, head=replace(pr.head, judged=True), preview=Preview(refused="it is a link.")
+        pr, head=replace(pr.head, judged=True), preview=Preview(refused=("it is a link.",))
     )
 
     found = reaction("/mlops run", judged)
