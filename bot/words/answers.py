@@ -299,4 +299,6 @@ def _said(name: str, line: str, **values: object) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     shown = [escape.code(name) for name in names[:20]]
-    return ", ".join([*shown, f"and {len(names) - 20} more"] if len(names) > 20 else shown)
+    if len(names) > 20:
+        shown.append(f"and {len(names) - 20} more")
+    return ", ".join(shown)

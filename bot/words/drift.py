@@ -116,7 +116,9 @@ def left(edited: Edited, shown: Callable[[str], str] = str) -> str:
     if not counts or edited.looked is None:
         return ""
     names = [*map(shown, edited.objects), *(f"job {shown(key)}" for key in edited.jobs)]
-    verb, what = ("differs", "it") if len(names) == 1 else ("differ", "them")
+    verb, what = "differ", "them"
+    if len(names) == 1:
+        verb, what = "differs", "it"
     listed = ", ".join(names[:MOST_NAMED])
     if len(names) > MOST_NAMED:
         listed += f" and {len(names) - MOST_NAMED} more"
@@ -156,7 +158,9 @@ def _count(drift: Drift) -> str:
 
 
 def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    if number == 1:
+        return f"1 {what}"
+    return f"{number} {what}s"
 
 
 def _unified(wanted: Sequence[str], found: Sequence[str]) -> Iterator[str]:

@@ -149,11 +149,14 @@ def apart(one: float, other: float) -> tuple[str, str]:
 
 def difference(value: float, reference: float) -> str:
     """How far a metric is from another, with its sign: `+0.007`, `−0.018`, `±0`."""
-    found = value - reference
+    change = value - reference
     # 0.1 + 0.2 is not 0.3 to a computer; to people it is.
-    if abs(found) <= 1e-9 * max(abs(value), abs(reference)):
+    if abs(change) <= 1e-9 * max(abs(value), abs(reference)):
         return "±0"
-    return f"{'+' if found > 0 else '−'}{_as_fine_as(abs(found), number(value), number(reference))}"
+    shown = _as_fine_as(abs(change), number(value), number(reference))
+    if change > 0:
+        return f"+{shown}"
+    return f"−{shown}"
 
 
 def _as_fine_as(found: float, *numbers: str) -> str:

@@ -69,13 +69,18 @@ def excerpt(log: str, project: str, *, total: int = 0, secrets: Iterable[str] = 
     if trace and sum(bool(line.strip()) for line in lines[trace[-1].ended :]) > LINES:
         # It was reported and survived; what was said last is then the reason.
         trace = []
+    reason = ""
+    if trace:
+        reason = trace[-1].reason
+    places = (_own(block.frames, project) for block in reversed(trace))
+    in_all = 0
+    if log:
+        in_all = max(total, log.count("\n") + (not log.endswith("\n")))
     return Excerpt(
-        reason=trace[-1].reason if trace else "",
-        place=next(
-            (place for block in reversed(trace) if (place := _own(block.frames, project))), ""
-        ),
+        reason=reason,
+        place=next(filter(None, places), ""),
         lines=tuple(lines[-LINES:]),
-        total=max(total, log.count("\n") + (not log.endswith("\n"))) if log else 0,
+        total=in_all,
     )
 
 

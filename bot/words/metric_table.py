@@ -68,17 +68,20 @@ def _columns(pairs: Sequence[Pair]) -> list[_Column | None]:
     several = len(steps) > 1
     bounded = any(judgement.bound is not None for _, judgement in pairs)
     told = any(judgement.verdict in ("ok", "worse") or judgement.refuses for _, judgement in pairs)
-    return [
-        _Column("Project", "---", lambda pair: escape.cell(pair[0].project.name))
-        if several
-        else None,
+    columns: list[_Column | None] = []
+    if several:
+        columns.append(_Column("Project", "---", lambda pair: escape.cell(pair[0].project.name)))
+    columns += [
         _Column("Metric", "---", _name),
         _Column("This PR", "---:", _own),
         _reference(pairs, steps, "target", "Target branch"),
         _reference(pairs, steps, "serving", "Production"),
-        _Column("Limit", "---:", lambda pair: gate.bound(pair[1])) if bounded else None,
-        _Column("", ":-:", _verdict) if told else None,
     ]
+    if bounded:
+        columns.append(_Column("Limit", "---:", lambda pair: gate.bound(pair[1])))
+    if told:
+        columns.append(_Column("", ":-:", _verdict))
+    return columns
 
 
 def _reference(
@@ -95,26 +98,30 @@ def _reference(
 
 
 def _label(steps: Sequence[Step], name: str) -> str:
-    labels = {found.label for step in steps if (found := _of(step, name)) is not None}
+    labels = {found.label for step in steps if (found := reference(step, name)) is not None}
     if len(labels) == 1:
         return labels.pop()
     return ""
 
 
-def _of(step: Step, name: str) -> Reference | None:
+def reference(step: Step, name: str) -> Reference | None:
+    """What a step is compared with: `serving`, or else the target branch."""
     if name == "serving":
         return step.baseline.serving
     return step.baseline.target
 
 
 def _unlike(step: Step, name: str) -> bool:
-    reference = _of(step, name)
-    return reference is not None and not reference.comparable
+    known = reference(step, name)
+    return known is not None and not known.comparable
 
 
 def _name(pair: Pair) -> str:
     metric = pair[1].metric
-    return f"{escape.cell(metric.name)} {'↓' if metric.goal == 'lower' else '↑'}"
+    better = "↑"
+    if metric.goal == "lower":
+        better = "↓"
+    return f"{escape.cell(metric.name)} {better}"
 
 
 def _own(pair: Pair) -> str:

@@ -139,13 +139,16 @@ def accepted_versions(found: Sequence[tuple[str, str, Sequence[str]]]) -> str:
     """An answer: versions are accepted for promotion, by name and number, each with the jobs that
     follow it.
     """
-    told = [
-        f"{escape.code(name)} **v{version}** may be scored with, whatever speaks against its "
-        f"commit or its signature: {'job' if len(jobs) == 1 else 'jobs'} "
-        f"{', '.join(escape.code(job) for job in jobs)} {'is' if len(jobs) == 1 else 'are'} looked "
-        "at now."
-        for name, version, jobs in found
-    ]
+    told: list[str] = []
+    for name, version, jobs in found:
+        named = ", ".join(escape.code(job) for job in jobs)
+        looked_at = f"jobs {named} are"
+        if len(jobs) == 1:
+            looked_at = f"job {named} is"
+        told.append(
+            f"{escape.code(name)} **v{version}** may be scored with, whatever speaks against its "
+            f"commit or its signature: {looked_at} looked at now."
+        )
     return "☑️ " + " ".join(told) + "\n"
 
 

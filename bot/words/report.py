@@ -12,7 +12,7 @@ from typing import Any
 from bot.config.repository import Mlops
 from bot.facts.branch import Preview
 from bot.facts.pull_request import UNFINISHED_STATES, BadName, Earlier, Situation, Step
-from bot.facts.quality_gate import Reference
+from bot.facts.quality_gate import Judgement
 from bot.words import addresses, branch, escape, metric_table, steps
 from bot.words.log import Excerpt, excerpt
 from bot.words.mask import masked
@@ -99,8 +99,10 @@ def ended(s: Situation) -> str:
             return _filled(name, s, broken=broken, told=_told(broken))
     if s.preview is not None and s.preview.refused:
         return _filled("refused_on_merge", s)
-    accepted = any(step.state == "accepted" for step in s.steps)
-    return _filled("passed", s, compared="" if accepted else _compared(s))
+    compared = ""
+    if all(step.state != "accepted" for step in s.steps):
+        compared = _compared(s)
+    return _filled("passed", s, compared=compared)
 
 
 def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> str:
@@ -264,7 +266,10 @@ def _last(lines: Sequence[str], room: int) -> tuple[str, ...]:
         room -= len(line) + 1
         if room < 0 and kept:
             break
-        kept.append(line if room >= 0 else f"{line[: max(80, len(line) + room)]}…")
+        if room < 0:
+            kept.append(f"{line[: max(80, len(line) + room)]}…")
+            break
+        kept.append(line)
     return tuple(reversed(kept))
 
 
@@ -328,10 +333,13 @@ def _compared(s: Situation) -> str:
         if not known or not signs:
             continue
         other = escape.plain(known)
+        ending = "."
+        if len(signs) > 1:
+            ending = " in every metric."
         if all(sign > 0 for sign in signs):
-            return f"**Better than {other}**" + (" in every metric." if len(signs) > 1 else ".")
+            return f"**Better than {other}**{ending}"
         if all(sign == 0 for sign in signs):
-            return f"**As good as {other}**" + (" in every metric." if len(signs) > 1 else ".")
+            return f"**As good as {other}**{ending}"
         better = sum(sign > 0 for sign in signs)
         worse = sum(sign < 0 for sign in signs)
         if not worse:
@@ -350,27 +358,31 @@ def _compared(s: Situation) -> str:
 
 def _signs(step: Step, name: str) -> list[int]:
     """For each metric that can be compared: 1 better, 0 equal, -1 worse."""
-    reference: Reference | None = (
-        step.baseline.serving if name == "serving" else step.baseline.target
-    )
-    found: list[int] = []
-    for judgement in step.judgements:
-        other: float | None = judgement.serving if name == "serving" else judgement.target
-        if (
-            reference is None
-            or not reference.comparable
-            or other is None
-            or judgement.value is None
-        ):
-            continue
-        if not math.isfinite(judgement.value):
-            continue
-        shown = escape.difference(judgement.value, other)
-        good = "+"
-        if judgement.metric.goal == "lower":
-            good = "−"
-        found.append(0 if shown.startswith("±") else 1 if shown.startswith(good) else -1)
-    return found
+    reference = metric_table.reference(step, name)
+    if reference is None or not reference.comparable:
+        return []
+    signs = (_sign(judgement, name) for judgement in step.judgements)
+    return [sign for sign in signs if sign is not None]
+
+
+def _sign(judgement: Judgement, name: str) -> int | None:
+    """How a metric stands beside a reference: 1 better, 0 equal, -1 worse; None: they cannot be
+    compared.
+    """
+    other = judgement.target
+    if name == "serving":
+        other = judgement.serving
+    if other is None or judgement.value is None or not math.isfinite(judgement.value):
+        return None
+    shown = escape.difference(judgement.value, other)
+    if shown.startswith("±"):
+        return 0
+    good = "+"
+    if judgement.metric.goal == "lower":
+        good = "−"
+    if shown.startswith(good):
+        return 1
+    return -1
 
 
 def _shown(character: str) -> str:
