@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.facts.branch import Drift, JobDefinition, JobFacts, Manifest, SourceFile
-from bot.facts.pull_request import Step
+from bot.facts.pull_request import VALIDATE, Step
 from bot.facts.runs import ProjectRun, Where
 from bot.subjects import Subject
 
@@ -30,7 +30,7 @@ class SetStatus:
     iteration: int
     state: State
     description: str
-    name: str = "validate"
+    name: str = VALIDATE
     page: str = ""
 
 

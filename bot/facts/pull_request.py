@@ -16,6 +16,9 @@ from bot.facts.model import ModelVersion, ServingVersion
 from bot.facts.quality_gate import Baseline, GateRefusal, Judgement
 from bot.facts.runs import ProjectRun, RunFault
 
+VALIDATE = "validate"
+"""The status that a branch policy can require: the verdict on an iteration."""
+
 
 @dataclass(frozen=True)
 class BadName:
@@ -225,3 +228,40 @@ class PullRequestFacts:
     told: Earlier | None = None
     reported: datetime | None = None
     pages: str = ""
+
+
+@dataclass(frozen=True)
+class PullRequestMemo:
+    """What is known of a pull request from one pass to the next.
+
+    `statuses` are those posted on the newest iteration, by name: state and text. `thread_status` is
+    what the bot set last; `reported` when it wrote the report last, which then had the digest
+    `report`. `read` is when the pull request was read last.
+    """
+
+    head: PullRequestHead | None = None
+    config: Mlops | None = None
+    problem: str = ""
+    runs: tuple[ProjectRun, ...] = ()
+    branches: frozenset[str] = frozenset()
+    serving: ServingVersion | None = None
+    was_open: bool = False
+    orders: tuple[Order, ...] = ()
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    report: str = ""
+    reported: datetime | None = None
+    thread_status: str = ""
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] | None = None
+    preview: Preview | None = None
+    earlier: tuple[Earlier, ...] = ()
+    told: Earlier | None = None
+    queue_position: QueuePosition | None = None
+    read: datetime | None = None
+
+    @property
+    def known_head(self) -> PullRequestHead:
+        """The head, which every look has read before it decides. Raises LookupError before that."""
+        if self.head is None:
+            raise LookupError("the pull request was not read yet")
+        return self.head

@@ -14,10 +14,10 @@ from bot.config.deployment import ThreadStatus
 from bot.config.environment import Served
 from bot.errors import NotFound, ServiceError
 from bot.facts.discussion import COMMAND, Comment, Discussion, Double, Report
-from bot.facts.pull_request import Check, PullRequestHead
+from bot.facts.pull_request import VALIDATE, Check, PullRequestHead
 from bot.services.azure_client import Client, Method, Query
 
-GENRE, NAME = "signalman", "validate"
+GENRE = "signalman"
 THREAD_PROPERTY, REPORT = "signalman.thread", "report"
 LONGEST_COMMENT = 150_000
 """Characters (https://github.com/runatlantis/atlantis/pull/1585)."""
@@ -116,7 +116,7 @@ class AzureDevOps:
         state: State,
         description: str,
         target_url: str,
-        name: str = NAME,
+        name: str = VALIDATE,
     ) -> None:
         """Post a status on an iteration. Posting it again replaces it: only the newest of a context
         counts.

@@ -10,7 +10,7 @@ from bot.controllers.runs import lifecycle
 from bot.controllers.services import Repository, Services
 from bot.errors import NotFound
 from bot.facts.model import Judged, Origin
-from bot.facts.pull_request import Check, PullRequestHead
+from bot.facts.pull_request import VALIDATE, Check, PullRequestHead
 from bot.rules.model import validated
 from bot.services.mlflow import RunRecord
 
@@ -128,11 +128,10 @@ def _read(number: int, repository: Repository) -> tuple[PullRequestHead, list[Ch
 
 def _state(checks: list[Check], iteration: int, me: str) -> str:
     """The bot's own verdict on an iteration. Somebody else may post a status of the same name."""
-    name = validated.CHECK.partition("/")[2]
     mine = [
         check
         for check in checks
-        if check.name == name and check.iteration == iteration and check.by == me
+        if check.name == VALIDATE and check.iteration == iteration and check.by == me
     ]
     if mine:
         return mine[0].state

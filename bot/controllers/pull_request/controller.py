@@ -21,17 +21,25 @@ from bot.actions import (
     Wake,
 )
 from bot.controllers import thread
-from bot.controllers.pull_request import cleanup as leavings
-from bot.controllers.pull_request import commands as obeying
-from bot.controllers.pull_request import gather, memo, pictures, preview, records
-from bot.controllers.pull_request.memo import PassState, PullRequestMemo
+from bot.controllers.pull_request import (
+    cleanup,
+    commands,
+    gather,
+    memo,
+    pictures,
+    preview,
+    records,
+)
+from bot.controllers.pull_request.memo import PassState
 from bot.controllers.runs import lifecycle, stop
 from bot.controllers.services import Repository, Services
 from bot.errors import NotFound, ServiceError
-from bot.facts.pull_request import PullRequestFacts
+from bot.facts.pull_request import VALIDATE, PullRequestFacts, PullRequestMemo
 from bot.facts.runs import ProjectRun
 from bot.passes import Look, Outcome
-from bot.rules.pull_request import checks, cleanup, commands
+from bot.rules.pull_request import checks, recall
+from bot.rules.pull_request import cleanup as cleanup_rule
+from bot.rules.pull_request import commands as command_rule
 from bot.subjects import PullRequest
 
 
@@ -42,20 +50,20 @@ def pass_over(subject: PullRequest, look: Look, services: Services) -> Outcome:
     done = PassState(known)
     try:
         gather.gather(subject, look, done, repository, services)
-        for given in look.while_leased(commands.open(done.talk) if done.talk else ()):
-            obeying.deal(given, look, done, repository, services)
+        for given in look.while_leased(command_rule.open(done.talk) if done.talk else ()):
+            commands.obey(given, look, done, repository, services)
         gather.stand_in_line(subject, done, repository, services)
         if look.memo_may_be_behind:
-            done.wake += obeying.woken(done, repository, services)
+            done.wake += commands.subjects_to_wake(done, repository, services)
         for action in look.while_leased(
             checks.plan(_facts(repository, done, services), services.now(), services.reporting)
         ):
             _perform(action, done, repository, services)
-        if cleanup.due(_facts(repository, done, services)):
-            head = done.memory.known
-            config = done.memory.config
+        if cleanup_rule.due(_facts(repository, done, services)):
+            head = done.memo.known_head
+            config = done.memo.config
             done.performed += records.keep(head, config, look, repository, services)
-            done.performed += leavings.tidy(head, config, look, repository, services)
+            done.performed += cleanup.tidy(head, config, look, repository, services)
     except NotFound as gone:
         if gone.neighbour != "Git":
             return _held_up(gone, look, known, done, repository, services)
@@ -66,7 +74,7 @@ def pass_over(subject: PullRequest, look: Look, services: Services) -> Outcome:
         return _held_up(trouble, look, known, done, repository, services)
     return Outcome(
         look_again=done.look_again,
-        memo=memo.write(done.memory),
+        memo=memo.write(done.memo),
         performed=tuple(done.performed),
         wake=tuple(done.wake),
     )
@@ -81,27 +89,27 @@ def _held_up(
     services: Services,
 ) -> Outcome:
     """Tell people whom their pull request waits for."""
-    if trouble.neighbour != "Azure DevOps" and done.memory.head is not None:
+    if trouble.neighbour != "Azure DevOps" and done.memo.head is not None:
         facts = _facts(repository, done, services)
         for action in look.while_leased(checks.held_up(facts, trouble.neighbour, look.failures)):
             _perform(action, done, repository, services)
     return Outcome(
         look_again=trouble.retry_after,
-        memo=memo.write(known.held_up(done.memory)),
+        memo=memo.write(recall.held_up(known, done.memo)),
         performed=tuple(done.performed),
         trouble=str(trouble),
     )
 
 
 def _facts(repository: Repository, done: PassState, services: Services) -> PullRequestFacts:
-    return memo.facts(repository, done.memory, services.public_url)
+    return memo.facts(repository, done.memo, services.public_url)
 
 
 def _perform(
     action: PullRequestAction, done: PassState, repository: Repository, services: Services
 ) -> None:
-    known = done.memory
-    head = known.known
+    known = done.memo
+    head = known.known_head
     match action:
         case SetStatus():
             _set_status(action, done, repository)
@@ -115,21 +123,21 @@ def _perform(
             seen = None
             if known.config:
                 seen = preview.gather(head, repository, services, services.now())
-            done.memory = replace(known, preview=seen)
+            done.memo = replace(known, preview=seen)
         case AttachPictures(steps):
             shown = pictures.attach_all(head, steps, known.baselines, repository, services)
-            done.memory = replace(known, pictures=shown)
+            done.memo = replace(known, pictures=shown)
             done.performed += [f"attached {picture.title}" for picture in shown]
         case StartRun():
             run = lifecycle.start(action, repository, services)
-            done.memory = replace(known, runs=_with(known.runs, run))
+            done.memo = replace(known, runs=_with(known.runs, run))
             done.performed.append(f"run of {action.project}: {run.cluster_run or run.reason}")
         case CancelRun(run):
             stopped = stop.stop(run, known.config, repository, services)
-            done.memory = replace(known, runs=_with(known.runs, stopped))
+            done.memo = replace(known, runs=_with(known.runs, stopped))
             done.performed.append(f"cancelled the run of {run.project} for {run.commit[:7]}")
         case CloseRun(run):
-            done.memory = replace(known, runs=_with(known.runs, lifecycle.close(run, services)))
+            done.memo = replace(known, runs=_with(known.runs, lifecycle.close(run, services)))
             done.performed.append(f"closed the MLflow run of {run.project}: {run.outcome}")
         case LookAgain(seconds):
             done.look_again = seconds if done.look_again is None else min(done.look_again, seconds)
@@ -140,10 +148,10 @@ def _perform(
 
 
 def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> None:
-    known = done.memory
-    told = memo.written(wanted.state, wanted.description)
+    known = done.memo
+    told = recall.written(wanted.state, wanted.description)
     there = known.statuses.get(wanted.name, "")
-    validate = wanted.name == memo.VALIDATE
+    validate = wanted.name == VALIDATE
     # Of a step only the state is worth a call.
     if there != told and (validate or there.partition(" ")[0] != wanted.state):
         repository.azure.set_status(
@@ -158,20 +166,20 @@ def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> N
         known = replace(known, statuses={**known.statuses, wanted.name: told})
     if validate:
         head = replace(
-            known.known, pending=wanted.state == "pending", judged=wanted.state in memo.FINAL
+            known.known_head, pending=wanted.state == "pending", judged=wanted.state in recall.FINAL
         )
-        verdict = memo.verdict(head.commit, wanted.state, wanted.description)
+        verdict = recall.verdict(head.commit, wanted.state, wanted.description)
         known = replace(known, head=head, told=verdict or known.told)
-    done.memory = known
+    done.memo = known
 
 
 def _put_report(
     wanted: PutReport, done: PassState, repository: Repository, services: Services
 ) -> None:
-    known = done.memory
+    known = done.memo
     reporting = services.reporting
     body = services.templates.filled(wanted.body)
-    head = known.known
+    head = known.known_head
     digest = hashlib.sha256(body.encode()).hexdigest()
     if wanted.tone == "to do":
         opening = reporting.failed
@@ -186,9 +194,9 @@ def _put_report(
         )
         done.performed.append(f"report: {body.splitlines()[0].lstrip('# ')}")
     if wanted.tone is not None and opening != known.thread_status:
-        repository.azure.set_thread_status(wanted.number, known.known.thread, opening)
+        repository.azure.set_thread_status(wanted.number, known.known_head.thread, opening)
         known = replace(known, thread_status=opening)
-    done.memory = known
+    done.memo = known
 
 
 def _with(known: Sequence[ProjectRun], run: ProjectRun) -> tuple[ProjectRun, ...]:

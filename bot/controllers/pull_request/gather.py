@@ -10,17 +10,17 @@ from datetime import timedelta
 
 from bot.controllers import target_config, thread
 from bot.controllers.pull_request import answers, baselines, memo
-from bot.controllers.pull_request.memo import PassState, PullRequestMemo
+from bot.controllers.pull_request.memo import PassState
 from bot.controllers.runs import lifecycle, logs
 from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError
 from bot.facts.discussion import Discussion
-from bot.facts.pull_request import PullRequestHead
+from bot.facts.pull_request import PullRequestHead, PullRequestMemo
 from bot.facts.runs import ProjectRun
 from bot.own_templates import OwnTemplates
 from bot.passes import Look
 from bot.rules.model import rollout
-from bot.rules.pull_request import branch_names, checks, commands
+from bot.rules.pull_request import branch_names, checks, commands, recall
 from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest
 
@@ -37,15 +37,15 @@ def gather(
 ) -> None:
     """Know what a decision needs."""
     now = services.now()
-    known = done.memory
-    fresh = known.read is not None and now - known.read < BELIEVED and known.known.iteration
+    known = done.memo
+    fresh = known.read is not None and now - known.read < BELIEVED and known.known_head.iteration
     if look.news or look.memo_may_be_behind or not fresh:
         _read(subject, look, done, repository, services)
         done.know(read=now)
-    looked = [lifecycle.look(run, services) for run in done.memory.runs]
+    looked = [lifecycle.look(run, services) for run in done.memo.runs]
     for run in looked:
         logs.collect(run, subject, services)
-    done.know(runs=tuple(run for run in looked if _matters(run, done.memory.known)))
+    done.know(runs=tuple(run for run in looked if _matters(run, done.memo.known_head)))
     _compare(done, repository, services)
 
 
@@ -53,8 +53,8 @@ def stand_in_line(
     subject: PullRequest, done: PassState, repository: Repository, services: Services
 ) -> None:
     """Ask for room for the runs that are to start, and give back what is not needed any more."""
-    running, wanted = checks.wanted(memo.facts(repository, done.memory, ""), services.now())
-    if running or wanted or done.memory.queue_position:
+    running, wanted = checks.wanted(memo.facts(repository, done.memo, ""), services.now())
+    if running or wanted or done.memo.queue_position:
         place = services.queue.reserve_runs(subject, running, wanted, services.most_runs)
         done.know(queue_position=place if running or wanted else None)
 
@@ -63,40 +63,36 @@ def _read(
     subject: PullRequest, look: Look, done: PassState, repository: Repository, services: Services
 ) -> None:
     azure = repository.azure
-    old = done.memory.head
+    old = done.memo.head
     if look.news or look.memo_may_be_behind or old is None:
         done.talk = _listen(subject.number, azure, services.templates)
-    done.memory = _seen(done.memory, azure.pull_request(subject.number), done.talk, azure)
-    head = done.memory.known
+    done.memo = _seen(done.memo, azure.pull_request(subject.number), done.talk, azure)
+    head = done.memo.known_head
     talk = done.talk
     if head.target != repository.served.target:
         return
     if not (head.open and head.iteration):
-        if done.memory.config is None and not head.open:
+        if done.memo.config is None and not head.open:
             done.know(**_configuration(repository))
-        done.know(runs=_runs(done.memory, repository, services))
+        done.know(runs=_runs(done.memo, repository, services))
         return
     # What was read while it was closed is no more than that.
     doubted = look.memo_may_be_behind or (old is not None and not old.open)
     if talk is not None and (doubted or (old is None and head.thread)):
-        done.memory = _recalled(done.memory, talk, azure)
-    same = (
-        old is not None
-        and old.open
-        and (old.iteration, old.commit) == (head.iteration, head.commit)
-    )
-    if not same or done.memory.config is None:
+        done.memo = _recalled(done.memo, talk, azure)
+    same = old is not None and old.open and recall.same_iteration(old, head)
+    if not same or done.memo.config is None:
         done.know(**_configuration(repository))
-    done.memory = _with_needs(done.memory, repository, services)
-    done.know(runs=_runs(done.memory, repository, services))
+    done.memo = _with_needs(done.memo, repository, services)
+    done.know(runs=_runs(done.memo, repository, services))
     if (
         talk is not None
         and old is None
         and not doubted
         and not head.thread
-        and _begun(done.memory, repository)
+        and _begun(done.memo, repository)
     ):
-        done.memory = _recalled(done.memory, talk, azure)
+        done.memo = _recalled(done.memo, talk, azure)
 
 
 def _listen(number: int, azure: AzureDevOps, templates: OwnTemplates) -> Discussion:
@@ -127,16 +123,12 @@ def _seen(
     known = replace(known, was_open=old is not None and old.open)
     if not (head.open and head.iteration):
         return replace(known, head=head)
-    if (
-        old is not None
-        and old.open
-        and (old.iteration, old.commit) == (head.iteration, head.commit)
-    ):
+    if old is not None and old.open and recall.same_iteration(old, head):
         return replace(
             known, head=replace(head, judged=old.judged, pending=old.pending, changed=old.changed)
         )
-    if old is not None and (old.iteration, old.commit) != (head.iteration, head.commit):
-        known = known.moved_on()
+    if old is not None and not recall.same_iteration(old, head):
+        known = recall.moved_on(known)
     return replace(known, head=replace(head, changed=azure.changed(head.number, head.iteration)))
 
 
@@ -144,9 +136,8 @@ def _recalled(known: PullRequestMemo, talk: Discussion, azure: AzureDevOps) -> P
     """What is to be read on the pull request of what was said and posted there, whoever remembers
     it.
     """
-    return known.recalled(
-        azure.checks(known.known.number), commands.orders(talk, known.known.commit)
-    )
+    head = known.known_head
+    return recall.recalled(known, azure.checks(head.number), commands.orders(talk, head.commit))
 
 
 def _begun(known: PullRequestMemo, repository: Repository) -> bool:
@@ -167,7 +158,7 @@ def _with_needs(
     known: PullRequestMemo, repository: Repository, services: Services
 ) -> PullRequestMemo:
     """What is known once everything was read that a judgement needs besides runs."""
-    head = known.known
+    head = known.known_head
     wanted = known.config
     if wanted is None or head.target != wanted.target or head.judged:
         return known
@@ -195,7 +186,7 @@ def _with_needs(
 def _runs(
     known: PullRequestMemo, repository: Repository, services: Services
 ) -> tuple[ProjectRun, ...]:
-    head = known.known
+    head = known.known_head
     wanted = known.config
     if wanted is None:
         return known.runs
@@ -209,11 +200,16 @@ def _runs(
 
 def _compare(done: PassState, repository: Repository, services: Services) -> None:
     """Know what the runs that ended well are compared with, while that decides anything."""
-    known = done.memory
+    known = done.memo
     config = known.config
     ended = {run.project for run in known.runs if run.outcome == "succeeded"}
     asked = done.talk is not None and commands.open(done.talk)
-    if config is None or not known.known.open or not ended or (known.known.judged and not asked):
+    if (
+        config is None
+        or not known.known_head.open
+        or not ended
+        or (known.known_head.judged and not asked)
+    ):
         return
     missing = ended - set(known.baselines)
     done.know(runs=tuple(baselines.signed(config, run, services) for run in known.runs))

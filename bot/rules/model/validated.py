@@ -9,7 +9,6 @@ then has to be a validated one.
 
 from bot.facts.model import Doubt, Judged, Origin
 
-CHECK = "signalman/validate"
 MOST = 20
 """So many merges that touch no project may lie between a commit and one that was validated."""
 
