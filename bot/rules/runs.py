@@ -1,8 +1,9 @@
-"""What any project run says, whoever asked for it: why it is no success, when to poll it again, and
-when to retry it.
+"""What any project run says, whoever asked for it: why it is no success, when to poll it again,
+when to retry it, and which of two is the one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.config.repository import Project
 from bot.facts.runs import ProjectRun, RunFault
@@ -34,3 +35,21 @@ def fault(project: Project, run: ProjectRun) -> RunFault | None:
     if project.model is not None and not run.model_version:
         return RunFault("no model", model=run.model_name)
     return None
+
+
+def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[ProjectRun]:
+    """What the memo knows of runs, and the runs it does not know.
+
+    A second MLflow run under one token, made when the answer about the first came
+    too late, is over before it began.
+    """
+    tokens = {run.token for run in known if run.cluster_run or run.over}
+    runs = {run.token: run for run in known if run.token in tokens}
+    for run in found:
+        first = runs.setdefault(run.token, run)
+        if first.mlflow_run != run.mlflow_run and first.mlflow_run:
+            double = f"{run.token} {run.mlflow_run}"
+            runs.setdefault(
+                double, replace(run, token=double, outcome="cancelled", ended=run.started)
+            )
+    return list(runs.values())

@@ -2,7 +2,6 @@
 try it.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.config.repository import Job, Mlops
@@ -11,8 +10,8 @@ from bot.controllers.model import origins
 from bot.controllers.runs import lifecycle, logs
 from bot.controllers.services import Repository, Services
 from bot.facts.model import Admission, ModelFacts, ServingVersion, SmokeTest
-from bot.facts.runs import ProjectRun
-from bot.rules.model import admission, rollout, smoke
+from bot.rules.model import rollout, smoke
+from bot.rules.runs import merge
 from bot.subjects import Subject
 
 
@@ -47,9 +46,9 @@ def tried(
     is remembered.
     """
     found = facts.runs
-    if _to_be_tried(facts):
+    if smoke.unknown(facts):
         found = tuple(
-            lifecycle.merge(
+            merge(
                 found, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, services)
             )
         )
@@ -57,30 +56,6 @@ def tried(
     for run in looked:
         logs.collect(run, subject, services)
     return replace(facts, runs=looked)
-
-
-def remembered(facts: ModelFacts, found: Sequence[ProjectRun]) -> tuple[ProjectRun, ...]:
-    """The runs that the next look asks for: those of the version that waits, and all that nobody
-    has closed.
-    """
-    asked = facts.admission
-    mine: set[str] = set()
-    if asked is not None and asked.smoke is not None and asked.version is not None:
-        mine = {
-            run.token
-            for run in smoke.attempts(replace(facts, runs=tuple(found)), asked.version, asked.smoke)
-        }
-    return smoke.kept([run for run in found if run.token in mine or not run.closed])
-
-
-def _to_be_tried(facts: ModelFacts) -> bool:
-    """Whether a version is to be tried and nothing is remembered of that."""
-    asked = facts.admission
-    if asked is None or asked.smoke is None or asked.version is None:
-        return False
-    if admission.pending(asked) or admission.refusal(facts) is not None:
-        return False
-    return not smoke.attempts(facts, asked.version, asked.smoke)
 
 
 def _signatures(facts: ModelFacts, chosen: ServingVersion, services: Services) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from bot.facts.model import RetrainingFacts
 from bot.facts.runs import ProjectRun
 from bot.passes import Look, MemoFormat, Outcome
 from bot.rules.model import retraining
+from bot.rules.runs import merge
 from bot.subjects import Retraining
 from bot.words.escape import visible
 from bot.words.mask import masked
@@ -61,9 +62,7 @@ def gather(
     found = known.runs
     if not any(run.cluster_run or run.over for run in found):
         token = {run_tags.TOKEN: retraining.token(subject)}
-        found = tuple(
-            lifecycle.merge(found, lifecycle.find_retrainings(repository, services, token))
-        )
+        found = tuple(merge(found, lifecycle.find_retrainings(repository, services, token)))
     found = tuple(_masked(lifecycle.look(run, services), services) for run in found)
     for run in found:
         logs.collect(run, subject, services)

@@ -31,9 +31,7 @@ def roll_back(
     if before is not None and (origin := origins.origin(before.run, repository, services)):
         commit = origin.commit
     orders = rollback.plan(facts, commit)
-    done = tuple(
-        model.perform(order, wanted, repository, services)[0] for order in look.while_leased(orders)
-    )
+    done = tuple(model.perform(order, services) for order in look.while_leased(orders))
     return rollback.told(facts, services.now()), done
 
 

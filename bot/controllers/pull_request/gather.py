@@ -21,6 +21,7 @@ from bot.own_templates import OwnTemplates
 from bot.passes import Look
 from bot.rules.model import rollout
 from bot.rules.pull_request import branch_names, checks, commands, recall
+from bot.rules.runs import merge
 from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest
 
@@ -195,7 +196,7 @@ def _runs(
     first = head.open and head.iteration <= 1
     if first and not known.runs and not checks.touched(wanted, head.changed, has_serving=True):
         return known.runs
-    return tuple(lifecycle.merge(known.runs, lifecycle.find(repository, services, head, wanted)))
+    return tuple(merge(known.runs, lifecycle.find(repository, services, head, wanted)))
 
 
 def _compare(done: PassState, repository: Repository, services: Services) -> None:

@@ -5,7 +5,7 @@ experiment holds what became part of it, in the order of the merges, for people
 to look at and for the next pull request to be compared with.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from bot import run_tags
@@ -13,6 +13,7 @@ from bot.config.repository import Mlops, fill
 from bot.controllers.services import Repository, Services
 from bot.facts.pull_request import PullRequestHead
 from bot.passes import Look
+from bot.services.mlflow import RunRecord
 
 
 def experiment(config: Mlops) -> str:
@@ -34,39 +35,58 @@ def keep(
     own = place.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
     if own is None or own.tags.get(run_tags.RECORDED) == str(head.iteration):
         return
-    wanted = {
+    tags = {
         run_tags.REPOSITORY: repository.served.key,
         run_tags.PULL_REQUEST: str(head.number),
         run_tags.ITERATION: str(head.iteration),
     }
-    ended = [
-        run for run in place.runs.runs(own.id, wanted) if run.status == "FINISHED" and run.metrics
-    ]
-    newest = {run.tags.get(run_tags.PROJECT, ""): run for run in reversed(ended)}
-    if newest:
-        if place.runs.workspace:
-            place.databricks.make_folder(str(PurePosixPath(experiment(config)).parent))
-        there = place.runs.make_experiment(
-            experiment(config), {run_tags.REPOSITORY: repository.served.key}
-        )
-        begun = {run.tags.get(run_tags.SOURCE_RUN): run for run in place.runs.runs(there, wanted)}
-        for run in look.while_leased(newest.values()):
+    measured = _newest_measured(place.runs.runs(own.id, tags))
+    if measured:
+        records = _experiment(config, repository, services)
+        begun = {run.tags.get(run_tags.SOURCE_RUN): run for run in place.runs.runs(records, tags)}
+        for run in look.while_leased(measured):
             record = begun.get(run.id)
             if record is not None and run_tags.KIND in record.tags:
                 continue
-            project = run.tags.get(run_tags.PROJECT, "")
-            tags = {
-                **wanted,
-                run_tags.PROJECT: project,
-                run_tags.COMMIT: head.merge_commit,
-                run_tags.SOURCE_RUN: run.id,
-            }
-            name = f"{PurePosixPath(project).name} !{head.number} {head.merge_commit[:7]}"
             # One that was begun and cut off is found again by its source.
-            if record is not None:
-                to = record.id
-            else:
-                to = place.runs.start(there, name, services.now(), tags)
-            place.runs.record(to, run.metrics, {run_tags.KIND: run_tags.MERGED}, services.now())
-            yield f"recorded what {project} measured"
+            kept_in = record.id if record else _begin(run, head, tags, records, services)
+            merged = {run_tags.KIND: run_tags.MERGED}
+            place.runs.record(kept_in, run.metrics, merged, services.now())
+            yield f"recorded what {run.tags.get(run_tags.PROJECT, '')} measured"
     place.runs.tag_experiment(own, {run_tags.RECORDED: str(head.iteration)})
+
+
+def _newest_measured(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """Of each project the newest run that ended well and measured something; `runs` come newest
+    first.
+    """
+    measured = [run for run in runs if run.status == "FINISHED" and run.metrics]
+    newest = {run.tags.get(run_tags.PROJECT, ""): run for run in reversed(measured)}
+    return list(newest.values())
+
+
+def _experiment(config: Mlops, repository: Repository, services: Services) -> str:
+    """The id of the target branch's experiment, which is made where there is none."""
+    place = services.validation
+    name = experiment(config)
+    if place.runs.workspace:
+        place.databricks.make_folder(str(PurePosixPath(name).parent))
+    return place.runs.make_experiment(name, {run_tags.REPOSITORY: repository.served.key})
+
+
+def _begin(
+    run: RunRecord,
+    head: PullRequestHead,
+    tags: Mapping[str, str],
+    records: str,
+    services: Services,
+) -> str:
+    """Begin the record of a run among the `records`; gives its id."""
+    project = run.tags.get(run_tags.PROJECT, "")
+    name = f"{PurePosixPath(project).name} !{head.number} {head.merge_commit[:7]}"
+    source = {
+        run_tags.PROJECT: project,
+        run_tags.COMMIT: head.merge_commit,
+        run_tags.SOURCE_RUN: run.id,
+    }
+    return services.validation.runs.start(records, name, services.now(), {**tags, **source})

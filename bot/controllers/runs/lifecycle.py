@@ -6,7 +6,7 @@ everything by them.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -93,24 +93,6 @@ def find_smokes(
         for run in sorted(every, key=_precedence)
         if run_tags.TOKEN in run.tags and run_tags.COMMAND in run.tags
     ]
-
-
-def merge(known: Sequence[ProjectRun], found: Sequence[ProjectRun]) -> list[ProjectRun]:
-    """What the memo knows of runs, and the runs it does not know.
-
-    A second MLflow run under one token, made when the answer about the first came
-    too late, is over before it began.
-    """
-    tokens = {run.token for run in known if run.cluster_run or run.over}
-    runs = {run.token: run for run in known if run.token in tokens}
-    for run in found:
-        first = runs.setdefault(run.token, run)
-        if first.mlflow_run != run.mlflow_run and first.mlflow_run:
-            double = f"{run.token} {run.mlflow_run}"
-            runs.setdefault(
-                double, replace(run, token=double, outcome="cancelled", ended=run.started)
-            )
-    return list(runs.values())
 
 
 def look(run: ProjectRun, services: Services) -> ProjectRun:
@@ -250,22 +232,12 @@ def _submit(
         order.experiment, _experiment_tags(order, repository.served.key)
     )
     mlflow_run = _mlflow_run(order, folder.name, experiment, repository, services)
-    submission = Submission(
-        token=order.token,
-        name=f"signalman {repository.served.key} {_for_whom(order)} {folder.name} "
-        f"{order.commit[:7]}",
-        folder=folder,
-        entry_point=order.entry_point,
-        parameters=order.parameters,
-        cluster=machines,
-        timeout=order.timeout,
-        environment={
-            **services.run_environment,
-            "MLFLOW_RUN_ID": mlflow_run,
-            "MLFLOW_EXPERIMENT_ID": experiment,
-        },
-        tags=_cluster_tags(order, repository.served.key),
-    )
+    environment = {
+        **services.run_environment,
+        "MLFLOW_RUN_ID": mlflow_run,
+        "MLFLOW_EXPERIMENT_ID": experiment,
+    }
+    submission = _submission(order, folder, machines, environment, repository.served.key)
     run = replace(
         run,
         mlflow_run=mlflow_run,
@@ -280,6 +252,27 @@ def _submit(
         return replace(_refused(run, str(mistake), services), closed=False)
     note(mlflow_run, cluster_run, workspace)
     return replace(run, cluster_run=cluster_run)
+
+
+def _submission(
+    order: StartRun,
+    folder: Path,
+    machines: dict[str, object],
+    environment: Mapping[str, str],
+    repository: str,
+) -> Submission:
+    """What a backend is given to run; `folder` holds the project."""
+    return Submission(
+        token=order.token,
+        name=f"signalman {repository} {_for_whom(order)} {folder.name} {order.commit[:7]}",
+        folder=folder,
+        entry_point=order.entry_point,
+        parameters=order.parameters,
+        cluster=machines,
+        timeout=order.timeout,
+        environment=environment,
+        tags=_cluster_tags(order, repository),
+    )
 
 
 def _mlflow_run(

@@ -285,18 +285,13 @@ def _refused(
     said = admission.digest(_kind(refusal), words.not_promoted(refused), run)
     if admission.told(version, model.job_name) == said:
         return []
-    orders: list[ModelAction] = []
     # Who may not write the sign would say it again and again.
     claim = admission.noting(version, model.job_name, f"{said}?")
-    orders.append(TagVersion(chosen.name, chosen.version, claim, needed=True))
+    orders: list[ModelAction] = [TagVersion(chosen.name, chosen.version, claim, needed=True)]
     if model.origin is not None and model.origin.pull_request is not None:
-        orders.append(
-            Reply(
-                model.origin.pull_request,
-                replies.not_promoted(refused),
-                replies.not_promoted_to(refused),
-            )
-        )
+        number = model.origin.pull_request
+        begins = replies.not_promoted_to(refused)
+        orders.append(Reply(number, replies.not_promoted(refused), begins))
     orders.append(CommentVersion(chosen.name, chosen.version, versions.refused(refused)))
     noting = admission.noting(version, model.job_name, said)
     orders.append(TagVersion(chosen.name, chosen.version, noting))

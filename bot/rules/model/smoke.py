@@ -21,11 +21,15 @@ from bot.facts.model import ACCEPTED, ModelFacts, ModelVersion, SmokeTest
 from bot.facts.quality_gate import Baseline, GateRefusal
 from bot.facts.runs import ProjectRun, RunFault
 from bot.rules import runs
+from bot.rules.model import admission
 from bot.rules.pull_request import gates
 from bot.rules.runs import PAUSES, patience
 from bot.subjects import Model
 
 EXPERIMENT = "/Shared/signalman/smoke"
+
+MOST_OF_A_LOG = 4000
+"""Characters of a log that are remembered: what is shown of it."""
 
 
 @dataclass(frozen=True)
@@ -81,41 +85,37 @@ def token(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: i
 
 def plan(model: ModelFacts, now: datetime) -> Tried:
     """Start it, wait for it, try it again where the workspace failed it, or say how it ended."""
-    admission = model.admission
-    if admission is None or admission.smoke is None or admission.version is None:
+    asked = model.admission
+    if asked is None or asked.smoke is None or asked.version is None:
         return Tried("not asked", left(model, ()))
-    mine = attempts(model, admission.version, admission.smoke)
+    mine = attempts(model, asked.version, asked.smoke)
+    following = len(mine) + 1
     # One that was begun and noted nowhere yet is the next attempt's.
-    rest = left(
-        model,
-        [token(model, admission.version, admission.smoke, n + 1) for n in range(len(mine) + 1)],
-    )
-    last = None
-    if mine:
-        last = mine[-1]
-    if last is None:
-        return Tried("runs", (*rest, *_start(model, admission.version, admission.smoke, 1)))
+    tokens = [token(model, asked.version, asked.smoke, n) for n in range(1, following + 1)]
+    rest = left(model, tokens)
+    start = _start(model, asked.version, asked.smoke, following)
+    if not mine:
+        return Tried("runs", (*rest, *start))
+    last = mine[-1]
     if not last.over:
-        age = 0.0
-        if last.started:
-            age = (now - last.started).total_seconds()
-        return Tried("runs", (*rest, LookAgain(patience([age]))), last)
+        return Tried("runs", (*rest, LookAgain(patience([_since(last.started, now)]))), last)
     closing = (*rest, *(CloseRun(run) for run in mine if not run.closed))
     if last.outcome == "no cluster" and len(mine) <= len(PAUSES):
-        waited = 0.0
-        if last.ended:
-            waited = (now - last.ended).total_seconds()
-        if waited < (pause := PAUSES[len(mine) - 1]):
-            return Tried("runs", (*closing, LookAgain(pause - waited)), last)
-        return Tried(
-            "runs",
-            (*closing, *_start(model, admission.version, admission.smoke, len(mine) + 1)),
-            last,
-        )
-    failure = fault(admission.smoke, last)
+        pause = PAUSES[len(mine) - 1] - _since(last.ended, now)
+        if pause > 0:
+            return Tried("runs", (*closing, LookAgain(pause)), last)
+        return Tried("runs", (*closing, *start), last)
+    failure = fault(asked.smoke, last)
     if failure is not None:
         return Tried("failed", closing, last, failure)
     return Tried("passed", closing, last)
+
+
+def _since(moment: datetime | None, now: datetime) -> float:
+    """Seconds since then; 0 where the moment is not known."""
+    if moment is None:
+        return 0.0
+    return (now - moment).total_seconds()
 
 
 def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tuple[ProjectRun, ...]:
@@ -125,6 +125,31 @@ def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tupl
     while run := begun.get(token(model, version, asked, len(found) + 1)):
         found.append(run)
     return tuple(found)
+
+
+def unknown(model: ModelFacts) -> bool:
+    """Whether a version is to be tried and no run is known that tries it, which may still have been
+    made.
+    """
+    asked = model.admission
+    if asked is None or asked.smoke is None or asked.version is None:
+        return False
+    if admission.pending(asked) or admission.refusal(model) is not None:
+        return False
+    return not attempts(model, asked.version, asked.smoke)
+
+
+def remembered(model: ModelFacts, found: Sequence[ProjectRun]) -> tuple[ProjectRun, ...]:
+    """The runs that the next look asks for, with the last of their logs: those of the version that
+    waits, and all that nobody has closed.
+    """
+    asked = model.admission
+    mine: set[str] = set()
+    if asked is not None and asked.smoke is not None and asked.version is not None:
+        known = replace(model, runs=tuple(found))
+        mine = {run.token for run in attempts(known, asked.version, asked.smoke)}
+    kept = [run for run in found if run.token in mine or not run.closed]
+    return tuple(replace(run, log=run.log[-MOST_OF_A_LOG:]) for run in kept)
 
 
 def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:
@@ -178,11 +203,6 @@ def metrics(asked: SmokeTest, run: ProjectRun) -> dict[str, float]:
     """What a run measured, as far as the project is judged by it; all of it where nothing is."""
     names = [metric.name for metric in asked.project.metrics if metric.name in run.metrics]
     return {name: run.metrics[name] for name in names or sorted(run.metrics)[:5]}
-
-
-def kept(runs: Sequence[ProjectRun]) -> tuple[ProjectRun, ...]:
-    """The runs as they are remembered: of a log only what is shown of it."""
-    return tuple(replace(run, log=run.log[-4000:]) for run in runs)
 
 
 def _digest(told: object) -> str:
