@@ -14,8 +14,14 @@ _LONGEST = 40
 def picture(project: str, commit: str, run: str, path: str, content: bytes) -> str:
     """The name of a picture of a project's run; `path` is what the run calls it."""
     digest = hashlib.sha256(path.encode(errors="replace") + b"\0" + content).hexdigest()
-    parts = (PurePosixPath(project).name, commit[:7], run[:8], PurePosixPath(path).stem, digest[:8])
-    return "-".join(plain for part in parts if (plain := _plain(part))) + ".png"
+    parts = [
+        _plain(PurePosixPath(project).name),
+        _plain(commit[:7]),
+        _plain(run[:8]),
+        _plain(PurePosixPath(path).stem),
+        digest[:8],
+    ]
+    return "-".join(filter(None, parts)) + ".png"
 
 
 def _plain(text: str) -> str:

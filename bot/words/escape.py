@@ -35,11 +35,11 @@ def _seen(line: str) -> str:
 def code(text: str, longest: int = 300) -> str:
     """One line of outside text as inline code."""
     line = " ".join(visible(text).split())
-    if not len(line) <= longest:
+    if len(line) > longest:
         line = line[: longest - 1] + "…"
     if not line:
         return ""
-    ticks = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
+    ticks = "`" * (_longest_ticks(line) + 1)
     space = ""
     if line.startswith("`") or line.endswith("`"):
         space = " "
@@ -55,11 +55,17 @@ def fence(text: str, lines: int = 20, longest: int = 20_000) -> str:
     """The last lines of outside text as a block of code, whose fence is longer than any
     inside it.
     """
-    kept = "\n".join(visible(text).rstrip("\n").split("\n")[-lines:])[-longest:]
+    last = visible(text).rstrip("\n").split("\n")[-lines:]
+    kept = "\n".join(last)[-longest:]
     # A fence has to be longer than any inside it; nobody reads more backticks than these.
     kept = re.sub(r"`{40,}", "`" * 40, kept)
-    ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", kept)), default=0) + 1)
+    ticks = "`" * max(3, _longest_ticks(kept) + 1)
     return f"{ticks}text\n{kept}\n{ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    """How many backticks stand side by side at most."""
+    return max(map(len, re.findall(r"`+", text)), default=0)
 
 
 def html(text: str) -> str:

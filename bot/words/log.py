@@ -124,14 +124,16 @@ def _last(lines: list[str]) -> list[_Block]:
             continue
         block = _block(lines, at + 1, lines[at][:begins].removesuffix("Exception Group "))
         if not any(_LAUNCHER.search(file) for file, _ in block.frames):
-            if chain:
-                between = lines[chain[-1].ended : at]
-            else:
-                between = []
-            joined = any(sentence in line for line in between for sentence in _CHAINED)
-            chain = [*(chain if joined else []), block]
+            if chain and not _joined(lines[chain[-1].ended : at]):
+                chain = []
+            chain.append(block)
         at = block.ended
     return chain
+
+
+def _joined(between: list[str]) -> bool:
+    """Whether the lines between two traces say that the second came of the first."""
+    return any(sentence in line for line in between for sentence in _CHAINED)
 
 
 def _block(lines: list[str], at: int, prefix: str) -> _Block:

@@ -238,8 +238,9 @@ def judged(drift: Drift, memory: DriftMemo) -> Drift:
     if drift.policy != "restore" or drift.kind == "replaced":
         return replace(drift, put_back=False, again=False, aside="")
     again = memory.restored.get(drift.place) == drift.found
-    put_back = drift.kind == "field" or not again
-    return replace(drift, put_back=put_back, again=again, aside=drift.aside if put_back else "")
+    if again and drift.kind != "field":
+        return replace(drift, put_back=False, again=True, aside="")
+    return replace(drift, put_back=True, again=again)
 
 
 def plan(

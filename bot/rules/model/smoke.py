@@ -157,8 +157,15 @@ def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:
     closed.
     """
     others = [run for run in model.runs if run.token not in tokens and not run.closed]
-    orders: list[ModelAction] = [CloseRun(run) if run.over else CancelRun(run) for run in others]
-    return (*orders, *([LookAgain(2.0)] if any(not run.over for run in others) else []))
+    actions: list[ModelAction] = []
+    for run in others:
+        if run.over:
+            actions.append(CloseRun(run))
+        else:
+            actions.append(CancelRun(run))
+    if not all(run.over for run in others):
+        actions.append(LookAgain(2.0))
+    return tuple(actions)
 
 
 def fault(asked: SmokeTest, run: ProjectRun) -> RunFault | GateRefusal | None:
