@@ -43,16 +43,16 @@ class Rights:
 
     def _team(self, name: str, azure: AzureDevOps, now: datetime) -> Team:
         with self._lock:
-            read, found = self._known.get((azure.key, name), (None, None))
-        if found is not None and read is not None and now - read < BELIEVED:
-            return found
+            read, team = self._known.get((azure.key, name), (None, None))
+        if team is not None and read is not None and now - read < BELIEVED:
+            return team
         try:
-            found = Team(name, azure.members(name))
+            team = Team(name, azure.members(name))
         except NotFound:
             log.warning(
                 "commands in config/bot.yml name a team that Azure DevOps does not have: %s", name
             )
-            found = Team(name, known=False)
+            team = Team(name, known=False)
         with self._lock:
-            self._known[azure.key, name] = (now, found)
-        return found
+            self._known[azure.key, name] = (now, team)
+        return team

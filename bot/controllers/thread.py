@@ -106,18 +106,18 @@ def reply(
     One that is gone is told nothing. `body` is as people get it; `templates` are the
     deployment's own, in which that report is begun.
     """
-    known = sign or body.strip()
+    begins = sign or body.strip()
     try:
-        found = azure.thread(number)
-        if found is None:
+        report = azure.thread(number)
+        if report is None:
             if merged:
                 azure.open_thread(number, body, "closed")
             else:
                 thread = azure.open_thread(number, templates.filled(not_yet()), "closed")
                 azure.reply(number, thread, body)
             return True
-        if not any(comment.startswith(known) for comment in found.comments):
-            azure.reply(number, found.id, body)
+        if not any(comment.startswith(begins) for comment in report.comments):
+            azure.reply(number, report.id, body)
     except NotFound:
         log.warning("pull request %s cannot be told: Azure DevOps does not have it", number)
     return False

@@ -93,8 +93,8 @@ def gather(repository: Repository, services: Services, *, thorough: bool = True)
     facts = replace(facts, files=files, merged=merged)
     if thorough or job_rules.moved(described, held.jobs):
         number = sync.brought_by(facts)
-        found = jobs.gather(facts.repository, commit, described, held.jobs, services, number)
-        facts = replace(facts, jobs=found)
+        job_facts = jobs.gather(facts.repository, commit, described, held.jobs, services, number)
+        facts = replace(facts, jobs=job_facts)
     removed, guarded = sync.removals(facts)
     if not removed:
         return facts

@@ -23,9 +23,9 @@ def live_status(repository: Repository, services: Services) -> LiveStatus:
     """
     key = repository.served.key
     databricks = services.production.databricks
-    tip, wanted = target_config.read(repository)
+    tip, config = target_config.read(repository)
     held = manifest.read(key, databricks)
-    asked = manifest.read_rollback(key, databricks)
+    noted = manifest.read_rollback(key, databricks)
     return LiveStatus(
         repository=key,
         tip=tip,
@@ -33,8 +33,8 @@ def live_status(repository: Repository, services: Services) -> LiveStatus:
         unfinished=not held.commit and bool(held.files),
         objects=held.objects,
         kept=held.kept,
-        rolled_back=asked if asked is not None and asked.commit == tip else None,
-        jobs=loaded(wanted.jobs, services),
+        rolled_back=noted if noted is not None and noted.commit == tip else None,
+        jobs=loaded(config.jobs, services),
         # What the sweep has found: to look for it now would take a call for each folder, and more.
         edited=drift.left(services.queue.memo(Branch(key))),
     )

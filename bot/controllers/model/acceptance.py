@@ -68,9 +68,9 @@ def tag(who: str, reason: str) -> dict[str, str]:
 def _produced(
     chosen: ServingVersion, number: int, repository: Repository, services: Services
 ) -> bool:
-    found = origins.origin(chosen.run, repository, services)
+    origin = origins.origin(chosen.run, repository, services)
     return (
-        found is not None
-        and found.repository == repository.served.key
-        and found.pull_request == number
+        origin is not None
+        and origin.repository == repository.served.key
+        and origin.pull_request == number
     )

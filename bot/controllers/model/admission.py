@@ -45,17 +45,17 @@ def tried(
     """The facts with how the smoke runs are by now; those of this version are looked for where none
     is remembered.
     """
-    found = facts.runs
+    runs = facts.runs
     if smoke.unknown(facts):
-        found = tuple(
+        runs = tuple(
             merge(
-                found, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, services)
+                runs, lifecycle.find_smokes(smoke.EXPERIMENT, facts.job_name, repository, services)
             )
         )
-    looked = tuple(lifecycle.look(run, services) for run in found)
-    for run in looked:
+    seen_runs = tuple(lifecycle.look(run, services) for run in runs)
+    for run in seen_runs:
         logs.collect(run, subject, services)
-    return replace(facts, runs=looked)
+    return replace(facts, runs=seen_runs)
 
 
 def _signatures(facts: ModelFacts, chosen: ServingVersion, services: Services) -> tuple[str, str]:
@@ -73,9 +73,9 @@ def _signatures(facts: ModelFacts, chosen: ServingVersion, services: Services) -
 def _test(
     wanted: Mlops, job: Job, version: tuple[str, str], commit: str, repository: Repository
 ) -> SmokeTest | None:
-    found = smoke.project(wanted, job)
-    if found is not None:
-        files = repository.mirror.files(commit, (found.path,))
+    project = smoke.project(wanted, job)
+    if project is not None:
+        files = repository.mirror.files(commit, (project.path,))
     else:
         files = ()
     return smoke.test(wanted, job, version, commit, files)

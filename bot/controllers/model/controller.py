@@ -171,18 +171,18 @@ def gather(
 def read_job_and_versions(job: Job, repository: Repository, services: Services) -> ModelFacts:
     """Read the promoted versions and the job, side by side."""
     production = services.production
-    candidates, found = parallel.both(
+    candidates, job_facts = parallel.both(
         lambda: tuple(production.models.promoted(job.model, job.alias, job.stage)),
         lambda: production.databricks.job(job.name),
     )
     return ModelFacts(
         repository=repository.served.key,
         job_name=job.name,
-        job=found if candidates else None,
+        job=job_facts if candidates else None,
         candidates=candidates,
         wanted=job,
         target=repository.served.target,
-        page=f"{production.databricks.host}/jobs/{found.id}" if found else "",
+        page=f"{production.databricks.host}/jobs/{job_facts.id}" if job_facts else "",
     )
 
 

@@ -3,6 +3,7 @@ was judged there.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bot import run_tags
 from bot.controllers import parallel
@@ -36,16 +37,14 @@ def judged(trained_by: str, repository: Repository, services: Services) -> Origi
         run = lifecycle.anywhere(trained_by, services)
     if run is None:
         return None
-    found = _origin(run, repository)
-    if found.repository != repository.served.key or not found.commit:
-        return found
-    if found.own:
-        told = _own(run, found, repository)
+    origin = _origin(run, repository)
+    if origin.repository != repository.served.key or not origin.commit:
+        return origin
+    if origin.own:
+        verdicts = _own(run, origin, repository)
     else:
-        told = list(_merges(found.commit, repository))
-    return Origin(
-        found.repository, found.commit, found.pull_request, found.retrained, found.own, tuple(told)
-    )
+        verdicts = list(_merges(origin.commit, repository))
+    return replace(origin, judged=tuple(verdicts))
 
 
 def _origin(run: RunRecord, repository: Repository) -> Origin:
@@ -75,12 +74,12 @@ def _own(run: RunRecord, found: Origin, repository: Repository) -> list[Judged]:
         head, checks, me = _read(number, repository)
     except NotFound:
         return []
-    place = 0
+    position = 0
     if iteration.isdigit():
-        place = int(iteration)
-    if not 0 < place <= len(head.commits) or head.commits[place - 1] != found.commit:
+        position = int(iteration)
+    if not 0 < position <= len(head.commits) or head.commits[position - 1] != found.commit:
         return []
-    return [Judged(found.commit, number, _state(checks, place, me))]
+    return [Judged(found.commit, number, _state(checks, position, me))]
 
 
 def _merges(commit: str, repository: Repository) -> Iterator[Judged]:
@@ -128,11 +127,11 @@ def _read(number: int, repository: Repository) -> tuple[PullRequestHead, list[Ch
 
 def _state(checks: list[Check], iteration: int, me: str) -> str:
     """The bot's own verdict on an iteration. Somebody else may post a status of the same name."""
-    mine = [
+    own = [
         check
         for check in checks
         if check.name == VALIDATE and check.iteration == iteration and check.by == me
     ]
-    if mine:
-        return mine[0].state
+    if own:
+        return own[0].state
     return ""

@@ -37,9 +37,9 @@ _FORMAT = MemoFormat(RetrainingMemo)
 def pass_over(subject: Retraining, look: Look, services: Services) -> Outcome:
     """Gather, decide, perform."""
     repository = services.repositories[subject.repository]
-    known = _FORMAT.read(look.memo)
-    facts = gather(subject, known, repository, services)
-    found = {run.token: run for run in facts.runs}
+    memo = _FORMAT.read(look.memo)
+    facts = gather(subject, memo, repository, services)
+    runs = {run.token: run for run in facts.runs}
     performed: list[str] = []
     look_again: float | None = None
     for action in look.while_leased(retraining.plan(facts, services.now())):
@@ -50,8 +50,8 @@ def pass_over(subject: Retraining, look: Look, services: Services) -> Outcome:
                 told, changed = perform(action, repository, services)
                 if told:
                     performed.append(told)
-                found.update({changed.token: changed} if changed else {})
-    left = RetrainingMemo(facts.commit, tuple(found.values()))
+                runs.update({changed.token: changed} if changed else {})
+    left = RetrainingMemo(facts.commit, tuple(runs.values()))
     return Outcome(look_again, _FORMAT.write(left), tuple(performed))
 
 
@@ -59,19 +59,19 @@ def gather(
     subject: Retraining, known: RetrainingMemo, repository: Repository, services: Services
 ) -> RetrainingFacts:
     """Look at its run, or find it; before there is one, the commit is the target branch's tip."""
-    found = known.runs
-    if not any(run.cluster_run or run.over for run in found):
+    runs = known.runs
+    if not any(run.cluster_run or run.over for run in runs):
         token = {run_tags.TOKEN: retraining.token(subject)}
-        found = tuple(merge(found, lifecycle.find_retrainings(repository, services, token)))
-    found = tuple(_masked(lifecycle.look(run, services), services) for run in found)
-    for run in found:
+        runs = tuple(merge(runs, lifecycle.find_retrainings(repository, services, token)))
+    runs = tuple(_masked(lifecycle.look(run, services), services) for run in runs)
+    for run in runs:
         logs.collect(run, subject, services)
-    if found:
-        commit = found[0].commit
+    if runs:
+        commit = runs[0].commit
     else:
         commit = known.commit
     return _configured(
-        RetrainingFacts(subject, repository.served.target, commit, None, runs=found), repository
+        RetrainingFacts(subject, repository.served.target, commit, None, runs=runs), repository
     )
 
 

@@ -29,8 +29,10 @@ def plan(
     if job.stage is None or not models.comments:
         return
     for version in transition_requests.worth_asking(models.versions(name), job.stage):
-        asked = services.production.databricks.transition_requests(version.name, version.version)
-        if unanswered := transition_requests.open(version, asked, job.stage):
+        asked_for = services.production.databricks.transition_requests(
+            version.name, version.version
+        )
+        if unanswered := transition_requests.open(version, asked_for, job.stage):
             yield from transition_requests.plan(
                 replace(
                     _facts(version, job, wanted, commit, repository, services), requests=unanswered
@@ -46,13 +48,13 @@ def _facts(
     repository: Repository,
     services: Services,
 ) -> RequestFacts:
-    found = services.production.databricks.job(job.name)
-    if found:
-        served = rollout.signed_version(found)
+    job_facts = services.production.databricks.job(job.name)
+    if job_facts:
+        served = rollout.signed_version(job_facts)
     else:
         served = ("", "")
     model = ModelFacts(
-        repository.served.key, job.name, found, (), wanted=job, target=repository.served.target
+        repository.served.key, job.name, job_facts, (), wanted=job, target=repository.served.target
     )
     asked = ServingVersion(
         version.name, version.version, version.run, f"stage {job.stage}", 0, by_alias=False

@@ -103,9 +103,9 @@ def told(
 
 
 def _logs(asked: Asked, situation: Situation, read_log: Log) -> str:
-    wanted = asked.argument.strip("/").casefold()
+    name = asked.argument.strip("/").casefold()
     for step in situation.steps:
-        if wanted in (step.project.name.casefold(), step.project.path.casefold()):
+        if name in (step.project.name.casefold(), step.project.path.casefold()):
             text, page = read_log(step.run) if step.run else ("", "")
             return answers.logs(asked.line, step.project.name, text, asked.lines, page)
     return answers.unknown_project(

@@ -23,29 +23,29 @@ def gather(
     config: Mlops, projects: Collection[str], repository: Repository, services: Services
 ) -> Mapping[str, Baseline]:
     """The baseline of each of these projects, by its path."""
-    place = services.validation
-    there = place.runs.experiment(records.experiment(config))
-    found: dict[str, Baseline] = {}
+    workspace = services.validation
+    experiment = workspace.runs.experiment(records.experiment(config))
+    baselines: dict[str, Baseline] = {}
     for project in config.projects:
         if project.path not in projects:
             continue
-        wanted = {
+        tags = {
             run_tags.REPOSITORY: repository.served.key,
             run_tags.KIND: run_tags.MERGED,
             run_tags.PROJECT: project.path,
         }
-        if there is not None:
-            recorded = place.runs.logged(there.id, wanted, MOST)
+        if experiment is not None:
+            recorded = workspace.runs.logged(experiment.id, tags, MOST)
         else:
             recorded = []
-        found[project.path] = Baseline(
+        baselines[project.path] = Baseline(
             target=Reference(config.target, recorded[0].metrics, page=_page(recorded[0], services))
             if recorded
             else None,
             serving=_serving(project, config, recorded, services),
             history=tuple(run.metrics for run in reversed(recorded)),
         )
-    return found
+    return baselines
 
 
 def signed(config: Mlops, run: ProjectRun, services: Services) -> ProjectRun:

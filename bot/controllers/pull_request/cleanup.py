@@ -43,8 +43,8 @@ def tidy(
     """Tidy up after a closed pull request; says in words what was done."""
     if wanted is None or services.policies.abandoned == "keep":
         return
-    place = services.validation
-    experiment = place.runs.experiment(
+    workspace = services.validation
+    experiment = workspace.runs.experiment(
         fill(wanted.experiment, user=head.author, branch=head.source)
     )
     if experiment is None or experiment.tags.get(run_tags.STATE) == run_tags.ARCHIVED:
@@ -61,11 +61,11 @@ def _gather(
     repository: Repository,
     services: Services,
 ) -> Leavings:
-    place = services.validation
-    every = place.runs.runs(experiment.id, {})
+    workspace = services.validation
+    runs = workspace.runs.runs(experiment.id, {})
     ours = [
         run
-        for run in every
+        for run in runs
         if run.tags.get(run_tags.REPOSITORY) == repository.served.key
         and run.tags.get(run_tags.PULL_REQUEST) == str(head.number)
     ]
@@ -74,7 +74,7 @@ def _gather(
     versions = tuple(
         version
         for model in models
-        for version in place.models.versions(model)
+        for version in workspace.models.versions(model)
         if version.run in made
     )
     if versions:
@@ -88,30 +88,30 @@ def _gather(
         loaded=frozenset(rollout.loaded(job) for job in jobs if job),
         # The name is made of author and branch, which the next pull request may have as well.
         shared=bool(repository.azure.active(head.target, source=head.source)),
-        others=len(ours) < len(every),
+        others=len(ours) < len(runs),
         merged=head.merged,
     )
 
 
 def _perform(action: CleanupAction, experiment: Experiment, services: Services) -> str:
-    place = services.validation
+    workspace = services.validation
     match action:
         case ArchiveVersion(name, version):
-            place.models.archive_version(
+            workspace.models.archive_version(
                 name, version, {run_tags.VERSION_ARCHIVED: "its pull request was abandoned"}
             )
             return f"archived {name} v{version}"
         case DeleteVersion(name, version):
-            place.models.delete_version(name, version)
+            workspace.models.delete_version(name, version)
             return f"deleted {name} v{version}"
         case DeleteRun(run):
-            place.runs.delete_run(run)
+            workspace.runs.delete_run(run)
             return f"deleted the MLflow run {run}"
         case ArchiveExperiment():
-            place.runs.tag_experiment(experiment, {run_tags.STATE: run_tags.ARCHIVED})
+            workspace.runs.tag_experiment(experiment, {run_tags.STATE: run_tags.ARCHIVED})
             return f"experiment {experiment.id} is archived"
         case DeleteExperiment():
-            place.runs.delete_experiment(experiment.id)
+            workspace.runs.delete_experiment(experiment.id)
             return f"deleted experiment {experiment.id}"
         case _:
             assert_never(action)

@@ -58,10 +58,10 @@ def _answered(given: Given, done: PassState, repository: Repository, services: S
         kept, _ = services.queue.log_end(run.token, MOST_OF_A_LOG)
         return kept or run.log, addresses.run(services.public_url, run.token)
 
-    told = answers.told(
+    answer = answers.told(
         asked, situation, repository, services, orders=pr.orders, why=pr.problem, read_log=read_log
     )
-    return told or ""
+    return answer or ""
 
 
 def _carried_out(
@@ -133,15 +133,15 @@ def subjects_to_wake(done: PassState, repository: Repository, services: Services
         return []
     pr = memo.facts(repository, done.memo, services.public_url)
     given = commands.accepted(done.talk, "retrain")
-    found: list[Subject] = [
+    subjects: list[Subject] = [
         _retraining(comment, project, pr)
         for comment, asked in given
         if (project := _trained(asked, pr))
     ]
     agreed = any(order.verb == "confirm" for order in commands.orders(done.talk, pr.head.commit))
     if agreed and pr.head.merged:
-        return [*found, Branch(pr.repository)]
-    return found
+        return [*subjects, Branch(pr.repository)]
+    return subjects
 
 
 def _retrained(given: Given, asked: Asked, pr: PullRequestFacts, done: PassState) -> str:
@@ -160,11 +160,11 @@ def _retraining(comment: Comment, project: Project, pr: PullRequestFacts) -> Ret
 
 def _trained(asked: Asked, pr: PullRequestFacts) -> Project | None:
     """The project that somebody wants retrained: the one named, or the only one there is."""
-    known = _trainable(pr)
+    projects = _trainable(pr)
     if asked.argument:
-        return orders.named(asked.argument, known)
-    if len(known) == 1:
-        return known[0]
+        return orders.named(asked.argument, projects)
+    if len(projects) == 1:
+        return projects[0]
     return None
 
 

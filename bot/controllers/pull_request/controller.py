@@ -108,8 +108,8 @@ def _facts(repository: Repository, done: PassState, services: Services) -> PullR
 def _perform(
     action: PullRequestAction, done: PassState, repository: Repository, services: Services
 ) -> None:
-    known = done.memo
-    head = known.known_head
+    pr = done.memo
+    head = pr.known_head
     match action:
         case SetStatus():
             _set_status(action, done, repository)
@@ -121,23 +121,23 @@ def _perform(
             done.performed.append(f"told pull request {number}: {body.strip()}")
         case PreviewMerge():
             seen = None
-            if known.config:
+            if pr.config:
                 seen = preview.gather(head, repository, services, services.now())
-            done.memo = replace(known, preview=seen)
+            done.memo = replace(pr, preview=seen)
         case AttachPictures(steps):
-            shown = pictures.attach_all(head, steps, known.baselines, repository, services)
-            done.memo = replace(known, pictures=shown)
+            shown = pictures.attach_all(head, steps, pr.baselines, repository, services)
+            done.memo = replace(pr, pictures=shown)
             done.performed += [f"attached {picture.title}" for picture in shown]
         case StartRun():
             run = lifecycle.start(action, repository, services)
-            done.memo = replace(known, runs=_with(known.runs, run))
+            done.memo = replace(pr, runs=_with(pr.runs, run))
             done.performed.append(f"run of {action.project}: {run.cluster_run or run.reason}")
         case CancelRun(run):
-            stopped = stop.stop(run, known.config, repository, services)
-            done.memo = replace(known, runs=_with(known.runs, stopped))
+            stopped = stop.stop(run, pr.config, repository, services)
+            done.memo = replace(pr, runs=_with(pr.runs, stopped))
             done.performed.append(f"cancelled the run of {run.project} for {run.commit[:7]}")
         case CloseRun(run):
-            done.memo = replace(known, runs=_with(known.runs, lifecycle.close(run, services)))
+            done.memo = replace(pr, runs=_with(pr.runs, lifecycle.close(run, services)))
             done.performed.append(f"closed the MLflow run of {run.project}: {run.outcome}")
         case LookAgain(seconds):
             done.look_again = seconds if done.look_again is None else min(done.look_again, seconds)
@@ -148,12 +148,12 @@ def _perform(
 
 
 def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> None:
-    known = done.memo
-    told = recall.written(wanted.state, wanted.description)
-    there = known.statuses.get(wanted.name, "")
+    pr = done.memo
+    status = recall.written(wanted.state, wanted.description)
+    there = pr.statuses.get(wanted.name, "")
     validate = wanted.name == VALIDATE
     # Of a step only the state is worth a call.
-    if there != told and (validate or there.partition(" ")[0] != wanted.state):
+    if there != status and (validate or there.partition(" ")[0] != wanted.state):
         repository.azure.set_status(
             wanted.number,
             wanted.iteration,
@@ -163,40 +163,40 @@ def _set_status(wanted: SetStatus, done: PassState, repository: Repository) -> N
             wanted.name,
         )
         done.performed.append(f"status {wanted.name} {wanted.state}: {wanted.description}")
-        known = replace(known, statuses={**known.statuses, wanted.name: told})
+        pr = replace(pr, statuses={**pr.statuses, wanted.name: status})
     if validate:
         head = replace(
-            known.known_head, pending=wanted.state == "pending", judged=wanted.state in recall.FINAL
+            pr.known_head, pending=wanted.state == "pending", judged=wanted.state in recall.FINAL
         )
         verdict = recall.verdict(head.commit, wanted.state, wanted.description)
-        known = replace(known, head=head, told=verdict or known.told)
-    done.memo = known
+        pr = replace(pr, head=head, told=verdict or pr.told)
+    done.memo = pr
 
 
 def _put_report(
     wanted: PutReport, done: PassState, repository: Repository, services: Services
 ) -> None:
-    known = done.memo
+    pr = done.memo
     reporting = services.reporting
     body = services.templates.filled(wanted.body)
-    head = known.known_head
+    head = pr.known_head
     digest = hashlib.sha256(body.encode()).hexdigest()
     if wanted.tone == "to do":
         opening = reporting.failed
     else:
         opening = reporting.passed
-    if digest != known.report or not head.thread:
-        there = thread.put_report(repository.azure, wanted.number, head.thread, body, opening)
-        if there != head.thread:
-            known = replace(known, thread_status=opening)
-        known = replace(
-            known, head=replace(head, thread=there), report=digest, reported=services.now()
+    if digest != pr.report or not head.thread:
+        thread_id = thread.put_report(repository.azure, wanted.number, head.thread, body, opening)
+        if thread_id != head.thread:
+            pr = replace(pr, thread_status=opening)
+        pr = replace(
+            pr, head=replace(head, thread=thread_id), report=digest, reported=services.now()
         )
         done.performed.append(f"report: {body.splitlines()[0].lstrip('# ')}")
-    if wanted.tone is not None and opening != known.thread_status:
-        repository.azure.set_thread_status(wanted.number, known.known_head.thread, opening)
-        known = replace(known, thread_status=opening)
-    done.memo = known
+    if wanted.tone is not None and opening != pr.thread_status:
+        repository.azure.set_thread_status(wanted.number, pr.known_head.thread, opening)
+        pr = replace(pr, thread_status=opening)
+    done.memo = pr
 
 
 def _with(known: Sequence[ProjectRun], run: ProjectRun) -> tuple[ProjectRun, ...]:

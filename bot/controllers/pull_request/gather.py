@@ -38,15 +38,15 @@ def gather(
 ) -> None:
     """Know what a decision needs."""
     now = services.now()
-    known = done.memo
-    fresh = known.read is not None and now - known.read < BELIEVED and known.known_head.iteration
+    pr = done.memo
+    fresh = pr.read is not None and now - pr.read < BELIEVED and pr.known_head.iteration
     if look.news or look.memo_may_be_behind or not fresh:
         _read(subject, look, done, repository, services)
         done.know(read=now)
-    looked = [lifecycle.look(run, services) for run in done.memo.runs]
-    for run in looked:
+    runs = [lifecycle.look(run, services) for run in done.memo.runs]
+    for run in runs:
         logs.collect(run, subject, services)
-    done.know(runs=tuple(run for run in looked if _matters(run, done.memo.known_head)))
+    done.know(runs=tuple(run for run in runs if _matters(run, done.memo.known_head)))
     _compare(done, repository, services)
 
 
@@ -56,8 +56,8 @@ def stand_in_line(
     """Ask for room for the runs that are to start, and give back what is not needed any more."""
     running, wanted = checks.wanted(memo.facts(repository, done.memo, ""), services.now())
     if running or wanted or done.memo.queue_position:
-        place = services.queue.reserve_runs(subject, running, wanted, services.most_runs)
-        done.know(queue_position=place if running or wanted else None)
+        position = services.queue.reserve_runs(subject, running, wanted, services.most_runs)
+        done.know(queue_position=position if running or wanted else None)
 
 
 def _read(
@@ -110,17 +110,17 @@ def _seen(
 ) -> PullRequestMemo:
     """What is known of the pull request itself, now that it was read."""
     old = known.head
-    there = 0
+    thread_id = 0
     if old is not None:
-        there = old.thread
+        thread_id = old.thread
     if talk is not None:
-        there = 0
+        thread_id = 0
         if talk.report is not None:
-            there = talk.report.id
-    if old is not None and old.thread not in (0, there):
+            thread_id = talk.report.id
+    if old is not None and old.thread not in (0, thread_id):
         # In a thread that came in place of another nobody has put the report yet.
         known = replace(known, report="", thread_status="")
-    head = replace(head, thread=there)
+    head = replace(head, thread=thread_id)
     known = replace(known, was_open=old is not None and old.open)
     if not (head.open and head.iteration):
         return replace(known, head=head)
@@ -160,13 +160,13 @@ def _with_needs(
 ) -> PullRequestMemo:
     """What is known once everything was read that a judgement needs besides runs."""
     head = known.known_head
-    wanted = known.config
-    if wanted is None or head.target != wanted.target or head.judged:
+    config = known.config
+    if config is None or head.target != config.target or head.judged:
         return known
-    if branch_names.judge(head.source, wanted.branches) is not None:
+    if branch_names.judge(head.source, config.branches) is not None:
         return replace(known, branches=frozenset(repository.azure.branches()))
     touched = checks.touched(
-        wanted, head.changed, has_serving=True, asked=checks.asked(known.orders)
+        config, head.changed, has_serving=True, asked=checks.asked(known.orders)
     )
     lonely = [
         p
@@ -176,9 +176,9 @@ def _with_needs(
     if lonely and known.serving is None:
         models = services.validation.models
         candidates = [
-            found
-            for job in wanted.jobs
-            for found in models.promoted(job.model, job.alias, job.stage)
+            version
+            for job in config.jobs
+            for version in models.promoted(job.model, job.alias, job.stage)
         ]
         return replace(known, serving=rollout.serving(candidates))
     return known
@@ -188,35 +188,35 @@ def _runs(
     known: PullRequestMemo, repository: Repository, services: Services
 ) -> tuple[ProjectRun, ...]:
     head = known.known_head
-    wanted = known.config
-    if wanted is None:
+    config = known.config
+    if config is None:
         return known.runs
     # An earlier iteration may have run what this one does not touch, and a pass over it may have
     # been cut off.
     first = head.open and head.iteration <= 1
-    if first and not known.runs and not checks.touched(wanted, head.changed, has_serving=True):
+    if first and not known.runs and not checks.touched(config, head.changed, has_serving=True):
         return known.runs
-    return tuple(merge(known.runs, lifecycle.find(repository, services, head, wanted)))
+    return tuple(merge(known.runs, lifecycle.find(repository, services, head, config)))
 
 
 def _compare(done: PassState, repository: Repository, services: Services) -> None:
     """Know what the runs that ended well are compared with, while that decides anything."""
-    known = done.memo
-    config = known.config
-    ended = {run.project for run in known.runs if run.outcome == "succeeded"}
+    pr = done.memo
+    config = pr.config
+    ended = {run.project for run in pr.runs if run.outcome == "succeeded"}
     asked = done.talk is not None and commands.open(done.talk)
     if (
         config is None
-        or not known.known_head.open
+        or not pr.known_head.open
         or not ended
-        or (known.known_head.judged and not asked)
+        or (pr.known_head.judged and not asked)
     ):
         return
-    missing = ended - set(known.baselines)
-    done.know(runs=tuple(baselines.signed(config, run, services) for run in known.runs))
+    missing = ended - set(pr.baselines)
+    done.know(runs=tuple(baselines.signed(config, run, services) for run in pr.runs))
     if missing:
         done.know(
-            baselines={**known.baselines, **baselines.gather(config, missing, repository, services)}
+            baselines={**pr.baselines, **baselines.gather(config, missing, repository, services)}
         )
 
 

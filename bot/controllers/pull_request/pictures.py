@@ -44,7 +44,7 @@ def attach_all(
 
     Raises ServiceError only while Azure DevOps is away.
     """
-    found: list[Picture] = []
+    attached: list[Picture] = []
     for step in steps:
         run = step.run
         if run is None or not run.over or run.withdrawn or not run.mlflow_run:
@@ -53,8 +53,8 @@ def attach_all(
         if len(steps) > 1:
             before = f"{step.project.name}: "
         for path, content in _of_step(step, run, baselines.get(step.project.path), head, services):
-            if len(found) == MOST:
-                return tuple(found)
+            if len(attached) == MOST:
+                return tuple(attached)
             name = attachment.picture(step.project.path, run.commit, run.mlflow_run, path, content)
             try:
                 url = repository.azure.attach(head.number, name, content)
@@ -63,8 +63,8 @@ def attach_all(
                     raise
                 log.warning("a picture of pull request %s is left out: %s", head.number, refused)
             else:
-                found.append(Picture(f"{before}{path.removesuffix('.png')}", url))
-    return tuple(found)
+                attached.append(Picture(f"{before}{path.removesuffix('.png')}", url))
+    return tuple(attached)
 
 
 def _of_step(

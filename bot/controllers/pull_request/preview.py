@@ -42,36 +42,38 @@ def _compared(
             "it conflicts with it, or the trial is still under way."
         )
     before = None
-    had = []
+    mistakes_before = []
     held = None
     try:
         before = _content(repository.mirror.parents(merge)[0], repository)
         held = preview.present(before)
     except ConfigError as mistakes:
-        had = str(mistakes).splitlines()
+        mistakes_before = str(mistakes).splitlines()
     try:
         after = _content(merge, repository)
     except ConfigError as mistakes:
-        return preview.unreadable(str(mistakes).splitlines(), had)
+        return preview.unreadable(str(mistakes).splitlines(), mistakes_before)
     noted = manifest.read(repository.served.key, services.production.databricks)
-    known = preview.known(before, after)
-    owned = {key: OwnedJob(0, rule.owned_by(job)) for key, job in known.items()}
+    jobs_before = preview.known(before, after)
+    owned = {key: OwnedJob(0, rule.owned_by(job)) for key, job in jobs_before.items()}
     owned |= {
         key: replace(job, id=noted.jobs[key].id) for key, job in owned.items() if key in noted.jobs
     }
-    names = {key: job.name for key, job in known.items()}
-    found = jobs.gather(repository.served.key, merge, after.jobs, owned, services, known_as=names)
+    names = {key: job.name for key, job in jobs_before.items()}
+    job_facts = jobs.gather(
+        repository.served.key, merge, after.jobs, owned, services, known_as=names
+    )
     # A merge that repairs the target branch brings all that the workspace has waited for.
-    return preview.preview(noted.files if held is None else held, before, after, found, now)
+    return preview.preview(noted.files if held is None else held, before, after, job_facts, now)
 
 
 def _content(commit: str, repository: Repository) -> preview.Content:
     """What a commit says of the workspace. Raises ConfigError when its configuration cannot be
     read.
     """
-    wanted = target_config.at(commit, repository)
-    files = repository.mirror.files(commit, tuple(folder.from_ for folder in wanted.folders))
+    config = target_config.at(commit, repository)
+    files = repository.mirror.files(commit, tuple(folder.from_ for folder in config.folders))
     try:
-        return preview.Content(wanted, files, jobs.definitions(commit, wanted, repository, files))
+        return preview.Content(config, files, jobs.definitions(commit, config, repository, files))
     except ConfigError as mistakes:
-        return preview.Content(wanted, files, mistakes=tuple(str(mistakes).splitlines()))
+        return preview.Content(config, files, mistakes=tuple(str(mistakes).splitlines()))

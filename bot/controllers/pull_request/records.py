@@ -31,8 +31,8 @@ def keep(
     """Record what a merged pull request had measured, once; says in words what was done."""
     if not head.merged or config is None:
         return
-    place = services.validation
-    own = place.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
+    workspace = services.validation
+    own = workspace.runs.experiment(fill(config.experiment, user=head.author, branch=head.source))
     if own is None or own.tags.get(run_tags.RECORDED) == str(head.iteration):
         return
     tags = {
@@ -40,10 +40,12 @@ def keep(
         run_tags.PULL_REQUEST: str(head.number),
         run_tags.ITERATION: str(head.iteration),
     }
-    measured = _newest_measured(place.runs.runs(own.id, tags))
+    measured = _newest_measured(workspace.runs.runs(own.id, tags))
     if measured:
         records = _experiment(config, repository, services)
-        begun = {run.tags.get(run_tags.SOURCE_RUN): run for run in place.runs.runs(records, tags)}
+        begun = {
+            run.tags.get(run_tags.SOURCE_RUN): run for run in workspace.runs.runs(records, tags)
+        }
         for run in look.while_leased(measured):
             record = begun.get(run.id)
             if record is not None and run_tags.KIND in record.tags:
@@ -51,9 +53,9 @@ def keep(
             # One that was begun and cut off is found again by its source.
             kept_in = record.id if record else _begin(run, head, tags, records, services)
             merged = {run_tags.KIND: run_tags.MERGED}
-            place.runs.record(kept_in, run.metrics, merged, services.now())
+            workspace.runs.record(kept_in, run.metrics, merged, services.now())
             yield f"recorded what {run.tags.get(run_tags.PROJECT, '')} measured"
-    place.runs.tag_experiment(own, {run_tags.RECORDED: str(head.iteration)})
+    workspace.runs.tag_experiment(own, {run_tags.RECORDED: str(head.iteration)})
 
 
 def _newest_measured(runs: Iterable[RunRecord]) -> list[RunRecord]:
@@ -67,11 +69,11 @@ def _newest_measured(runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 def _experiment(config: Mlops, repository: Repository, services: Services) -> str:
     """The id of the target branch's experiment, which is made where there is none."""
-    place = services.validation
+    workspace = services.validation
     name = experiment(config)
-    if place.runs.workspace:
-        place.databricks.make_folder(str(PurePosixPath(name).parent))
-    return place.runs.make_experiment(name, {run_tags.REPOSITORY: repository.served.key})
+    if workspace.runs.workspace:
+        workspace.databricks.make_folder(str(PurePosixPath(name).parent))
+    return workspace.runs.make_experiment(name, {run_tags.REPOSITORY: repository.served.key})
 
 
 def _begin(

@@ -43,14 +43,14 @@ def find(
     if experiment is None:
         return []
     tags = {run_tags.REPOSITORY: repository.served.key, run_tags.PULL_REQUEST: str(head.number)}
-    every = [
+    runs = [
         run
         for run in services.validation.runs.runs(experiment.id, tags)
         if run_tags.TOKEN in run.tags
     ]
     return [
         _read(run, "validation", services)
-        for run in sorted(every, key=_precedence)
+        for run in sorted(runs, key=_precedence)
         if (head.open and run.tags.get(run_tags.ITERATION) == str(head.iteration))
         or run_tags.CLOSED not in run.tags
     ]
@@ -60,16 +60,16 @@ def find_retrainings(
     repository: Repository, services: Services, tags: Mapping[str, str]
 ) -> list[ProjectRun]:
     """The retrainings of a repository that carry these tags."""
-    place = services.production
-    wanted = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.RETRAINING}
-    every = [
+    production = services.production
+    kind = {run_tags.REPOSITORY: repository.served.key, run_tags.KIND: run_tags.RETRAINING}
+    runs = [
         run
-        for experiment in place.runs.experiments(wanted)
-        for run in place.runs.runs(experiment.id, {**wanted, **tags})
+        for experiment in production.runs.experiments(kind)
+        for run in production.runs.runs(experiment.id, {**kind, **tags})
     ]
     return [
         _read(run, "production", services)
-        for run in sorted(every, key=_precedence)
+        for run in sorted(runs, key=_precedence)
         if run_tags.TOKEN in run.tags and run_tags.COMMAND in run.tags
     ]
 
@@ -78,19 +78,19 @@ def find_smokes(
     experiment: str, job: str, repository: Repository, services: Services
 ) -> list[ProjectRun]:
     """The last smoke runs that were made for a job."""
-    place = services.production
-    found = place.runs.experiment(experiment)
+    production = services.production
+    found = production.runs.experiment(experiment)
     if found is None:
         return []
-    wanted = {
+    tags = {
         run_tags.REPOSITORY: repository.served.key,
         run_tags.KIND: run_tags.SMOKE,
         run_tags.JOB: job,
     }
-    every = place.runs.logged(found.id, wanted, MOST_SMOKES)
+    runs = production.runs.logged(found.id, tags, MOST_SMOKES)
     return [
         _read(run, "production", services)
-        for run in sorted(every, key=_precedence)
+        for run in sorted(runs, key=_precedence)
         if run_tags.TOKEN in run.tags and run_tags.COMMAND in run.tags
     ]
 
@@ -99,9 +99,9 @@ def look(run: ProjectRun, services: Services) -> ProjectRun:
     """How far a run is by now, with its results once it has ended."""
     if run.over or not run.cluster_run:
         return run
-    place = services.workspace(run.where)
+    workspace = services.workspace(run.where)
     try:
-        sight = place.backends[run.backend].look(run.cluster_run)
+        status = workspace.backends[run.backend].look(run.cluster_run)
     except NotFound as gone:
         # A backend forgets old runs; what MLflow says of one that ended is all that is left of it,
         # and stays.
@@ -112,26 +112,26 @@ def look(run: ProjectRun, services: Services) -> ProjectRun:
             ended=services.now(),
             closed=_ended(run, services),
         )
-    run = replace(run, run_page=sight.page or run.run_page, started=sight.started or run.started)
-    if sight.outcome is None:
+    run = replace(run, run_page=status.page or run.run_page, started=status.started or run.started)
+    if status.outcome is None:
         return run
-    found = place.runs.run(run.mlflow_run)
-    registered = place.models.registered_by(run.mlflow_run)
+    record = workspace.runs.run(run.mlflow_run)
+    registered = workspace.models.registered_by(run.mlflow_run)
     # A version under another name than the one asked for is not the model of this run.
     ours = None
-    if registered and place.models.same(registered[0], run.model_name):
+    if registered and workspace.models.same(registered[0], run.model_name):
         ours = registered
     return replace(
         run,
-        outcome=sight.outcome,
-        withdrawn=run_tags.WITHDRAWN in found.tags,
-        reason=_safe(sight.reason, services),
-        log=_safe(sight.log, services),
-        log_lines=sight.lines,
-        ended=sight.ended or services.now(),
-        metrics=dict(found.metrics),
+        outcome=status.outcome,
+        withdrawn=run_tags.WITHDRAWN in record.tags,
+        reason=_safe(status.reason, services),
+        log=_safe(status.log, services),
+        log_lines=status.lines,
+        ended=status.ended or services.now(),
+        metrics=dict(record.metrics),
         model_version=ours[1] if ours else "",
-        model_page=place.models.model_page(*ours) if ours else "",
+        model_page=workspace.models.model_page(*ours) if ours else "",
     )
 
 
@@ -181,9 +181,9 @@ def start(order: StartRun, repository: Repository, services: Services) -> Projec
 
 def anywhere(run: str, services: Services) -> RunRecord | None:
     """An MLflow run of either workspace; None when neither has it."""
-    for place in (services.production, services.validation):
+    for workspace in (services.production, services.validation):
         try:
-            return place.runs.run(run)
+            return workspace.runs.run(run)
         except NotFound:
             continue
     return None
@@ -197,9 +197,9 @@ def close(run: ProjectRun, services: Services) -> ProjectRun:
     """
     if run.mlflow_run:
         status = MLFLOW_STATUS[run.outcome or "failed"]
-        place = services.workspace(run.where)
-        place.runs.end(run.mlflow_run, status, run.ended or services.now())
-        place.runs.tag(run.mlflow_run, {run_tags.CLOSED: status})
+        workspace = services.workspace(run.where)
+        workspace.runs.end(run.mlflow_run, status, run.ended or services.now())
+        workspace.runs.tag(run.mlflow_run, {run_tags.CLOSED: status})
     return replace(run, closed=True)
 
 

@@ -32,24 +32,24 @@ LONGEST = 900
 (https://docs.databricks.com/aws/en/admin/account-settings-e2/tag-policies)."""
 
 
-def pending(found: Admission) -> bool:
+def pending(admission: Admission) -> bool:
     """Whether the registry still works on a version, so that nothing can be said of it."""
-    return found.version is not None and found.version.status == "PENDING_REGISTRATION"
+    return admission.version is not None and admission.version.status == "PENDING_REGISTRATION"
 
 
 def refusal(model: ModelFacts) -> PromotionRefusal | None:
     """What speaks against a version before it is tried; None: nothing."""
-    found = model.admission
-    if found is None or found.version is None:
+    admission = model.admission
+    if admission is None or admission.version is None:
         return VersionGone()
-    if found.version.status not in ("READY", ""):
-        return VersionNotReady(found.version.status)
-    if found.version.tags.get(ACCEPTED):
+    if admission.version.status not in ("READY", ""):
+        return VersionNotReady(admission.version.status)
+    if admission.version.tags.get(ACCEPTED):
         return None
     doubt = validated.doubt(model.origin, model.repository, model.target)
     if doubt is not None and (model.wanted is None or model.wanted.unvalidated == "refuse"):
         return doubt
-    return signature.misfit(found.signature, found.serving)
+    return signature.misfit(admission.signature, admission.serving)
 
 
 def acceptable(refusal: PromotionRefusal) -> bool:

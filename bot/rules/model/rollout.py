@@ -129,9 +129,9 @@ def undecided(job: JobFacts, version: ServingVersion) -> bool:
 
 def tags(order: TagJob) -> dict[str, str]:
     """All tags that a job carries after this order."""
-    kept = {name: value for name, value in order.job.tags.items() if name not in (BEFORE, HELD)}
-    kept |= {MODEL: order.model, VERSION: order.version, COMMIT: order.commit or "unknown"}
-    return kept | {
+    others = {name: value for name, value in order.job.tags.items() if name not in (BEFORE, HELD)}
+    others |= {MODEL: order.model, VERSION: order.version, COMMIT: order.commit or "unknown"}
+    return others | {
         name: value for name, value in ((BEFORE, order.before), (HELD, order.held)) if value
     }
 
@@ -147,8 +147,11 @@ def plan(model: ModelFacts, now: datetime) -> list[ModelAction]:
     if chosen is None or job is None or job.bundle:
         return [*smoke.left(model, ())]
     if held(job, chosen):
-        kept = signed_version(job)
-        return [*smoke.left(model, ()), *([] if loaded(job) == kept else [PointJob(job, *kept)])]
+        back_to = signed_version(job)
+        actions = [*smoke.left(model, ())]
+        if loaded(job) != back_to:
+            actions.append(PointJob(job, *back_to))
+        return actions
     if signed(job, chosen):
         return [*smoke.left(model, ()), *_kept(job, chosen)]
     return _admitted(model, job, chosen, now)
@@ -183,10 +186,10 @@ def _kept(job: JobFacts, chosen: ServingVersion) -> list[ModelAction]:
 def _admitted(
     model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: datetime
 ) -> list[ModelAction]:
-    found = model.admission
-    if found is None:
+    asked = model.admission
+    if asked is None:
         return []
-    if admission.pending(found):
+    if admission.pending(asked):
         return [*smoke.left(model, ()), LookAgain(PENDING)]
     refusal = admission.refusal(model)
     if refusal is not None:
@@ -214,11 +217,11 @@ def _pointed(
     live = _promotion(model, job, chosen, tried, now)
     if live.pull_request is not None:
         orders.append(Reply(live.pull_request, replies.promoted(live), replies.promoted_to(live)))
-    said = admission.digest("live", *was, chosen.promoted_by)
+    digest = admission.digest("live", *was, chosen.promoted_by)
     version = _version(model)
-    if version is not None and admission.told(version, model.job_name) != said:
+    if version is not None and admission.told(version, model.job_name) != digest:
         orders.append(CommentVersion(chosen.name, chosen.version, versions.live(live)))
-        noting = admission.noting(version, model.job_name, said)
+        noting = admission.noting(version, model.job_name, digest)
         orders.append(TagVersion(chosen.name, chosen.version, noting))
     sign = TagJob(job, chosen.name, chosen.version, live.commit, before=tagged(*was))
     orders.append(sign)
@@ -282,18 +285,18 @@ def _refused(
         acceptable=admission.acceptable(refusal),
         run=tried,
     )
-    said = admission.digest(_kind(refusal), words.not_promoted(refused), run)
-    if admission.told(version, model.job_name) == said:
+    digest = admission.digest(_kind(refusal), words.not_promoted(refused), run)
+    if admission.told(version, model.job_name) == digest:
         return []
     # Who may not write the sign would say it again and again.
-    claim = admission.noting(version, model.job_name, f"{said}?")
+    claim = admission.noting(version, model.job_name, f"{digest}?")
     orders: list[ModelAction] = [TagVersion(chosen.name, chosen.version, claim, needed=True)]
     if model.origin is not None and model.origin.pull_request is not None:
         number = model.origin.pull_request
         begins = replies.not_promoted_to(refused)
         orders.append(Reply(number, replies.not_promoted(refused), begins))
     orders.append(CommentVersion(chosen.name, chosen.version, versions.refused(refused)))
-    noting = admission.noting(version, model.job_name, said)
+    noting = admission.noting(version, model.job_name, digest)
     orders.append(TagVersion(chosen.name, chosen.version, noting))
     return orders
 

@@ -57,19 +57,19 @@ def test(
     """How a version, by name and number, is to be tried; `files` are those of the project at a
     commit of the target.
     """
-    found = project(config, job)
-    if found is None or job.smoke is None:
+    scoring = project(config, job)
+    if scoring is None or job.smoke is None:
         return None
-    given = {**found.parameters, **job.smoke.parameters}
+    parameters = {**scoring.parameters, **job.smoke.parameters}
     names = {"branch": config.target, "model_name": version[0], "model_version": version[1]}
     return SmokeTest(
-        project=found,
+        project=scoring,
         commit=commit,
         content=_digest(
             [[file.path, file.digest] for file in sorted(files, key=lambda entry: entry.path)]
         ),
-        backend=found.backend or config.backend,
-        parameters={name: fill(str(value), **names) for name, value in given.items()},
+        backend=scoring.backend or config.backend,
+        parameters={name: fill(str(value), **names) for name, value in parameters.items()},
         timeout=job.smoke.timeout,
     )
 
@@ -88,20 +88,20 @@ def plan(model: ModelFacts, now: datetime) -> Tried:
     asked = model.admission
     if asked is None or asked.smoke is None or asked.version is None:
         return Tried("not asked", left(model, ()))
-    mine = attempts(model, asked.version, asked.smoke)
-    following = len(mine) + 1
+    tries = attempts(model, asked.version, asked.smoke)
+    following = len(tries) + 1
     # One that was begun and noted nowhere yet is the next attempt's.
     tokens = [token(model, asked.version, asked.smoke, n) for n in range(1, following + 1)]
     rest = left(model, tokens)
     start = _start(model, asked.version, asked.smoke, following)
-    if not mine:
+    if not tries:
         return Tried("runs", (*rest, *start))
-    last = mine[-1]
+    last = tries[-1]
     if not last.over:
         return Tried("runs", (*rest, LookAgain(patience([_since(last.started, now)]))), last)
-    closing = (*rest, *(CloseRun(run) for run in mine if not run.closed))
-    if last.outcome == "no cluster" and len(mine) <= len(PAUSES):
-        pause = PAUSES[len(mine) - 1] - _since(last.ended, now)
+    closing = (*rest, *(CloseRun(run) for run in tries if not run.closed))
+    if last.outcome == "no cluster" and len(tries) <= len(PAUSES):
+        pause = PAUSES[len(tries) - 1] - _since(last.ended, now)
         if pause > 0:
             return Tried("runs", (*closing, LookAgain(pause)), last)
         return Tried("runs", (*closing, *start), last)
@@ -121,10 +121,10 @@ def _since(moment: datetime | None, now: datetime) -> float:
 def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tuple[ProjectRun, ...]:
     """The runs that try just this, the first attempt first."""
     begun = {run.token: run for run in model.runs if run.cluster_run or run.over}
-    found: list[ProjectRun] = []
-    while run := begun.get(token(model, version, asked, len(found) + 1)):
-        found.append(run)
-    return tuple(found)
+    runs: list[ProjectRun] = []
+    while run := begun.get(token(model, version, asked, len(runs) + 1)):
+        runs.append(run)
+    return tuple(runs)
 
 
 def unknown(model: ModelFacts) -> bool:

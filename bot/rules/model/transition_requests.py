@@ -55,7 +55,7 @@ def plan(asked: RequestFacts) -> list[VersionAction]:
         refused=admission.refusal(asked.model) is not None,
         tried=found.smoke is not None,
     )
-    known = [
+    answered = [
         *version.tags.get(ANSWERED, "").split(),
         *(_digest(request) for request in asked.requests),
     ]
@@ -64,7 +64,7 @@ def plan(asked: RequestFacts) -> list[VersionAction]:
         # Who may not write the sign would say it again and again.
         TagVersion(version.name, version.version, claim, needed=True),
         CommentVersion(version.name, version.version, versions.asked(asked, speaks)),
-        TagVersion(version.name, version.version, {ANSWERED: " ".join(known[-MOST_KEPT:])}),
+        TagVersion(version.name, version.version, {ANSWERED: " ".join(answered[-MOST_KEPT:])}),
     ]
 
 

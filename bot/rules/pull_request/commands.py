@@ -222,27 +222,27 @@ class Given:
 
 def read(content: str) -> Asked | Mistake | None:
     """Read a comment; None when it is not a command."""
-    found = line(content)
-    if not found:
+    command = line(content)
+    if not command:
         return None
-    if len(found) > LONGEST:
-        return Mistake(found, "too long", most=LONGEST)
+    if len(command) > LONGEST:
+        return Mistake(command, "too long", most=LONGEST)
     # Word processors and phones write other quotation marks; where both are, those are part of what
     # is said.
-    quoted = found
-    if '"' not in found:
-        quoted = found.translate(_QUOTES)
+    quoted = command
+    if '"' not in command:
+        quoted = command.translate(_QUOTES)
     try:
         words = shlex.split(quoted)
     except ValueError:
-        return Mistake(found, "quotation mark", like=_nearest_line(found))
+        return Mistake(command, "quotation mark", like=_nearest_line(command))
     if len(words) == 1:
-        return Mistake(found, "no command")
+        return Mistake(command, "no command")
     name = words[1]
     verb = _BY_NAME.get(name.casefold())
     if verb is None:
-        return Mistake(found, "unknown command", name, _nearest(name, list(_BY_NAME), COMMAND))
-    return _understood(found, verb, words[2:])
+        return Mistake(command, "unknown command", name, _nearest(name, list(_BY_NAME), COMMAND))
+    return _understood(command, verb, words[2:])
 
 
 def line(content: str) -> str:
@@ -263,7 +263,7 @@ def open(discussion: Discussion) -> list[Given]:
     One that was edited is a new one when its command reads otherwise now. What the
     bot says is none, nor what builds say, nor what was deleted.
     """
-    found: list[Given] = []
+    given: list[Given] = []
     for thread in _threads(discussion):
         answered = _answered(thread, discussion.me)
         for comment in thread:
@@ -271,9 +271,9 @@ def open(discussion: Discussion) -> list[Given]:
             if _human(comment, discussion.me):
                 asked = read(comment.content)
             if asked is not None and (comment.id, asked.line) not in answered:
-                found.append(Given(comment, asked))
+                given.append(Given(comment, asked))
     return sorted(
-        found, key=lambda entry: (entry.comment.published, entry.comment.thread, entry.comment.id)
+        given, key=lambda entry: (entry.comment.published, entry.comment.thread, entry.comment.id)
     )
 
 
@@ -283,7 +283,7 @@ def orders(discussion: Discussion, commit: str) -> tuple[Order, ...]:
     They are read back from the bot's own answers, so that an order is neither lost
     with the database, nor changed by an edit of the comment it was given in.
     """
-    found: list[Order] = []
+    given: list[Order] = []
     for thread in _threads(discussion):
         authors = {comment.id: comment.author for comment in thread}
         for answer in thread:
@@ -301,12 +301,12 @@ def orders(discussion: Discussion, commit: str) -> tuple[Order, ...]:
                 continue
             if asked.verb.name in ORDERS:
                 by = authors.get(answer.parent, "")
-                found.append(
+                given.append(
                     Order(
                         asked.verb.name, commit, by, answer.published, asked.argument, asked.reason
                     )
                 )
-    return tuple(sorted(found, key=lambda order: order.at))
+    return tuple(sorted(given, key=lambda order: order.at))
 
 
 def accepted(discussion: Discussion, name: str) -> list[tuple[Comment, Asked]]:
@@ -376,23 +376,23 @@ def _who(verb: Verb, teams: Mapping[Right, Sequence[str]] | None) -> str:
     return f"{who}, but not who opened the pull request"
 
 
-def _understood(found: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
+def _understood(line: str, verb: Verb, rest: Sequence[str]) -> Asked | Mistake:
     words, reason = _reasoned(verb, rest)
-    mistake = _mistaken(found, verb, words)
+    mistake = _mistaken(line, verb, words)
     if mistake is not None:
         return mistake
     if verb.reason and not reason:
-        return Mistake(found, "no reason", like=verb.examples[0])
+        return Mistake(line, "no reason", like=verb.examples[0])
     argument = ""
     if words:
         argument = words[0]
     if verb.choices:
         argument = argument.casefold()
     if len(words) < 2:
-        return Asked(verb, found, argument, reason=reason)
+        return Asked(verb, line, argument, reason=reason)
     if verb.name == "rollback":
-        return Asked(verb, found, argument, job=words[1])
-    return Asked(verb, found, argument, int(words[1]))
+        return Asked(verb, line, argument, job=words[1])
+    return Asked(verb, line, argument, int(words[1]))
 
 
 def _reasoned(verb: Verb, rest: Sequence[str]) -> tuple[list[str], str]:
@@ -408,22 +408,22 @@ def _reasoned(verb: Verb, rest: Sequence[str]) -> tuple[list[str], str]:
     return words, reason
 
 
-def _mistaken(found: str, verb: Verb, words: Sequence[str]) -> Mistake | None:
+def _mistaken(line: str, verb: Verb, words: Sequence[str]) -> Mistake | None:
     """What is wrong with the words after a command's name; None: nothing."""
     most = verb.most
     if verb.name == "rollback" and words[:1] and words[0].casefold() == "sync":
         most = 1
     if len(words) > most:
         shorter = _example(verb, words[:most])
-        return Mistake(found, "too much", words[most], shorter, usage=verb.line)
+        return Mistake(line, "too much", words[most], shorter, usage=verb.line)
     if len(words) < verb.least:
-        return Mistake(found, "too little", like=verb.examples[0], usage=verb.line)
+        return Mistake(line, "too little", like=verb.examples[0], usage=verb.line)
     if verb.choices and words and words[0].casefold() not in verb.choices:
         word = words[0].casefold()
         meant = _nearest(word, verb.choices, f"{COMMAND} {verb.name}")
-        return Mistake(found, "no such choice", word, meant, usage=verb.line)
+        return Mistake(line, "no such choice", word, meant, usage=verb.line)
     if verb.name == "logs" and len(words) == 2 and not _is_number_of_lines(words[1]):
-        return Mistake(found, "no number of lines", words[1], most=MOST_LINES)
+        return Mistake(line, "no number of lines", words[1], most=MOST_LINES)
     return None
 
 
@@ -460,10 +460,10 @@ def _nearest_line(found: str) -> str:
 
 
 def _threads(discussion: Discussion) -> list[list[Comment]]:
-    found: dict[int, list[Comment]] = {}
+    threads: dict[int, list[Comment]] = {}
     for comment in discussion.comments:
-        found.setdefault(comment.thread, []).append(comment)
-    return [sorted(comments, key=lambda entry: entry.id) for comments in found.values()]
+        threads.setdefault(comment.thread, []).append(comment)
+    return [sorted(comments, key=lambda entry: entry.id) for comments in threads.values()]
 
 
 def _human(comment: Comment, me: str) -> bool:

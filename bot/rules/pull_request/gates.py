@@ -68,9 +68,9 @@ def _bound(metric: Metric, baseline: Baseline) -> tuple[float | None, float, Sou
     """The tightest bound there is, what is only noise in a comparison with it, and where it comes
     from.
     """
-    found: list[tuple[float, float, Source]] = []
+    bounds: list[tuple[float, float, Source]] = []
     if metric.limit is not None:
-        found.append((metric.limit, NOISE * abs(metric.limit), "limit"))
+        bounds.append((metric.limit, NOISE * abs(metric.limit), "limit"))
     compared = _compared(metric, baseline)
     if metric.tolerance is not None and compared is not None:
         reference, source = compared
@@ -80,13 +80,13 @@ def _bound(metric: Metric, baseline: Baseline) -> tuple[float | None, float, Sou
         else:
             allowed = reference - slack
         if math.isfinite(allowed):
-            found.append((allowed, NOISE * (abs(reference) + slack), source))
-    if not found:
+            bounds.append((allowed, NOISE * (abs(reference) + slack), source))
+    if not bounds:
         return None, 0.0, ""
     # Of two that are equal the first, which is the limit.
     if metric.goal == "lower":
-        return min(found, key=lambda entry: entry[0])
-    return max(found, key=lambda entry: entry[0])
+        return min(bounds, key=lambda entry: entry[0])
+    return max(bounds, key=lambda entry: entry[0])
 
 
 def _compared(metric: Metric, baseline: Baseline) -> tuple[float, Source] | None:
