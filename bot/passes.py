@@ -73,20 +73,20 @@ class Look:
         """Whether more may have been done than the memo says."""
         return self.resumed or self.failures > 0
 
-    def while_leased(self, orders: Iterable[T]) -> Iterator[T]:
-        """The orders, one after the other, as long as the subject is ours. Raises LostLease when it
-        may not be.
+    def while_leased(self, actions: Iterable[T]) -> Iterator[T]:
+        """The actions, one after the other, as long as the subject is ours. Raises LostLease when
+        it may not be.
 
         A process that was frozen goes on in the middle of a pass, and must not act on what it knew
         before.
         """
-        for order in orders:
+        for action in actions:
             if not self.ours():
                 raise LostLease(
                     "The pass stood still for longer than its lease; somebody else may have gone "
                     "on."
                 )
-            yield order
+            yield action
 
 
 @dataclass(frozen=True, slots=True)

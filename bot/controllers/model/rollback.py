@@ -30,8 +30,8 @@ def roll_back(
     commit = ""
     if before is not None and (origin := origins.origin(before.run, repository, services)):
         commit = origin.commit
-    orders = rollback.plan(facts, commit)
-    done = tuple(model.perform(order, services) for order in look.while_leased(orders))
+    actions = rollback.plan(facts, commit)
+    done = tuple(model.perform(action, services) for action in look.while_leased(actions))
     return rollback.told(facts, services.now()), done
 
 

@@ -142,39 +142,39 @@ def _safe(text: str, services: Services) -> str:
     return masked(visible(text), services.secrets)
 
 
-def start(order: StartRun, repository: Repository, services: Services) -> ProjectRun:
-    """Start a run, or find the one that this order started before.
+def start(action: StartRun, repository: Repository, services: Services) -> ProjectRun:
+    """Start a run, or find the one that this action started before.
 
     A project that cannot be run as it stands is a run that failed. Raises
     NotFound when the source branch has moved on.
     """
     run = ProjectRun(
-        order.token,
-        order.project,
-        order.commit,
-        order.iteration,
-        order.backend,
-        where=order.where,
-        owner=order.owner,
+        action.token,
+        action.project,
+        action.commit,
+        action.iteration,
+        action.backend,
+        where=action.where,
+        owner=action.owner,
     )
-    if order.fork and order.number is not None:
-        repository.mirror.bring_fork(order.number, order.commit)
+    if action.fork and action.number is not None:
+        repository.mirror.bring_fork(action.number, action.commit)
     else:
-        repository.mirror.bring(order.source, order.commit)
+        repository.mirror.bring(action.source, action.commit)
     with tempfile.TemporaryDirectory(prefix="signalman-") as temporary:
-        folder = Path(temporary) / PurePosixPath(order.project).name
+        folder = Path(temporary) / PurePosixPath(action.project).name
         try:
-            repository.mirror.export(order.commit, order.project, folder)
+            repository.mirror.export(action.commit, action.project, folder)
         except NotFound:
             return _refused(
-                run, f"the folder {order.project} is not there at {order.commit[:7]}", services
+                run, f"the folder {action.project} is not there at {action.commit[:7]}", services
             )
         try:
-            if order.backend == "local":
+            if action.backend == "local":
                 machines = {}
             else:
-                machines = cluster.cluster(folder, order.cluster)
-            return _submit(order, run, folder, machines, repository, services)
+                machines = cluster.cluster(folder, action.cluster)
+            return _submit(action, run, folder, machines, repository, services)
         except ProjectError as mistake:
             return _refused(run, str(mistake), services)
 
@@ -217,7 +217,7 @@ def withdraw(run: ProjectRun, services: Services) -> None:
 
 
 def _submit(
-    order: StartRun,
+    action: StartRun,
     run: ProjectRun,
     folder: Path,
     machines: dict[str, object],
@@ -225,29 +225,29 @@ def _submit(
     services: Services,
 ) -> ProjectRun:
     """Create the MLflow run, or find it, and submit the project under its token."""
-    workspace = services.workspace(order.where)
+    workspace = services.workspace(action.where)
     if workspace.runs.workspace:
-        workspace.databricks.make_folder(str(PurePosixPath(order.experiment).parent))
+        workspace.databricks.make_folder(str(PurePosixPath(action.experiment).parent))
     experiment = workspace.runs.make_experiment(
-        order.experiment, _experiment_tags(order, repository.served.key)
+        action.experiment, _experiment_tags(action, repository.served.key)
     )
-    mlflow_run = _mlflow_run(order, folder.name, experiment, repository, services)
+    mlflow_run = _mlflow_run(action, folder.name, experiment, repository, services)
     environment = {
         **services.run_environment,
         "MLFLOW_RUN_ID": mlflow_run,
         "MLFLOW_EXPERIMENT_ID": experiment,
     }
-    submission = _submission(order, folder, machines, environment, repository.served.key)
+    submission = _submission(action, folder, machines, environment, repository.served.key)
     run = replace(
         run,
         mlflow_run=mlflow_run,
         experiment=experiment,
         mlflow_page=workspace.runs.run_page(experiment, mlflow_run),
-        model_name=order.model,
+        model_name=action.model,
         started=services.now(),
     )
     try:
-        cluster_run = workspace.backends[order.backend].submit(submission)
+        cluster_run = workspace.backends[action.backend].submit(submission)
     except ProjectError as mistake:
         return replace(_refused(run, str(mistake), services), closed=False)
     note(mlflow_run, cluster_run, workspace)
@@ -255,7 +255,7 @@ def _submit(
 
 
 def _submission(
-    order: StartRun,
+    action: StartRun,
     folder: Path,
     machines: dict[str, object],
     environment: Mapping[str, str],
@@ -263,79 +263,79 @@ def _submission(
 ) -> Submission:
     """What a backend is given to run; `folder` holds the project."""
     return Submission(
-        token=order.token,
-        name=f"signalman {repository} {_for_whom(order)} {folder.name} {order.commit[:7]}",
+        token=action.token,
+        name=f"signalman {repository} {_for_whom(action)} {folder.name} {action.commit[:7]}",
         folder=folder,
-        entry_point=order.entry_point,
-        parameters=order.parameters,
+        entry_point=action.entry_point,
+        parameters=action.parameters,
         cluster=machines,
-        timeout=order.timeout,
+        timeout=action.timeout,
         environment=environment,
-        tags=_cluster_tags(order, repository),
+        tags=_cluster_tags(action, repository),
     )
 
 
 def _mlflow_run(
-    order: StartRun, project: str, experiment: str, repository: Repository, services: Services
+    action: StartRun, project: str, experiment: str, repository: Repository, services: Services
 ) -> str:
-    """The id of the MLflow run under the order's token, which is created where there is none."""
-    runs = services.workspace(order.where).runs
-    earlier = runs.runs(experiment, {run_tags.TOKEN: order.token})
+    """The id of the MLflow run under the action's token, which is created where there is none."""
+    runs = services.workspace(action.where).runs
+    earlier = runs.runs(experiment, {run_tags.TOKEN: action.token})
     first = min(earlier, key=_precedence, default=None)
     if first is not None:
         return first.id
-    name = f"{project} {_for_whom(order)} {order.commit[:7]}"
-    return runs.start(experiment, name, services.now(), _run_tags(order, repository))
+    name = f"{project} {_for_whom(action)} {action.commit[:7]}"
+    return runs.start(experiment, name, services.now(), _run_tags(action, repository))
 
 
-def _for_whom(order: StartRun) -> str:
+def _for_whom(action: StartRun) -> str:
     """What a run is made for, as its name tells people: a branch, or a pull request."""
-    if order.where == "production":
-        return order.source
-    return f"!{order.number}"
+    if action.where == "production":
+        return action.source
+    return f"!{action.number}"
 
 
-def _experiment_tags(order: StartRun, repository: str) -> dict[str, str]:
+def _experiment_tags(action: StartRun, repository: str) -> dict[str, str]:
     tags: dict[str, str] = {}
-    if order.kind != run_tags.SMOKE:  # All repositories share the experiment of smoke runs.
+    if action.kind != run_tags.SMOKE:  # All repositories share the experiment of smoke runs.
         tags[run_tags.REPOSITORY] = repository
-    if order.kind:
-        tags[run_tags.KIND] = order.kind
+    if action.kind:
+        tags[run_tags.KIND] = action.kind
         return tags
-    if order.number is not None:
-        tags[run_tags.PULL_REQUEST] = str(order.number)
+    if action.number is not None:
+        tags[run_tags.PULL_REQUEST] = str(action.number)
     tags[run_tags.STATE] = run_tags.OPEN
     return tags
 
 
-def _run_tags(order: StartRun, repository: Repository) -> dict[str, str]:
+def _run_tags(action: StartRun, repository: Repository) -> dict[str, str]:
     served = repository.served
-    tags = {run_tags.TOKEN: order.token, run_tags.REPOSITORY: served.key}
-    if order.number is not None:
-        tags[run_tags.PULL_REQUEST] = str(order.number)
+    tags = {run_tags.TOKEN: action.token, run_tags.REPOSITORY: served.key}
+    if action.number is not None:
+        tags[run_tags.PULL_REQUEST] = str(action.number)
     tags |= {
-        run_tags.COMMIT: order.commit,
-        run_tags.ITERATION: str(order.iteration),
-        run_tags.PROJECT: order.project,
-        run_tags.MODEL: order.model,
-        run_tags.BACKEND: order.backend,
+        run_tags.COMMIT: action.commit,
+        run_tags.ITERATION: str(action.iteration),
+        run_tags.PROJECT: action.project,
+        run_tags.MODEL: action.model,
+        run_tags.BACKEND: action.backend,
         "mlflow.source.type": "PROJECT",
-        "mlflow.source.name": f"{served.url}#{order.project}",
-        "mlflow.source.git.commit": order.commit,
-        "mlflow.source.git.branch": order.source,
-        "mlflow.project.entryPoint": order.entry_point,
-        "mlflow.project.backend": order.backend,
+        "mlflow.source.name": f"{served.url}#{action.project}",
+        "mlflow.source.git.commit": action.commit,
+        "mlflow.source.git.branch": action.source,
+        "mlflow.project.entryPoint": action.entry_point,
+        "mlflow.project.backend": action.backend,
     }
-    if order.kind:
-        tags |= {run_tags.KIND: order.kind, run_tags.COMMAND: order.owner}
-    return tags | dict(order.labels)
+    if action.kind:
+        tags |= {run_tags.KIND: action.kind, run_tags.COMMAND: action.owner}
+    return tags | dict(action.labels)
 
 
-def _cluster_tags(order: StartRun, repository: str) -> dict[str, str]:
+def _cluster_tags(action: StartRun, repository: str) -> dict[str, str]:
     tags = {"signalman_repository": repository}
-    if order.number is not None:
-        tags["signalman_pull_request"] = str(order.number)
-    tags["signalman_commit"] = order.commit
+    if action.number is not None:
+        tags["signalman_pull_request"] = str(action.number)
+    tags["signalman_commit"] = action.commit
     return tags
 
 

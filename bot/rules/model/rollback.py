@@ -54,12 +54,12 @@ def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
     to = goal(model)
     if chosen is None or job is None or not to[1]:
         return []
-    orders: list[PointingAction] = []
+    actions: list[PointingAction] = []
     if rollout.loaded(job) != to:
-        orders.append(PointJob(job, *to))
+        actions.append(PointJob(job, *to))
     if not rollout.held(job, chosen):
-        orders.append(TagJob(job, *to, commit, held=rollout.tagged(chosen.name, chosen.version)))
-    return orders
+        actions.append(TagJob(job, *to, commit, held=rollout.tagged(chosen.name, chosen.version)))
+    return actions
 
 
 def told(model: ModelFacts, now: datetime) -> str:

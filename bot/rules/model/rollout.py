@@ -127,12 +127,12 @@ def undecided(job: JobFacts, version: ServingVersion) -> bool:
     return not (job.bundle or signed(job, version) or held(job, version))
 
 
-def tags(order: TagJob) -> dict[str, str]:
-    """All tags that a job carries after this order."""
-    others = {name: value for name, value in order.job.tags.items() if name not in (BEFORE, HELD)}
-    others |= {MODEL: order.model, VERSION: order.version, COMMIT: order.commit or "unknown"}
+def tags(action: TagJob) -> dict[str, str]:
+    """All tags that a job carries after this action."""
+    others = {name: value for name, value in action.job.tags.items() if name not in (BEFORE, HELD)}
+    others |= {MODEL: action.model, VERSION: action.version, COMMIT: action.commit or "unknown"}
     return others | {
-        name: value for name, value in ((BEFORE, order.before), (HELD, order.held)) if value
+        name: value for name, value in ((BEFORE, action.before), (HELD, action.held)) if value
     }
 
 
@@ -196,11 +196,11 @@ def _admitted(
         return [*smoke.left(model, ()), *_refused(model, chosen, refusal, None)]
     tried = smoke.plan(model, now)
     if tried.state == "runs":
-        return [*tried.orders]
+        return [*tried.actions]
     if tried.fault is not None:
         failed = SmokeFailed(tried.fault)
-        return [*tried.orders, *_refused(model, chosen, failed, tried.run)]
-    return [*tried.orders, *_pointed(model, job, chosen, tried.run, now)]
+        return [*tried.actions, *_refused(model, chosen, failed, tried.run)]
+    return [*tried.actions, *_pointed(model, job, chosen, tried.run, now)]
 
 
 def _pointed(
@@ -211,21 +211,21 @@ def _pointed(
     now: datetime,
 ) -> list[ModelAction]:
     was = signed_version(job)
-    orders: list[ModelAction] = []
+    actions: list[ModelAction] = []
     if not pointed(job, chosen):
-        orders.append(PointJob(job, chosen.name, chosen.version))
+        actions.append(PointJob(job, chosen.name, chosen.version))
     live = _promotion(model, job, chosen, tried, now)
     if live.pull_request is not None:
-        orders.append(Reply(live.pull_request, replies.promoted(live), replies.promoted_to(live)))
+        actions.append(Reply(live.pull_request, replies.promoted(live), replies.promoted_to(live)))
     digest = admission.digest("live", *was, chosen.promoted_by)
     version = _version(model)
     if version is not None and admission.told(version, model.job_name) != digest:
-        orders.append(CommentVersion(chosen.name, chosen.version, versions.live(live)))
+        actions.append(CommentVersion(chosen.name, chosen.version, versions.live(live)))
         noting = admission.noting(version, model.job_name, digest)
-        orders.append(TagVersion(chosen.name, chosen.version, noting))
+        actions.append(TagVersion(chosen.name, chosen.version, noting))
     sign = TagJob(job, chosen.name, chosen.version, live.commit, before=tagged(*was))
-    orders.append(sign)
-    return orders
+    actions.append(sign)
+    return actions
 
 
 def _promotion(
@@ -290,15 +290,15 @@ def _refused(
         return []
     # Who may not write the sign would say it again and again.
     claim = admission.noting(version, model.job_name, f"{digest}?")
-    orders: list[ModelAction] = [TagVersion(chosen.name, chosen.version, claim, needed=True)]
+    actions: list[ModelAction] = [TagVersion(chosen.name, chosen.version, claim, needed=True)]
     if model.origin is not None and model.origin.pull_request is not None:
         number = model.origin.pull_request
         begins = replies.not_promoted_to(refused)
-        orders.append(Reply(number, replies.not_promoted(refused), begins))
-    orders.append(CommentVersion(chosen.name, chosen.version, versions.refused(refused)))
+        actions.append(Reply(number, replies.not_promoted(refused), begins))
+    actions.append(CommentVersion(chosen.name, chosen.version, versions.refused(refused)))
     noting = admission.noting(version, model.job_name, digest)
-    orders.append(TagVersion(chosen.name, chosen.version, noting))
-    return orders
+    actions.append(TagVersion(chosen.name, chosen.version, noting))
+    return actions
 
 
 def _version(model: ModelFacts) -> ModelVersion | None:

@@ -37,7 +37,7 @@ class Tried:
     """How far it is: what is to be done for it, and the run that tells; `fault` why it failed."""
 
     state: Literal["not asked", "runs", "passed", "failed"]
-    orders: tuple[ModelAction, ...] = ()
+    actions: tuple[ModelAction, ...] = ()
     run: ProjectRun | None = None
     fault: RunFault | GateRefusal | None = None
 

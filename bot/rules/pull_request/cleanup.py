@@ -48,13 +48,13 @@ def plan(left: Leavings, policy: Cleanup) -> list[CleanupAction]:
             *done,
         ]
     kept = {version.run for version in left.versions if used(version, left)}
-    orders: list[CleanupAction] = [
+    actions: list[CleanupAction] = [
         DeleteVersion(version.name, version.version) for version in unused
     ]
-    orders += [DeleteRun(run) for run in left.runs if run not in kept]
+    actions += [DeleteRun(run) for run in left.runs if run not in kept]
     if kept or left.shared or left.others:
-        return [*orders, *done]
-    return [*orders, DeleteExperiment(left.experiment)]
+        return [*actions, *done]
+    return [*actions, DeleteExperiment(left.experiment)]
 
 
 def used(version: ModelVersion, left: Leavings) -> bool:
