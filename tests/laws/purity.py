@@ -132,8 +132,8 @@ def pure_packages() -> list[str]:
 
 def found_packages() -> set[str]:
     """The packages and modules that lie directly below `bot/`."""
-    modules = {file.stem for file in BOT.glob("*.py")}
-    return modules | {file.parent.name for file in BOT.glob("*/__init__.py")}
+    parts = {file.relative_to(BOT).parts[0] for file in BOT.rglob("*.py")}
+    return {part.removesuffix(".py") for part in parts}
 
 
 def files_of(package: str) -> list[Path]:
@@ -214,6 +214,9 @@ def _clocks(tree: ast.Module) -> Iterator[str]:
             case ast.Attribute(owner, attribute) if attribute in CLOCKS:
                 if ast.unparse(owner).split(".")[-1] in dates:
                     yield f"asks the clock: {ast.unparse(node)}"
+            # A moment that was given is read, and never called.
+            case ast.Call(ast.Attribute(_, attribute)) if attribute in CLOCKS:
+                yield f"asks the clock: {ast.unparse(node)}"
             case ast.Call(ast.Name("getattr"), [_, ast.Constant(str(attribute)), *_]):
                 if attribute in CLOCKS | OUTSIDE:
                     yield f"asks for {attribute} by its name"
@@ -233,6 +236,9 @@ def _written_globals(tree: ast.Module) -> Iterator[str]:
                     for target in _targets(node):
                         if not isinstance(target, ast.Name) and (root := _root(target)) in shared:
                             yield f"writes to the global {root}"
+                case ast.Call(ast.Name("setattr" | "delattr"), [owner, *_]):
+                    if (root := _root(owner)) in shared:
+                        yield f"writes to the global {root}"
                 case ast.Call(ast.Attribute(owner, method)) if method in MUTATORS:
                     if (root := _root(owner)) in shared:
                         yield f"changes the global {root}"

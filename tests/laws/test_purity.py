@@ -37,6 +37,8 @@ PLANTED = {
     "a part of a global that is added to": "KEPT = {}\n\ndef f(key):\n    KEPT[key].append(1)\n",
     "a global in a tuple": "KEPT = {}\n\ndef f(key):\n    other, KEPT[key] = 1, 2\n",
     "an attribute of a class": "class Kept:\n    n = 0\n\ndef f():\n    Kept.n += 1\n",
+    "datetime in a variable": "import datetime\n\nD = datetime.datetime\n\ndef f():\n    D.now()\n",
+    "a global whose attribute is set by name": "class K: ...\n\ndef f():\n    setattr(K, 'n', 1)\n",
     "a global whose part is set": "import re\n\ndef planted():\n    re.cache = None\n",
 }
 
