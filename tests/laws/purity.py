@@ -6,7 +6,7 @@ imported is a fault, so that nothing has to be thought of before it can be forbi
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 BOT = Path(__file__).parents[2] / "bot"
@@ -146,17 +146,18 @@ def files_of(package: str) -> list[Path]:
 def faults(package: str, source: str) -> list[str]:
     """A sentence for each thing in a source text that a pure package may not do."""
     tree = ast.parse(source)
+    nodes = list(ast.walk(tree))  # once for all of them: walking a tree takes longest
     return [
-        *_imports(package, tree),
-        *_calls_outside(tree),
-        *_clocks(tree),
-        *_written_globals(tree),
+        *_imports(package, nodes),
+        *_calls_outside(tree, nodes),
+        *_clocks(nodes),
+        *_written_globals(tree, nodes),
     ]
 
 
-def _imports(package: str, tree: ast.Module) -> Iterator[str]:
+def _imports(package: str, nodes: Sequence[ast.AST]) -> Iterator[str]:
     allowed = {**EVERYWHERE, **MORE.get(package, {})}
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Import(names):
                 for name in names:
@@ -189,13 +190,13 @@ def _is_pure(module: str) -> bool:
     return FLOORS.get(parts[1]) in PURE_FLOORS and file not in READS_AND_IS_MEANT_TO
 
 
-def _calls_outside(tree: ast.Module) -> Iterator[str]:
+def _calls_outside(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[str]:
     own = {
         node.name
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if (
             isinstance(node, ast.Name)
             and isinstance(node.ctx, ast.Load)
@@ -204,12 +205,12 @@ def _calls_outside(tree: ast.Module) -> Iterator[str]:
             yield f"uses {node.id}"
 
 
-def _clocks(tree: ast.Module) -> Iterator[str]:
+def _clocks(nodes: Sequence[ast.AST]) -> Iterator[str]:
     dates = {"date", "datetime"}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module == "datetime":
             dates |= {name.asname for name in node.names if name.asname is not None}
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Attribute(owner, attribute) if attribute in CLOCKS:
                 if ast.unparse(owner).split(".")[-1] in dates:
@@ -222,13 +223,14 @@ def _clocks(tree: ast.Module) -> Iterator[str]:
                     yield f"asks for {attribute} by its name"
 
 
-def _written_globals(tree: ast.Module) -> Iterator[str]:
+def _written_globals(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[str]:
     known = {name for node in tree.body for name in _bound(node)}
-    for function in ast.walk(tree):
+    for function in nodes:
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        shared = known - _locals(function)
-        for node in ast.walk(function):
+        inside = list(ast.walk(function))
+        shared = known - _locals(inside)
+        for node in inside:
             match node:
                 case ast.Global(names):
                     yield f"declares global {', '.join(names)}"
@@ -282,12 +284,13 @@ def _root(target: ast.expr) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _locals(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
-    names = {argument.arg for argument in ast.walk(function) if isinstance(argument, ast.arg)}
-    declared = {
-        name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names
-    }
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
+def _locals(inside: Sequence[ast.AST]) -> set[str]:
+    """The names that are a function's own, from all nodes of the function."""
+    names, declared = set[str](), set[str]()
+    for node in inside:
+        match node:
+            case ast.arg(name) | ast.Name(name, ast.Store()):
+                names.add(name)
+            case ast.Global(shared):
+                declared |= set(shared)
     return names - declared

@@ -1,5 +1,6 @@
 """What is to be pure is pure; and what would make it otherwise is found, wherever it is planted."""
 
+import functools
 import tomllib
 
 import pytest
@@ -57,12 +58,19 @@ def test_a_pure_package_is_pure(package: str) -> None:
 @pytest.mark.parametrize("planted", PLANTED)
 @pytest.mark.parametrize("package", pure_packages())
 def test_what_is_planted_into_a_pure_package_is_found(package: str, planted: str) -> None:
+    source = a_source_without_faults(package)
+
+    assert faults(package, f"{source}\n{PLANTED[planted]}") != []
+
+
+@functools.cache
+def a_source_without_faults(package: str) -> str:
+    """A file of the package, in which something is planted; looked through once for all of it."""
     # Two modules of the rules have a function of their own that is named `open`.
     sources = [file.read_text(encoding="utf-8") for file in files_of(package)]
     source = next(text for text in sources if "\ndef open(" not in text)
     assert faults(package, source) == []
-
-    assert faults(package, f"{source}\n{PLANTED[planted]}") != []
+    return source
 
 
 def test_every_package_has_a_floor() -> None:
