@@ -75,3 +75,11 @@ def test_each_room_that_the_tree_shows_exists() -> None:
 
     missing = [name for name in shown if not any((folder / name).exists() for folder in folders)]
     assert missing == []
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").rglob("*.md")), ids=lambda at: at.name)
+def test_each_file_that_a_document_speaks_of_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:bot|sandbox|tests|bench)/[\w./-]+)`", text)
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
