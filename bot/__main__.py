@@ -169,7 +169,7 @@ def status() -> None:
     settings = app.prepare()
     services = app.services_of(settings)
     for repository in services.repositories.values():
-        for line in live.told(repository, services):
+        for line in live.status_lines(repository, services):
             click.echo(line)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bot.controllers.services import Services, Workspace
     from bot.services.databricks import Databricks
     from bot.web import Door
-    from bot.webhooks.azure_devops import Served
+    from bot.webhooks.azure_devops import WatchedRepository
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def door(settings: Settings) -> "Door":
 
     return Door(
         queue=Queue(settings.database_url),
-        served=_heard(settings),
+        served=_watched(settings),
         azure_devops_credentials=_pairs(settings.azure_hooks),
         databricks_secrets=tuple(secret.get_secret_value() for secret in settings.databricks_hooks),
         mlflow_secrets=tuple(secret.get_secret_value() for secret in settings.mlflow_hooks),
@@ -169,7 +169,7 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
             for repository in settings.served
         },
         hooks=ServiceHooks(client),
-        heard=_heard(settings),
+        heard=_watched(settings),
         validation=validation,
         production=production,
         run_environment={
@@ -230,11 +230,11 @@ def _databricks(client: deployment.Client, access: WorkspaceAccess) -> "Databric
     return DatabricksSdk(access)
 
 
-def _heard(settings: Settings) -> tuple["Served", ...]:
-    from bot.webhooks.azure_devops import Served
+def _watched(settings: Settings) -> tuple["WatchedRepository", ...]:
+    from bot.webhooks.azure_devops import WatchedRepository
 
     return tuple(
-        Served(
+        WatchedRepository(
             repository.key,
             repository.organization_url,
             repository.project,

@@ -24,7 +24,7 @@ from bot.metrics import Metrics
 from bot.queue import Queue, QueueError
 from bot.subjects import Delivery
 from bot.webhooks import Ignored, authentication, azure_devops, databricks, mlflow
-from bot.webhooks.azure_devops import Served
+from bot.webhooks.azure_devops import WatchedRepository
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Door:
     """
 
     queue: Queue
-    served: tuple[Served, ...] = ()
+    served: tuple[WatchedRepository, ...] = ()
     azure_devops_credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     databricks_secrets: tuple[str, ...] = field(default=(), repr=False)
     mlflow_secrets: tuple[str, ...] = field(default=(), repr=False)

@@ -100,7 +100,7 @@ class Output:
     What the environment calls a secret (the token of the run's own identity, for one) goes nowhere.
     """
 
-    def __init__(self, log: str | None = None, live: Live | None = None) -> None:
+    def __init__(self, log: str | None = None, live: LiveLog | None = None) -> None:
         self._live = live
         self._secrets: list[str] = []
         self._log = (
@@ -166,7 +166,7 @@ class Output:
             self._live.close()
 
 
-class Live:
+class LiveLog:
     """The newest part of the output in a file that is written anew every two seconds, if there is
     anything new.
 
@@ -226,7 +226,7 @@ def main(argv: list[str]) -> None:
     started = time.monotonic()
     ending: dict[str, Any] = {"exit_code": None, "timed_out": False, "seconds": 0.0, "reason": None}
     live = _live_place(order.get("live"), argv[0])
-    output = Output(order.get("log"), Live(live) if live else None)
+    output = Output(order.get("log"), LiveLog(live) if live else None)
     folder = tempfile.mkdtemp(prefix="project-")
     stop = _Stop()
     try:

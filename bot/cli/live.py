@@ -20,7 +20,7 @@ _PAUSE = 0.2
 _MOMENT = "%Y-%m-%d %H:%M UTC"
 
 
-def told(repository: Repository, services: Services) -> Iterator[str]:
+def status_lines(repository: Repository, services: Services) -> Iterator[str]:
     """What the production workspace holds of a repository, and what its scoring jobs load; a line
     each.
     """

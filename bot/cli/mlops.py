@@ -10,7 +10,7 @@ import click
 from pydantic import SecretStr
 
 from bot.config import environment
-from bot.config.environment import PERSON, Served
+from bot.config.environment import PERSON, ServedRepository
 from bot.errors import ConfigError, SignalmanError
 from bot.facts.discussion import COMMAND, Mistake
 from bot.rules.pull_request import commands
@@ -80,7 +80,7 @@ def document() -> str:
     )
 
 
-def listed() -> str:
+def command_list() -> str:
     """Every command, for a terminal."""
     width = max(len(verb.line) for verb in VERBS)
     return "\n".join(
@@ -189,7 +189,7 @@ def _command(verb: Verb, who: str) -> click.Command:
 
 def _help() -> click.Command:
     def run(markdown: bool) -> None:
-        click.echo(document() if markdown else listed(), nl=not markdown)
+        click.echo(document() if markdown else command_list(), nl=not markdown)
 
     return click.Command(
         "help",
@@ -210,7 +210,7 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
-def _chosen(served: Sequence[Served], key: str | None) -> Served:
+def _chosen(served: Sequence[ServedRepository], key: str | None) -> ServedRepository:
     if key is None and len(served) == 1:
         return served[0]
     found = [

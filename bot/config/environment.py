@@ -58,7 +58,7 @@ class WorkspaceAccess:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedRepository:
     """A served repository: `key` is `organization/project/repository`."""
 
     key: str
@@ -78,7 +78,7 @@ class Settings:
     """Everything that a deployment fixes."""
 
     organization_url: str
-    served: tuple[Served, ...]
+    served: tuple[ServedRepository, ...]
     limits: Limits
     policies: Policies
     report: Reporting
@@ -209,7 +209,7 @@ class Person:
     """
 
     organization_url: str
-    served: tuple[Served, ...]
+    served: tuple[ServedRepository, ...]
     token: SecretStr
 
 
@@ -286,10 +286,10 @@ def _validation(env: Mapping[str, str]) -> WorkspaceAccess | None:
     return found
 
 
-def _served(organization: str, deployment: Deployment) -> tuple[Served, ...]:
+def _served(organization: str, deployment: Deployment) -> tuple[ServedRepository, ...]:
     parts = urlsplit(organization)
     return tuple(
-        Served(
+        ServedRepository(
             key=f"{parts.path.strip('/') or parts.netloc}/{entry.project}/{entry.repository}",
             organization_url=organization,
             project=entry.project,

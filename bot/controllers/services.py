@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bot.backends.run import Backend
 from bot.config.deployment import Policies, Reporting
-from bot.config.environment import Served
+from bot.config.environment import ServedRepository
 from bot.controllers.permissions import Rights
 from bot.facts.runs import Where
 from bot.own_templates import OwnTemplates
@@ -24,7 +24,7 @@ from bot.webhooks import azure_devops
 class Repository:
     """A served repository: its pull requests and its content."""
 
-    served: Served
+    served: ServedRepository
     azure: AzureDevOps
     mirror: Mirror
 
@@ -54,7 +54,7 @@ class Services:
 
     repositories: Mapping[str, Repository]
     hooks: ServiceHooks
-    heard: tuple[azure_devops.Served, ...]
+    heard: tuple[azure_devops.WatchedRepository, ...]
     validation: Workspace
     production: Workspace
     run_environment: Mapping[str, str]

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 
 from bot.queue import Queue, RunRecord
 from bot.subjects import Branch, Model, PullRequest, Retraining, Subject
-from bot.webhooks.azure_devops import Served
+from bot.webhooks.azure_devops import WatchedRepository
 from bot.words.escape import duration
 
 POLICY = (
@@ -31,7 +31,9 @@ PATIENCE = 120.0
 """For so many seconds after its end a run's log may still be on its way."""
 
 
-def pages(queue: Queue, clock: Callable[[], float], served: Sequence[Served] = ()) -> Blueprint:
+def pages(
+    queue: Queue, clock: Callable[[], float], served: Sequence[WatchedRepository] = ()
+) -> Blueprint:
     """The pages as a part of the web application, at `/`."""
     blueprint = Blueprint(
         "dashboard",
@@ -107,7 +109,7 @@ def _going_on(run: RunRecord, now: float) -> bool:
     return not run.log_whole and (run.ended_at is None or now - run.ended_at < PATIENCE)
 
 
-def _change(subject: Subject, served: Sequence[Served]) -> str:
+def _change(subject: Subject, served: Sequence[WatchedRepository]) -> str:
     """Where Azure DevOps shows a pull request; empty when it is not of a repository that is
     served.
     """

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from bot.actions import State
 from bot.config.deployment import ThreadStatus
-from bot.config.environment import Served
+from bot.config.environment import ServedRepository
 from bot.errors import NotFound, ServiceError
 from bot.facts.discussion import COMMAND, Comment, Discussion, Double, Report
 from bot.facts.pull_request import VALIDATE, Check, PullRequestHead
@@ -30,7 +30,7 @@ _ACTIVE = 100
 class AzureDevOps:
     """One served repository."""
 
-    def __init__(self, served: Served, client: Client) -> None:
+    def __init__(self, served: ServedRepository, client: Client) -> None:
         self._served = served
         self._client = client
         project = quote(served.project, safe="")

@@ -30,7 +30,7 @@ class ClusterRun:
 
 
 @dataclass(frozen=True)
-class Output:
+class RunOutput:
     """What a run's task left: the text of its error, and what it wrote to its standard streams.
 
     `cut`: it wrote more than Databricks gives, which are the last 5 MB
@@ -122,7 +122,7 @@ class Databricks(Protocol):
     def run(self, run: str) -> ClusterRun:
         """A run as it stands. Raises NotFound when Databricks does not know it (any more)."""
 
-    def output(self, task: str) -> Output:
+    def output(self, task: str) -> RunOutput:
         """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
         a job run's.
         """

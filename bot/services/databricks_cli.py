@@ -26,7 +26,7 @@ from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.branch import JobFacts
 from bot.facts.model import TransitionRequest
 from bot.services import databricks_rest as rest
-from bot.services.databricks import ClusterRun, Node, Output, job_facts, more_of
+from bot.services.databricks import ClusterRun, Node, RunOutput, job_facts, more_of
 
 T = TypeVar("T")
 
@@ -215,7 +215,7 @@ class DatabricksCli:
         )
         return rest.cluster_run(run, found)
 
-    def output(self, task: str) -> Output:
+    def output(self, task: str) -> RunOutput:
         """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
         a job run's.
         """
@@ -225,7 +225,7 @@ class DatabricksCli:
                 lambda client: JobsService(client).get_run_output(int(task), version=JOBS),
             )
         except NotFound:
-            return Output("", "")
+            return RunOutput("", "")
         return rest.output(found)
 
     def cancel(self, run: str) -> None:

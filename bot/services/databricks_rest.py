@@ -11,7 +11,7 @@ from typing import Any
 from bot.config.environment import WorkspaceAccess
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.runs import Outcome
-from bot.services.databricks import ClusterRun, Node, Output
+from bot.services.databricks import ClusterRun, Node, RunOutput
 
 INLINE = 7 * 1024 * 1024
 """Bytes; more than that would be over 10 MB as base64 in a JSON body, and goes as the file of a
@@ -84,11 +84,11 @@ def cluster_run(run: str, found: Mapping[str, Any]) -> ClusterRun:
     )
 
 
-def output(found: Mapping[str, Any]) -> Output:
+def output(found: Mapping[str, Any]) -> RunOutput:
     """What `runs/get-output` tells of a task."""
     result = (found.get("notebook_output") or {}).get("result")
     log = found.get("logs") or found.get("error_trace") or ""
-    return Output(
+    return RunOutput(
         found.get("error") or "", log, result or "", cut=bool(found.get("logs_truncated"))
     )
 

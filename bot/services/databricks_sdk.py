@@ -27,7 +27,7 @@ from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.branch import JobFacts
 from bot.facts.model import TransitionRequest
 from bot.services import databricks_rest as rest
-from bot.services.databricks import ClusterRun, Node, Output, job_facts, more_of
+from bot.services.databricks import ClusterRun, Node, RunOutput, job_facts, more_of
 
 T = TypeVar("T")
 
@@ -194,7 +194,7 @@ class DatabricksSdk:
         found = self._call(f"show run {run}", lambda client: client.jobs.get_run(int(run)))
         return rest.cluster_run(run, found.as_dict())
 
-    def output(self, task: str) -> Output:
+    def output(self, task: str) -> RunOutput:
         """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
         a job run's.
         """
@@ -203,7 +203,7 @@ class DatabricksSdk:
                 f"show run {task}", lambda client: client.jobs.get_run_output(int(task))
             )
         except NotFound:
-            return Output("", "")
+            return RunOutput("", "")
         return rest.output(found.as_dict())
 
     def cancel(self, run: str) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from git import Blob, Git, GitCommandError, Repo, Tree
 
-from bot.config.environment import Secrets, Served
+from bot.config.environment import Secrets, ServedRepository
 from bot.errors import NotFound, ServiceError
 from bot.facts.branch import SourceFile, is_notebook
 
@@ -29,7 +29,7 @@ _LONGEST_CATCH_UP = 200
 class Mirror:
     """A bare mirror of one served repository, shared by the processes of one machine."""
 
-    def __init__(self, served: Served, tokens: Secrets, var: Path) -> None:
+    def __init__(self, served: ServedRepository, tokens: Secrets, var: Path) -> None:
         self._served = served
         self._tokens = tokens
         self._folder = var / "git" / quote(served.key, safe="")

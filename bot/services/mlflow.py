@@ -38,7 +38,7 @@ LONGEST_MLMODEL = 256 * 1024
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class MlflowRun:
     """An MLflow run: `status` in MLflow's words, `metrics` the last value of each, `parameters` as
     they were logged.
     """
@@ -162,9 +162,9 @@ class Mlflow:
                     return None
                 raise
 
-    def runs(self, experiment: str, tags: Mapping[str, str]) -> list[RunRecord]:
+    def runs(self, experiment: str, tags: Mapping[str, str]) -> list[MlflowRun]:
         """All runs of an experiment that carry these tags, the newest first."""
-        found: list[RunRecord] = []
+        found: list[MlflowRun] = []
         token: str | None = None
         with _sentences("search runs"):
             while True:
@@ -180,7 +180,7 @@ class Mlflow:
                 if not token:
                     return found
 
-    def logged(self, experiment: str, tags: Mapping[str, str], most: int) -> list[RunRecord]:
+    def logged(self, experiment: str, tags: Mapping[str, str], most: int) -> list[MlflowRun]:
         """The newest runs of an experiment that carry these tags, at most so many, the newest
         first; one call.
         """
@@ -224,7 +224,7 @@ class Mlflow:
         self.end(run, "FINISHED", at)
         self.tag(run, tags)
 
-    def run(self, run: str) -> RunRecord:
+    def run(self, run: str) -> MlflowRun:
         """A run with its metrics and tags. Raises NotFound."""
         with _sentences(f"show run {run}"):
             return _record(self._tracking.get_run(run))
@@ -474,8 +474,8 @@ def _tagged(tags: Mapping[str, str]) -> str:
     return " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in tags.items())
 
 
-def _record(run: Run) -> RunRecord:
-    return RunRecord(
+def _record(run: Run) -> MlflowRun:
+    return MlflowRun(
         id=run.info.run_id,
         experiment=run.info.experiment_id,
         status=run.info.status,

@@ -39,7 +39,7 @@ _NO_COMMIT = "0" * 40
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class WatchedRepository:
     """A repository that we look after.
 
     `key` is `organization/project/repository`, as subjects name it. Project and
@@ -59,7 +59,7 @@ def read(
     body: bytes,
     *,
     credentials: Sequence[tuple[str, str]],
-    served: Sequence[Served],
+    served: Sequence[WatchedRepository],
 ) -> Delivery | Ignored:
     """Tell which subject a service hook speaks of.
 
@@ -71,7 +71,7 @@ def read(
     return understand(Part.parse(body), served)
 
 
-def understand(event: Part, served: Sequence[Served]) -> Delivery | Ignored:
+def understand(event: Part, served: Sequence[WatchedRepository]) -> Delivery | Ignored:
     """Tell which subject an event speaks of, however it came here.
 
     Raises RefusedHook (400) for one that cannot be read.
@@ -136,7 +136,9 @@ def _is_test(event: Part, repository: Part) -> bool:
     )
 
 
-def _find(event: Part, repository: Part, served: Sequence[Served]) -> Served | None:
+def _find(
+    event: Part, repository: Part, served: Sequence[WatchedRepository]
+) -> WatchedRepository | None:
     organization = _organization(event, repository)
     project = _names(repository.part("project"))
     names = _names(repository)
@@ -198,7 +200,7 @@ def _address(url: str) -> str:
     return f"{where}/"
 
 
-def _branch(push: Part, ours: Served) -> Subject | Ignored:
+def _branch(push: Part, ours: WatchedRepository) -> Subject | Ignored:
     targets = {f"refs/heads/{target.removeprefix('refs/heads/')}" for target in ours.targets}
     moved = [
         (update.text("name"), update.text("newObjectId")) for update in push.parts("refUpdates")

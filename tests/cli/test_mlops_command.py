@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.__main__ import main
 from bot.cli import mlops
-from bot.config.environment import Served
+from bot.config.environment import ServedRepository
 from bot.controllers.pull_request import answers
 from bot.errors import ConfigError
 from bot.rules.pull_request import commands
@@ -48,7 +48,7 @@ def run(*words: str) -> Result:
 
 def answering(azure: StandIn, answer: str) -> threading.Thread:
     """The bot, which answers the first command it hears."""
-    served = Served("contoso/ml/models", azure.organization_url, "ml", "models", "main")
+    served = ServedRepository("contoso/ml/models", azure.organization_url, "ml", "models", "main")
     service = AzureDevOps(served, Client(azure.organization_url, (SecretStr(BOT),)))
     said = threading.Event()
     azure.observers.append(
@@ -115,7 +115,7 @@ def test_a_mistake_is_told_before_anything_is_said(
 def test_the_bot_is_not_made_to_speak_to_itself(
     azure: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served = Served("contoso/ml/models", azure.organization_url, "ml", "models", "main")
+    served = ServedRepository("contoso/ml/models", azure.organization_url, "ml", "models", "main")
     AzureDevOps(served, Client(azure.organization_url, (SecretStr(BOT),))).open_thread(
         1, "the report", "closed"
     )

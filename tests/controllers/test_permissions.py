@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.config.deployment import Commands
-from bot.config.environment import Served
+from bot.config.environment import ServedRepository
 from bot.controllers.permissions import Rights
 from bot.services.azure_client import Client
 from bot.services.azure_devops import AzureDevOps
@@ -25,7 +25,7 @@ def azure(tmp_path: Path) -> Iterator[StandIn]:
 
 @pytest.fixture
 def service(azure: StandIn) -> AzureDevOps:
-    served = Served("contoso/ml/models", azure.organization_url, "ml", "models", "main")
+    served = ServedRepository("contoso/ml/models", azure.organization_url, "ml", "models", "main")
     return AzureDevOps(served, Client(azure.organization_url, (SecretStr("pat"),)))
 
 

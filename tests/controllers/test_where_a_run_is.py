@@ -11,7 +11,7 @@ from bot.config.repository import Mlops
 from bot.controllers.runs import lifecycle
 from bot.controllers.services import Repository, Services
 from bot.facts.pull_request import PullRequestHead
-from bot.services.mlflow import RunRecord
+from bot.services.mlflow import MlflowRun
 
 HEAD = PullRequestHead(7, "t", "u", True, False, "wine", "main", "ada", "c1", 1)
 REPOSITORY = cast(Repository, SimpleNamespace(served=SimpleNamespace(key="o/p/r")))
@@ -24,12 +24,12 @@ class Tracking:
         self.name = name
         self.asked: list[str] = []
         started = datetime(2026, 3, 2, tzinfo=UTC)
-        self._run = RunRecord("r1", "e1", "RUNNING", started, {}, tags)
+        self._run = MlflowRun("r1", "e1", "RUNNING", started, {}, tags)
 
     def experiment(self, name: str) -> Any:
         return SimpleNamespace(id="e1")
 
-    def runs(self, experiment: str, tags: dict[str, str]) -> list[RunRecord]:
+    def runs(self, experiment: str, tags: dict[str, str]) -> list[MlflowRun]:
         return [self._run]
 
     def run_page(self, experiment: str, run: str) -> str:

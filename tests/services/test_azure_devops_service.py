@@ -12,7 +12,7 @@ import requests
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
-from bot.config.environment import Served
+from bot.config.environment import ServedRepository
 from bot.errors import NotFound, ServiceError
 from bot.services import azure_client, azure_devops
 from bot.services.azure_client import Client
@@ -53,7 +53,7 @@ def service(azure: StandIn) -> AzureDevOps:
 
 
 def at(organization_url: str, *tokens: str) -> AzureDevOps:
-    served = Served(
+    served = ServedRepository(
         f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main"
     )
     client = Client(organization_url, tuple(SecretStr(one) for one in tokens or ("pat-good",)))

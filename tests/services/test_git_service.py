@@ -18,7 +18,7 @@ import pytest
 from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
-from bot.config.environment import Served
+from bot.config.environment import ServedRepository
 from bot.errors import NotFound, ServiceError
 from bot.services import git
 from bot.services.git import Mirror
@@ -51,7 +51,7 @@ def mirror(azure: StandIn, tmp_path: Path) -> Mirror:
 
 
 def at(organization_url: str, var: Path, *tokens: str) -> Mirror:
-    served = Served(
+    served = ServedRepository(
         f"contoso/{PROJECT}/{REPOSITORY}", organization_url, PROJECT, REPOSITORY, "main"
     )
     return Mirror(served, tuple(SecretStr(one) for one in tokens or (TOKEN,)), var)
@@ -363,8 +363,8 @@ import sys
 from pathlib import Path
 from pydantic import SecretStr
 from bot.services.git import Mirror
-from bot.config.environment import Served
-Mirror(Served("a/b/c", sys.argv[1], "b", "c", "main"), (SecretStr("pat"),), Path(sys.argv[2])).fetch("main")
+from bot.config.environment import ServedRepository
+Mirror(ServedRepository("a/b/c", sys.argv[1], "b", "c", "main"), (SecretStr("pat"),), Path(sys.argv[2])).fetch("main")
 """  # noqa: E501 a table, or a text as it is sent
 
 

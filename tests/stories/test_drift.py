@@ -368,7 +368,7 @@ def test_what_is_left_changed_is_told_by_the_status(
     person.remove(f"{HOOKS}/score")
     bot.sweep()
 
-    shown = "\n".join(live.told(repository, bot.services))
+    shown = "\n".join(live.status_lines(repository, bot.services))
     answer = asked(pr, "/mlops status prod")
 
     assert f"differ from Git since somebody changed them by hand: {HOOKS}/score, " in shown
@@ -378,7 +378,7 @@ def test_what_is_left_changed_is_told_by_the_status(
     person.write(f"{HOOKS}/score", bot.world.azure.read("mlflow_hooks/score.py"), ".py")
     person.update_job(job, {"timeout_seconds": 3600})
     bot.sweep()
-    shown = "\n".join(live.told(repository, bot.services))
+    shown = "\n".join(live.status_lines(repository, bot.services))
     assert f"{HOOKS}/score" not in shown
     assert "drift_in_status" not in shown
 

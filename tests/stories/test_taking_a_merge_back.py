@@ -64,7 +64,7 @@ def test_what_was_merged_is_taken_back_and_stays_so_until_the_next_merge(bot: Bo
     assert held(bot) == taken
     (told,) = [reply for reply in pr.replies if "⏪ Took" in reply]
     assert "as Ada Lovelace wished. That lasts until the next merge" in told
-    shown = "\n".join(live.told(repository(bot), bot.services))
+    shown = "\n".join(live.status_lines(repository(bot), bot.services))
     assert f"the workspace holds {good[:7]} (pull request {old.number})" in shown
     assert f"{bad[:7]} was taken back by Ada Lovelace, until the next merge" in shown
 
@@ -72,7 +72,7 @@ def test_what_was_merged_is_taken_back_and_stays_so_until_the_next_merge(bot: Bo
 
     assert b"mended" in held(bot)
     assert f"the workspace holds {mended[:7]}" in "\n".join(
-        live.told(repository(bot), bot.services)
+        live.status_lines(repository(bot), bot.services)
     )
 
 

@@ -25,12 +25,16 @@ from bot.passes import Outcome
 from bot.queue import Queue, migrate
 from bot.subjects import Branch, Delivery, Model, PullRequest
 from bot.web import Door, create_app
-from bot.webhooks.azure_devops import Served
+from bot.webhooks.azure_devops import WatchedRepository
 from sandbox.ports import free_port
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 KEY = "lighthouse/Tides and Currents/tide-forecast"
-SERVED = (Served(KEY, "https://dev.azure.com/lighthouse", "Tides and Currents", "tide-forecast"),)
+SERVED = (
+    WatchedRepository(
+        KEY, "https://dev.azure.com/lighthouse", "Tides and Currents", "tide-forecast"
+    ),
+)
 CREDENTIALS = (("hooks", "gull"),)
 NOW = 1_772_442_611.0
 
@@ -409,7 +413,7 @@ def test_the_web_process_is_small_and_knows_no_neighbour(url: str) -> None:
 SERVE = """
 from bot.queue import Queue
 from bot.web import Door, create_app
-from bot.webhooks.azure_devops import Served
+from bot.webhooks.azure_devops import WatchedRepository
 app = create_app(Door(Queue({url!r}), served={served!r}, azure_devops_credentials={credentials!r}))
 """
 

@@ -25,8 +25,8 @@ PAYLOAD = Path(__file__).parent.parent / "payloads" / "azure_devops" / "pull_req
 SERVE = """
 from bot.queue import Queue
 from bot.web import Door, create_app
-from bot.webhooks.azure_devops import Served
-served = Served("lighthouse/Tides and Currents/tide-forecast", "https://dev.azure.com/lighthouse",
+from bot.webhooks.azure_devops import WatchedRepository
+served = WatchedRepository("lighthouse/Tides and Currents/tide-forecast", "https://dev.azure.com/lighthouse",
                 "Tides and Currents", "tide-forecast")
 app = create_app(Door(Queue({url!r}), served=(served,), azure_devops_credentials=(("hooks", "gull"),)))
 """  # noqa: E501 a table, or a text as it is sent

@@ -16,10 +16,14 @@ from bot.facts.runs import ProjectRun
 from bot.queue import Queue, migrate
 from bot.subjects import Branch, PullRequest
 from bot.web import Door, create_app
-from bot.webhooks.azure_devops import Served
+from bot.webhooks.azure_devops import WatchedRepository
 
 KEY = "lighthouse/Tides and Currents/tide-forecast"
-SERVED = (Served(KEY, "https://dev.azure.com/lighthouse", "Tides and Currents", "tide-forecast"),)
+SERVED = (
+    WatchedRepository(
+        KEY, "https://dev.azure.com/lighthouse", "Tides and Currents", "tide-forecast"
+    ),
+)
 HERE = PullRequest(KEY, 12)
 OF_12 = "/pull-requests/lighthouse/Tides%20and%20Currents/tide-forecast/12"
 BEGUN = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -15,14 +15,16 @@ from payload_mutations import mutated
 from bot.errors import RefusedHook
 from bot.subjects import Branch, Delivery, PullRequest
 from bot.webhooks import Ignored, azure_devops
-from bot.webhooks.azure_devops import Served
+from bot.webhooks.azure_devops import WatchedRepository
 from tests.examples import percent
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "azure_devops"
 RECORDED = Path(__file__).parents[3] / "shared" / "payloads" / "azure_devops"
 
 KEY = "lighthouse/Tides and Currents/tide-forecast"
-OURS = Served(KEY, "https://dev.azure.com/lighthouse", "Tides and Currents", "tide-forecast")
+OURS = WatchedRepository(
+    KEY, "https://dev.azure.com/lighthouse", "Tides and Currents", "tide-forecast"
+)
 CREDENTIALS = (("hooks", "first-of-two"), ("hooks", "second-of-two"))
 
 EXPECTED: dict[str, PullRequest | Branch | str] = {
@@ -50,8 +52,8 @@ EXPECTED: dict[str, PullRequest | Branch | str] = {
 WINE = "contoso/wine-mlops/wine-mlops"
 CORE = "contoso/Core/wine-mlops"
 CONTOSO = (
-    Served(WINE, "https://dev.azure.com/contoso", "wine-mlops", "wine-mlops"),
-    Served(CORE, "https://contoso.visualstudio.com", "core", "WINE-MLOPS"),
+    WatchedRepository(WINE, "https://dev.azure.com/contoso", "wine-mlops", "wine-mlops"),
+    WatchedRepository(CORE, "https://contoso.visualstudio.com", "core", "WINE-MLOPS"),
 )
 EXPECTED_OF_RECORDED: dict[str, PullRequest | Branch | str] = {
     "pr_created": PullRequest(WINE, 1),
@@ -79,7 +81,7 @@ def body(name: str) -> dict[str, Any]:
     return loaded
 
 
-def read(event: object, served: tuple[Served, ...] = (OURS,)) -> Delivery | Ignored:
+def read(event: object, served: tuple[WatchedRepository, ...] = (OURS,)) -> Delivery | Ignored:
     raw = event if isinstance(event, bytes) else json.dumps(event).encode()
     return azure_devops.read(signed(), raw, credentials=CREDENTIALS, served=served)
 
@@ -238,7 +240,7 @@ def test_a_body_may_begin_with_a_byte_order_mark() -> None:
 def test_project_and_repository_may_be_configured_by_id() -> None:
     event = body("pull_request_created")
     repository = event["resource"]["repository"]
-    by_id = Served(
+    by_id = WatchedRepository(
         KEY,
         OURS.organization_url + "/",
         repository["project"]["id"].upper(),
@@ -279,7 +281,7 @@ def test_an_event_without_containers_is_placed_by_its_repository() -> None:
 
 
 def test_an_unusable_organization_address_serves_nobody() -> None:
-    broken = Served(KEY, "https://[", OURS.project, OURS.repository)
+    broken = WatchedRepository(KEY, "https://[", OURS.project, OURS.repository)
     assert isinstance(read(body("pull_request_created"), (broken,)), Ignored)
 
 
@@ -290,7 +292,7 @@ def test_of_several_refs_in_a_push_the_target_counts() -> None:
 
 
 def test_the_target_branches_of_a_repository_are_configured() -> None:
-    release = Served(
+    release = WatchedRepository(
         KEY,
         OURS.organization_url,
         OURS.project,

@@ -13,7 +13,7 @@ from bot.errors import NotFound
 from bot.facts.model import Judged, Origin
 from bot.facts.pull_request import VALIDATE, Check, PullRequestHead
 from bot.rules.model import validated
-from bot.services.mlflow import RunRecord
+from bot.services.mlflow import MlflowRun
 
 
 def origin(trained_by: str, repository: Repository, services: Services) -> Origin | None:
@@ -47,7 +47,7 @@ def judged(trained_by: str, repository: Repository, services: Services) -> Origi
     return replace(origin, judged=tuple(verdicts))
 
 
-def _origin(run: RunRecord, repository: Repository) -> Origin:
+def _origin(run: MlflowRun, repository: Repository) -> Origin:
     tags = run.tags
     served = repository.served
     commit = tags.get(run_tags.COMMIT) or tags.get("mlflow.source.git.commit", "")
@@ -64,7 +64,7 @@ def _origin(run: RunRecord, repository: Repository) -> Origin:
     return Origin(served.key, commit, merged.get(commit))
 
 
-def _own(run: RunRecord, found: Origin, repository: Repository) -> list[Judged]:
+def _own(run: MlflowRun, found: Origin, repository: Repository) -> list[Judged]:
     """What was judged of the iteration that a run was made for, if its commit is that of
     the run.
     """

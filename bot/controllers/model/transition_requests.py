@@ -14,7 +14,7 @@ from bot.controllers.runs import lifecycle
 from bot.controllers.services import Repository, Services
 from bot.facts.model import ModelFacts, ModelVersion, RequestFacts, ServingVersion
 from bot.rules.model import rollout, transition_requests
-from bot.services.mlflow import RunRecord
+from bot.services.mlflow import MlflowRun
 
 
 def plan(
@@ -77,7 +77,7 @@ def _facts(
 
 def _measured(
     version: ModelVersion, served: tuple[str, str], services: Services
-) -> tuple[RunRecord | None, RunRecord | None]:
+) -> tuple[MlflowRun | None, MlflowRun | None]:
     """The run that trained a version, and that of the version which the job scores with."""
     now = None
     if served[1]:

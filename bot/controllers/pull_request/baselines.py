@@ -13,7 +13,7 @@ from bot.controllers.services import Repository, Services
 from bot.facts.quality_gate import Baseline, Reference
 from bot.facts.runs import ProjectRun
 from bot.rules.model import rollout
-from bot.services.mlflow import RunRecord
+from bot.services.mlflow import MlflowRun
 
 MOST = 20
 """So many of the target branch's last runs are looked at."""
@@ -61,7 +61,7 @@ def signed(config: Mlops, run: ProjectRun, services: Services) -> ProjectRun:
 
 
 def _serving(
-    project: Project, config: Mlops, recorded: Sequence[RunRecord], services: Services
+    project: Project, config: Mlops, recorded: Sequence[MlflowRun], services: Services
 ) -> Reference | None:
     """The version that serves what a project trains, measured on what the project measures on, if
     that was done.
@@ -99,8 +99,8 @@ def _serving(
 
 
 def _measured(
-    project: Project, run: RunRecord, recorded: Sequence[RunRecord]
-) -> tuple[RunRecord, bool]:
+    project: Project, run: MlflowRun, recorded: Sequence[MlflowRun]
+) -> tuple[MlflowRun, bool]:
     """The run that tells how good a serving version is on the data that pull requests use, and
     whether it does.
 
@@ -124,5 +124,5 @@ def _measured(
     return run, not differs
 
 
-def _page(run: RunRecord, services: Services) -> str:
+def _page(run: MlflowRun, services: Services) -> str:
     return services.validation.runs.run_page(run.experiment, run.id)

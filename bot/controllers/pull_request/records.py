@@ -13,7 +13,7 @@ from bot.config.repository import Mlops, fill
 from bot.controllers.services import Repository, Services
 from bot.facts.pull_request import PullRequestHead
 from bot.passes import Look
-from bot.services.mlflow import RunRecord
+from bot.services.mlflow import MlflowRun
 
 
 def experiment(config: Mlops) -> str:
@@ -58,7 +58,7 @@ def keep(
     workspace.runs.tag_experiment(own, {run_tags.RECORDED: str(head.iteration)})
 
 
-def _newest_measured(runs: Iterable[RunRecord]) -> list[RunRecord]:
+def _newest_measured(runs: Iterable[MlflowRun]) -> list[MlflowRun]:
     """Of each project the newest run that ended well and measured something; `runs` come newest
     first.
     """
@@ -77,7 +77,7 @@ def _experiment(config: Mlops, repository: Repository, services: Services) -> st
 
 
 def _begin(
-    run: RunRecord,
+    run: MlflowRun,
     head: PullRequestHead,
     tags: Mapping[str, str],
     records: str,

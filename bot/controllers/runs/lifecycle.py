@@ -20,7 +20,7 @@ from bot.controllers.services import Repository, Services, Workspace
 from bot.errors import NotFound, ProjectError
 from bot.facts.pull_request import PullRequestHead
 from bot.facts.runs import ProjectRun, Where
-from bot.services.mlflow import RunRecord
+from bot.services.mlflow import MlflowRun
 from bot.words.escape import visible
 from bot.words.mask import masked
 
@@ -179,7 +179,7 @@ def start(action: StartRun, repository: Repository, services: Services) -> Proje
             return _refused(run, str(mistake), services)
 
 
-def anywhere(run: str, services: Services) -> RunRecord | None:
+def anywhere(run: str, services: Services) -> MlflowRun | None:
     """An MLflow run of either workspace; None when neither has it."""
     for workspace in (services.production, services.validation):
         try:
@@ -339,7 +339,7 @@ def _cluster_tags(action: StartRun, repository: str) -> dict[str, str]:
     return tags
 
 
-def _precedence(run: RunRecord) -> tuple[bool, bool, datetime, str]:
+def _precedence(run: MlflowRun) -> tuple[bool, bool, datetime, str]:
     """Which of several MLflow runs under one token is the run: the one that got to a cluster, or
     the first.
     """
@@ -360,7 +360,7 @@ def _refused(run: ProjectRun, reason: str, services: Services) -> ProjectRun:
     )
 
 
-def _read(run: RunRecord, where: Where, services: Services) -> ProjectRun:
+def _read(run: MlflowRun, where: Where, services: Services) -> ProjectRun:
     """A run as its tags tell of it, in the workspace that it was found in: that is no matter of
     what they say.
     """
