@@ -17,7 +17,8 @@ from functools import partial
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from bot import dashboard, subjects
+from bot import subjects
+from bot.dashboard import pages
 from bot.errors import RefusedHook
 from bot.log import line
 from bot.metrics import Metrics
@@ -92,7 +93,7 @@ def create_app(door: Door) -> Flask:
     def numbers() -> Response:
         return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    app.register_blueprint(dashboard.pages(door.queue, door.clock, door.served))
+    app.register_blueprint(pages.blueprint(door.queue, door.clock, door.served))
 
     @app.before_request
     def guard() -> Response | None:
