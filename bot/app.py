@@ -29,8 +29,10 @@ from bot.worker import Worker
 if TYPE_CHECKING:
     from flask import Flask
 
-    from bot.controllers.services import Services, Workspace
+    from bot.controllers.services import Repository, Services, Workspace
+    from bot.services.azure_client import Client
     from bot.services.databricks import Databricks
+    from bot.services.mlflow import Mlflow
     from bot.web import Door
     from bot.webhooks.azure_devops import WatchedRepository
 
@@ -144,30 +146,14 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
     one.
     """
     from bot.controllers.permissions import Rights
-    from bot.controllers.services import Repository, Services
+    from bot.controllers.services import Services
     from bot.services.azure_client import Client
-    from bot.services.azure_devops import AzureDevOps
-    from bot.services.git import Mirror
     from bot.services.service_hooks import ServiceHooks
 
-    queue = queue or Queue(settings.database_url)
     client = Client(settings.organization_url, settings.azure_tokens)
-    validation = _workspace(settings, settings.validation)
-    # One workspace may still know the bot by two identities, and only one of them may do what
-    # production needs.
-    if settings.validation == settings.production:
-        production = validation
-    else:
-        production = _workspace(settings, settings.production)
+    validation, production = _workspaces(settings)
     return Services(
-        repositories={
-            repository.key: Repository(
-                repository,
-                AzureDevOps(repository, client),
-                Mirror(repository, settings.azure_tokens, settings.var),
-            )
-            for repository in settings.served
-        },
+        repositories=_repositories(settings, client),
         hooks=ServiceHooks(client),
         heard=_watched(settings),
         validation=validation,
@@ -183,11 +169,36 @@ def services_of(settings: Settings, queue: Queue | None = None) -> "Services":
         calls=settings.limits.calls,
         rights=Rights(settings.commands),
         now=lambda: datetime.now(UTC),
-        queue=queue,
+        queue=queue or Queue(settings.database_url),
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
         polls=None if settings.registry_tells else settings.limits.poll,
         templates=own_templates.load(settings.templates),
     )
+
+
+def _repositories(settings: Settings, client: "Client") -> dict[str, "Repository"]:
+    from bot.controllers.services import Repository
+    from bot.services.azure_devops import AzureDevOps
+    from bot.services.git import Mirror
+
+    return {
+        served.key: Repository(
+            served,
+            AzureDevOps(served, client),
+            Mirror(served, settings.azure_tokens, settings.var),
+        )
+        for served in settings.served
+    }
+
+
+def _workspaces(settings: Settings) -> tuple["Workspace", "Workspace"]:
+    """Where pull requests run, and where what was merged does; often one and the same."""
+    validation = _workspace(settings, settings.validation)
+    # One workspace may still know the bot by two identities, and only one of them may do what
+    # production needs.
+    if settings.validation == settings.production:
+        return validation, validation
+    return validation, _workspace(settings, settings.production)
 
 
 def _workspace(settings: Settings, access: WorkspaceAccess) -> "Workspace":
@@ -195,29 +206,31 @@ def _workspace(settings: Settings, access: WorkspaceAccess) -> "Workspace":
     from bot.backends.databricks_mlflow import DatabricksMlflow
     from bot.backends.local import Local
     from bot.controllers.services import Workspace
-    from bot.services.mlflow import Mlflow
 
     databricks = _databricks(settings.client, access)
-
-    def at(uri: str) -> Mlflow:
-        if uri == UNITY_CATALOG:
-            from bot.services.unity_catalog import UnityCatalog
-
-            return UnityCatalog(access.host, sign_in=databricks.bearer)
-        if uri == "databricks":
-            return Mlflow(access.host, sign_in=databricks.bearer, workspace=True)
-        return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
-
     return Workspace(
         databricks,
-        runs=at(settings.tracking_uri),
-        models=at(settings.registry_uri),
+        runs=_mlflow(settings.tracking_uri, access, databricks),
+        models=_mlflow(settings.registry_uri, access, databricks),
         backends={
             "databricks-jobs": DatabricksJobs(databricks, live=True),
             "databricks": DatabricksMlflow(databricks, settings.tracking_uri),
             "local": Local(settings.var / "runs"),
         },
     )
+
+
+def _mlflow(uri: str, access: WorkspaceAccess, databricks: "Databricks") -> "Mlflow":
+    """MLflow as its own settings name it: Unity Catalog, the workspace, or a server's address."""
+    from bot.services.mlflow import Mlflow
+
+    if uri == UNITY_CATALOG:
+        from bot.services.unity_catalog import UnityCatalog
+
+        return UnityCatalog(access.host, sign_in=databricks.bearer)
+    if uri == "databricks":
+        return Mlflow(access.host, sign_in=databricks.bearer, workspace=True)
+    return Mlflow(uri, sign_in=lambda: os.environ.get("MLFLOW_TRACKING_TOKEN"), workspace=False)
 
 
 def _databricks(client: deployment.Client, access: WorkspaceAccess) -> "Databricks":

@@ -73,43 +73,10 @@ def create_app(door: Door) -> Flask:
     app = Flask("bot", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
     metrics = Metrics(door.queue)
-
-    readers = door.readers()
-    for sender, read in readers.items():
-        view = partial(_receive, sender, read, door.queue)
-        app.add_url_rule(f"/webhooks/{sender}", sender, view, methods=["POST"])
-
-    @app.get("/healthz")
-    def alive() -> Response:
-        return _answer(200, status="alive")
-
-    @app.get("/readyz")
-    def ready() -> Response:
-        if door.queue.writable():
-            return _answer(200, status="ready")
-        return _unavailable()
-
-    @app.get("/metrics")
-    def numbers() -> Response:
-        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
-
+    _hear_webhooks(app, door, metrics)
+    _tell_of_itself(app, door.queue, metrics)
     app.register_blueprint(pages.blueprint(door.queue, door.clock, door.served))
-
-    @app.before_request
-    def guard() -> Response | None:
-        page = request.blueprint == "dashboard" and request.endpoint != "dashboard.static"
-        if not door.dashboard_credentials or not (page or request.endpoint == "numbers"):
-            return None
-        if authentication.basic(dict(request.headers), door.dashboard_credentials):
-            return None
-        return _refused()
-
-    @app.after_request
-    def count(response: Response) -> Response:
-        if request.endpoint in readers:
-            metrics.answered(request.endpoint, _named(response))
-        return response
-
+    _guard_pages(app, door.dashboard_credentials)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(QueueError, _no_queue)
     app.register_error_handler(Exception, _unexpected)
@@ -117,37 +84,81 @@ def create_app(door: Door) -> Flask:
     return app
 
 
+def _hear_webhooks(app: Flask, door: Door, metrics: Metrics) -> None:
+    """A route for each sender, each answer counted."""
+    readers = door.readers()
+    for sender, read in readers.items():
+        view = partial(_receive, sender, read, door.queue)
+        app.add_url_rule(f"/webhooks/{sender}", sender, view, methods=["POST"])
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        if request.endpoint in readers:
+            metrics.answered(request.endpoint, _named(response))
+        return response
+
+
+def _tell_of_itself(app: Flask, queue: Queue, metrics: Metrics) -> None:
+    """The routes by which a platform asks whether the process is well."""
+
+    @app.get("/healthz")
+    def alive() -> Response:
+        return _answer(200, status="alive")
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        if queue.writable():
+            return _answer(200, status="ready")
+        return _unavailable()
+
+    @app.get("/metrics")
+    def numbers() -> Response:
+        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _guard_pages(app: Flask, credentials: tuple[tuple[str, str], ...]) -> None:
+    """Show the dashboard and the metrics only to whoever signs in, where credentials are set."""
+
+    @app.before_request
+    def guard() -> Response | None:
+        page = request.blueprint == "dashboard" and request.endpoint != "dashboard.static"
+        if not credentials or not (page or request.endpoint == "numbers"):
+            return None
+        if authentication.basic(dict(request.headers), credentials):
+            return None
+        return _refused()
+
+
 def _receive(sender: str, read: Reader, queue: Queue) -> Response:
     body = _body()
     try:
-        found = read(dict(request.headers), body)
+        delivery = read(dict(request.headers), body)
     except RefusedHook as refused:
         log.warning(line("refused", sender=sender, reason=refused.reason))
         if refused.status == 401:
             return _refused()
         return _answer(400, status="refused", reason=refused.reason)
-    if isinstance(found, Ignored):
-        log.info(line("ignored", sender=sender, reason=found.reason))
-        return _answer(200, status="ignored", reason=found.reason)
-    subject = subjects.key(found.subject)
-    fresh = queue.mark(found)
-    log.info(
-        line(
-            "accepted" if fresh else "duplicate", sender=sender, subject=subject, delivery=found.key
-        )
-    )
-    if fresh:
-        return _answer(202, status="accepted", delivery=found.key, subject=subject)
-    return _answer(200, status="duplicate", reason="This delivery was accepted before.")
+    if isinstance(delivery, Ignored):
+        log.info(line("ignored", sender=sender, reason=delivery.reason))
+        return _answer(200, status="ignored", reason=delivery.reason)
+    subject = subjects.key(delivery.subject)
+    fresh = queue.mark(delivery)
+    about = {"sender": sender, "subject": subject, "delivery": delivery.key}
+    if not fresh:
+        log.info(line("duplicate", **about))
+        return _answer(200, status="duplicate", reason="This delivery was accepted before.")
+    log.info(line("accepted", **about))
+    return _answer(202, status="accepted", delivery=delivery.key, subject=subject)
 
 
 def _body() -> bytes:
     # Of a chunked body, which tells no length, werkzeug silently keeps what MAX_CONTENT_LENGTH
     # allows (werkzeug/wsgi.py, LimitedStream.readall); one byte more than we take tells that it was
     # too long.
-    if (request.content_length or 0) > LARGEST_BODY or len(
-        body := request.get_data(cache=False)
-    ) > LARGEST_BODY:
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise RequestEntityTooLarge
+    body = request.get_data(cache=False)
+    if len(body) > LARGEST_BODY:
         raise RequestEntityTooLarge
     return body
 
@@ -164,8 +175,8 @@ def _named(response: Response) -> str:
     return words.get(response.status_code) or str(json.loads(response.get_data())["status"])
 
 
-def _answer(code: int, **told: str) -> Response:
-    return Response(json.dumps(told), code, content_type="application/json")
+def _answer(code: int, **content: str) -> Response:
+    return Response(json.dumps(content), code, content_type="application/json")
 
 
 def _unavailable() -> Response:

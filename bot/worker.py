@@ -175,50 +175,52 @@ class Worker:
             self._nudges.put("free")
 
     def _conclude(self, lease: Lease, began: float) -> None:
-        subject = key(lease.subject)
         try:
             outcome = self._pass_over(
                 replace(lease.look, ours=lambda: time.time() < self._until[lease.token])
             )
-            if outcome.trouble:
-                ours = self._put_off(
-                    lease,
-                    outcome.trouble,
-                    outcome.look_again,
-                    memo=outcome.memo,
-                    performed=outcome.performed,
-                )
-            else:
-                ours = self._queue.settle(lease, outcome)
+            ours = self._write_down(lease, outcome)
         except QueueError:
             raise
         except LostLease:
             ours = False
+        except ServiceError as error:
+            ours = self._put_off(lease, str(error), error.retry_after)
         except SignalmanError as error:
-            wait = None
-            if isinstance(error, ServiceError):
-                wait = error.retry_after
-            ours = self._put_off(lease, str(error), wait)
+            ours = self._put_off(lease, str(error), None)
         except (Exception, SystemExit) as error:
-            told = f"{type(error).__name__}: {error}"
-            ours = self._queue.fail(lease, told)
-            log.exception(
-                line("failed", subject=subject, attempts=lease.look.failures + 1, error=told)
-            )
+            ours = self._unforeseen(lease, error)
         else:
             if ours and outcome.performed:
                 self._say(
                     "pass",
-                    subject=subject,
+                    subject=key(lease.subject),
                     performed=outcome.performed,
                     seconds=self._clock() - began,
                 )
         if not ours:
-            log.warning(
-                line(
-                    "lease lost", subject=subject, note="another worker has it; nothing was written"
-                )
-            )
+            note = "another worker has it; nothing was written"
+            log.warning(line("lease lost", subject=key(lease.subject), note=note))
+
+    def _write_down(self, lease: Lease, outcome: Outcome) -> bool:
+        """Note what a pass came to; False when the lease is another worker's by now."""
+        if not outcome.trouble:
+            return self._queue.settle(lease, outcome)
+        return self._put_off(
+            lease,
+            outcome.trouble,
+            outcome.look_again,
+            memo=outcome.memo,
+            performed=outcome.performed,
+        )
+
+    def _unforeseen(self, lease: Lease, error: BaseException) -> bool:
+        """Note an error that nobody foresaw, with its traceback in the log."""
+        sentence = f"{type(error).__name__}: {error}"
+        ours = self._queue.fail(lease, sentence)
+        attempts = lease.look.failures + 1
+        log.exception(line("failed", subject=key(lease.subject), attempts=attempts, error=sentence))
+        return ours
 
     def _put_off(self, lease: Lease, trouble: str, wait: float | None, **left: Any) -> bool:
         log.warning(
