@@ -35,13 +35,13 @@ class DatabricksJobs:
 
     def submit(self, submission: Submission) -> str:
         """Upload what is not there yet and submit one run under the submission's token."""
-        found = project.read(submission.folder)
-        command = project.command(found, submission.entry_point, submission.parameters)
-        machines = submission.cluster
+        mlproject = project.read(submission.folder)
+        command = project.command(mlproject, submission.entry_point, submission.parameters)
+        tags = {**(submission.cluster.get("custom_tags") or {}), **submission.tags}
         packed = archive.archive(submission.folder)
         uploaded = self._upload(f"{archive.digest(packed)}.tgz", packed)
         code = Path(launcher.__file__).read_bytes()
-        started = self._upload(f"launcher_{archive.digest(code)[:16]}.py", code)
+        script = self._upload(f"launcher_{archive.digest(code)[:16]}.py", code)
         order = {
             # The Workspace mount of a cluster; the launcher also looks beside itself.
             "archive": f"/Workspace{uploaded}",
@@ -53,13 +53,10 @@ class DatabricksJobs:
         return self._databricks.submit(
             token=submission.token,
             name=submission.name,
-            python_file=started,
+            python_file=script,
             parameters=[json.dumps(order)],
-            cluster={
-                **machines,
-                "custom_tags": {**(machines.get("custom_tags") or {}), **submission.tags},
-            },
-            libraries=list(found.libraries),
+            cluster={**submission.cluster, "custom_tags": tags},
+            libraries=list(mlproject.libraries),
             timeout=submission.timeout,
         )
 
@@ -85,10 +82,10 @@ class DatabricksJobs:
 
     def live_log(self, run: str, token: str, offset: int) -> LogChunk:  # noqa: ARG002 (files know the token only)
         """Read the newest part of the log from where the launcher leaves it."""
-        left = None
+        live_log = None
         if self._live:
-            left = self._databricks.read(_live(token))
-        first, newline, content = (left or b"").partition(b"\n")
+            live_log = self._databricks.read(_live(token))
+        first, newline, content = (live_log or b"").partition(b"\n")
         # Read while it is being written it may be short, even of its first line.
         if not newline or not first.isdigit():
             return LogChunk(b"", offset)

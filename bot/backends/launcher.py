@@ -103,11 +103,10 @@ class Output:
     def __init__(self, log: str | None = None, live: LiveLog | None = None) -> None:
         self._live = live
         self._secrets: list[str] = []
-        self._log = (
-            os.fdopen(os.open(log, LOG_FLAGS, 0o600), "w", encoding="utf-8", errors="replace")
-            if log
-            else None
-        )
+        self._log: TextIO | None = None
+        if log:
+            descriptor = os.open(log, LOG_FLAGS, 0o600)
+            self._log = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
         self._last: collections.deque[str] = collections.deque(maxlen=200)
         self._lock = threading.Lock()
 
@@ -129,10 +128,9 @@ class Output:
 
     def hide(self, environment: dict[str, str]) -> None:
         """Keep back the values of all variables that are named like secrets."""
-        found = {value for name, value in environment.items() if SECRET_NAME.search(name)}
-        self._secrets = sorted(
-            (value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True
-        )
+        secrets = {value for name, value in environment.items() if SECRET_NAME.search(name)}
+        long_enough = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+        self._secrets = sorted(long_enough, key=len, reverse=True)
 
     def reason(self) -> str:
         """The line that says best why a program ended badly: its exception, else the last thing it
@@ -140,18 +138,9 @@ class Output:
         """
         with self._lock:
             lines = [line for line in self._last if line.strip()]
-        starts = [
-            at
-            for at, line in enumerate(lines)
-            if line.startswith("Traceback (most recent call last)")
-        ]
-        for at in range(starts[-1] + 1, len(lines)) if starts else ():
-            if not lines[at].startswith((" ", "\t")):
-                # A traceback further up was reported and survived; what was said last is then the
-                # reason.
-                if len(lines) - at <= 10:
-                    return lines[at]
-                break
+        exception = _after_the_last_traceback(lines)
+        if exception is not None:
+            return exception
         if lines:
             return lines[-1].strip()
         return ""
@@ -164,6 +153,23 @@ class Output:
                 self._log = None
         if self._live is not None:
             self._live.close()
+
+
+def _after_the_last_traceback(lines: list[str]) -> str | None:
+    """The first line after the last traceback, when it is among the last ten: a traceback further
+    up was reported and survived.
+    """
+    starts = [
+        at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")
+    ]
+    if not starts:
+        return None
+    for at in range(starts[-1] + 1, len(lines)):
+        if not lines[at].startswith((" ", "\t")):
+            if len(lines) - at <= 10:
+                return lines[at]
+            return None
+    return None
 
 
 class LiveLog:
@@ -225,8 +231,11 @@ def main(argv: list[str]) -> None:
         fence()
     started = time.monotonic()
     ending: dict[str, Any] = {"exit_code": None, "timed_out": False, "seconds": 0.0, "reason": None}
-    live = _live_place(order.get("live"), argv[0])
-    output = Output(order.get("log"), LiveLog(live) if live else None)
+    live_path = _live_path(order.get("live"), argv[0])
+    live = None
+    if live_path is not None:
+        live = LiveLog(live_path)
+    output = Output(order.get("log"), live)
     folder = tempfile.mkdtemp(prefix="project-")
     stop = _Stop()
     try:
@@ -273,20 +282,20 @@ def _find_archive(path: str, script: str) -> str:
     launcher's files.
     """
     name = os.path.basename(path)
-    places = [
+    candidates = [
         path,
         os.path.join(os.getcwd(), name),
         os.path.join(os.path.dirname(os.path.abspath(script)), name),
     ]
-    for place in places:
-        if os.path.isfile(place):
-            return place
+    for candidate in candidates:
+        if os.path.isfile(candidate):
+            return candidate
     raise RunFailed(
-        "The project's archive was not found; looked for {}.".format(" and ".join(places))
+        "The project's archive was not found; looked for {}.".format(" and ".join(candidates))
     )
 
 
-def _live_place(path: str | None, script: str) -> str | None:
+def _live_path(path: str | None, script: str) -> str | None:
     """Where the live log may be written: where it was asked for, or in a folder of that name beside
     the launcher's.
     """
@@ -294,11 +303,11 @@ def _live_place(path: str | None, script: str) -> str | None:
         return None
     folder, name = os.path.split(path)
     beside = os.path.dirname(os.path.dirname(os.path.abspath(script)))
-    for place in (folder, os.path.join(beside, os.path.basename(folder))):
+    for candidate in (folder, os.path.join(beside, os.path.basename(folder))):
         try:
-            if os.path.isdir(os.path.dirname(place)):
-                os.makedirs(place, exist_ok=True)
-                return os.path.join(place, name)
+            if os.path.isdir(os.path.dirname(candidate)):
+                os.makedirs(candidate, exist_ok=True)
+                return os.path.join(candidate, name)
         except OSError:
             continue
     return None
@@ -311,12 +320,7 @@ def _unpack(archive: str, folder: str) -> None:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 parts = member.name.split("/")
-                if (
-                    member.name.startswith("/")
-                    or ".." in parts
-                    or "\\" in member.name
-                    or "\0" in member.name
-                ):
+                if _leads_out(member.name):
                     raise RunFailed(
                         f"The project's archive is refused: {member.name!r} leads out of it."
                     )
@@ -341,6 +345,12 @@ def _unpack(archive: str, folder: str) -> None:
                 os.chmod(target, 0o755 if member.mode & 0o100 else 0o644)
     except (OSError, EOFError, tarfile.TarError) as error:
         raise RunFailed(f"The project's archive could not be unpacked: {error}.") from None
+
+
+def _leads_out(name: str) -> bool:
+    absolute = name.startswith("/")
+    upwards = ".." in name.split("/")
+    return absolute or upwards or "\\" in name or "\0" in name
 
 
 def _run(
@@ -393,13 +403,12 @@ def _sentence(code: int, reason: str) -> str:
         number = -code
     else:
         number = code - 128
-    try:
-        if number > 0:
+    name = ""
+    if number > 0:
+        try:
             name = signal.Signals(number).name
-        else:
-            name = ""
-    except ValueError:
-        name = ""
+        except ValueError:  # an exit code of its own, no signal
+            pass
     if name:
         hint = ""
         if name == "SIGKILL":
@@ -422,17 +431,22 @@ def _environment(given: dict[str, object]) -> dict[str, str]:
     )
     if _on_databricks():
         # Libraries of the cluster are on the path of this interpreter, not of a new one.
-        libraries = [place for place in sys.path if place.rstrip("/").endswith("site-packages")]
-        environment["PYTHONPATH"] = os.pathsep.join(
-            [*libraries, environment.get("PYTHONPATH", "")]
-        ).strip(os.pathsep)
+        libraries = [path for path in sys.path if path.rstrip("/").endswith("site-packages")]
+        paths = [*libraries, environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(paths).strip(os.pathsep)
     environment.update({str(key): str(value) for key, value in given.items()})
-    tracking = environment.get("MLFLOW_TRACKING_URI", "databricks")
-    addresses = (tracking, environment.get("MLFLOW_REGISTRY_URI", tracking))
-    on_the_workspace = any(address.startswith("databricks") for address in addresses)
-    if _on_databricks() and on_the_workspace and "DATABRICKS_TOKEN" not in environment:
+    if _needs_an_identity(environment):
         environment.update(_identity_of_the_run())
     return environment
+
+
+def _needs_an_identity(environment: dict[str, str]) -> bool:
+    """Whether MLflow in the project will speak to the workspace, and was given no token for it."""
+    if not _on_databricks() or "DATABRICKS_TOKEN" in environment:
+        return False
+    tracking = environment.get("MLFLOW_TRACKING_URI", "databricks")
+    registry = environment.get("MLFLOW_REGISTRY_URI", tracking)
+    return tracking.startswith("databricks") or registry.startswith("databricks")
 
 
 def _on_databricks() -> bool:
@@ -480,29 +494,36 @@ def fence() -> int:
             return 0
         # A domain has to forbid something by itself: creating block devices. Then the network, and
         # the scope.
-        asked = (ctypes.c_uint64 * 3)(1 << 11, 0, 1 << 1)
-        rules = kernel.syscall(
-            LANDLOCK_CREATE, asked, ctypes.c_size_t(24 if version >= 6 else 8), 0
-        )
-        if rules < 0:
+        attributes = (ctypes.c_uint64 * 3)(1 << 11, 0, 1 << 1)
+        size = 24 if version >= 6 else 8
+        domain = kernel.syscall(LANDLOCK_CREATE, attributes, ctypes.c_size_t(size), 0)
+        if domain < 0:
             return 0
         try:
-            # Programs started from here gain no rights (prctl(2), PR_SET_NO_NEW_PRIVS), which a
-            # domain asks for.
-            fenced = (
-                kernel.prctl(38, 1, 0, 0, 0) == 0
-                and kernel.syscall(LANDLOCK_RESTRICT_SELF, rules, 0) == 0
-            )
-            # No capability is left to this process, by the third version of capset(2).
-            none = (ctypes.c_uint32 * 6)()
-            bare = fenced and kernel.capset((ctypes.c_uint32 * 2)(0x20080522, 0), none) == 0
-            if bare:
+            if _enter(domain, kernel) and _give_up_capabilities(kernel):
                 return int(version)
             return 0
         finally:
-            os.close(rules)
+            os.close(domain)
     except (ImportError, OSError, AttributeError):
         return 0
+
+
+def _enter(domain: int, kernel: Any) -> bool:
+    """Put this process into a Landlock domain."""
+    # Programs started from here gain no rights (prctl(2), PR_SET_NO_NEW_PRIVS), which a domain asks
+    # for.
+    gains_no_rights = kernel.prctl(38, 1, 0, 0, 0) == 0
+    return bool(gains_no_rights and kernel.syscall(LANDLOCK_RESTRICT_SELF, domain, 0) == 0)
+
+
+def _give_up_capabilities(kernel: Any) -> bool:
+    """Leave none to this process, by the third version of capset(2)."""
+    import ctypes
+
+    of_this_process = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    none = (ctypes.c_uint32 * 6)()
+    return bool(kernel.capset(of_this_process, none) == 0)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -562,7 +583,7 @@ def _end_descendants() -> None:
 
 
 def _children(parent: int) -> list[int]:
-    found = []
+    children = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
@@ -570,11 +591,12 @@ def _children(parent: int) -> list[int]:
             with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
                 # The command's name stands in brackets and may hold anything, so count from the
                 # last bracket.
-                if int(file.read().rpartition(")")[2].split()[1]) == parent:
-                    found.append(int(name))
+                fields = file.read().rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                children.append(int(name))
         except (OSError, IndexError, ValueError):
             continue
-    return found
+    return children
 
 
 def _write_result(path: str | None, ending: dict[str, Any]) -> None:

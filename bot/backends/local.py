@@ -22,6 +22,7 @@ from typing import Any
 from bot.backends import archive, launcher, project
 from bot.backends.run import LogChunk, RunStatus, Submission
 from bot.errors import NotFound
+from bot.facts.runs import Outcome
 
 LARGEST_LOG = 5 * 1024 * 1024
 LARGEST_PART = 1024 * 1024
@@ -43,42 +44,15 @@ class Local:
         home = self._folder / submission.token
         if (home / "process.json").exists():
             return submission.token
-        found = project.read(submission.folder)
-        command = project.command(found, submission.entry_point, submission.parameters)
+        mlproject = project.read(submission.folder)
+        command = project.command(mlproject, submission.entry_point, submission.parameters)
         packed = archive.archive(submission.folder)
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True, mode=0o700)
         (home / "project.tgz").write_bytes(packed)
-        order = {
-            "archive": str(home / "project.tgz"),
-            "command": command,
-            "environment": dict(submission.environment),
-            "timeout": submission.timeout,
-            "result": str(home / "result.json"),
-            "log": str(home / "output.log"),
-            "fenced": True,
-        }
+        order = _order(home, command, submission)
         (home / "order.json").write_text(json.dumps(order), encoding="utf-8")
-        process = subprocess.Popen(
-            [sys.executable, launcher.__file__, str(home / "order.json")],
-            cwd=home,
-            env=_environment(home),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        # From here on it is looked at by its number alone, from any process; Popen would warn of a
-        # child left behind.
-        process.returncode = 0
-        started = {
-            "pid": process.pid,
-            "born": _born(process.pid),
-            "started": datetime.now(UTC).isoformat(),
-        }
-        written = home / "process.json.new"
-        written.write_text(json.dumps(started), encoding="utf-8")
-        written.rename(home / "process.json")
+        _note(home, _launch(home))
         return submission.token
 
     def look(self, run: str) -> RunStatus:
@@ -100,20 +74,8 @@ class Local:
             ended = datetime.now(UTC)
         else:
             ended = _changed(home / "result.json")
-        stopped = result is None or result["exit_code"] != 0 or result["reason"]
-        if stopped and (home / "cancelled").exists():
-            return RunStatus(
-                "cancelled", "the run was cancelled", log, started=started, ended=ended
-            )
-        if result is None:
-            return RunStatus(
-                "no cluster", "the run's process disappeared", log, started=started, ended=ended
-            )
-        if result["timed_out"]:
-            return RunStatus("timed out", str(result["reason"]), log, started=started, ended=ended)
-        if result["exit_code"] == 0 and not result["reason"]:
-            return RunStatus("succeeded", log=log, started=started, ended=ended)
-        return RunStatus("failed", str(result["reason"]), log, started=started, ended=ended)
+        outcome, reason = _ending(result, cancelled=(home / "cancelled").exists())
+        return RunStatus(outcome, reason, log, started=started, ended=ended)
 
     def live_log(self, run: str, token: str, offset: int) -> LogChunk:  # noqa: ARG002 (a run here is its token)
         """Read on in the run's output."""
@@ -130,6 +92,59 @@ class Local:
             (self._folder / run / "cancelled").touch()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process["pid"], signal.SIGTERM)
+
+
+def _ending(result: Mapping[str, Any] | None, *, cancelled: bool) -> tuple[Outcome, str]:
+    """How a run whose process is gone ended, and why, by what the launcher wrote of it."""
+    succeeded = result is not None and result["exit_code"] == 0 and not result["reason"]
+    if cancelled and not succeeded:
+        return "cancelled", "the run was cancelled"
+    if result is None:
+        return "no cluster", "the run's process disappeared"
+    if result["timed_out"]:
+        return "timed out", str(result["reason"])
+    if succeeded:
+        return "succeeded", ""
+    return "failed", str(result["reason"])
+
+
+def _order(home: Path, command: str, submission: Submission) -> dict[str, Any]:
+    return {
+        "archive": str(home / "project.tgz"),
+        "command": command,
+        "environment": dict(submission.environment),
+        "timeout": submission.timeout,
+        "result": str(home / "result.json"),
+        "log": str(home / "output.log"),
+        "fenced": True,
+    }
+
+
+def _launch(home: Path) -> int:
+    """Start the launcher with the order that lies in the folder; gives the number of its
+    process.
+    """
+    process = subprocess.Popen(
+        [sys.executable, launcher.__file__, str(home / "order.json")],
+        cwd=home,
+        env=_environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    # From here on it is looked at by its number alone, from any process; Popen would warn of a
+    # child left behind.
+    process.returncode = 0
+    return process.pid
+
+
+def _note(home: Path, pid: int) -> None:
+    """Write down which process the run is, whole or not at all."""
+    process = {"pid": pid, "born": _born(pid), "started": datetime.now(UTC).isoformat()}
+    written = home / "process.json.new"
+    written.write_text(json.dumps(process), encoding="utf-8")
+    written.rename(home / "process.json")
 
 
 def _environment(home: Path) -> Mapping[str, str]:
@@ -160,10 +175,10 @@ def _born(pid: int) -> str | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        found = subprocess.run(
+        listed = subprocess.run(
             ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
         )
-        return found.stdout.strip() or None
+        return listed.stdout.strip() or None
     if fields[0] == "Z":
         return None
     return fields[19]
@@ -183,6 +198,7 @@ def _tail(file: Path, lines: int = 60, longest: int = 200_000) -> str:
     try:
         with file.open("rb") as stream:
             stream.seek(max(0, file.stat().st_size - longest))
-            return "\n".join(stream.read().decode("utf-8", "replace").splitlines()[-lines:])
+            text = stream.read().decode("utf-8", "replace")
+        return "\n".join(text.splitlines()[-lines:])
     except FileNotFoundError:
         return ""

@@ -130,28 +130,23 @@ class DatabricksJobsBackend(AbstractBackend):
         tracking_uri: str,
         experiment_id: str,
     ) -> Submitted:
-        host = os.environ.get("DATABRICKS_HOST", "")
-        if not host:
-            raise ProjectError(
-                "DATABRICKS_HOST is not set; the backend databricks-jobs runs projects there."
-            )
-        folder = Path(fetch_and_validate_project(project_uri, version, entry_point, params or {}))
+        workspace = _workspace()
+        params = params or {}
+        folder = Path(fetch_and_validate_project(project_uri, version, entry_point, params))
         load_project(str(folder))
+        settings: dict[str, Any] = {}
         if isinstance(backend_config, dict):
             settings = dict(backend_config)
-        else:
-            settings = {}
         machines = settings.get("new_cluster") or _cluster(settings) or cluster.cluster(folder)
         mlflow_run = get_or_create_run(
-            None, project_uri, experiment_id, str(folder), version, entry_point, params or {}
+            None, project_uri, experiment_id, str(folder), version, entry_point, params
         ).info.run_id
-        backend = DatabricksJobs(DatabricksSdk(WorkspaceAccess(host.rstrip("/"), ())))
         submission = Submission(
             token=uuid4().hex,
             name=f"mlflow run {folder.name}",
             folder=folder,
             entry_point=entry_point,
-            parameters={key: str(value) for key, value in (params or {}).items()},
+            parameters={key: str(value) for key, value in params.items()},
             cluster=machines,
             timeout=float(settings.get("timeout") or 3600),
             environment={
@@ -162,15 +157,31 @@ class DatabricksJobsBackend(AbstractBackend):
             },
             tags={},
         )
-        client = MlflowClient(tracking_uri)
-        try:
-            run = backend.submit(submission)
-        except BaseException:
-            client.set_terminated(mlflow_run, "FAILED")
-            raise
-        client.set_tag(mlflow_run, "mlflow.databricks.shellJobRunID", run)
-        client.set_tag(mlflow_run, "mlflow.databricks.runURL", backend.look(run).page)
-        return Submitted(backend, run, mlflow_run, client)
+        backend = DatabricksJobs(DatabricksSdk(workspace))
+        return _handed_over(submission, backend, mlflow_run, MlflowClient(tracking_uri))
+
+
+def _workspace() -> WorkspaceAccess:
+    host = os.environ.get("DATABRICKS_HOST", "")
+    if not host:
+        raise ProjectError(
+            "DATABRICKS_HOST is not set; the backend databricks-jobs runs projects there."
+        )
+    return WorkspaceAccess(host.rstrip("/"), ())
+
+
+def _handed_over(
+    submission: Submission, backend: Backend, mlflow_run: str, client: MlflowClient
+) -> Submitted:
+    """Submit, and let the MLflow run show where; it is closed at once when nothing was started."""
+    try:
+        run = backend.submit(submission)
+    except BaseException:
+        client.set_terminated(mlflow_run, "FAILED")
+        raise
+    client.set_tag(mlflow_run, "mlflow.databricks.shellJobRunID", run)
+    client.set_tag(mlflow_run, "mlflow.databricks.runURL", backend.look(run).page)
+    return Submitted(backend, run, mlflow_run, client)
 
 
 def _cluster(settings: dict[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,10 @@ def read(folder: Path) -> Project:
             )
     env_file = _env_file(folder, file, content)
     conda = "conda_env" in content or env_file == "conda.yaml"
-    python_version, libraries = environment(folder, env_file, conda) if env_file else (None, [])
+    python_version: str | None = None
+    libraries: list[str] = []
+    if env_file:
+        python_version, libraries = environment(folder, env_file, conda)
     return Project(
         name=str(content.get("name") or folder.name),
         folder=folder,
@@ -124,9 +127,10 @@ def _env_file(folder: Path, file: str, content: Mapping[str, object]) -> str | N
         )
     if named:
         return str(content[named[0]])
-    return next(
-        (name for name in ("python_env.yaml", "conda.yaml") if (folder / name).is_file()), None
-    )
+    for name in ("python_env.yaml", "conda.yaml"):
+        if (folder / name).is_file():
+            return name
+    return None
 
 
 def _entry_points(where: str, content: object) -> dict[str, EntryPoint]:
@@ -136,28 +140,28 @@ def _entry_points(where: str, content: object) -> dict[str, EntryPoint]:
         )
     points = {}
     for name, entry in content.items():
-        place = f"{where}: entry point `{name}`"
+        here = f"{where}: entry point `{name}`"
         if not isinstance(entry, dict) or not isinstance(entry.get("command"), str):
-            raise ProjectError(f"{place} needs a `command`, a text.")
+            raise ProjectError(f"{here} needs a `command`, a text.")
         declared = entry.get("parameters") or {}
         if not isinstance(declared, dict):
-            raise ProjectError(f"{place}: `parameters` must be a mapping; found {kind(declared)}.")
-        parameters = tuple(_parameter(place, str(key), value) for key, value in declared.items())
+            raise ProjectError(f"{here}: `parameters` must be a mapping; found {kind(declared)}.")
+        parameters = tuple(_parameter(here, str(key), value) for key, value in declared.items())
         points[str(name)] = EntryPoint(str(name), entry["command"], parameters)
     return points
 
 
-def _parameter(place: str, name: str, declared: object) -> Parameter:
+def _parameter(where: str, name: str, declared: object) -> Parameter:
     if isinstance(declared, str):
         return Parameter(name, declared, None)
     if not isinstance(declared, dict):
         raise ProjectError(
-            f"{place}: parameter `{name}` must be a type or a mapping; found {kind(declared)}."
+            f"{where}: parameter `{name}` must be a type or a mapping; found {kind(declared)}."
         )
     default = cast(object, declared.get("default"))
-    return Parameter(
-        name, str(declared.get("type", "string")), None if default is None else str(default)
-    )
+    if default is not None:
+        default = str(default)
+    return Parameter(name, str(declared.get("type", "string")), default)
 
 
 def _script(project: Project, entry_point: str) -> EntryPoint:
@@ -199,13 +203,13 @@ def _values(project: Project, point: EntryPoint, given: Mapping[str, object]) ->
 
 
 def _fill(project: Project, point: EntryPoint, values: Mapping[str, str]) -> str:
-    place = f"Project {project.name}: the command of entry point `{point.name}`"
+    subject = f"Project {project.name}: the command of entry point `{point.name}`"
     filled = []
     try:
         parts = list(string.Formatter().parse(point.command))
     except ValueError as error:
         raise ProjectError(
-            f"{place} is not a template: {error}; write a literal brace twice."
+            f"{subject} is not a template: {error}; write a literal brace twice."
         ) from None
     for text, name, width, conversion in parts:
         filled.append(text)
@@ -213,7 +217,7 @@ def _fill(project: Project, point: EntryPoint, values: Mapping[str, str]) -> str
             continue
         if width or conversion or name not in values:
             raise ProjectError(
-                f"{place} uses {{{name}}}, which is not one of its parameters ({listed(values)})."
+                f"{subject} uses {{{name}}}, which is not one of its parameters ({listed(values)})."
             )
         filled.append(shlex.quote(values[name]))
     return "".join(filled)
