@@ -151,23 +151,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     env: Mapping[str, str] = os.environ
     if environ is not None:
         env = environ
-    file, deployment, named = _configured(env)
-    wanted = ["AZURE_DEVOPS_ORG_URL", *named, "DATABRICKS_HOST"]
-    secret = [
-        "AZURE_DEVOPS_TOKEN",
-        "AZURE_DEVOPS_WEBHOOK_USERNAME",
-        "AZURE_DEVOPS_WEBHOOK_PASSWORD",
-    ]
-    secret += [f"{sender.upper()}_WEBHOOK_SECRET" for sender in deployment.registry_webhooks]
-    missing = [name for name in wanted if not _text(env, name)] + [
-        name for name in secret if not _secrets(env, name)
-    ]
-    if missing:
-        order = [*_WHERE, *named]
-        missing = sorted(dict.fromkeys(missing), key=order.index)
-        raise ConfigError(
-            "\n".join(_asked(name, file if name in named else "") for name in missing)
-        )
+    file, deployment, referred = _configured(env)
+    _refuse(_missing(env, deployment, referred), file, referred)
 
     organization = _address(env, "AZURE_DEVOPS_ORG_URL")
     production = _production(env)
@@ -195,11 +180,24 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         client=deployment.client,
         tracking_uri=tracking,
         registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", tracking, UNITY_CATALOG),
-        mlflow_sign_in=(
-            *_secrets(env, "MLFLOW_TRACKING_TOKEN"),
-            *_secrets(env, "MLFLOW_TRACKING_PASSWORD"),
-        ),
+        mlflow_sign_in=_secrets(env, "MLFLOW_TRACKING_TOKEN")
+        + _secrets(env, "MLFLOW_TRACKING_PASSWORD"),
     )
+
+
+def _missing(env: Mapping[str, str], deployment: Deployment, referred: list[str]) -> list[str]:
+    """The variables that a deployment needs and that are not set, in the order of `_WHERE`."""
+    plain = ["AZURE_DEVOPS_ORG_URL", *referred, "DATABRICKS_HOST"]
+    secret = [
+        "AZURE_DEVOPS_TOKEN",
+        "AZURE_DEVOPS_WEBHOOK_USERNAME",
+        "AZURE_DEVOPS_WEBHOOK_PASSWORD",
+    ]
+    secret += [f"{sender.upper()}_WEBHOOK_SECRET" for sender in deployment.registry_webhooks]
+    missing = [name for name in plain if not _text(env, name)]
+    missing += [name for name in secret if not _secrets(env, name)]
+    order = [*_WHERE, *referred]
+    return sorted(dict.fromkeys(missing), key=order.index)
 
 
 @dataclass(frozen=True)
@@ -221,16 +219,10 @@ def person(environ: Mapping[str, str] | None = None) -> Person:
     env: Mapping[str, str] = os.environ
     if environ is not None:
         env = environ
-    file, deployment, named = _configured(env)
-    missing = [
-        name
-        for name in ("AZURE_DEVOPS_ORG_URL", *dict.fromkeys(named), PERSON)
-        if not _text(env, name)
-    ]
-    if missing:
-        raise ConfigError(
-            "\n".join(_asked(name, file if name in named else "") for name in missing)
-        )
+    file, deployment, referred = _configured(env)
+    needed = ("AZURE_DEVOPS_ORG_URL", *dict.fromkeys(referred), PERSON)
+    missing = [name for name in needed if not _text(env, name)]
+    _refuse(missing, file, referred)
     token = SecretStr((_text(env, PERSON) or "").strip())
     if token in _secrets(env, "AZURE_DEVOPS_TOKEN"):
         raise ConfigError(
@@ -243,13 +235,13 @@ def person(environ: Mapping[str, str] | None = None) -> Person:
 def _configured(env: Mapping[str, str]) -> tuple[str, Deployment, list[str]]:
     """The file that BOT_CONFIG names, what it says, and the variables it refers to."""
     file = env.get("BOT_CONFIG") or "config/bot.yml"
-    named: list[str] = []
+    referred: list[str] = []
 
     def value_of(name: str) -> str:
-        named.append(name)
+        referred.append(name)
         return _text(env, name) or f"<{name}>"
 
-    return file, deployed(Path(file), value_of), named
+    return file, deployed(Path(file), value_of), referred
 
 
 def where_projects_run(env: Mapping[str, str]) -> WorkspaceAccess:
@@ -275,15 +267,15 @@ def _validation(env: Mapping[str, str]) -> WorkspaceAccess | None:
                 "validation workspace, or remove the token."
             )
         return None
-    found = WorkspaceAccess(_address(env, "DATABRICKS_VALIDATION_HOST"), tokens)
-    if not found.tokens and env.get("DATABRICKS_TOKEN"):
+    host = _address(env, "DATABRICKS_VALIDATION_HOST")
+    if not tokens and env.get("DATABRICKS_TOKEN"):
         # databricks-sdk would find that variable and present it there.
         raise ConfigError(
             "DATABRICKS_VALIDATION_TOKEN is not set, and DATABRICKS_TOKEN is the production "
             "workspace's: it is not presented at DATABRICKS_VALIDATION_HOST. Set a token of the "
             "validation workspace."
         )
-    return found
+    return WorkspaceAccess(host, tokens)
 
 
 def _served(organization: str, deployment: Deployment) -> tuple[ServedRepository, ...]:
@@ -319,11 +311,11 @@ def deployed(file: Path, value_of: Callable[[str], str]) -> Deployment:
 def _filled(value: Any, value_of: Callable[[str], str]) -> Any:
     match value:
         case str():
-            return re.sub(r"\$\{(\w+)\}", lambda found: value_of(found[1]), value)
+            return re.sub(r"\$\{(\w+)\}", lambda match: value_of(match[1]), value)
         case list():
             return [_filled(entry, value_of) for entry in value]
         case dict():
-            return {key: _filled(one, value_of) for key, one in value.items()}
+            return {key: _filled(entry, value_of) for key, entry in value.items()}
         case _:
             return value
 
@@ -343,9 +335,8 @@ def _text(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
-    return tuple(
-        SecretStr(word.strip()) for word in (_text(environ, name) or "").split(",") if word.strip()
-    )
+    words = [word.strip() for word in (_text(environ, name) or "").split(",")]
+    return tuple(SecretStr(word) for word in words if word)
 
 
 def _credentials(environ: Mapping[str, str], name: str) -> tuple[tuple[SecretStr, SecretStr], ...]:
@@ -359,11 +350,20 @@ def _hooks(environ: Mapping[str, str], deployment: Deployment, sender: str) -> S
     return ()
 
 
-def _asked(name: str, file: str) -> str:
-    refers = ""
-    if file:
-        refers = f", and {file} refers to it"
-    return f"{name} is not set{refers}. It is {_WHERE.get(name, 'yours to set')}."
+def _refuse(missing: list[str], file: str, referred: list[str]) -> None:
+    """Raise ConfigError with a sentence for each missing variable: who refers to it, and where to
+    get it.
+    """
+    if not missing:
+        return
+    sentences = []
+    for name in missing:
+        refers = ""
+        if name in referred:
+            refers = f", and {file} refers to it"
+        where = _WHERE.get(name, "yours to set")
+        sentences.append(f"{name} is not set{refers}. It is {where}.")
+    raise ConfigError("\n".join(sentences))
 
 
 def _why(error: OSError | UnicodeDecodeError) -> str:
@@ -386,8 +386,8 @@ def _mlflow(environ: Mapping[str, str], name: str, default: str, *further: str) 
     words = ("databricks", *further)
     if value in words:
         return value
-    wanted = ", ".join(f'"{word}"' for word in words)
-    return _checked(value, name, f"{wanted} or the http(s) address of an MLflow server")
+    quoted = ", ".join(f'"{word}"' for word in words)
+    return _checked(value, name, f"{quoted} or the http(s) address of an MLflow server")
 
 
 def _machine(address: str) -> str:
@@ -398,7 +398,7 @@ def _is_here(address: str) -> bool:
     return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
 
 
-def _checked(value: str, name: str, wanted: str) -> str:
+def _checked(value: str, name: str, allowed: str) -> str:
     """An http(s) address as it stands. Never tells what is before an @ in it."""
     shown = re.sub(r"(//|^)[^/]*@", r"\1…@", value)
     try:
@@ -408,7 +408,7 @@ def _checked(value: str, name: str, wanted: str) -> str:
         parts = urlsplit("")
         host = None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f'{name} is "{shown}"; it must be {wanted}.')
+        raise ConfigError(f'{name} is "{shown}"; it must be {allowed}.')
     if "@" in parts.netloc:
         raise ConfigError(
             f'{name} is "{shown}"; leave out what is before the @, a sign-in has variables of its '
