@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from git import Repo
@@ -20,6 +21,9 @@ from bot.config.repository import MLOPS_FILE, Mlops, Project
 from bot.errors import ConfigError
 from bot.services.databricks_sdk import DatabricksSdk
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 
 def run(
     root: Path, name: str, given: Mapping[str, str], backend_name: str | None, console: Console
@@ -27,67 +31,97 @@ def run(
     """Run a project by name or path and wait for it; True when it succeeded. Raises ConfigError,
     ProjectError.
     """
-    wanted = yaml_file.parse(Mlops, (root / MLOPS_FILE).read_text(encoding="utf-8"), MLOPS_FILE)
-    found = next(
-        (
-            project
-            for project in wanted.projects
-            if name.rstrip("/") in (project.path, project.name)
-        ),
-        None,
-    )
-    if found is None:
-        raise ConfigError(
-            f"{MLOPS_FILE} names no project {name}; it names "
-            f"{', '.join(project.name for project in wanted.projects)}."
-        )
-    branch = Repo(root).active_branch.name.replace("/", "_")
-    chosen = backend_name or found.backend or wanted.backend
-    backend = _backend(chosen, root)
     # Imported here: the other commands do without MLflow, which takes seconds.
     from mlflow import MlflowClient
 
-    tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'var' / 'mlflow.db'}"
-    registry = os.environ.get("MLFLOW_REGISTRY_URI") or tracking
-    (root / "var").mkdir(exist_ok=True)
+    mlops = yaml_file.parse(Mlops, (root / MLOPS_FILE).read_text(encoding="utf-8"), MLOPS_FILE)
+    project = _project(mlops, name)
+    branch = Repo(root).active_branch.name.replace("/", "_")
+    chosen = backend_name or project.backend or mlops.backend
+    backend = _backend(chosen, root)
+    tracking, registry = _mlflow_addresses(root)
     client = MlflowClient(tracking, registry)
-    experiment_name = repository.fill(wanted.experiment, user=getpass.getuser(), branch=branch)
-    experiment = client.get_experiment_by_name(experiment_name)
-    if experiment:
-        experiment_id = experiment.experiment_id
-    else:
-        experiment_id = client.create_experiment(experiment_name)
-    mlflow_run = client.create_run(experiment_id, run_name=found.name).info.run_id
-    submission = Submission(
-        token=uuid4().hex,
-        name=f"{found.name} by {getpass.getuser()}",
-        folder=root / found.path,
-        entry_point=found.entry_point,
-        parameters=_parameters(found, branch, given),
-        cluster={} if chosen == "local" else cluster.cluster(root / found.path, found.cluster),
-        timeout=found.timeout,
+    experiment_name = repository.fill(mlops.experiment, user=getpass.getuser(), branch=branch)
+    experiment_id = _experiment(client, experiment_name)
+    mlflow_run = client.create_run(experiment_id, run_name=project.name).info.run_id
+    submission = _submission(
+        root,
+        project,
+        local=chosen == "local",
+        parameters=_parameters(project, branch, given),
         environment={
             "MLFLOW_RUN_ID": mlflow_run,
             "MLFLOW_EXPERIMENT_ID": experiment_id,
             "MLFLOW_TRACKING_URI": tracking,
             "MLFLOW_REGISTRY_URI": registry,
         },
+    )
+    ended = _wait(backend, backend.submit(submission), project.name, console)
+    status = MLFLOW_STATUS[ended.outcome or "failed"]
+    client.set_terminated(mlflow_run, status, int(time.time() * 1000))
+    console.print(ended.log, markup=False, highlight=False)
+    if ended.outcome == "succeeded":
+        _tell_metrics(project.name, mlflow_run, client, console)
+        return True
+    console.print(f"{project.name} {ended.outcome}: {ended.reason}", style="red", markup=False)
+    return False
+
+
+def _tell_metrics(name: str, mlflow_run: str, client: "MlflowClient", console: Console) -> None:
+    metrics = client.get_run(mlflow_run).data.metrics
+    shown = ", ".join(f"{key} {value:.4g}" for key, value in sorted(metrics.items()))
+    sentence = f"{name} succeeded: {shown or 'no metrics'} (MLflow run {mlflow_run})"
+    console.print(sentence, markup=False)
+
+
+def _project(mlops: Mlops, name: str) -> Project:
+    for project in mlops.projects:
+        if name.rstrip("/") in (project.path, project.name):
+            return project
+    names = ", ".join(project.name for project in mlops.projects)
+    raise ConfigError(f"{MLOPS_FILE} names no project {name}; it names {names}.")
+
+
+def _mlflow_addresses(root: Path) -> tuple[str, str]:
+    """Where runs are logged and models registered: in a file of this checkout, unless told
+    otherwise.
+    """
+    (root / "var").mkdir(exist_ok=True)
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'var' / 'mlflow.db'}"
+    return tracking, os.environ.get("MLFLOW_REGISTRY_URI") or tracking
+
+
+def _experiment(client: "MlflowClient", name: str) -> str:
+    """The id of the experiment of that name, which is made when there is none."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment:
+        return str(experiment.experiment_id)
+    return str(client.create_experiment(name))
+
+
+def _submission(
+    root: Path,
+    project: Project,
+    *,
+    local: bool,
+    parameters: Mapping[str, str],
+    environment: Mapping[str, str],
+) -> Submission:
+    folder = root / project.path
+    machines: Mapping[str, Any] = {}
+    if not local:
+        machines = cluster.cluster(folder, project.cluster)
+    return Submission(
+        token=uuid4().hex,
+        name=f"{project.name} by {getpass.getuser()}",
+        folder=folder,
+        entry_point=project.entry_point,
+        parameters=parameters,
+        cluster=machines,
+        timeout=project.timeout,
+        environment=environment,
         tags={},
     )
-    seen = _wait(backend, backend.submit(submission), found.name, console)
-    client.set_terminated(
-        mlflow_run, MLFLOW_STATUS[seen.outcome or "failed"], int(time.time() * 1000)
-    )
-    console.print(seen.log, markup=False, highlight=False)
-    if seen.outcome != "succeeded":
-        console.print(f"{found.name} {seen.outcome}: {seen.reason}", style="red", markup=False)
-        return False
-    metrics = client.get_run(mlflow_run).data.metrics
-    told = ", ".join(f"{key} {value:.4g}" for key, value in sorted(metrics.items()))
-    console.print(
-        f"{found.name} succeeded: {told or 'no metrics'} (MLflow run {mlflow_run})", markup=False
-    )
-    return True
 
 
 def _backend(name: str, root: Path) -> Backend:
@@ -100,29 +134,33 @@ def _backend(name: str, root: Path) -> Backend:
     return DatabricksJobs(DatabricksSdk(environment.where_projects_run(os.environ)))
 
 
-def _parameters(found: Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:
-    if found.model:
-        model = repository.fill(found.model, branch=branch)
+def _parameters(project: Project, branch: str, given: Mapping[str, str]) -> dict[str, str]:
+    if project.model:
+        model = repository.fill(project.model, branch=branch)
     else:
         model = given.get("model_name", f"{branch}_model")
     names = {"branch": branch, "model_name": model}
-    filled = {
-        key: repository.fill(str(value), **names) for key, value in found.parameters.items()
-    } | dict(given)
-    open_ones = [
-        key for key, value in filled.items() if value.startswith("{") and value.endswith("}")
-    ]
-    if open_ones:
+    parameters = {
+        key: repository.fill(str(value), **names) for key, value in project.parameters.items()
+    }
+    parameters.update(given)
+    unfilled = [key for key, value in parameters.items() if _is_placeholder(value)]
+    if unfilled:
         raise ConfigError(
-            f"{found.name} needs {', '.join(open_ones)}; give it as -P {open_ones[0]}=..."
+            f"{project.name} needs {', '.join(unfilled)}; give it as -P {unfilled[0]}=..."
         )
-    return filled
+    return parameters
+
+
+def _is_placeholder(value: str) -> bool:
+    return value.startswith("{") and value.endswith("}")
 
 
 def _wait(backend: Backend, run: str, name: str, console: Console) -> RunStatus:
     began = datetime.now(UTC)
     with console.status(f"{name} is running") as status:
-        while (seen := backend.look(run)).outcome is None:
-            status.update(f"{name} is running, {(datetime.now(UTC) - began).seconds} s {seen.page}")
+        while (so_far := backend.look(run)).outcome is None:
+            seconds = (datetime.now(UTC) - began).seconds
+            status.update(f"{name} is running, {seconds} s {so_far.page}")
             time.sleep(0.5)
-    return seen
+    return so_far
