@@ -68,64 +68,77 @@ def chart(
     is no number is left out.
     """
     past = [number for number in history if math.isfinite(number)][-MOST_POINTS:]
-    if not (bound is not None and math.isfinite(bound)):
-        bound = None
-    if not (serving is not None and math.isfinite(serving)):
-        serving = None
-    worse = bound is not None and not (value <= bound if goal == "lower" else value >= bound)
-    if bound is None:
-        colour = _PLAIN
-    elif worse:
-        colour = _BAD
-    else:
-        colour = _GOOD
-    shown = [
-        *past,
-        *(level for level in (value, bound, serving) if level is not None and math.isfinite(level)),
-    ]
-    scale = _Scale(shown)
+    bound = _finite(bound)
+    serving = _finite(serving)
+    measured = _finite(value)
+    levels = [level for level in (measured, bound, serving) if level is not None]
+    scale = _Scale([*past, *levels])
     axes, save = _paper()
 
     _title(axes, metric, goal)
     _axis(axes, past, target)
     labels = []
     if bound is not None:
-        height = scale(bound)
-        if goal == "lower":
-            refused = (height, _CEILING + 6)
-        else:
-            refused = (_FLOOR - 6, height)
-        axes.fill_between([_LEFT - 6, _RIGHT], *refused, color=_LIMIT, alpha=0.06, linewidth=0)
-        axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_LIMIT, linewidth=1, dashes=(4, 2.5))
-        sign = "≥"
-        if goal == "lower":
-            sign = "≤"
-        labels.append(_Label(height, f"limit {sign} {escape.number(bound)}", _LIMIT))
+        labels.append(_limit(axes, scale(bound), bound, goal))
     if serving is not None:
-        height = scale(serving)
-        axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_SERVING, linewidth=1, dashes=(1, 2))
-        labels.append(_Label(height, f"serving {escape.number(serving)}", _SERVING))
+        labels.append(_serving(axes, scale(serving), serving))
+    colour = _colour(value, bound, goal)
+    own = _Label((_FLOOR + _CEILING) / 2, "no number", colour, bold=True)
     here = None
-    if math.isfinite(value):
-        here = scale(value)
+    if measured is not None:
+        here = scale(measured)
+        own = _Label(here, escape.number(measured), colour, bold=True)
     _points(axes, [scale(number) for number in past], here, colour)
-    told = "no number"
-    if here is not None:
-        told = escape.number(value)
-    labels.append(
-        _Label(here if here is not None else (_FLOOR + _CEILING) / 2, told, colour, bold=True)
-    )
-    for label, height in zip(labels, _spread([label.height for label in labels]), strict=True):
-        _text(
-            axes,
-            _LABELS,
-            height,
-            label.text,
-            label.colour,
-            bold=label.bold,
-            size=8.5 if label.bold else 7.5,
-        )
+    _write(axes, [*labels, own])
     return save()
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and math.isfinite(value):
+        return value
+    return None
+
+
+def _colour(value: float, bound: float | None, goal: str) -> str:
+    """Green within the bound, red beyond it, and also for a value that is no number."""
+    if bound is None:
+        return _PLAIN
+    if goal == "lower":
+        good = value <= bound
+    else:
+        good = value >= bound
+    if good:
+        return _GOOD
+    return _BAD
+
+
+def _limit(axes: "Axes", height: float, bound: float, goal: str) -> _Label:
+    """Draw the line that may not be passed, and shade what lies beyond it."""
+    if goal == "lower":
+        sign = "≤"
+        refused = (height, _CEILING + 6)
+    else:
+        sign = "≥"
+        refused = (_FLOOR - 6, height)
+    axes.fill_between([_LEFT - 6, _RIGHT], *refused, color=_LIMIT, alpha=0.06, linewidth=0)
+    axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_LIMIT, linewidth=1, dashes=(4, 2.5))
+    return _Label(height, f"limit {sign} {escape.number(bound)}", _LIMIT)
+
+
+def _serving(axes: "Axes", height: float, serving: float) -> _Label:
+    """Draw the line of what the version that serves has."""
+    axes.plot([_LEFT - 6, _RIGHT], [height] * 2, color=_SERVING, linewidth=1, dashes=(1, 2))
+    return _Label(height, f"serving {escape.number(serving)}", _SERVING)
+
+
+def _write(axes: "Axes", labels: Sequence[_Label]) -> None:
+    """Write the labels at the right, none on another."""
+    heights = _spread([label.height for label in labels])
+    for label, height in zip(labels, heights, strict=True):
+        size = 7.5
+        if label.bold:
+            size = 8.5
+        _text(axes, _LABELS, height, label.text, label.colour, bold=label.bold, size=size)
 
 
 class _Scale:
@@ -157,10 +170,9 @@ def _title(axes: "Axes", metric: str, goal: str) -> None:
 def _axis(axes: "Axes", past: Sequence[float], target: str) -> None:
     axes.plot([_LEFT - 6, _RIGHT], [_FLOOR - 6] * 2, color=_LINE, linewidth=0.8)
     if past:
+        runs = f"the last {len(past)} runs"
         if len(past) == 1:
             runs = "the last run"
-        else:
-            runs = f"the last {len(past)} runs"
         _name(axes, _LEFT - 6, _FLOOR - 17, 240, f"{runs} of ", target, _SOFT)
     _text(axes, _RIGHT, _FLOOR - 17, "this pull request", _INK, right=True)
 
@@ -189,9 +201,10 @@ def _points(axes: "Axes", past: Sequence[float], here: float | None, colour: str
     step = (last - _LEFT) / max(len(past), 1)
     across = [_LEFT + step * number for number in range(len(past))]
     axes.plot(across, past, color=_PAST, linewidth=1.4, solid_joinstyle="round")
-    axes.plot(
-        across, past, "o", color=_PAST, markersize=2.8 if len(past) > 15 else 3.6, markeredgewidth=0
-    )
+    dot = 3.6
+    if len(past) > 15:
+        dot = 2.8
+    axes.plot(across, past, "o", color=_PAST, markersize=dot, markeredgewidth=0)
     if here is None:
         return
     if past:
@@ -209,16 +222,17 @@ def _points(axes: "Axes", past: Sequence[float], here: float | None, colour: str
 
 def _spread(heights: Sequence[float]) -> list[float]:
     """The heights of labels, moved as little as it takes that none lies on another."""
-    order = sorted(range(len(heights)), key=lambda entry: (heights[entry], entry))
+    order = sorted(range(len(heights)), key=lambda index: (heights[index], index))
     placed = [heights[index] for index in order]
     for _ in range(20):
-        for below, above in zip(range(len(placed)), range(1, len(placed)), strict=False):
+        for below in range(len(placed) - 1):
+            above = below + 1
             lacks = _APART - (placed[above] - placed[below])
             if lacks > 0:
                 placed[below] -= lacks / 2
                 placed[above] += lacks / 2
-    found = dict(zip(order, placed, strict=True))
-    return [found[index] for index in range(len(heights))]
+    by_index = dict(zip(order, placed, strict=True))
+    return [by_index[index] for index in range(len(heights))]
 
 
 def _text(
@@ -280,14 +294,15 @@ def _file(bold: bool) -> PurePath:
     # The machine's own fonts would make another picture of it.
     from matplotlib import get_data_path
 
-    return PurePath(
-        get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    )
+    name = "DejaVuSans.ttf"
+    if bold:
+        name = "DejaVuSans-Bold.ttf"
+    return PurePath(get_data_path(), "fonts", "ttf", name)
 
 
 def _drawable(text: str) -> str:
     """The text, with a box for what the font has no picture of; matplotlib would warn of each."""
     from matplotlib.font_manager import get_font
 
-    known = get_font(str(_file(bold=True))).get_charmap()
-    return "".join(letter if ord(letter) in known else "□" for letter in text)
+    drawable = get_font(str(_file(bold=True))).get_charmap()
+    return "".join(letter if ord(letter) in drawable else "□" for letter in text)
