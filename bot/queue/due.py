@@ -21,10 +21,9 @@ def lock(connection: Connection, keys: Iterable[str]) -> None:
     for each other.
     """
     if connection.dialect.name == "postgresql":
-        wanted = (
-            select(subjects.c.key).where(subjects.c.key.in_(set(keys))).order_by(subjects.c.key)
-        )
-        connection.execute(wanted.with_for_update()).all()
+        rows = select(subjects.c.key).where(subjects.c.key.in_(set(keys)))
+        in_order = rows.order_by(subjects.c.key)
+        connection.execute(in_order.with_for_update()).all()
 
 
 def make_due(
@@ -35,21 +34,17 @@ def make_due(
     With news a generation more is counted, so that it ends a wait and outlives a pass that is under
     way.
     """
+    later = or_(subjects.c.due_at.is_(None), subjects.c.due_at > now)
+    update = {
+        "generation": subjects.c.generation + int(news),
+        "due_at": case((later, now), else_=subjects.c.due_at),
+    }
     generations = {}
     for key in sorted(set(keys)):
         statement = (
             insert(connection, subjects)
             .values(key=key, due_at=now, generation=1, seen=0, attempts=0, memo="{}")
-            .on_conflict_do_update(
-                index_elements=[subjects.c.key],
-                set_={
-                    "generation": subjects.c.generation + int(news),
-                    "due_at": case(
-                        (or_(subjects.c.due_at.is_(None), subjects.c.due_at > now), now),
-                        else_=subjects.c.due_at,
-                    ),
-                },
-            )
+            .on_conflict_do_update(index_elements=[subjects.c.key], set_=update)
             .returning(subjects.c.generation)
         )
         generations[key] = int(connection.execute(statement).scalar_one())

@@ -33,12 +33,10 @@ def counts(connection: Connection, now: float) -> Counts:
             func.min(subjects.c.due_at).filter(free).label("oldest"),
         )
     ).one()
-    return Counts(
-        row.due,
-        row.leased,
-        row.failing,
-        max(0.0, now - row.oldest) if row.oldest is not None else 0.0,
-    )
+    waits = 0.0
+    if row.oldest is not None:
+        waits = max(0.0, now - row.oldest)
+    return Counts(row.due, row.leased, row.failing, waits)
 
 
 def delivery(row: Row[Any]) -> DeliveryRecord:
@@ -115,20 +113,22 @@ def one_delivery(delivery_key: str) -> Select[Any]:
     return _deliveries().where(deliveries.c.key == delivery_key)
 
 
-def passes_for(found: DeliveryRecord, limit: int) -> Select[Any]:
+def passes_for(answered: DeliveryRecord, limit: int) -> Select[Any]:
     """The passes since this delivery and before the first that had a later one to answer, newest
     first.
     """
-    wanted = latest_passes(key(found.subject), limit).where(passes.c.generation >= found.generation)
-    if found.waiting:
-        return wanted
+    since = latest_passes(key(answered.subject), limit).where(
+        passes.c.generation >= answered.generation
+    )
+    if answered.waiting:
+        return since
     # Deliveries that came in a burst were answered by one pass, and what follows it belongs to all
     # of them.
     later = select(func.min(deliveries.c.generation)).where(
-        deliveries.c.subject == key(found.subject),
-        deliveries.c.generation > (found.answered_by or found.generation),
+        deliveries.c.subject == key(answered.subject),
+        deliveries.c.generation > (answered.answered_by or answered.generation),
     )
-    return wanted.where(
+    return since.where(
         passes.c.generation < func.coalesce(later.scalar_subquery(), passes.c.generation + 1)
     )
 
@@ -148,10 +148,10 @@ def unanswered() -> Select[Any]:
 
 def latest_passes(subject_key: str | None, limit: int) -> Select[Any]:
     """The newest passes first, over one subject or over all."""
-    wanted = select(passes).order_by(passes.c.id.desc()).limit(limit)
+    newest = select(passes).order_by(passes.c.id.desc()).limit(limit)
     if subject_key is None:
-        return wanted
-    return wanted.where(passes.c.subject == subject_key)
+        return newest
+    return newest.where(passes.c.subject == subject_key)
 
 
 def latest_subjects(limit: int) -> Select[Any]:

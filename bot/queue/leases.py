@@ -49,17 +49,15 @@ def available(now: float, limit: int, ahead: float, *, news: bool | None = None)
     """The subjects that are due and in no pass, longest waiting first: with news, without, or all
     of them.
     """
-    wanted = select(subjects).where(
+    query = select(subjects).where(
         subjects.c.due_at <= now + ahead,
         or_(subjects.c.lease_until.is_(None), subjects.c.lease_until <= now),
     )
-    if news is not None:
-        wanted = wanted.where(
-            subjects.c.generation > subjects.c.seen
-            if news
-            else subjects.c.generation <= subjects.c.seen
-        )
-    return wanted.order_by(subjects.c.due_at).limit(limit)
+    if news is True:
+        query = query.where(subjects.c.generation > subjects.c.seen)
+    if news is False:
+        query = query.where(subjects.c.generation <= subjects.c.seen)
+    return query.order_by(subjects.c.due_at).limit(limit)
 
 
 def take(
@@ -73,26 +71,9 @@ def take(
     rows: list[Row[Any]] = []
     for news in (True, False):
         if len(rows) < limit:
-            wanted = available(now, limit - len(rows), ahead, news=news)
-            rows += connection.execute(wanted.with_for_update(skip_locked=True)).all()
-    taken = [
-        Lease(
-            Look(
-                parse(row.key),
-                json.loads(row.memo),
-                news=row.generation > row.seen,
-                failures=row.attempts,
-                # Whoever ends a pass clears its token; one that is still there was cut off.
-                resumed=row.lease_token is not None,
-            ),
-            uuid4().hex,
-            row.generation,
-            row.seen,
-            worker,
-            now,
-        )
-        for row in rows
-    ]
+            query = available(now, limit - len(rows), ahead, news=news)
+            rows += connection.execute(query.with_for_update(skip_locked=True)).all()
+    taken = [Lease(_look(row), uuid4().hex, row.generation, row.seen, worker, now) for row in rows]
     if taken:
         leased = update(subjects).where(subjects.c.key == bindparam("taken"))
         connection.execute(
@@ -100,6 +81,17 @@ def take(
             [{"taken": key(lease.subject), "token": lease.token} for lease in taken],
         )
     return taken
+
+
+def _look(row: Row[Any]) -> Look:
+    return Look(
+        parse(row.key),
+        json.loads(row.memo),
+        news=row.generation > row.seen,
+        failures=row.attempts,
+        # Whoever ends a pass clears its token; one that is still there was cut off.
+        resumed=row.lease_token is not None,
+    )
 
 
 def renew(connection: Connection, leases: Iterable[Lease], until: float) -> set[str]:
@@ -133,6 +125,9 @@ def settle(
     wake = list(wake)
     if wake:
         lock(connection, [key(lease.subject), *wake])
+    again = None
+    if look_again is not None:
+        again = now + max(0.0, look_again)
     settled = connection.execute(
         _SETTLED,
         {
@@ -140,7 +135,7 @@ def settle(
             "under": lease.token,
             "left": memo,
             "known": lease.generation,
-            "again": None if look_again is None else now + max(0.0, look_again),
+            "again": again,
             "now": now,
         },
     )
@@ -170,19 +165,19 @@ def fail(
     As always, news ends the wait; so there is none when somebody spoke of the subject during the
     pass.
     """
-    wait = max(min(LONGEST_BACKOFF, 2.0 ** min(lease.look.failures + 1, 16)), retry_after)
-    failed = connection.execute(
-        _row(lease).values(
-            due_at=case((subjects.c.generation > lease.generation, now), else_=now + wait),
-            attempts=subjects.c.attempts + 1,
-            last_error=error,
-            memo=subjects.c.memo if memo is None else memo,
-            last_passed_at=now,
-            lease_token=None,
-            lease_until=None,
-        )
+    backoff = min(LONGEST_BACKOFF, 2.0 ** min(lease.look.failures + 1, 16))
+    again = now + max(backoff, retry_after)
+    failed = _row(lease).values(
+        due_at=case((subjects.c.generation > lease.generation, now), else_=again),
+        attempts=subjects.c.attempts + 1,
+        last_error=error,
+        last_passed_at=now,
+        lease_token=None,
+        lease_until=None,
     )
-    return bool(failed.rowcount)
+    if memo is not None:
+        failed = failed.values(memo=memo)
+    return bool(connection.execute(failed).rowcount)
 
 
 def remember(

@@ -17,7 +17,8 @@ from bot.queue.schema import places
 # A pull request with runs, or one that waits, is looked at every few seconds, and by a sweep every
 # few minutes.
 SILENT = 600.0
-"""After so many seconds without a word a subject keeps its place in the line, but others go ahead.
+"""After so many seconds without a word a subject keeps its position in the line, but others go
+ahead.
 """
 
 FORGOTTEN = 3600.0
@@ -60,31 +61,40 @@ def lock(connection: Connection) -> None:
 def stand(
     line: Sequence[Reservation], subject: str, running: int, wanted: int, limit: int, now: float
 ) -> tuple[QueuePosition, Reservation | None, list[str]]:
-    """Where a subject stands when it reports this: its place, its row from now on, and whose rows
-    are forgotten.
+    """Where a subject stands when it reports this: its position, its row from now on, and whose
+    rows are forgotten.
 
     What it may start counts as running from now on. Its row is None when it has and wants nothing.
     """
     forgotten = [row.subject for row in line if row.reported_at <= now - FORGOTTEN]
-    others = [row for row in line if row.subject != subject and row.subject not in forgotten]
-    before = next(
-        (row for row in line if row.subject == subject and subject not in forgotten), None
-    )
-    if before is not None and before.since:
-        since = before.since
-    else:
+    remembered = [row for row in line if row.subject not in forgotten]
+    others = [row for row in remembered if row.subject != subject]
+    since = 0.0
+    if wanted:
+        before = _row_of(subject, remembered)
         since = now
-    mine = Reservation(subject, running, wanted, since if wanted else 0.0, now)
+        if before is not None and before.since:
+            since = before.since
     waiting = [row for row in others if row.wanted and row.reported_at > now - SILENT]
-    ahead = [row for row in waiting if (row.since, row.subject) < (mine.since, subject)]
-    left = limit - running - sum(row.running for row in others) - sum(row.wanted for row in ahead)
-    free = max(0, min(wanted, left))
+    ahead = [row for row in waiting if (row.since, row.subject) < (since, subject)]
+    taken = running + sum(row.running for row in others) + sum(row.wanted for row in ahead)
+    free = max(0, min(wanted, limit - taken))
+    position = QueuePosition(free, 0, len(waiting), limit)
+    if wanted > free:
+        position = QueuePosition(free, len(ahead), len(waiting) + 1, limit)
+    if not running and not wanted:
+        return position, None, forgotten
     # It keeps its `since` until it says itself that it wants nothing: what it was given may fail to
     # start.
-    mine = replace(mine, running=running + free, wanted=wanted - free)
-    still = mine.wanted > 0
-    place = QueuePosition(free, len(ahead) if still else 0, len(waiting) + still, limit)
-    return place, mine if running or wanted else None, forgotten
+    mine = Reservation(subject, running + free, wanted - free, since, now)
+    return position, mine, forgotten
+
+
+def _row_of(subject: str, line: Sequence[Reservation]) -> Reservation | None:
+    for row in line:
+        if row.subject == subject:
+            return row
+    return None
 
 
 def changes(
@@ -93,7 +103,7 @@ def changes(
     """Whether a row has to be written: it is another one than before, or its report has
     grown old.
     """
-    before = next((row for row in line if row.subject == subject), None)
+    before = _row_of(subject, line)
     if before is None or mine is None:
         return before is not mine
     return before.reported_at <= now - FRESH or replace(before, reported_at=now) != mine
@@ -103,7 +113,9 @@ def write(
     connection: Connection, subject: str, mine: Reservation | None, forgotten: Sequence[str]
 ) -> None:
     """Write a subject's row, or remove it; and those that are forgotten."""
-    gone = [*forgotten, *([subject] if mine is None else [])]
+    gone = list(forgotten)
+    if mine is None:
+        gone.append(subject)
     if gone:
         connection.execute(delete(places).where(places.c.subject.in_(gone)))
     if mine is None:

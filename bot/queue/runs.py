@@ -4,6 +4,7 @@ A log is kept in pieces, in the order of their positions. Of a long one the end
 is kept. Whoever brings text has masked it: nothing here knows a secret.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
@@ -66,23 +67,36 @@ def noted(subject_key: str, run: ProjectRun) -> dict[str, Any]:
         "subject": subject_key,
         "project": run.project,
         "commit_id": run.commit,
-        "state": run.outcome or ("running" if run.cluster_run else "starting"),
+        "state": _state(run),
         "reason": run.reason,
         "run_page": run.run_page,
         "mlflow_page": run.mlflow_page,
-        "started_at": run.started.timestamp() if run.started else None,
-        "ended_at": run.ended.timestamp() if run.ended else None,
+        "started_at": _seconds(run.started),
+        "ended_at": _seconds(run.ended),
     }
 
 
-def note(connection: Connection, token: str, told: dict[str, Any], now: float) -> Row[Any]:
+def _state(run: ProjectRun) -> str:
+    if run.outcome:
+        return run.outcome
+    if run.cluster_run:
+        return "running"
+    return "starting"
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    if moment is None:
+        return None
+    return moment.timestamp()
+
+
+def note(connection: Connection, token: str, columns: dict[str, Any], now: float) -> Row[Any]:
     """Write what is known of a run; of its log nothing changes."""
-    statement = insert(connection, runs).values(
-        token=token, noted_at=now, log_read=0, log_size=0, log_cut=False, log_whole=False, **told
+    columns = {**columns, "noted_at": now}
+    new = insert(connection, runs).values(
+        token=token, log_read=0, log_size=0, log_cut=False, log_whole=False, **columns
     )
-    statement = statement.on_conflict_do_update(
-        index_elements=[runs.c.token], set_={**told, "noted_at": now}
-    )
+    statement = new.on_conflict_do_update(index_elements=[runs.c.token], set_=columns)
     return connection.execute(statement.returning(runs)).one()
 
 
@@ -93,12 +107,12 @@ def add(connection: Connection, token: str, start: int, end: int, content: str, 
     whole.
     """
     ours = runs.c.token == token, runs.c.log_read == start, ~runs.c.log_whole
-    size = connection.execute(
+    longer = (
         update(runs)
         .where(*ours)
         .values(log_read=end, log_size=runs.c.log_size + len(content), noted_at=now)
-        .returning(runs.c.log_size)
-    ).scalar()
+    )
+    size = connection.execute(longer.returning(runs.c.log_size)).scalar()
     if size is None:
         return False
     _write(connection, token, size - len(content), content, now)
@@ -131,27 +145,27 @@ def finish(connection: Connection, token: str, now: float) -> None:
 
 def end_of(connection: Connection, token: str, longest: int) -> tuple[str, int]:
     """The last characters of a log, and how many characters of it are kept."""
-    kept = connection.execute(
+    first = connection.execute(
         select(func.min(logs.c.position)).where(logs.c.token == token)
     ).scalar()
-    if kept is None:
+    if first is None:
         return "", 0
-    found: list[str] = []
+    texts: list[str] = []
     length = 0
     before = None
     while length < longest:
-        wanted = select(logs.c.position, logs.c.text).where(logs.c.token == token)
+        query = select(logs.c.position, logs.c.text).where(logs.c.token == token)
         if before is not None:
-            wanted = wanted.where(logs.c.position < before)
-        rows = connection.execute(wanted.order_by(logs.c.position.desc()).limit(20)).all()
+            query = query.where(logs.c.position < before)
+        rows = connection.execute(query.order_by(logs.c.position.desc()).limit(20)).all()
         if not rows:
             break
         for row in rows:
-            found.append(row.text)
+            texts.append(row.text)
             length = length + len(row.text)
             before = row.position
     size = connection.execute(select(runs.c.log_size).where(runs.c.token == token)).scalar_one()
-    return "".join(reversed(found))[-longest:], size - kept
+    return "".join(reversed(texts))[-longest:], size - first
 
 
 def pieces(token: str, after: int, limit: int) -> Select[Any]:

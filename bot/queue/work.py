@@ -50,25 +50,20 @@ class Queue:
                 generation=0,
                 received_at=now,
             )
-            new = statement.on_conflict_do_nothing(index_elements=[deliveries.c.key]).returning(
-                deliveries.c.key
-            )
-            if connection.execute(new).first() is None:
+            unless_here = statement.on_conflict_do_nothing(index_elements=[deliveries.c.key])
+            stored = connection.execute(unless_here.returning(deliveries.c.key)).first()
+            if stored is None:
                 return False
             generation = make_due(connection, [subject], now)[subject]
-            connection.execute(
-                update(deliveries)
-                .where(deliveries.c.key == delivery.key)
-                .values(generation=generation)
-            )
+            this_one = update(deliveries).where(deliveries.c.key == delivery.key)
+            connection.execute(this_one.values(generation=generation))
             return True
 
     def wake(self, subjects: Iterable[Subject], *, news: bool = True) -> None:
         """Make subjects due now without a webhook, as news or because only the clock asks."""
         keys = sorted({key(subject) for subject in subjects})
-        for start in range(
-            0, len(keys), 100
-        ):  # in pages, so that a long list does not hold up webhooks
+        # In pages, so that a long list does not hold up webhooks.
+        for start in range(0, len(keys), 100):
             with self._database.writing(lasting=False) as connection:
                 make_due(connection, keys[start : start + 100], self._clock(), news=news)
 
@@ -123,16 +118,10 @@ class Queue:
         nothing was written. Raises TypeError for a memo that is not JSON.
         """
         memo = json.dumps(dict(outcome.memo))
+        wake = [key(subject) for subject in outcome.wake]
         now = self._clock()
         with self._database.writing(lasting=False) as connection:
-            ours = leases.settle(
-                connection,
-                lease,
-                memo,
-                outcome.look_again,
-                [key(subject) for subject in outcome.wake],
-                now,
-            )
+            ours = leases.settle(connection, lease, memo, outcome.look_again, wake, now)
             if ours and outcome.performed:
                 leases.remember(connection, lease, outcome.performed, None, now)
             return ours
@@ -184,27 +173,26 @@ class Queue:
         name = key(subject)
         with self._database.reading() as connection:
             line = reservations.read(connection)
-        place, mine, forgotten = reservations.stand(line, name, running, wanted, limit, now)
+        position, mine, forgotten = reservations.stand(line, name, running, wanted, limit, now)
         if not forgotten and not reservations.changes(line, name, mine, now):
-            return place
+            return position
         with self._database.writing(lasting=False) as connection:
             reservations.lock(connection)
-            place, mine, forgotten = reservations.stand(
-                reservations.read(connection), name, running, wanted, limit, now
-            )
+            line = reservations.read(connection)
+            position, mine, forgotten = reservations.stand(line, name, running, wanted, limit, now)
             reservations.write(connection, name, mine, forgotten)
-        return place
+        return position
 
     def note_run(self, subject: Subject, run: ProjectRun) -> RunRecord:
         """Write down a project run for the pages, and return what is known of it; writes only what
         is new.
         """
-        told = runs.noted(key(subject), run)
+        columns = runs.noted(key(subject), run)
         with self._database.reading() as connection:
             row = connection.execute(runs.one_run(run.token)).first()
-        if row is None or any(getattr(row, name) != value for name, value in told.items()):
+        if row is None or any(getattr(row, name) != value for name, value in columns.items()):
             with self._database.writing(lasting=False) as connection:
-                row = runs.note(connection, run.token, told, self._clock())
+                row = runs.note(connection, run.token, columns, self._clock())
         return runs.record(row)
 
     def add_log(self, token: str, start: int, end: int, content: str) -> bool:
@@ -239,9 +227,8 @@ class Queue:
     def subjects(self, limit: int = 50) -> list[SubjectRecord]:
         """Subjects: failing ones first, then by when they are due."""
         with self._database.reading() as connection:
-            return [
-                history.subject(row) for row in connection.execute(history.latest_subjects(limit))
-            ]
+            rows = connection.execute(history.latest_subjects(limit))
+            return [history.subject(row) for row in rows]
 
     def subject(self, subject: Subject) -> SubjectRecord | None:
         """One subject, or None when nobody spoke of it or it was forgotten."""
@@ -264,7 +251,8 @@ class Queue:
         failed.
         """
         with self._database.reading() as connection:
-            return [parse(found) for found in connection.execute(history.unanswered()).scalars()]
+            keys = connection.execute(history.unanswered()).scalars()
+            return [parse(subject_key) for subject_key in keys]
 
     def deliveries(self, limit: int = 50, *, failing: bool = False) -> list[DeliveryRecord]:
         """The newest webhooks that were accepted.
@@ -273,11 +261,11 @@ class Queue:
         else the newest.
         """
         if failing:
-            wanted = history.failing_deliveries(limit)
+            query = history.failing_deliveries(limit)
         else:
-            wanted = history.latest_deliveries(limit)
+            query = history.latest_deliveries(limit)
         with self._database.reading() as connection:
-            return [history.delivery(row) for row in connection.execute(wanted)]
+            return [history.delivery(row) for row in connection.execute(query)]
 
     def delivery(self, delivery_key: str) -> DeliveryRecord | None:
         """One webhook, or None when it never came or was forgotten."""
@@ -292,10 +280,8 @@ class Queue:
         failed.
         """
         with self._database.reading() as connection:
-            return [
-                history.pass_(row)
-                for row in connection.execute(history.passes_for(delivery, limit))
-            ]
+            rows = connection.execute(history.passes_for(delivery, limit))
+            return [history.pass_(row) for row in rows]
 
     def passes(self, subject_key: str | None = None, limit: int = 50) -> list[PassRecord]:
         """The newest passes that performed something or failed, over one subject or over all."""
@@ -314,11 +300,11 @@ class Queue:
     def runs(self, subject: Subject | None = None, limit: int = 50) -> list[RunRecord]:
         """The newest project runs, of one subject or of all."""
         if subject is None:
-            wanted = runs.latest_runs(limit)
+            query = runs.latest_runs(limit)
         else:
-            wanted = runs.runs_of(key(subject), limit)
+            query = runs.runs_of(key(subject), limit)
         with self._database.reading() as connection:
-            return [runs.record(row) for row in connection.execute(wanted)]
+            return [runs.record(row) for row in connection.execute(query)]
 
     def log_end(self, token: str, longest: int) -> tuple[str, int]:
         """The last characters of a run's log, and how many characters of it are kept."""
