@@ -168,10 +168,10 @@ class Mirror:
                 return b""
             return self.content(digest)
 
-        known_by = (digest, PurePosixPath(path).suffix)
-        if known_by not in self._notebooks:
-            self._notebooks[known_by] = is_notebook(path, first)
-        return SourceFile(path, digest, size, notebook=self._notebooks[known_by], link=link)
+        key = (digest, PurePosixPath(path).suffix)
+        if key not in self._notebooks:
+            self._notebooks[key] = is_notebook(path, first)
+        return SourceFile(path, digest, size, notebook=self._notebooks[key], link=link)
 
     def export(self, commit: str, folder: str, to: Path) -> None:
         """Write a folder of a fetched commit to disk. Links stay links; who reads them decides.
