@@ -50,8 +50,8 @@ class Client:
         """The identity id of whoever the token belongs to, asked for once."""
         if not self._me:
             # The Location service has it under preview only.
-            found = self.call("GET", "_apis/connectionData", version="7.1-preview.1")
-            self._me = str(found["authenticatedUser"]["id"])
+            connection = self.call("GET", "_apis/connectionData", version="7.1-preview.1")
+            self._me = str(connection["authenticatedUser"]["id"])
         return self._me
 
     def call(
@@ -85,18 +85,16 @@ class Client:
         `call` raises.
         """
         # %20, not +: Azure DevOps does not read the latter as a space.
-        parameters = "".join(
-            f"&{quote(k, safe='$.')}={quote(str(v), safe='')}" for k, v in (query or {}).items()
-        )
+        url = f"{self._organization_url}/{path}?api-version={version}"
+        for name, value in (query or {}).items():
+            url += f"&{quote(name, safe='$.')}={quote(str(value), safe='')}"
         rest = self._rest_until - time.monotonic()
         if rest > 0:
             raise ServiceError(
                 "Azure DevOps", f"Azure DevOps asked for a pause of {rest:.0f} s.", retry_after=rest
             )
         for _ in self._tokens:
-            response = self._once(
-                method, f"{self._organization_url}/{path}?api-version={version}{parameters}", body
-            )
+            response = self._once(method, url, body)
             if not _signed_out(response):
                 break
             self._token = (self._token + 1) % len(self._tokens)
@@ -107,23 +105,23 @@ class Client:
         return response
 
     def _once(self, method: Method, url: str, body: object) -> requests.Response:
-        # requests' own basic authentication would encode a non-ASCII token as Latin-1.
-        if isinstance(body, bytes) or body is None:
-            content = body
-        else:
-            content = json.dumps(body).encode()
-        kind = "application/json"
+        headers = {}
+        content = None
         if isinstance(body, bytes):
-            kind = "application/octet-stream"
+            headers = {"Content-Type": "application/octet-stream"}
+            content = body
+        elif body is not None:
+            headers = {"Content-Type": "application/json"}
+            content = json.dumps(body).encode()
+        # requests' own basic authentication would encode a non-ASCII token as Latin-1.
+        token = self._tokens[self._token].get_secret_value().encode()
         try:
             return self._session.request(
                 method,
                 url,
                 data=content,
-                headers={} if body is None else {"Content-Type": kind},
-                auth=requests.auth.HTTPBasicAuth(
-                    b"", self._tokens[self._token].get_secret_value().encode()
-                ),
+                headers=headers,
+                auth=requests.auth.HTTPBasicAuth(b"", token),
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             )
@@ -151,12 +149,12 @@ def _raise(response: requests.Response, method: str, path: str) -> None:
         )
     if response.ok:
         return
-    told = _message(response)
+    message = _message(response)
     if status == 404:
-        raise NotFound("Azure DevOps", f"Azure DevOps does not have {path}: {told}", status=404)
+        raise NotFound("Azure DevOps", f"Azure DevOps does not have {path}: {message}", status=404)
     raise ServiceError(
         "Azure DevOps",
-        f"Azure DevOps answered {method} {path} with {status}: {told}",
+        f"Azure DevOps answered {method} {path} with {status}: {message}",
         status=status,
         retry_after=_retry_after(response),
     )
@@ -167,13 +165,13 @@ def _message(response: requests.Response) -> str:
         body = response.json()
     except ValueError:
         return response.reason or "no reason given"
-    nested = None
+    message = None
     if isinstance(body, dict):
+        message = body.get("message")
         nested = body.get("value")
-    told = (body.get("message") if isinstance(body, dict) else None) or (
-        nested.get("Message") if isinstance(nested, dict) else None
-    )
-    return " ".join(str(told or response.reason).split())[:300]
+        if not message and isinstance(nested, dict):
+            message = nested.get("Message")
+    return " ".join(str(message or response.reason).split())[:300]
 
 
 def _retry_after(response: requests.Response) -> float | None:

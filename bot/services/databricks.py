@@ -173,22 +173,20 @@ class Databricks(Protocol):
         """What people ask of a model version and nobody has answered: to be moved to a stage."""
 
 
-def job_facts(found: Mapping[str, Any]) -> JobFacts:
+def job_facts(job: Mapping[str, Any]) -> JobFacts:
     """A job as `jobs/get` and `jobs/list` tell it. Raises ServiceError when its settings are
     missing.
     """
-    settings = found.get("settings")
+    settings = job.get("settings")
     if not isinstance(settings, Mapping):
         raise ServiceError(
-            "Databricks", f"Databricks shows job {found.get('job_id')} without its settings."
+            "Databricks", f"Databricks shows job {job.get('job_id')} without its settings."
         )
+    parameters = settings.get("parameters") or ()
     return JobFacts(
-        id=int(found["job_id"]),
+        id=int(job["job_id"]),
         name=settings.get("name", ""),
-        parameters={
-            parameter["name"]: parameter.get("default", "")
-            for parameter in settings.get("parameters") or ()
-        },
+        parameters={entry["name"]: entry.get("default", "") for entry in parameters},
         tags=dict(settings.get("tags") or {}),
         bundle=bool(settings.get("deployment")),
         schedule=_schedule(settings.get("schedule")),
@@ -196,21 +194,23 @@ def job_facts(found: Mapping[str, Any]) -> JobFacts:
     )
 
 
-def more_of(found: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
+def more_of(job: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
     """A job of which `jobs/get` tells more than one page: 100 tasks, clusters or parameters
     each.
     """
-    settings = dict(found["settings"])
+    settings = dict(job["settings"])
+    more = page.get("settings", {})
     for name in ("tasks", "job_clusters", "parameters", "environments"):
-        settings[name] = [*settings.get(name, ()), *page.get("settings", {}).get(name, ())]
-    return {**found, "settings": {name: value for name, value in settings.items() if value != []}}
+        settings[name] = [*settings.get(name, ()), *more.get(name, ())]
+    filled = {name: value for name, value in settings.items() if value != []}
+    return {**job, "settings": filled}
 
 
-def _schedule(found: Mapping[str, Any] | None) -> Schedule | None:
-    if not found:
+def _schedule(schedule: Mapping[str, Any] | None) -> Schedule | None:
+    if not schedule:
         return None
     return Schedule(
-        cron=found.get("quartz_cron_expression", ""),
-        timezone=found.get("timezone_id", "UTC"),
-        paused=found.get("pause_status") == "PAUSED",
+        cron=schedule.get("quartz_cron_expression", ""),
+        timezone=schedule.get("timezone_id", "UTC"),
+        paused=schedule.get("pause_status") == "PAUSED",
     )

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 from databricks_cli.sdk import ApiClient, JobsService, WorkspaceService
@@ -125,12 +125,12 @@ class DatabricksCli:
     def nodes(self, folder: str) -> list[Node]:
         """What lies directly in a folder; nothing in one that is not there."""
         try:
-            found = self._ask(
+            answer = self._ask(
                 f"list {folder}", lambda client: WorkspaceService(client).list(folder)
             )
         except NotFound:
             return []
-        return [rest.node(entry) for entry in found.get("objects", ())]
+        return [rest.node(entry) for entry in answer.get("objects", ())]
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
@@ -161,7 +161,7 @@ class DatabricksCli:
             try:
                 WorkspaceService(client).delete(path, recursive=False)
             except requests.HTTPError as error:
-                if _told(error.response)[1] not in rest.FOLDERS_THAT_STAY:
+                if _refusal(error.response).code not in rest.FOLDERS_THAT_STAY:
                     raise
 
         with suppress(NotFound):
@@ -210,23 +210,23 @@ class DatabricksCli:
 
     def run(self, run: str) -> ClusterRun:
         """A run as it stands. Raises NotFound when Databricks does not know it (any more)."""
-        found = self._ask(
+        answer = self._ask(
             f"show run {run}", lambda client: JobsService(client).get_run(int(run), version=JOBS)
         )
-        return rest.cluster_run(run, found)
+        return rest.cluster_run(run, answer)
 
     def output(self, task: str) -> RunOutput:
         """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
         a job run's.
         """
         try:
-            found = self._ask(
+            answer = self._ask(
                 f"show run {task}",
                 lambda client: JobsService(client).get_run_output(int(task), version=JOBS),
             )
         except NotFound:
             return RunOutput("", "")
-        return rest.output(found)
+        return rest.output(answer)
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
@@ -243,13 +243,11 @@ class DatabricksCli:
         The name filter of the API ignores case, and the list does not hold
         parameters, so a found job is read once more.
         """
-        pages = self._pages(f"look for job {name}", "list", {"name": name})
-        same = [
-            job["job_id"]
-            for page in pages
-            for job in page.get("jobs", ())
-            if job["settings"].get("name") == name
-        ]
+        same = []
+        for page in self._pages(f"look for job {name}", "list", {"name": name}):
+            for job in page.get("jobs", ()):
+                if job["settings"].get("name") == name:
+                    same.append(job["job_id"])
         if same:
             return self.read_job(min(same))
         return None
@@ -263,17 +261,18 @@ class DatabricksCli:
         missing.
         """
         pages = self._pages("list the jobs", "list", {"expand_tasks": True, "limit": 100})
-        found = [job for page in pages for job in page.get("jobs", ())]
-        return [
-            job_facts(self._whole(entry["job_id"]) if entry.get("has_more") else entry)
-            for entry in found
-        ]
+        jobs = [job for page in pages for job in page.get("jobs", ())]
+        facts = []
+        for job in jobs:
+            if job.get("has_more"):
+                job = self._whole(job["job_id"])
+            facts.append(job_facts(job))
+        return facts
 
     def create_job(self, settings: Mapping[str, Any]) -> int:
         """Create a job from settings in the terms of the Jobs API; gives its id."""
-        return int(
-            self._jobs(f"create job {settings.get('name')}", "POST", "create", settings)["job_id"]
-        )
+        created = self._jobs(f"create job {settings.get('name')}", "POST", "create", settings)
+        return int(created["job_id"])
 
     def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
         """Change what is named and nothing else: top-level fields are replaced, tasks and clusters
@@ -309,31 +308,31 @@ class DatabricksCli:
 
     def is_running(self, job: int) -> bool:
         """Whether a run of the job is under way."""
-        found = self._ask(
+        answer = self._ask(
             f"list the runs of job {job}",
             lambda client: JobsService(client).list_runs(
                 job, active_only=True, limit=1, version=JOBS
             ),
         )
-        return bool(found.get("runs"))
+        return bool(answer.get("runs"))
 
     # -- the workspace's model registry, of which the package knows nothing
 
     def comment(self, model: str, version: str, text: str) -> None:
         """Comment on a model version."""
-        asked = {"name": model, "version": version, "comment": text}
+        body = {"name": model, "version": version, "comment": text}
         self._call(
             f"comment on {model} v{version}",
-            lambda client: client.perform_query("POST", "/mlflow/comments/create", data=asked),
+            lambda client: client.perform_query("POST", "/mlflow/comments/create", data=body),
         )
 
     def transition_requests(self, model: str, version: str) -> list[TransitionRequest]:
         """What people ask of a model version and nobody has answered: to be moved to a stage."""
-        asked = {"name": model, "version": version}
-        found = self._ask(
+        query = {"name": model, "version": version}
+        answer = self._ask(
             f"list the requests for {model} v{version}",
             lambda client: client.perform_query(
-                "GET", "/mlflow/transition-requests/list", data=asked
+                "GET", "/mlflow/transition-requests/list", data=query
             ),
         )
         return [
@@ -343,53 +342,49 @@ class DatabricksCli:
                 at=int(request.get("creation_timestamp", 0)),
                 comment=request.get("comment", ""),
             )
-            for request in found.get("requests", ())
+            for request in answer.get("requests", ())
         ]
 
     def _export(self, path: str, kind: str) -> bytes | None:
         try:
-            found = self._ask(
+            answer = self._ask(
                 f"read {path}", lambda client: WorkspaceService(client).export_workspace(path, kind)
             )
         except NotFound:
             return None
-        return base64.b64decode(found.get("content") or "")
+        return base64.b64decode(answer.get("content") or "")
 
     def _whole(self, job: int) -> dict[str, Any]:
         first, *others = self._pages(f"show job {job}", "get", {"job_id": job})
-        found = dict(first)
+        whole = dict(first)
         for page in others:
-            found = more_of(found, page)
-        return found
+            whole = more_of(whole, page)
+        return whole
 
-    def _pages(self, what: str, verb: str, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        token = ""
-        while True:
-            page = self._jobs(
-                what, "GET", verb, {**asked, **({"page_token": token} if token else {})}
-            )
+    def _pages(self, what: str, verb: str, query: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        page = self._jobs(what, "GET", verb, query)
+        yield page
+        while token := page.get("next_page_token", ""):
+            page = self._jobs(what, "GET", verb, {**query, "page_token": token})
             yield page
-            token = page.get("next_page_token", "")
-            if not token:
-                return
 
     def _jobs(
-        self, what: str, method: str, verb: str, asked: Mapping[str, Any]
+        self, what: str, method: str, verb: str, content: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         return self._ask(
             what,
             lambda client: client.perform_query(
-                method, f"/jobs/{verb}", data=dict(asked), version=JOBS
+                method, f"/jobs/{verb}", data=dict(content), version=JOBS
             ),
         )
 
     def _ask(self, what: str, call: Callable[[Any], Any]) -> Mapping[str, Any]:
-        found = self._call(what, call)
-        if not isinstance(found, Mapping):
+        answer = self._call(what, call)
+        if not isinstance(answer, Mapping):
             raise ServiceError(
                 "Databricks", f"{self.host} did not answer with an object when asked to {what}."
             )
-        return found
+        return answer
 
     def _call(self, what: str, call: Callable[[Any], T]) -> T:
         for token in self._rotation:
@@ -397,11 +392,10 @@ class DatabricksCli:
             try:
                 return call(client)
             except requests.HTTPError as error:
-                status, code, told = _told(error.response)
-                if not rest.is_about_a_token(status, told):
-                    raise rest.refusal(
-                        what, told, _kind(status, code, told), _wait(error.response)
-                    ) from error
+                refusal = _refusal(error.response)
+                if not rest.is_about_a_token(refusal.status, refusal.message):
+                    retry_after = _retry_after(error.response)
+                    raise rest.refusal(what, refusal.message, refusal.kind, retry_after) from error
                 refused = error
             except requests.JSONDecodeError as error:
                 raise ServiceError(
@@ -434,35 +428,41 @@ def _client(host: str, token: str) -> Any:
     return client
 
 
-def _told(response: requests.Response) -> tuple[int, str, str]:
-    """Status, error code and message of a refusal."""
+class _Refusal(NamedTuple):
+    status: int
+    code: str
+    message: str
+
+    @property
+    def kind(self) -> int:
+        """The status that says what is meant: 404 of a job or a run that is not there, of which
+        older versions of the API say 400.
+        """
+        gone = _GONE.search(self.message) and self.code == "INVALID_PARAMETER_VALUE"
+        if gone or self.code == "RESOURCE_DOES_NOT_EXIST":
+            return 404
+        return self.status
+
+
+_GONE = re.compile(r"\b(?:Job|Run)\b.* (?:does not|doesn't) exist")
+
+
+def _refusal(response: requests.Response) -> _Refusal:
     try:
         body = response.json()
     except ValueError:
         body = None
-    if isinstance(body, dict):
-        found = body
-    else:
-        found = {}
-    return (
+    if not isinstance(body, dict):
+        body = {}
+    return _Refusal(
         response.status_code,
-        str(found.get("error_code") or ""),
-        str(found.get("message") or response.reason or "no reason given"),
+        str(body.get("error_code") or ""),
+        str(body.get("message") or response.reason or "no reason given"),
     )
 
 
-def _kind(status: int, code: str, told: str) -> int:
-    # Older versions of the API say 400 of a job or a run that is not there.
-    gone = code == "INVALID_PARAMETER_VALUE" and re.search(
-        r"\b(?:Job|Run)\b.* (?:does not|doesn't) exist", told
-    )
-    if gone or code == "RESOURCE_DOES_NOT_EXIST":
-        return 404
-    return status
-
-
-def _wait(response: requests.Response) -> float | None:
-    asked = response.headers.get("Retry-After", "")
-    if asked.isdecimal():
-        return float(asked)
+def _retry_after(response: requests.Response) -> float | None:
+    seconds = response.headers.get("Retry-After", "")
+    if seconds.isdecimal():
+        return float(seconds)
     return None

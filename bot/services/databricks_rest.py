@@ -39,17 +39,17 @@ _NO_CLUSTER = frozenset(
 
 def tokens(access: WorkspaceAccess) -> tuple[str, ...]:
     """A workspace's tokens as they are sent. Raises ConfigError for one that no header can hold."""
-    found = tuple(token.get_secret_value() for token in access.tokens)
-    if not all(entry.isascii() and entry.isprintable() for entry in found):
+    sent = tuple(token.get_secret_value() for token in access.tokens)
+    if not all(token.isascii() and token.isprintable() for token in sent):
         raise ConfigError(
             f"A token for {access.host} holds a line break or a letter that no token has. Look at "
             "DATABRICKS_TOKEN and DATABRICKS_VALIDATION_TOKEN, or the files that they name."
         )
-    return found
+    return sent
 
 
 class Rotation:
-    """The places of a workspace's tokens, that of the one in use first. May be gone through by
+    """The positions of a workspace's tokens, that of the one in use first. May be gone through by
     several threads.
     """
 
@@ -58,7 +58,7 @@ class Rotation:
         self.current = 0
 
     def __iter__(self) -> Iterator[int]:
-        """Each place once. Who asks for the next one says that the last was not accepted."""
+        """Each position once. Who asks for the next one says that the last was not accepted."""
         first = self.current
         for step in range(self._count):
             if step:
@@ -66,67 +66,65 @@ class Rotation:
             yield (first + step) % self._count
 
 
-def cluster_run(run: str, found: Mapping[str, Any]) -> ClusterRun:
+def cluster_run(run: str, answer: Mapping[str, Any]) -> ClusterRun:
     """A run as `runs/get` tells it; its task is the last one."""
-    if found.get("tasks"):
-        task = found["tasks"][-1].get("run_id")
-    else:
-        task = found.get("run_id")
-    outcome, message = _ended(found)
+    task = answer.get("run_id")
+    if answer.get("tasks"):
+        task = answer["tasks"][-1].get("run_id")
+    outcome, message = _ended(answer)
     return ClusterRun(
         id=run,
         task=str(task),
-        page=_http(found.get("run_page_url")),
+        page=_http(answer.get("run_page_url")),
         outcome=outcome,
         message=message,
-        started=_time(found.get("start_time")),
-        ended=_time(found.get("end_time")),
+        started=_time(answer.get("start_time")),
+        ended=_time(answer.get("end_time")),
     )
 
 
-def output(found: Mapping[str, Any]) -> RunOutput:
+def output(answer: Mapping[str, Any]) -> RunOutput:
     """What `runs/get-output` tells of a task."""
-    result = (found.get("notebook_output") or {}).get("result")
-    log = found.get("logs") or found.get("error_trace") or ""
     return RunOutput(
-        found.get("error") or "", log, result or "", cut=bool(found.get("logs_truncated"))
+        error=answer.get("error") or "",
+        log=answer.get("logs") or answer.get("error_trace") or "",
+        result=(answer.get("notebook_output") or {}).get("result") or "",
+        cut=bool(answer.get("logs_truncated")),
     )
 
 
-def node(found: Mapping[str, Any]) -> Node:
+def node(entry: Mapping[str, Any]) -> Node:
     """An object as `workspace/list` tells it."""
     kinds: Mapping[Any, Any] = {"NOTEBOOK": "notebook", "FILE": "file", "DIRECTORY": "folder"}
     return Node(
-        found.get("path") or "",
-        kinds.get(found.get("object_type"), "other"),
-        found.get("modified_at") or 0,
+        entry.get("path") or "",
+        kinds.get(entry.get("object_type"), "other"),
+        entry.get("modified_at") or 0,
     )
 
 
 def refusal(
-    what: str, told: str, status: int | None, retry_after: float | None = None
+    what: str, message: str, status: int | None, retry_after: float | None = None
 ) -> ServiceError:
     """The error for a call that was answered with another one; `status` is its kind, 404 where
     nothing was found.
     """
-    told = " ".join(told.split())[:300]
+    message = " ".join(message.split())[:300]
+    sentence = f"Databricks could not {what}: {message}"
     match status:
         case 404:
-            return NotFound("Databricks", f"Databricks could not {what}: {told}", status=404)
+            return NotFound("Databricks", sentence, status=404)
         case 403:
             return ServiceError(
                 "Databricks",
-                f"Databricks refused to {what} (403): {told} The bot's service principal needs "
+                f"Databricks refused to {what} (403): {message} The bot's service principal needs "
                 "that permission.",
                 status=403,
             )
+        case 429:
+            return ServiceError("Databricks", sentence, status=429, retry_after=retry_after)
         case _:
-            return ServiceError(
-                "Databricks",
-                f"Databricks could not {what}: {told}",
-                status=429 if status == 429 else None,
-                retry_after=retry_after,
-            )
+            return ServiceError("Databricks", sentence, retry_after=retry_after)
 
 
 FOLDERS_THAT_STAY = ("DIRECTORY_NOT_EMPTY", "DIRECTORY_PROTECTED")
@@ -151,18 +149,18 @@ def signed_out(host: str) -> ServiceError:
     )
 
 
-def is_about_a_token(status: int | None, told: str) -> bool:
+def is_about_a_token(status: int | None, message: str) -> bool:
     """Whether a refusal is one of the token: unknown or expired, it is answered like a permission
     that is lacking.
     """
-    return status == 401 or (status == 403 and "access token" in told.lower())
+    return status == 401 or (status == 403 and "access token" in message.lower())
 
 
-def _ended(found: Mapping[str, Any]) -> tuple[Outcome | None, str]:
-    state = found.get("state") or {}
+def _ended(run: Mapping[str, Any]) -> tuple[Outcome | None, str]:
+    state = run.get("state") or {}
     life = state.get("life_cycle_state") or ""
     result = state.get("result_state") or ""
-    details = (found.get("status") or {}).get("termination_details") or {}
+    details = (run.get("status") or {}).get("termination_details") or {}
     code = details.get("code") or ""
     message = details.get("message") or state.get("state_message") or ""
     if life not in ("TERMINATED", "SKIPPED", "INTERNAL_ERROR"):

@@ -84,16 +84,15 @@ class DatabricksSdk:
         """
         kind = workspace.ImportFormat.AUTO
 
+        name = path + suffix
+
         def write(client: WorkspaceClient) -> None:
             if len(content) > rest.INLINE:
-                client.workspace.upload(
-                    path + suffix, io.BytesIO(content), format=kind, overwrite=True
-                )
+                file = io.BytesIO(content)
+                client.workspace.upload(name, file, format=kind, overwrite=True)
             else:
                 encoded = base64.b64encode(content).decode()
-                client.workspace.import_(
-                    path + suffix, content=encoded, format=kind, overwrite=True
-                )
+                client.workspace.import_(name, content=encoded, format=kind, overwrite=True)
 
         try:
             self._call(f"write {path}", write)
@@ -111,13 +110,12 @@ class DatabricksSdk:
 
     def nodes(self, folder: str) -> list[Node]:
         """What lies directly in a folder; nothing in one that is not there."""
+
+        def entries(client: WorkspaceClient) -> list[Node]:
+            return [rest.node(entry.as_dict()) for entry in client.workspace.list(folder)]
+
         try:
-            return self._call(
-                f"list {folder}",
-                lambda client: [
-                    rest.node(entry.as_dict()) for entry in client.workspace.list(folder)
-                ],
-            )
+            return self._call(f"list {folder}", entries)
         except NotFound:
             return []
 
@@ -171,15 +169,16 @@ class DatabricksSdk:
         """Run a Python file of the workspace once on a cluster of its own; the same token gives the
         same run's id.
         """
-        task = jobs.SubmitTask(
-            task_key="project",
-            spark_python_task=jobs.SparkPythonTask(
-                python_file=python_file, parameters=parameters, source=jobs.Source.WORKSPACE
-            ),
-            new_cluster=compute.ClusterSpec.from_dict(dict(cluster)) if cluster else None,
-            libraries=[compute.Library.from_dict(dict(library)) for library in libraries] or None,
-            timeout_seconds=round(timeout),
+        program = jobs.SparkPythonTask(
+            python_file=python_file, parameters=parameters, source=jobs.Source.WORKSPACE
         )
+        task = jobs.SubmitTask(
+            task_key="project", spark_python_task=program, timeout_seconds=round(timeout)
+        )
+        if cluster:
+            task.new_cluster = compute.ClusterSpec.from_dict(dict(cluster))
+        if libraries:
+            task.libraries = [compute.Library.from_dict(dict(library)) for library in libraries]
 
         def submit(client: WorkspaceClient) -> str:
             waiting = client.jobs.submit(
@@ -191,20 +190,20 @@ class DatabricksSdk:
 
     def run(self, run: str) -> ClusterRun:
         """A run as it stands. Raises NotFound when Databricks does not know it (any more)."""
-        found = self._call(f"show run {run}", lambda client: client.jobs.get_run(int(run)))
-        return rest.cluster_run(run, found.as_dict())
+        answer = self._call(f"show run {run}", lambda client: client.jobs.get_run(int(run)))
+        return rest.cluster_run(run, answer.as_dict())
 
     def output(self, task: str) -> RunOutput:
         """What the run of a task wrote; empty when Databricks kept none. Takes a task's run id, not
         a job run's.
         """
         try:
-            found = self._call(
+            answer = self._call(
                 f"show run {task}", lambda client: client.jobs.get_run_output(int(task))
             )
         except NotFound:
             return RunOutput("", "")
-        return rest.output(found.as_dict())
+        return rest.output(answer.as_dict())
 
     def cancel(self, run: str) -> None:
         """Stop a run; one that has ended stays ended."""
@@ -220,33 +219,28 @@ class DatabricksSdk:
         """
 
         def find(client: WorkspaceClient) -> int | None:
-            same = [
-                job.job_id
-                for job in client.jobs.list(name=name)
-                if job.settings and job.settings.name == name and job.job_id is not None
-            ]
+            same = []
+            for job in client.jobs.list(name=name):
+                exactly = job.settings is not None and job.settings.name == name
+                if exactly and job.job_id is not None:
+                    same.append(job.job_id)
             return min(same, default=None)
 
-        found = self._call(f"look for job {name}", find)
-        if found is None:
+        oldest = self._call(f"look for job {name}", find)
+        if oldest is None:
             return None
-        return self.read_job(found)
+        return self.read_job(oldest)
 
     def read_job(self, job: int) -> JobFacts:
         """A job as it stands. Raises NotFound."""
         # As it is told: the SDK's typed settings would drop what this version of it does not know.
-        found: dict[str, Any] = {}
-        token = ""
-        while True:
-            asked = {"job_id": job, **({"page_token": token} if token else {})}
-            page = self._jobs(f"show job {job}", "GET", "get", asked)
-            if found:
-                found = more_of(found, page)
-            else:
-                found = dict(page)
-            token = page.get("next_page_token", "")
-            if not token:
-                return job_facts(found)
+        query = {"job_id": job}
+        page = self._jobs(f"show job {job}", "GET", "get", query)
+        whole = dict(page)
+        while token := page.get("next_page_token", ""):
+            page = self._jobs(f"show job {job}", "GET", "get", {**query, "page_token": token})
+            whole = more_of(whole, page)
+        return job_facts(whole)
 
     def jobs(self) -> list[JobFacts]:
         """All jobs of the workspace with their tasks, in pages of 100; their parameters may be
@@ -254,9 +248,8 @@ class DatabricksSdk:
         """
 
         def find(client: WorkspaceClient) -> list[JobFacts]:
-            return [
-                job_facts(job.as_dict()) for job in client.jobs.list(expand_tasks=True, limit=100)
-            ]
+            listed = client.jobs.list(expand_tasks=True, limit=100)
+            return [job_facts(job.as_dict()) for job in listed]
 
         return self._call("list the jobs", find)
 
@@ -273,18 +266,14 @@ class DatabricksSdk:
         (https://docs.databricks.com/api/workspace/jobs/update).
         """
         body: dict[str, Any] = {"job_id": job, "new_settings": dict(settings)}
-        self._jobs(
-            f"change job {job}",
-            "POST",
-            "update",
-            {**body, "fields_to_remove": list(remove)} if remove else body,
-        )
+        if remove:
+            body["fields_to_remove"] = list(remove)
+        self._jobs(f"change job {job}", "POST", "update", body)
 
     def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
         """Replace all settings of a job; who it runs as and its permissions stay."""
-        self._jobs(
-            f"change job {job}", "POST", "reset", {"job_id": job, "new_settings": dict(settings)}
-        )
+        body = {"job_id": job, "new_settings": dict(settings)}
+        self._jobs(f"change job {job}", "POST", "reset", body)
 
     def delete_job(self, job: int) -> None:
         """Delete a job; one that is gone is already deleted."""
@@ -297,10 +286,8 @@ class DatabricksSdk:
         """Whether a run of the job is under way."""
 
         def find(client: WorkspaceClient) -> bool:
-            return (
-                next(iter(client.jobs.list_runs(job_id=job, active_only=True, limit=1)), None)
-                is not None
-            )
+            runs = client.jobs.list_runs(job_id=job, active_only=True, limit=1)
+            return next(iter(runs), None) is not None
 
         return self._call(f"list the runs of job {job}", find)
 
@@ -331,19 +318,23 @@ class DatabricksSdk:
 
     def _export(self, path: str, kind: workspace.ExportFormat) -> bytes | None:
         try:
-            found = self._call(
+            encoded = self._call(
                 f"read {path}", lambda client: client.workspace.export(path, format=kind).content
             )
         except NotFound:
             return None
-        return base64.b64decode(found or "")
+        return base64.b64decode(encoded or "")
 
     def _jobs(
-        self, what: str, method: str, verb: str, asked: Mapping[str, Any]
+        self, what: str, method: str, verb: str, content: Mapping[str, Any]
     ) -> Mapping[str, Any]:
+        path = f"/api/2.2/jobs/{verb}"
+
         def call(client: WorkspaceClient) -> Mapping[str, Any]:
-            query, body = (dict(asked), None) if method == "GET" else (None, dict(asked))
-            answer = client.api_client.do(method, f"/api/2.2/jobs/{verb}", query=query, body=body)
+            if method == "GET":
+                answer = client.api_client.do(method, path, query=dict(content))
+            else:
+                answer = client.api_client.do(method, path, body=dict(content))
             if isinstance(answer, dict):
                 return answer
             return {}
@@ -400,7 +391,7 @@ def _sentence(error: Exception, what: str, host: str) -> Exception:
         case requests.RequestException() | TimeoutError() | OSError():
             return rest.unreachable(host, what, error)
         case ValueError():
-            told = " ".join(str(error).split())[:300]
-            return ConfigError(f"databricks-sdk cannot sign in at {host}: {told}")
+            reason = " ".join(str(error).split())[:300]
+            return ConfigError(f"databricks-sdk cannot sign in at {host}: {reason}")
         case _:
             return error

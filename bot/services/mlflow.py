@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -98,9 +98,9 @@ class Mlflow:
 
     def experiment(self, name: str) -> Experiment | None:
         """An experiment by its name; None when there is none, or only a deleted one."""
-        found = self._experiment(name)
-        if found and found.lifecycle_stage == "active":
-            return _experiment(found)
+        experiment = self._experiment(name)
+        if experiment and experiment.lifecycle_stage == "active":
+            return _experiment(experiment)
         return None
 
     def make_experiment(self, name: str, tags: Mapping[str, str]) -> str:
@@ -109,8 +109,8 @@ class Mlflow:
 
         On Databricks its parent folder must exist.
         """
-        found = self._experiment(name)
-        if found is None:
+        experiment = self._experiment(name)
+        if experiment is None:
             with _sentences(f"create experiment {name}"):
                 try:
                     own = [ExperimentTag(key, value) for key, value in tags.items()]
@@ -119,25 +119,25 @@ class Mlflow:
                     if error.error_code != "RESOURCE_ALREADY_EXISTS":
                         raise
             return self.make_experiment(name, tags)
-        if found.lifecycle_stage != "active":
+        if experiment.lifecycle_stage != "active":
             with _sentences(f"restore experiment {name}"):
-                self._tracking.restore_experiment(found.experiment_id)
-        self.tag_experiment(_experiment(found), tags)
-        return str(found.experiment_id)
+                self._tracking.restore_experiment(experiment.experiment_id)
+        self.tag_experiment(_experiment(experiment), tags)
+        return str(experiment.experiment_id)
 
     def experiments(self, tags: Mapping[str, str]) -> list[Experiment]:
         """All experiments that carry these tags."""
-        found: list[Experiment] = []
+        experiments: list[Experiment] = []
         token: str | None = None
         with _sentences("search experiments"):
             while True:
                 page = self._tracking.search_experiments(
                     ViewType.ACTIVE_ONLY, 1000, _tagged(tags), None, token
                 )
-                found += [_experiment(entry) for entry in page]
+                experiments += [_experiment(experiment) for experiment in page]
                 token = page.token
                 if not token:
-                    return found
+                    return experiments
 
     def tag_experiment(self, experiment: Experiment, tags: Mapping[str, str]) -> None:
         """Let an experiment carry these tags too."""
@@ -164,7 +164,7 @@ class Mlflow:
 
     def runs(self, experiment: str, tags: Mapping[str, str]) -> list[MlflowRun]:
         """All runs of an experiment that carry these tags, the newest first."""
-        found: list[MlflowRun] = []
+        runs: list[MlflowRun] = []
         token: str | None = None
         with _sentences("search runs"):
             while True:
@@ -176,16 +176,16 @@ class Mlflow:
                     ["attributes.start_time DESC"],
                     token,
                 )
-                found += [_record(run) for run in page]
+                runs += [_record(run) for run in page]
                 if not token:
-                    return found
+                    return runs
 
     def logged(self, experiment: str, tags: Mapping[str, str], most: int) -> list[MlflowRun]:
         """The newest runs of an experiment that carry these tags, at most so many, the newest
         first; one call.
         """
         with _sentences("search runs"):
-            found, _ = self._tracking._search_runs(
+            page, _ = self._tracking._search_runs(
                 [experiment],
                 _tagged(tags),
                 ViewType.ACTIVE_ONLY,
@@ -193,7 +193,7 @@ class Mlflow:
                 ["attributes.start_time DESC"],
                 None,
             )
-        return [_record(run) for run in found][:most]
+        return [_record(run) for run in page][:most]
 
     def start(self, experiment: str, name: str, started: datetime, tags: Mapping[str, str]) -> str:
         """Create a run; gives its id."""
@@ -213,14 +213,12 @@ class Mlflow:
         """Let a run that was started hold these metrics and have ended; its tags come last, as the
         sign of it.
         """
-        logged = [
-            Metric(key, value, int(at.timestamp() * 1000), 0) for key, value in metrics.items()
-        ]
+        moment = int(at.timestamp() * 1000)
+        logged = [Metric(key, value, moment, 0) for key, value in metrics.items()]
         with _sentences("record a run"):
             for start in range(0, len(logged), _LARGEST_BATCH):
-                self._tracking.log_batch(
-                    run, metrics=logged[start : start + _LARGEST_BATCH], params=[], tags=[]
-                )
+                batch = logged[start : start + _LARGEST_BATCH]
+                self._tracking.log_batch(run, metrics=batch, params=[], tags=[])
         self.end(run, "FINISHED", at)
         self.tag(run, tags)
 
@@ -231,10 +229,9 @@ class Mlflow:
 
     def tag(self, run: str, tags: Mapping[str, str]) -> None:
         """Set tags on a run, one call for all of them."""
+        run_tags = [RunTag(key, value) for key, value in tags.items()]
         with _sentences(f"tag run {run}"):
-            self._tracking.log_batch(
-                run, metrics=[], params=[], tags=[RunTag(k, v) for k, v in tags.items()]
-            )
+            self._tracking.log_batch(run, metrics=[], params=[], tags=run_tags)
 
     def end(self, run: str, status: RunEnd, ended: datetime) -> None:
         """Let a run show how it really ended."""
@@ -271,9 +268,8 @@ class Mlflow:
         """
         try:
             with _sentences(f"read the signature of {name} v{version}"):
-                return _signature(
-                    self._artifacts.of_version(name, version, "MLmodel", LONGEST_MLMODEL)
-                )
+                mlmodel = self._artifacts.of_version(name, version, "MLmodel", LONGEST_MLMODEL)
+                return _signature(mlmodel)
         except ServiceError as trouble:
             if trouble.status is None or trouble.status >= 500:
                 raise
@@ -286,8 +282,8 @@ class Mlflow:
         registered none.
         """
         with _sentences(f"search the model versions of run {run}"):
-            found = list(self._searched(f"run_id = '{_quoted(run)}'", 100))
-        newest = max(found, key=lambda entry: int(entry.version), default=None)
+            versions = list(self._searched(f"run_id = '{_quoted(run)}'", 100))
+        newest = max(versions, key=_number, default=None)
         if newest:
             return (newest.name, str(newest.version))
         return None
@@ -296,12 +292,11 @@ class Mlflow:
         """For each registered model of that name (`*` stands for any characters): the version
         promoted by alias, or else the newest in the stage. All pages.
         """
+        promoted: list[ServingVersion] = []
         with _sentences(f"search the models {pattern}"):
-            return [
-                version
-                for model in self._registered(pattern)
-                for version in self._serving(model, alias, stage)
-            ]
+            for model in self._registered(pattern):
+                promoted += self._serving(model, alias, stage)
+        return promoted
 
     def same(self, one: str, other: str) -> bool:
         """Whether two names are those of one model."""
@@ -318,37 +313,19 @@ class Mlflow:
                     return []
                 raise
             return [
-                ModelVersion(
-                    name=entry.name,
-                    version=str(entry.version),
-                    run=str(entry.run_id or ""),
-                    stage=str(entry.current_stage or ""),
-                    aliases=tuple(
-                        word
-                        for word, version in aliases.items()
-                        if str(version) == str(entry.version)
-                    ),
-                    tags=dict(entry.tags or {}),
-                )
-                for entry in self._searched(f"name = '{_quoted(name)}'", 1000)
-                if entry.name == name
+                _version(version, aliases)
+                for version in self._searched(f"name = '{_quoted(name)}'", 1000)
+                if version.name == name
             ]
 
     def version(self, name: str, version: str) -> ModelVersion | None:
         """A version as it is now, without its aliases; None when it is not there. One call."""
         try:
             with _sentences(f"show {name} v{version}"):
-                found = self._registry.get_model_version(name, version)
+                read = self._registry.get_model_version(name, version)
         except NotFound:
             return None
-        return ModelVersion(
-            name=found.name,
-            version=str(found.version),
-            run=str(found.run_id or ""),
-            stage=str(found.current_stage or ""),
-            tags=dict(found.tags or {}),
-            status=str(found.status or ""),
-        )
+        return replace(_version(read, {}), status=str(read.status or ""))
 
     def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Let a version carry these tags too; one call each. Raises ServiceError with status 403
@@ -359,10 +336,8 @@ class Mlflow:
                 for key, value in tags.items():
                     self._registry.set_model_version_tag(name, version, ModelVersionTag(key, value))
         except ServiceError as refused:
-            if (
-                isinstance(cause := refused.__cause__, MlflowException)
-                and cause.error_code == "PERMISSION_DENIED"
-            ):
+            cause = refused.__cause__
+            if isinstance(cause, MlflowException) and cause.error_code == "PERMISSION_DENIED":
                 raise ServiceError(
                     "MLflow", f"{refused} The bot needs that permission.", status=403
                 ) from refused
@@ -401,26 +376,24 @@ class Mlflow:
                 self._registry.delete_registered_model(name)
 
     def _registered(self, pattern: str) -> Iterator[Any]:
-        like = pattern.replace("*", "%")
+        condition = f"name = '{_quoted(pattern)}'"
         if "*" in pattern:
-            wanted = f"name LIKE '{_quoted(like)}'"
-        else:
-            wanted = f"name = '{_quoted(pattern)}'"
+            like = pattern.replace("*", "%")
+            condition = f"name LIKE '{_quoted(like)}'"
+        # An underscore means any character to LIKE; the pattern means itself.
+        itself = pattern.replace("[", "[[]")
         token: str | None = None
         while True:
-            page = self._registry.search_registered_models(wanted, 100, None, token)
-            # An underscore means any character to LIKE; the pattern means itself.
-            yield from (
-                model for model in page if fnmatchcase(model.name, pattern.replace("[", "[[]"))
-            )
+            page = self._registry.search_registered_models(condition, 100, None, token)
+            yield from (model for model in page if fnmatchcase(model.name, itself))
             token = page.token
             if not token:
                 return
 
-    def _searched(self, wanted: str, most: int) -> Iterator[Any]:
+    def _searched(self, condition: str, most: int) -> Iterator[Any]:
         token: str | None = None
         while True:
-            page = self._registry.search_model_versions(wanted, most, None, token)
+            page = self._registry.search_model_versions(condition, most, None, token)
             yield from page
             token = page.token
             if not token:
@@ -429,22 +402,19 @@ class Mlflow:
     def _serving(
         self, model: Any, alias: str | None, stage: str | None
     ) -> Iterator[ServingVersion]:
-        version = None
+        number = None
         if alias:
-            version = (model.aliases or {}).get(alias)
-        if version is not None:
-            one = self._registry.get_model_version(model.name, version)
-            yield _serving(one, f"alias {alias}", by_alias=True)
+            number = (model.aliases or {}).get(alias)
+        if number is not None:
+            version = self._registry.get_model_version(model.name, number)
+            yield _serving(version, f"alias {alias}", by_alias=True)
             return
-        staged = [
-            version
-            for version in model.latest_versions or ()
-            if stage and version.current_stage == stage
-        ]
+        if not stage:
+            return
+        latest = model.latest_versions or ()
+        staged = [version for version in latest if version.current_stage == stage]
         if staged:
-            yield _serving(
-                max(staged, key=lambda entry: int(entry.version)), f"stage {stage}", by_alias=False
-            )
+            yield _serving(max(staged, key=_number), f"stage {stage}", by_alias=False)
 
     # -- pages for people
 
@@ -466,8 +436,8 @@ class Mlflow:
         return f"{self._address}/{path}"
 
 
-def _experiment(found: Any) -> Experiment:
-    return Experiment(str(found.experiment_id), dict(found.tags or {}))
+def _experiment(experiment: Any) -> Experiment:
+    return Experiment(str(experiment.experiment_id), dict(experiment.tags or {}))
 
 
 def _tagged(tags: Mapping[str, str]) -> str:
@@ -496,17 +466,33 @@ def _signature(mlmodel: bytes) -> str:
             signature = described.get("signature")
         if not isinstance(signature, dict):
             return ""
-        told = {
-            key: json.loads(signature[key])
-            for key in ("inputs", "outputs")
-            if isinstance(signature.get(key), str)
-        }
-        said = {key: value for key, value in told.items() if value is not None}
-        if said:
-            return json.dumps(said, sort_keys=True, separators=(",", ":"))
+        columns = {}
+        for key in ("inputs", "outputs"):
+            text = signature.get(key)
+            if isinstance(text, str) and (read := json.loads(text)) is not None:
+                columns[key] = read
+        if columns:
+            return json.dumps(columns, sort_keys=True, separators=(",", ":"))
         return ""
     except (yaml.YAMLError, ValueError, RecursionError):
         return ""
+
+
+def _number(version: Any) -> int:
+    return int(version.version)
+
+
+def _version(version: Any, aliases: Mapping[str, Any]) -> ModelVersion:
+    """A version in our terms; `aliases` are its model's, with the number that each stands for."""
+    number = str(version.version)
+    return ModelVersion(
+        name=version.name,
+        version=number,
+        run=str(version.run_id or ""),
+        stage=str(version.current_stage or ""),
+        aliases=tuple(alias for alias, named in aliases.items() if str(named) == number),
+        tags=dict(version.tags or {}),
+    )
 
 
 def _serving(version: Any, promoted_by: str, *, by_alias: bool) -> ServingVersion:
@@ -540,7 +526,7 @@ def _sentences(what: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        told = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300]
         if error.error_code in GONE:
-            raise NotFound("MLflow", f"MLflow could not {what}: {told}", status=404) from error
-        raise ServiceError("MLflow", f"MLflow could not {what}: {told}") from error
+            raise NotFound("MLflow", f"MLflow could not {what}: {reason}", status=404) from error
+        raise ServiceError("MLflow", f"MLflow could not {what}: {reason}") from error

@@ -38,17 +38,17 @@ _GOOGLE = "storage.googleapis.com"
 
 
 def ask(
-    credentials: MlflowHostCreds, method: str, endpoint: str, asked: Mapping[str, Any]
+    credentials: MlflowHostCreds, method: str, endpoint: str, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Make a call that answers with an object. Raises what MLflow raises of a refusal."""
     if method == "GET":
-        given = {"params": asked}
+        sent = {"params": parameters}
     else:
-        given = {"json": asked}
-    answer = http_request(credentials, endpoint, method, allow_redirects=False, **given)
-    found = verify_rest_response(answer, endpoint).json()
-    if isinstance(found, dict):
-        return found
+        sent = {"json": parameters}
+    response = http_request(credentials, endpoint, method, allow_redirects=False, **sent)
+    answer = verify_rest_response(response, endpoint).json()
+    if isinstance(answer, dict):
+        return answer
     return {}
 
 
@@ -63,72 +63,70 @@ class Artifacts:
 
     def pictures(self, run: str, most_bytes: int) -> list[str]:
         """The paths of a run's PNG files of at most so many bytes, those of upper folders first."""
-        found: list[str] = []
+        pictures: list[str] = []
         folders = deque([("", 0)])
         calls = 0
-        while folders and calls < MOST_LISTINGS and len(found) < MOST_PICTURES:
+        while folders and calls < MOST_LISTINGS and len(pictures) < MOST_PICTURES:
             folder, depth = folders.popleft()
             token = ""
             while calls < MOST_LISTINGS:
                 calls += 1
-                asked = {"run_id": run, "path": folder, "page_token": token}
-                page = self._ask(
-                    "GET", "artifacts/list", {key: value for key, value in asked.items() if value}
-                )
-                for file in sorted(
-                    page.get("files") or (), key=lambda entry: str(entry.get("path"))
-                ):
+                page = self._listed(run, folder, token)
+                for file in sorted(page.get("files") or (), key=lambda file: str(file.get("path"))):
                     path = str(file.get("path") or "")
                     if file.get("is_dir"):
                         # A server lists what is directly in a folder; one that does not must not
                         # lead in circles.
                         if depth < DEEPEST and len(path) > len(folder):
                             folders.append((path, depth + 1))
-                    elif (
-                        path.lower().endswith(".png")
-                        and int(file.get("file_size") or 0) <= most_bytes
-                    ):
-                        found.append(path)
+                    elif _is_picture(path) and int(file.get("file_size") or 0) <= most_bytes:
+                        pictures.append(path)
                 token = str(page.get("next_page_token") or "")
                 if not token:
                     break
-        return found[:MOST_PICTURES]
+        return pictures[:MOST_PICTURES]
+
+    def _listed(self, run: str, folder: str, token: str) -> dict[str, Any]:
+        query = {"run_id": run}
+        if folder:
+            query["path"] = folder
+        if token:
+            query["page_token"] = token
+        return self._ask("GET", "artifacts/list", query)
 
     def of_run(self, run: str, path: str, most_bytes: int) -> bytes:
         """A file of a run. Raises ServiceError where it has more bytes."""
         if not self._workspace:
             return self._handed_out("/get-artifact", {"run_id": run, "path": path}, most_bytes)
-        answer = self._ask(
-            "POST", "artifacts/credentials-for-read", {"run_id": run, "path": [path]}
-        )
+        of_file = {"run_id": run, "path": [path]}
+        answer = self._ask("POST", "artifacts/credentials-for-read", of_file)
         signed: dict[str, Any] = next(iter(answer.get("credential_infos") or ()), {})
         return self._stored(signed, path, most_bytes)
 
     def of_version(self, name: str, version: str, path: str, most_bytes: int) -> bytes:
         """A file of a registered version. Raises ServiceError where it has more bytes."""
-        asked = {"name": name, "version": version, "path": path}
+        of_file = {"name": name, "version": version, "path": path}
         if not self._workspace:
-            return self._handed_out("/model-versions/get-artifact", asked, most_bytes)
-        return self._stored(
-            self._ask("GET", "model-versions/get-signed-download-uri", asked), path, most_bytes
-        )
+            return self._handed_out("/model-versions/get-artifact", of_file, most_bytes)
+        signed = self._ask("GET", "model-versions/get-signed-download-uri", of_file)
+        return self._stored(signed, path, most_bytes)
 
-    def _ask(self, method: str, what: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        return ask(self._credentials(), method, f"/api/2.0/mlflow/{what}", asked)
+    def _ask(self, method: str, what: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return ask(self._credentials(), method, f"/api/2.0/mlflow/{what}", parameters)
 
-    def _handed_out(self, endpoint: str, asked: Mapping[str, str], most_bytes: int) -> bytes:
+    def _handed_out(self, endpoint: str, query: Mapping[str, str], most_bytes: int) -> bytes:
         with http_request(
             self._credentials(),
             endpoint,
             "GET",
-            params=asked,
+            params=query,
             stream=True,
             allow_redirects=False,
             extra_headers={"Accept-Encoding": "identity"},
         ) as response:
             if response.status_code != 200:
-                _refused(response, asked["path"])
-            return _read(response, most_bytes, asked["path"])
+                _refused(response, query["path"])
+            return _read(response, most_bytes, query["path"])
 
     def _stored(self, signed: Mapping[str, Any], path: str, most_bytes: int) -> bytes:
         address = str(signed.get("signed_uri") or "")
@@ -139,14 +137,13 @@ class Artifacts:
                 f"MLflow keeps {path} at {host[:100]}, which is no storage of Azure, AWS or Google "
                 "Cloud.",
             )
-        headers = {
-            str(header.get("name")): str(header.get("value"))
-            for header in signed.get("headers") or ()
-        }
+        headers = {"Accept-Encoding": "identity"}
+        for header in signed.get("headers") or ():
+            headers[str(header.get("name"))] = str(header.get("value"))
         try:
             with requests.get(
                 address,
-                headers={"Accept-Encoding": "identity", **headers},
+                headers=headers,
                 # Without this, requests would send what ~/.netrc says of the host.
                 auth=lambda request: request,
                 timeout=_TIMEOUT,
@@ -169,20 +166,19 @@ class Artifacts:
         try:
             there = urlsplit(address)
             own = urlsplit(self._credentials().host)
-            same = (there.scheme, there.hostname, there.port) == (
-                own.scheme,
-                own.hostname,
-                own.port,
-            )
             if there.username is not None or there.password is not None:
                 return False
-            return same or (
-                there.scheme == "https"
-                and there.port in (None, 443)
-                and _storage(there.hostname or "")
-            )
+            if (there.scheme, there.hostname, there.port) == (own.scheme, own.hostname, own.port):
+                return True
+            if there.scheme != "https" or there.port not in (None, 443):
+                return False
+            return _storage(there.hostname or "")
         except ValueError:
             return False
+
+
+def _is_picture(path: str) -> bool:
+    return path.lower().endswith(".png")
 
 
 def _storage(host: str) -> bool:

@@ -6,7 +6,7 @@ lower case, so that is how they are asked for and given. MLflow's own store make
 the calls, with credentials of its own (docs/decisions/0006).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -75,11 +75,8 @@ class UnityCatalog(Mlflow):
 
     def archive_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Let a version carry these tags; there is no stage to move it to."""
-        super().archive_version(
-            name.lower(),
-            version,
-            {key.translate(_NOT_IN_KEYS): value for key, value in tags.items()},
-        )
+        allowed = {key.translate(_NOT_IN_KEYS): value for key, value in tags.items()}
+        super().archive_version(name.lower(), version, allowed)
 
     def delete_version(self, name: str, version: str) -> None:
         """Delete a version with its aliases, and the model with its last one; what is gone is
@@ -102,7 +99,10 @@ class UnityCatalog(Mlflow):
         return f"{page}/version/{quote(version, safe='')}"
 
     def _registered(self, pattern: str) -> Iterator[Any]:
-        for name in [pattern] if "*" not in pattern else self._names(pattern):
+        names: Iterable[str] = [pattern]
+        if "*" in pattern:
+            names = self._names(pattern)
+        for name in names:
             try:
                 # A list tells no aliases
                 # (https://github.com/databricks/databricks-sdk-py/issues/868).
@@ -113,29 +113,25 @@ class UnityCatalog(Mlflow):
 
     def _names(self, pattern: str) -> Iterator[str]:
         catalog, schema, model = _parts(pattern)
-        named = all((catalog, schema, model)) and "*" not in catalog + schema
-        for name in self._names_in(catalog, schema) if named else self._every_name():
+        if catalog and schema and model and "*" not in catalog + schema:
+            names = self._names_in(catalog, schema)
+        else:
+            names = self._every_name()
+        for name in names:
             if fnmatchcase(name, pattern):
                 yield name
 
     def _names_in(self, catalog: str, schema: str) -> Iterator[str]:
-        token = ""
+        query = {"catalog_name": catalog, "schema_name": schema}
         while True:
-            asked = {"catalog_name": catalog, "schema_name": schema, "page_token": token}
-            page = ask(
-                self._credentials(),
-                "GET",
-                _MODELS,
-                {key: value for key, value in asked.items() if value},
-            )
-            yield from (
-                str(model.get("full_name") or "").lower()
-                for model in page.get("registered_models") or ()
-            )
+            page = ask(self._credentials(), "GET", _MODELS, query)
+            for model in page.get("registered_models") or ():
+                yield str(model.get("full_name") or "").lower()
             # A page may be empty and not the last (databricks/sdk/service/catalog.py).
             token = str(page.get("next_page_token") or "")
             if not token:
                 return
+            query["page_token"] = token
 
     def _every_name(self) -> Iterator[str]:
         token: str | None = None
@@ -147,14 +143,13 @@ class UnityCatalog(Mlflow):
             if not token:
                 return
 
-    def _searched(self, wanted: str, most: int) -> Iterator[Any]:
-        for entry in super()._searched(wanted, most):
+    def _searched(self, condition: str, most: int) -> Iterator[Any]:
+        for version in super()._searched(condition, most):
             # Without its files it cannot be loaded. And what MLflow gives here raises when it is
             # asked for its tags.
-            if entry.status == "READY":
-                yield FoundVersion(
-                    entry.name, entry.version, entry.creation_timestamp, run_id=entry.run_id
-                )
+            if version.status == "READY":
+                made = version.creation_timestamp
+                yield FoundVersion(version.name, version.version, made, run_id=version.run_id)
 
 
 def _store(credentials: Callable[[], MlflowHostCreds]) -> Any:
@@ -178,51 +173,42 @@ class _Files(Artifacts):
 
     def of_version(self, name: str, version: str, path: str, most_bytes: int) -> bytes:
         """A file of a version. Raises ServiceError where it has more bytes."""
-        place = f"/Models/{name.replace('.', '/')}/{version}/{path}"
-        if ask(self._credentials(), "GET", _BY_FILES, {}).get(
-            "is_databricks_sdk_models_artifact_repository_enabled"
-        ):
-            return self._handed_out(_FILES + quote(place), {"path": path}, most_bytes)
-        asked = {"name": name, "version": version}
-        reading = {**asked, "operation": "MODEL_VERSION_OPERATION_READ"}
+        file = f"/Models/{name.replace('.', '/')}/{version}/{path}"
+        settings = ask(self._credentials(), "GET", _BY_FILES, {})
+        if settings.get("is_databricks_sdk_models_artifact_repository_enabled"):
+            return self._handed_out(_FILES + quote(file), {"path": path}, most_bytes)
+        of_version = {"name": name, "version": version}
+        reading = {**of_version, "operation": "MODEL_VERSION_OPERATION_READ"}
         answer = ask(
             self._credentials(), "POST", f"{_VERSIONS}/generate-temporary-credentials", reading
         )
-        given: dict[str, Any] = answer.get("credentials") or {}
-        if given.get("storage_mode") == "DEFAULT_STORAGE":
-            signed = ask(self._credentials(), "POST", _DOWNLOAD, {"path": place})
-            return self._stored(
-                {"signed_uri": signed.get("url"), "headers": signed.get("headers")},
-                path,
-                most_bytes,
-            )
-        folder = str(
-            ask(self._credentials(), "GET", f"{_VERSIONS}/get-download-uri", asked).get(
-                "artifact_uri"
-            )
-            or ""
-        )
-        stored = _addressed(f"{folder.rstrip('/')}/{path}", given)
+        storage: dict[str, Any] = answer.get("credentials") or {}
+        if storage.get("storage_mode") == "DEFAULT_STORAGE":
+            answer = ask(self._credentials(), "POST", _DOWNLOAD, {"path": file})
+            signed = {"signed_uri": answer.get("url"), "headers": answer.get("headers")}
+            return self._stored(signed, path, most_bytes)
+        answer = ask(self._credentials(), "GET", f"{_VERSIONS}/get-download-uri", of_version)
+        folder = str(answer.get("artifact_uri") or "")
+        stored = _addressed(f"{folder.rstrip('/')}/{path}", storage)
         if stored is None:
-            return self._handed_out(_FILES + quote(place), {"path": path}, most_bytes)
+            return self._handed_out(_FILES + quote(file), {"path": path}, most_bytes)
         return self._stored(stored, path, most_bytes)
 
 
-def _addressed(uri: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
+def _addressed(uri: str, storage: Mapping[str, Any]) -> dict[str, Any] | None:
     """How a file in cloud storage is asked for by HTTP; None where that takes more than an
     address.
     """
     parts = urlsplit(uri)
-    where = quote(unquote(parts.path))
-    match parts.scheme, given:
+    path = quote(unquote(parts.path))
+    match parts.scheme, storage:
         case "abfss", {"azure_user_delegation_sas": {"sas_token": str(sas)}}:
             # https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-introduction-abfs-uri
-            return {
-                "signed_uri": f"https://{parts.hostname}/{parts.username}{where}?{sas.removeprefix('?')}"
-            }
+            address = f"https://{parts.hostname}/{parts.username}{path}"
+            return {"signed_uri": f"{address}?{sas.removeprefix('?')}"}
         case "gs", {"gcp_oauth_token": {"oauth_token": str(token)}}:
             return {
-                "signed_uri": f"https://storage.googleapis.com/{parts.netloc}{where}",
+                "signed_uri": f"https://storage.googleapis.com/{parts.netloc}{path}",
                 "headers": [{"name": "Authorization", "value": f"Bearer {token}"}],
             }
         case _:
