@@ -48,7 +48,7 @@ _OF_BUNDLES = {
 }
 
 
-def read(files: Mapping[str, bytes], wanted: Mlops, fields: JobFields) -> dict[str, JobDefinition]:
+def read(files: Mapping[str, bytes], config: Mlops, fields: JobFields) -> dict[str, JobDefinition]:
     """The jobs of the folder of definitions, content by path, under their keys; `fields` are what
     the Jobs API takes.
 
@@ -63,16 +63,18 @@ def read(files: Mapping[str, bytes], wanted: Mlops, fields: JobFields) -> dict[s
                 _collect(file, content, defaults, jobs, mistakes)
             except ConfigError as error:
                 mistakes.append(str(error))
-    followed = {job.name for job in wanted.jobs if job.notebook is None}
-    found: dict[str, JobDefinition] = {}
+    followed = {job.name for job in config.jobs if job.notebook is None}
+    definitions: dict[str, JobDefinition] = {}
     for key, (file, job) in jobs.items():
-        definition = _definition(key, file, job, defaults, wanted, fields, mistakes)
-        if definition is not None:
-            follows = definition.name in followed
-            found[key] = _following(definition) if follows else definition
+        definition = _definition(key, file, job, defaults, config, fields, mistakes)
+        if definition is None:
+            continue
+        if definition.name in followed:
+            definition = _following(definition)
+        definitions[key] = definition
     if mistakes:
         raise ConfigError("\n".join(mistakes))
-    return found
+    return definitions
 
 
 def short(
@@ -96,44 +98,47 @@ def short(
         "max_concurrent_runs": 1,
         "parameters": [{"name": name, "default": value} for name, value in parameters.items()],
     }
+    theirs: tuple[str, ...] = ()
     if job.schedule is not None:
+        status = "UNPAUSED"
+        if job.schedule.paused:
+            status = "PAUSED"
         settings["schedule"] = {
             "quartz_cron_expression": job.schedule.cron,
             "timezone_id": job.schedule.timezone,
-            "pause_status": "PAUSED" if job.schedule.paused else "UNPAUSED",
+            "pause_status": status,
         }
-    theirs: tuple[str, ...] = ()
-    if job.schedule is not None and "paused" in job.schedule.model_fields_set:
-        theirs = ("schedule.paused",)
+        if "paused" in job.schedule.model_fields_set:
+            theirs = ("schedule.paused",)
     return _following(JobDefinition(job.name, settings, MLOPS_FILE, theirs))
 
 
 def together(
-    read_from_files: Mapping[str, JobDefinition], shorts: Iterable[JobDefinition], wanted: Mlops
+    read_from_files: Mapping[str, JobDefinition], shorts: Iterable[JobDefinition], config: Mlops
 ) -> dict[str, JobDefinition]:
     """All jobs that the repository describes, by key.
 
     Raises ConfigError where two have one key or one name, where an entry of `jobs` names a job that
     nobody describes, and where a schedule cannot be read.
     """
-    found = dict(read_from_files)
+    definitions = dict(read_from_files)
     mistakes = [
-        _missing(number, job, found)
-        for number, job in enumerate(wanted.jobs)
+        _missing(number, job, definitions)
+        for number, job in enumerate(config.jobs)
         if job.notebook is None
     ]
     for definition in shorts:
         key = definition.key
-        other = found.get(key)
+        other = definitions.get(key)
         if other is not None:
             mistakes.append(
                 f"{other.file}: resources.jobs.{key} is also a job of {MLOPS_FILE}; remove one of "
                 "them."
             )
-        found[key] = definition
+        definitions[key] = definition
         mistakes += _schedule(definition, f"{MLOPS_FILE}: jobs: {key}")
     names: dict[str, JobDefinition] = {}
-    for definition in found.values():
+    for definition in definitions.values():
         other = names.setdefault(definition.name, definition)
         if other is not definition:
             mistakes.append(
@@ -144,28 +149,28 @@ def together(
     sentences = [mistake for mistake in mistakes if mistake]
     if sentences:
         raise ConfigError("\n".join(sentences))
-    return found
+    return definitions
 
 
 def absent(
-    found: Iterable[JobDefinition], folders: Sequence[Folder], files: Sequence[SourceFile]
+    definitions: Iterable[JobDefinition], folders: Sequence[Folder], files: Sequence[SourceFile]
 ) -> list[str]:
     """A sentence for each notebook or file that a job names in a mirrored folder and that is not
     there.
     """
     held, _ = sync.placed(folders, files)
     mistakes = []
-    for definition in found:
+    for definition in definitions:
         for key, path, notebook in named(definition):
             mirrored = any(path.startswith(f"{folder.to}/") for folder in folders)
-            if mirrored and (path not in held or held[path].notebook != notebook):
-                what = "a file"
+            there = path in held and held[path].notebook == notebook
+            if mirrored and not there:
+                what = "file"
                 if notebook:
-                    what = "a notebook"
+                    what = "notebook"
                 mistakes.append(
                     f"{definition.file}: task {key} of job {definition.key} runs {path}, but the "
-                    f"repository has no {what.removeprefix('a ')} that becomes "
-                    f"it{_hint(path, notebook, held)}."
+                    f"repository has no {what} that becomes it{_hint(path, notebook, held)}."
                 )
     return mistakes
 
@@ -174,8 +179,10 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
     """The workspace paths that a job's tasks run: task, path, and whether it has to be a
     notebook.
     """
-    found = []
-    git = "git_source" in definition.settings
+    paths = []
+    usual_source = "WORKSPACE"
+    if "git_source" in definition.settings:
+        usual_source = "GIT"
     for task in definition.settings.get("tasks", ()):
         repeated = task.get("for_each_task", {}).get("task", {})
         for step in (task, repeated):
@@ -184,12 +191,10 @@ def named(definition: JobDefinition) -> list[tuple[str, str, bool]]:
                 ("spark_python_task", "python_file", False),
             ):
                 program = step.get(kind, {})
-                if (
-                    key in program
-                    and program.get("source", "GIT" if git else "WORKSPACE") == "WORKSPACE"
-                ):
-                    found.append((task["task_key"], program[key], notebook))
-    return found
+                source = program.get("source", usual_source)
+                if key in program and source == "WORKSPACE":
+                    paths.append((task["task_key"], program[key], notebook))
+    return paths
 
 
 def _hint(path: str, notebook: bool, held: Mapping[str, SourceFile]) -> str:
@@ -224,15 +229,15 @@ def _collect(
         raise ConfigError(f"{file} must hold keys and values, such as resources: jobs: nightly: …")
     for key, value in loaded.items():
         if key == "variables":
-            found, wrong = references.variables(value, f"{file}: variables")
+            declared, wrong = references.variables(value, f"{file}: variables")
             mistakes += wrong
-            for name in found:
+            for name in declared:
                 if name in defaults:
                     mistakes.append(
                         f"{file}: variables.{name} has a default in another file too; remove one "
                         "of them."
                     )
-            defaults.update(found)
+            defaults.update(declared)
         elif key == "resources":
             mistakes += _resources(file, value, jobs)
         elif key in _OF_BUNDLES:
@@ -247,16 +252,16 @@ def _collect(
             )
 
 
-def _resources(file: str, found: Any, jobs: dict[str, tuple[str, Any]]) -> list[str]:
-    if not isinstance(found, Mapping):
+def _resources(file: str, resources: Any, jobs: dict[str, tuple[str, Any]]) -> list[str]:
+    if not isinstance(resources, Mapping):
         return [f"{file}: resources must hold `jobs:`."]
     mistakes = [
         f"{file}: resources.{kind} is not supported; Signalman looks after jobs only, so leave "
         f"{kind} to the bundle."
-        for kind in found
+        for kind in resources
         if kind != "jobs"
     ]
-    inside = found.get("jobs") or {}
+    inside = resources.get("jobs") or {}
     if not isinstance(inside, Mapping):
         return [
             *mistakes,
@@ -276,7 +281,7 @@ def _definition(
     file: str,
     job: Any,
     defaults: Mapping[str, Any],
-    wanted: Mlops,
+    config: Mlops,
     fields: JobFields,
     mistakes: list[str],
 ) -> JobDefinition | None:
@@ -286,26 +291,24 @@ def _definition(
     if not isinstance(job, Mapping):
         mistakes.append(f"{place} must hold the job's settings, such as name and tasks.")
         return None
-    found = references.resolved(job, defaults, wanted, place, mistakes)
-    if "lifecycle" in found:
+    resolved = references.resolved(job, defaults, config, place, mistakes)
+    if "lifecycle" in resolved:
         mistakes.append(
             f"{place}.lifecycle is not supported; remove it. A job that its file does not name any "
             "more is deleted only if Signalman created it, and not while it runs."
         )
-    theirs = [name for name in ("permissions", "run_as") if found.pop(name, None) is not None]
-    found.pop("lifecycle", None)
-    translated = Paths(file, wanted.folders, mistakes).translate(found, place)
+    theirs = [name for name in ("permissions", "run_as") if resolved.pop(name, None) is not None]
+    resolved.pop("lifecycle", None)
+    translated = Paths(file, config.folders, mistakes).translate(resolved, place)
     settings, wrong = schema.settings(translated, place, fields)
     mistakes += wrong
     if len(mistakes) == before:
         mistakes += _whole(settings, place)
     if len(mistakes) > before:
         return None
-    theirs += [
-        f"{trigger}.pause_status"
-        for trigger in TRIGGERS
-        if "pause_status" in settings.get(trigger, {})
-    ]
+    for trigger in TRIGGERS:
+        if "pause_status" in settings.get(trigger, {}):
+            theirs.append(f"{trigger}.pause_status")
     definition = JobDefinition(key, settings, file, tuple(theirs))
     mistakes += _schedule(definition, place)
     return definition
@@ -350,11 +353,11 @@ def _whole(settings: Mapping[str, Any], place: str) -> list[str]:
 
 
 def _schedule(definition: JobDefinition, place: str) -> list[str]:
-    found = definition.settings.get("schedule")
-    if not found:
+    setting = definition.settings.get("schedule")
+    if not setting:
         return []
     wrong = schedule.mistake(
-        Schedule(cron=found["quartz_cron_expression"], timezone=found["timezone_id"])
+        Schedule(cron=setting["quartz_cron_expression"], timezone=setting["timezone_id"])
     )
     if wrong:
         return [f"{place}.schedule cannot be read: {wrong}."]
@@ -372,7 +375,7 @@ def _following(definition: JobDefinition) -> JobDefinition:
     return JobDefinition(definition.key, settings, definition.file, definition.theirs, follows=True)
 
 
-def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
+def _missing(number: int, job: Job, definitions: Mapping[str, JobDefinition]) -> str:
     """What is wrong with an entry of `jobs` that has no notebook; empty: nothing."""
     place = f"{MLOPS_FILE}: jobs[{number}]"
     only_of_short = ("parameters", "project", "schedule", "timeout")
@@ -382,14 +385,15 @@ def _missing(number: int, job: Job, found: Mapping[str, JobDefinition]) -> str:
             f"{place} has no notebook, so that {job.name} is a job of the folder of definitions; "
             f"say {' and '.join(extra)} there."
         )
-    if any(definition.name == job.name for definition in found.values()):
+    described = sorted(definition.name for definition in definitions.values())
+    if job.name in described:
         return ""
-    if job.name in found:
+    if job.name in definitions:
         return (
             f"{place}.name is {job.name}, which is a job's key; write its name, "
-            f"{found[job.name].settings['name']}."
+            f"{definitions[job.name].settings['name']}."
         )
-    names = ", ".join(sorted(definition.name for definition in found.values())) or "none"
+    names = ", ".join(described) or "none"
     return (
         f"{place}.name is {job.name}: it has no notebook, and no file describes a job of that "
         f"name. It may be: {names}."

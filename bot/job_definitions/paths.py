@@ -23,45 +23,43 @@ class Paths:
 
     def translate(self, settings: Mapping[str, Any], place: str) -> dict[str, Any]:
         """Settings whose relative paths have become those of the workspace."""
-        found = dict(settings)
+        translated = dict(settings)
         git = "git_source" in settings
-        if isinstance(found.get("tasks"), list):
-            found["tasks"] = [
+        if isinstance(settings.get("tasks"), list):
+            translated["tasks"] = [
                 self._task(task, git, f"{place}.tasks[{number}]")
-                for number, task in enumerate(found["tasks"])
+                for number, task in enumerate(settings["tasks"])
             ]
-        if isinstance(found.get("environments"), list):
-            found["environments"] = [
+        if isinstance(settings.get("environments"), list):
+            translated["environments"] = [
                 self._environment(environment, f"{place}.environments[{number}]")
-                for number, environment in enumerate(found["environments"])
+                for number, environment in enumerate(settings["environments"])
             ]
-        return found
+        return translated
 
     def _task(self, task: Any, git: bool, place: str) -> Any:
         if not isinstance(task, Mapping):
             return task
-        found = dict(task)
+        translated = dict(task)
         for kind, key, notebook in (
             ("notebook_task", "notebook_path", True),
             ("spark_python_task", "python_file", False),
             ("dbt_task", "project_directory", False),
         ):
-            found = self._within(found, kind, key, git, place, notebook=notebook)
-        sql = found.get("sql_task")
+            translated = self._within(translated, kind, key, git, place, notebook=notebook)
+        sql = task.get("sql_task")
         if isinstance(sql, Mapping) and isinstance(sql.get("file"), Mapping):
-            found["sql_task"] = self._within(sql, "file", "path", git, f"{place}.sql_task")
-        inner = found.get("for_each_task")
-        if isinstance(inner, Mapping) and "task" in inner:
-            found["for_each_task"] = {
-                **inner,
-                "task": self._task(inner["task"], git, f"{place}.for_each_task.task"),
-            }
-        if isinstance(found.get("libraries"), list):
-            found["libraries"] = [
+            translated["sql_task"] = self._within(sql, "file", "path", git, f"{place}.sql_task")
+        repeated = task.get("for_each_task")
+        if isinstance(repeated, Mapping) and "task" in repeated:
+            inner = self._task(repeated["task"], git, f"{place}.for_each_task.task")
+            translated["for_each_task"] = {**repeated, "task": inner}
+        if isinstance(task.get("libraries"), list):
+            translated["libraries"] = [
                 self._library(library, f"{place}.libraries[{number}]")
-                for number, library in enumerate(found["libraries"])
+                for number, library in enumerate(task["libraries"])
             ]
-        return found
+        return translated
 
     def _within(
         self,
@@ -73,13 +71,14 @@ class Paths:
         *,
         notebook: bool = False,
     ) -> dict[str, Any]:
-        found = dict(outer)
         inner = outer.get(kind)
         if not isinstance(inner, Mapping) or not isinstance(inner.get(key), str):
-            return found
-        if inner.get("source") != "GIT" and not (git and inner.get("source") != "WORKSPACE"):
-            found[kind] = {**inner, key: self._path(inner[key], f"{place}.{kind}.{key}", notebook)}
-        return found
+            return dict(outer)
+        source = inner.get("source")
+        if source == "GIT" or (git and source != "WORKSPACE"):
+            return dict(outer)
+        path = self._path(inner[key], f"{place}.{kind}.{key}", notebook)
+        return {**outer, kind: {**inner, key: path}}
 
     def _path(self, path: str, place: str, notebook: bool) -> str:
         if path.startswith("/Workspace/"):
@@ -96,12 +95,12 @@ class Paths:
     def _library(self, library: Any, place: str) -> Any:
         if not isinstance(library, Mapping):
             return library
-        found = dict(library)
+        translated = dict(library)
         for kind in ("whl", "jar", "egg", "requirements"):
             file = library.get(kind)
             if isinstance(file, str) and _relative(file):
-                found[kind] = self._file(file, f"{place}.{kind}")
-        return found
+                translated[kind] = self._file(file, f"{place}.{kind}")
+        return translated
 
     def _environment(self, environment: Any, place: str) -> Any:
         spec = None

@@ -43,17 +43,17 @@ _KINDS = {
 }
 
 
-def variables(found: Any, place: str) -> tuple[dict[str, Any], list[str]]:
+def variables(block: Any, place: str) -> tuple[dict[str, Any], list[str]]:
     """The defaults of a `variables:` block, and a sentence for each mistake."""
-    if found is None:
+    if block is None:
         return {}, []
-    if not isinstance(found, Mapping):
+    if not isinstance(block, Mapping):
         return {}, [
             f"{place} must hold names and their defaults, such as {{catalog: {{default: main}}}}."
         ]
     mistakes: list[str] = []
     defaults: dict[str, Any] = {}
-    for name, value in found.items():
+    for name, value in block.items():
         if isinstance(value, Mapping):
             declared = value
         else:
@@ -72,30 +72,30 @@ def variables(found: Any, place: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def resolved(
-    value: Any, defaults: Mapping[str, Any], wanted: Mlops, place: str, mistakes: list[str]
+    value: Any, defaults: Mapping[str, Any], config: Mlops, place: str, mistakes: list[str]
 ) -> Any:
     """A value in which each `${…}` has become what it stands for; what stands for nothing is a
     mistake.
     """
-    return _resolved(value, defaults, wanted, place, mistakes, 0)
+    return _resolved(value, defaults, config, place, mistakes, 0)
 
 
 def _resolved(
     value: Any,
     defaults: Mapping[str, Any],
-    wanted: Mlops,
+    config: Mlops,
     place: str,
     mistakes: list[str],
     depth: int,
 ) -> Any:
     if isinstance(value, Mapping):
         return {
-            key: _resolved(item, defaults, wanted, f"{place}.{key}", mistakes, depth)
+            key: _resolved(item, defaults, config, f"{place}.{key}", mistakes, depth)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [
-            _resolved(item, defaults, wanted, f"{place}[{number}]", mistakes, depth)
+            _resolved(item, defaults, config, f"{place}[{number}]", mistakes, depth)
             for number, item in enumerate(value)
         ]
     if not isinstance(value, str):
@@ -106,11 +106,11 @@ def _resolved(
 
     def stands_for(name: str) -> Any:
         try:
-            found = _stands_for(name, defaults, wanted)
+            default = _stands_for(name, defaults, config)
         except KeyError as error:
             mistakes.append(f"{place} refers to ${{{name}}}, which {error.args[0]}.")
             return ""
-        return _resolved(found, defaults, wanted, place, mistakes, depth + 1)
+        return _resolved(default, defaults, config, place, mistakes, depth + 1)
 
     whole = _REFERENCE.fullmatch(value)
     if whole is not None:
@@ -118,7 +118,7 @@ def _resolved(
     return _REFERENCE.sub(lambda match: _text(stands_for(match[1])), value).replace("$${", "${")
 
 
-def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:
+def _stands_for(name: str, defaults: Mapping[str, Any], config: Mlops) -> Any:
     """Raises KeyError with why it stands for nothing."""
     if name.startswith("var."):
         variable = name.removeprefix("var.")
@@ -126,18 +126,18 @@ def _stands_for(name: str, defaults: Mapping[str, Any], wanted: Mlops) -> Any:
             return defaults[variable]
         raise KeyError(
             f"has no default; add `variables: {{{variable}: {{default: …}}}}` to a file of "
-            f"{wanted.definitions}, or write the value itself"
+            f"{config.definitions}, or write the value itself"
         )
     if name == "bundle.git.branch":
-        return wanted.target
+        return config.target
     if name in ("bundle.target", "bundle.environment"):
-        if wanted.bundle_target is not None:
-            return wanted.bundle_target
+        if config.bundle_target is not None:
+            return config.bundle_target
         raise KeyError(
             "is not known here; set bundle_target in config/mlops.yml, such as bundle_target: prod"
         )
-    for known, why in _NOT_HERE.items():
-        if name == known or name.startswith(f"{known}."):
+    for bundle_name, why in _NOT_HERE.items():
+        if name == bundle_name or name.startswith(f"{bundle_name}."):
             raise KeyError(why)
     raise KeyError(_KINDS.get(name.partition(".")[0], "is nothing that Signalman knows"))
 

@@ -38,14 +38,11 @@ def settings(
     """A job's settings with each value of its type and without what is empty, and a sentence for
     each mistake.
     """
-    known = {
-        name: kind
-        for name, kind in fields.shapes[fields.settings].fields.items()
-        if name not in _NOT_IN_FILES
-    }
+    job = fields.shapes[fields.settings].fields
+    in_files = {name: kind for name, kind in job.items() if name not in _NOT_IN_FILES}
     reader = _Reader(fields)
     # What a job has to have is told by `_whole`, in the order of a bundle.
-    read = reader.shaped(given, Shape(known), place)
+    read = reader.shaped(given, Shape(in_files), place)
     return read, reader.mistakes
 
 
@@ -129,8 +126,10 @@ def _plain(value: Any, kind: Plain) -> Any:
             return str(value)
     elif kind in ("whole number", "number") and simple and not isinstance(value, bool):
         try:
-            number = float(value)
-            read: float = int(value) if kind == "whole number" else number
+            number: float = float(value)
+            read = number
+            if kind == "whole number":
+                read = int(value)
             if number == read:  # Which what is no number is not.
                 return read
         except (ValueError, OverflowError):
