@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 
 def header(headers: Mapping[str, str], name: str) -> str:
     """The header of that name in whatever case it was sent; empty where it was not."""
-    for given, value in headers.items():
-        if given.lower() == name.lower():
+    for sent, value in headers.items():
+        if sent.lower() == name.lower():
             return value
     return ""
 
@@ -22,11 +22,11 @@ def matches(given: bytes, accepted: Iterable[bytes]) -> bool:
     """Tell whether `given` is one of the accepted values, in a time that depends on neither."""
     # Digests have one length, so even the length of a secret stays unknown; no early return for the
     # same reason.
-    mine = hashlib.sha256(given).digest()
-    found = False
+    presented = hashlib.sha256(given).digest()
+    matched = False
     for value in accepted:
-        found |= hmac.compare_digest(mine, hashlib.sha256(value).digest())
-    return found
+        matched |= hmac.compare_digest(presented, hashlib.sha256(value).digest())
+    return matched
 
 
 def basic(headers: Mapping[str, str], credentials: Iterable[tuple[str, str]]) -> bool:

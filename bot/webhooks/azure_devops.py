@@ -86,25 +86,26 @@ def understand(event: Part, served: Sequence[WatchedRepository]) -> Delivery | I
             "A comment event of resource version 1.0 does not name its pull request; "
             "change the subscription to resource version 2.0."
         )
+    about = resource
     if kind == COMMENT_EVENT:
         about = resource.part("pullRequest")
-    else:
-        about = resource
     repository = about.part("repository")
     if _is_test(event, repository):
         return Ignored("This is a test event.")
     ours = _find(event, repository, served)
     if ours is None:
         return Ignored("The repository is not one that Signalman serves.")
+    subject: Subject | Ignored
     if kind == PUSH_EVENT:
-        found = _branch(about, ours)
+        subject = _branch(about, ours)
     else:
-        found = PullRequest(ours.key, about.number("pullRequestId"))
-    if not isinstance(found, Ignored):
-        found = _nothing_new(kind, resource) or found
-    if isinstance(found, Ignored):
-        return found
-    return Delivery(_key(event, kind), "azure-devops", kind, found)
+        subject = PullRequest(ours.key, about.number("pullRequestId"))
+    if isinstance(subject, Ignored):
+        return subject
+    nothing_new = _nothing_new(kind, resource)
+    if nothing_new is not None:
+        return nothing_new
+    return Delivery(_key(event, kind), "azure-devops", kind, subject)
 
 
 def _nothing_new(kind: str, resource: Part) -> Ignored | None:
@@ -127,13 +128,13 @@ def _nothing_new(kind: str, resource: Part) -> Ignored | None:
 
 
 def _is_test(event: Part, repository: Part) -> bool:
-    return (
-        (event.has("id") and event.text("id").lower() in TEST_EVENTS)
-        or (repository.has("id") and repository.text("id").lower() in TEST_REPOSITORIES)
-        or (
-            repository.has("url") and _address(repository.text("url")).startswith(TEST_ORGANIZATION)
-        )
-    )
+    if event.has("id") and event.text("id").lower() in TEST_EVENTS:
+        return True
+    if repository.has("id") and repository.text("id").lower() in TEST_REPOSITORIES:
+        return True
+    if not repository.has("url"):
+        return False
+    return _address(repository.text("url")).startswith(TEST_ORGANIZATION)
 
 
 def _find(
@@ -142,27 +143,23 @@ def _find(
     organization = _organization(event, repository)
     project = _names(repository.part("project"))
     names = _names(repository)
-    for known in served:
-        if (
-            _within(organization, known.organization_url)
-            and known.project.casefold() in project
-            and known.repository.casefold() in names
-        ):
-            return known
+    for watched in served:
+        same_name = watched.project.casefold() in project and watched.repository.casefold() in names
+        if same_name and _within(organization, watched.organization_url):
+            return watched
     return None
 
 
 def _organization(event: Part, repository: Part) -> str:
-    """Where the event comes from, by its own account; samples in the documentation lack the first
-    place.
+    """Where the event comes from, by its own account: `resourceContainers`, which samples in the
+    documentation lack, or else the repository's address.
     """
-    containers = None
     if event.has("resourceContainers"):
         containers = event.part("resourceContainers")
-    if containers is not None and containers.has("collection"):
-        collection = containers.part("collection")
-        if collection.has("baseUrl"):
-            return _address(collection.text("baseUrl"))
+        if containers.has("collection"):
+            collection = containers.part("collection")
+            if collection.has("baseUrl"):
+                return _address(collection.text("baseUrl"))
     return _address(repository.text("url"))
 
 
@@ -191,22 +188,22 @@ def _address(url: str) -> str:
     if host.endswith(".visualstudio.com"):
         path = f"{host.removesuffix('.visualstudio.com')}/{path}".strip("/")
         host = "dev.azure.com"
-    if port in (None, 80, 443):
-        where = host
-    else:
-        where = f"{host}:{port}"
+    if port not in (None, 80, 443):
+        host = f"{host}:{port}"
     if path:
-        return f"{where}/{path}/"
-    return f"{where}/"
+        return f"{host}/{path}/"
+    return f"{host}/"
 
 
 def _branch(push: Part, ours: WatchedRepository) -> Subject | Ignored:
     targets = {f"refs/heads/{target.removeprefix('refs/heads/')}" for target in ours.targets}
+    # All of them are read before any is judged: a field that is missing is a fault of the event.
     moved = [
         (update.text("name"), update.text("newObjectId")) for update in push.parts("refUpdates")
     ]
-    if any(name in targets and commit != _NO_COMMIT for name, commit in moved):
-        return Branch(ours.key)
+    for name, commit in moved:
+        if name in targets and commit != _NO_COMMIT:
+            return Branch(ours.key)
     return Ignored("The push moved no target branch.")
 
 

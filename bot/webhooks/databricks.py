@@ -40,15 +40,9 @@ def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str]) -> 
     """Tell which model a registry webhook speaks of. Raises RefusedHook: 401 for its signature, 400
     for its body.
     """
-    given = (
-        authentication.header(headers, "X-Databricks-Signature")
-        .strip()
-        .lower()
-        .encode(errors="replace")
-    )
-    if not authentication.matches(
-        given, [authentication.digest(secret, body).hex().encode() for secret in secrets]
-    ):
+    signature = authentication.header(headers, "X-Databricks-Signature").strip().lower()
+    accepted = [authentication.digest(secret, body).hex().encode() for secret in secrets]
+    if not authentication.matches(signature.encode(errors="replace"), accepted):
         raise RefusedHook(401, "X-Databricks-Signature is missing or was made with another secret.")
     event = Part.parse(body)
     kind = event.text("event")
@@ -73,9 +67,9 @@ def _accepts(event: Part, kind: str) -> bool:
 
 def _key(event: Part, kind: str) -> str:
     moment = event.number("event_timestamp", largest=2**63 - 1)
-    said = [event.label("webhook_id"), kind, str(moment)]
-    said += [event.label(field) for field in ("model_name", "version", "to_stage")]
-    key = "databricks-" + "/".join(quote(part, safe="") for part in said)
+    parts = [event.label("webhook_id"), kind, str(moment)]
+    parts += [event.label(field) for field in ("model_name", "version", "to_stage")]
+    key = "databricks-" + "/".join(quote(part, safe="") for part in parts)
     if len(key) <= _LONGEST_KEY:
         return key
     return f"databricks-{hashlib.sha256(key.encode()).hexdigest()}"

@@ -16,11 +16,11 @@ LARGEST_NUMBER = 2**31 - 1
 
 
 class Part:
-    """One JSON object of a body, which knows its own place there: `resource.repository`."""
+    """One JSON object of a body, which knows where it stands there: `resource.repository`."""
 
-    def __init__(self, fields: dict[str, Any], place: str = "") -> None:
+    def __init__(self, fields: dict[str, Any], path: str = "") -> None:
         self._fields = fields
-        self._place = place
+        self._path = path
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
@@ -43,17 +43,20 @@ class Part:
         value = self._needed(name)
         if not isinstance(value, dict):
             raise self._wrong(name, "an object", value)
-        return Part(value, self.place(name))
+        return Part(value, self.path(name))
 
     def parts(self, name: str) -> "list[Part]":
         """The objects in the list in that field."""
         value = self._needed(name)
         if not isinstance(value, list):
             raise self._wrong(name, "a list", value)
-        for number, one in enumerate(value):
-            if not isinstance(one, dict):
-                raise self._wrong(f"{name}[{number}]", "an object", one)
-        return [Part(one, self.place(f"{name}[{number}]")) for number, one in enumerate(value)]
+        parts = []
+        for number, entry in enumerate(value):
+            here = f"{name}[{number}]"
+            if not isinstance(entry, dict):
+                raise self._wrong(here, "an object", entry)
+            parts.append(Part(entry, self.path(here)))
+        return parts
 
     def text(self, name: str) -> str:
         """The text in that field: not empty, at most 800 bytes, no control characters."""
@@ -63,13 +66,13 @@ class Part:
         try:
             length = len(value.encode())
         except UnicodeEncodeError:
-            raise RefusedHook(400, f"{self.place(name)} holds half a character.") from None
+            raise RefusedHook(400, f"{self.path(name)} holds half a character.") from None
         if not 0 < length <= LONGEST_TEXT:
             raise RefusedHook(
-                400, f"{self.place(name)} has {length} bytes; it must have 1 to {LONGEST_TEXT}."
+                400, f"{self.path(name)} has {length} bytes; it must have 1 to {LONGEST_TEXT}."
             )
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise RefusedHook(400, f"{self.place(name)} holds a control character.")
+            raise RefusedHook(400, f"{self.path(name)} holds a control character.")
         return value
 
     def number(self, name: str, largest: int = LARGEST_NUMBER) -> int:
@@ -78,9 +81,7 @@ class Part:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._wrong(name, "a whole number", value)
         if not 0 <= value <= largest:
-            raise RefusedHook(
-                400, f"{self.place(name)} is out of range; it must be 0 to {largest}."
-            )
+            raise RefusedHook(400, f"{self.path(name)} is out of range; it must be 0 to {largest}.")
         return value
 
     def label(self, name: str) -> str:
@@ -103,22 +104,24 @@ class Part:
     def hints(self, name: str) -> "Part":
         """The object in that field as far as there is one; an empty one where there is none."""
         value = self._fields.get(name)
-        return Part(value if isinstance(value, dict) else {}, self.place(name))
+        if not isinstance(value, dict):
+            value = {}
+        return Part(value, self.path(name))
 
-    def place(self, name: str) -> str:
+    def path(self, name: str) -> str:
         """Where in the body the field stands, as error sentences call it."""
-        if self._place:
-            return f"{self._place}.{name}"
+        if self._path:
+            return f"{self._path}.{name}"
         return name
 
     def _needed(self, name: str) -> Any:
         value = self._fields.get(name)
         if value is None:
-            raise RefusedHook(400, f"{self.place(name)} is missing.")
+            raise RefusedHook(400, f"{self.path(name)} is missing.")
         return value
 
-    def _wrong(self, name: str, wanted: str, value: Any) -> RefusedHook:
-        return RefusedHook(400, f"{self.place(name)} must be {wanted}, and is {_kind(value)}.")
+    def _wrong(self, name: str, allowed: str, value: Any) -> RefusedHook:
+        return RefusedHook(400, f"{self.path(name)} must be {allowed}, and is {_kind(value)}.")
 
 
 def _kind(value: Any) -> str:

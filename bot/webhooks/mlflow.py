@@ -30,12 +30,12 @@ def read(
     sent = authentication.header(headers, "X-MLflow-Timestamp")
     signature = authentication.header(headers, "X-MLflow-Signature").encode(errors="replace")
     message = f"{delivery}.{sent}.".encode(errors="replace") + body
-    if not authentication.matches(
-        signature,
-        [b"v1," + base64.b64encode(authentication.digest(secret, message)) for secret in secrets],
-    ):
+    digests = [authentication.digest(secret, message) for secret in secrets]
+    accepted = [b"v1," + base64.b64encode(digest) for digest in digests]
+    if not authentication.matches(signature, accepted):
         raise RefusedHook(401, "X-MLflow-Signature is missing or was made with another secret.")
-    if not delivery or not re.fullmatch(r"[0-9]{1,12}", sent) or abs(int(sent) - now) > TOLERANCE:
+    is_time = re.fullmatch(r"[0-9]{1,12}", sent)
+    if not delivery or not is_time or abs(int(sent) - now) > TOLERANCE:
         raise RefusedHook(
             401,
             "X-MLflow-Timestamp is more than 300 seconds away; check the clocks of both servers.",
