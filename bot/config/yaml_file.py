@@ -26,23 +26,27 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 def _seconds(value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    found = None
+    match = None
     if isinstance(value, str):
-        found = _DURATION.match(value)
-    if found is None:
+        match = _DURATION.match(value)
+    if match is None:
         raise ValueError("must be a time such as 90s, 30m or 2h")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _repository_path(value: Any) -> str:
-    path = PurePosixPath(value if isinstance(value, str) else "/")
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in value:
+    if not isinstance(value, str) or "\\" in value:
+        raise ValueError(_PATH)
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
         raise ValueError(_PATH)
     return str(path)
 
 
 def _workspace_path(value: Any) -> str:
-    path = PurePosixPath(value if isinstance(value, str) else "")
+    if not isinstance(value, str):
+        raise ValueError(_OBJECT)
+    path = PurePosixPath(value)
     if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
         raise ValueError(_OBJECT)
     if path.parts[1] == "Workspace":
@@ -55,15 +59,14 @@ def _workspace_path(value: Any) -> str:
 
 
 def _tolerance(value: Any) -> Any:
-    found = None
+    match = None
     if isinstance(value, str):
-        found = _PERCENT.match(value)
-    if found is not None:
-        return f"{float(found[1]):g}%"
+        match = _PERCENT.match(value)
+    if match is not None:
+        return f"{float(match[1]):g}%"
+    number = -1.0
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = value
-    else:
-        number = -1.0
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(
             "must be a number of at least 0 in the metric's unit, such as 0.02, or a share, such "
@@ -120,15 +123,15 @@ def check(shape: type[T], loaded: Any, file: str) -> T:
     try:
         return shape.model_validate(loaded)
     except ValidationError as error:
-        told = error.errors()
-        places = [error["loc"] for error in told]
-        # A list of which the only entry is wrong is not also too short.
-        told = [
-            error
-            for error in told
-            if error["type"] != "too_short" or not any(_inside(error["loc"], p) for p in places)
-        ]
-        raise ConfigError("\n".join(_sentence(shape, file, error) for error in told)) from None
+        mistakes = error.errors()
+        places = [mistake["loc"] for mistake in mistakes]
+        sentences = []
+        for mistake in mistakes:
+            # A list of which the only entry is wrong is not also too short.
+            of_an_entry = any(_inside(mistake["loc"], place) for place in places)
+            if mistake["type"] != "too_short" or not of_an_entry:
+                sentences.append(_sentence(shape, file, mistake))
+        raise ConfigError("\n".join(sentences)) from None
 
 
 def _inside(outer: tuple[Any, ...], place: tuple[Any, ...]) -> bool:
@@ -161,12 +164,16 @@ class _NoKeyTwice(yaml.SafeLoader):
 
 def _known(shape: type[BaseModel], place: tuple[Any, ...]) -> str:
     """The keys that may stand at a place."""
-    found: Any = shape
     for part in place:
         if isinstance(part, str):
-            fields = {field.alias or name: field for name, field in found.model_fields.items()}
-            found = next(model for model in _models(fields[part].annotation))
-    return ", ".join(field.alias or name for name, field in found.model_fields.items())
+            annotation = _fields(shape)[part].annotation
+            shape = next(_models(annotation))
+    return ", ".join(_fields(shape))
+
+
+def _fields(shape: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a shape by their keys in the file."""
+    return {field.alias or name: field for name, field in shape.model_fields.items()}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -176,7 +183,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(argument)
 
 
-_WANTED = {
+_ALLOWED = {
     "tuple_type": "a list",
     "string_type": "a text",
     "model_type": "keys and values",
@@ -193,13 +200,10 @@ _WANTED = {
 
 
 def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
-    key = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]
-    ).lstrip(".")
+    key = _key(error["loc"])
+    where = f"{file}:"
     if key:
         where = f"{file}: {key}"
-    else:
-        where = f"{file}:"
     found = _found(error["input"])
     match error["type"]:
         case "extra_forbidden":
@@ -212,8 +216,8 @@ def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
             return f"{where} is missing."
         case "literal_error":
             return f"{where} is {found}; it must be {error['ctx']['expected']}."
-        case kind if kind in _WANTED:
-            return f"{where} is {found}; it must be {_WANTED[kind]}."
+        case kind if kind in _ALLOWED:
+            return f"{where} is {found}; it must be {_ALLOWED[kind]}."
         case "greater_than":
             return f"{where} is {found}; it must be more than {error['ctx']['gt']:g}."
         case "greater_than_equal":
@@ -221,20 +225,30 @@ def _sentence(shape: type[BaseModel], file: str, error: Any) -> str:
         case "less_than_equal":
             return f"{where} is {found}; it must be at most {error['ctx']['le']:g}."
         case "value_error":
-            told = str(error["ctx"]["error"])
-            if told.startswith("must"):
-                return f"{where} is {found}; it {told}."
-            return f"{where} {told}."
+            reason = str(error["ctx"]["error"])
+            if reason.startswith("must"):
+                return f"{where} is {found}; it {reason}."
+            return f"{where} {reason}."
         case _:
             message = error["msg"][0].lower() + error["msg"][1:]
             return f"{where} is {found}; {message}."
 
 
+def _key(place: tuple[Any, ...]) -> str:
+    """A place as people write it: `projects[0].gate.goal`."""
+    key = ""
+    for part in place:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        else:
+            key += f".{part}"
+    return key.lstrip(".")
+
+
 def _found(value: Any) -> str:
+    text = str(value)
     if isinstance(value, str):
         text = f'"{value}"'
-    else:
-        text = str(value)
     if len(text) <= 80:
         return text
     return text[:79] + "…"
