@@ -35,7 +35,9 @@ def archive(folder: Path) -> bytes:
             content = path.read_bytes()
             member = tarfile.TarInfo(path.relative_to(folder).as_posix())
             member.size = len(content)
-            member.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            member.mode = 0o644
+            if path.stat().st_mode & 0o100:
+                member.mode = 0o755
             tar.addfile(member, io.BytesIO(content))
     packed = buffer.getvalue()
     if len(packed) > LARGEST_ARCHIVE:
@@ -52,7 +54,7 @@ def digest(content: bytes) -> str:
 
 def _files(folder: Path) -> list[Path]:
     """The plain files to pack, in an order that no file system decides."""
-    found = []
+    files = []
     waiting = [folder]
     while waiting:
         for path in waiting.pop().iterdir():
@@ -62,7 +64,7 @@ def _files(folder: Path) -> list[Path]:
             if stat.S_ISDIR(mode):
                 waiting.append(path)
             elif stat.S_ISREG(mode):
-                found.append(path)
+                files.append(path)
             else:
                 kind = "neither a file nor a folder"
                 if stat.S_ISLNK(mode):
@@ -72,7 +74,7 @@ def _files(folder: Path) -> list[Path]:
                     f"Project {folder.name}: {name!r} is {kind}; a project may hold only plain "
                     "files and folders."
                 )
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _too_big(folder: Path, files: list[Path], size: int, limit: int, how: str) -> str:

@@ -115,13 +115,13 @@ def _check_inside(where: str, key: str, value: dict[str, object]) -> None:
 
 def _check_size(where: str, content: dict[str, Any], most_workers: int | None) -> None:
     sizes = [*content.get("autoscale", {}).values(), content.get("num_workers", 0)]
-    for asked in sizes:
-        if not isinstance(asked, int) or asked < 0:
+    for workers in sizes:
+        if not isinstance(workers, int) or workers < 0:
             raise ProjectError(
-                f"{where}: the number of workers must be a whole number from 0; found {asked!r}."
+                f"{where}: the number of workers must be a whole number from 0; found {workers!r}."
             )
-        if most_workers is not None and asked > most_workers:
+        if most_workers is not None and workers > most_workers:
             raise ProjectError(
-                f"{where} asks for {asked} workers; this deployment allows a project "
+                f"{where} asks for {workers} workers; this deployment allows a project "
                 f"{most_workers}."
             )

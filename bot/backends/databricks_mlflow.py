@@ -47,10 +47,13 @@ class DatabricksMlflow:
 
     def submit(self, submission: Submission) -> str:
         """Let MLflow upload and submit the project."""
-        found = project.read(submission.folder)
-        project.command(found, submission.entry_point, submission.parameters)
+        mlproject = project.read(submission.folder)
+        project.command(mlproject, submission.entry_point, submission.parameters)
         machines = dict(submission.cluster)
         machines["custom_tags"] = {**(machines.get("custom_tags") or {}), **submission.tags}
+        environment = {
+            name: value for name, value in submission.environment.items() if name in _PASSED_ON
+        }
         order = {
             "run": {
                 "uri": submission.name,
@@ -59,11 +62,9 @@ class DatabricksMlflow:
                 "parameters": dict(submission.parameters),
                 "experiment_id": submission.environment["MLFLOW_EXPERIMENT_ID"],
                 "run_id": submission.environment["MLFLOW_RUN_ID"],
-                "cluster_spec": {"new_cluster": machines, "libraries": list(found.libraries)},
+                "cluster_spec": {"new_cluster": machines, "libraries": list(mlproject.libraries)},
             },
-            "environment": {
-                name: value for name, value in submission.environment.items() if name in _PASSED_ON
-            },
+            "environment": environment,
             "more": {
                 "run_name": submission.name,
                 "idempotency_token": submission.token,

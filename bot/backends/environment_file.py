@@ -31,24 +31,24 @@ def environment(folder: Path, file: str, conda: bool) -> tuple[str | None, list[
     version = None
     if python is not None:
         version = str(python)
-    found: list[str] = []
+    requirements: list[str] = []
     for entry in dependencies:
         if isinstance(entry, dict) and set(entry) == {"pip"}:
             for line in entry["pip"] or []:
-                found += _pip(folder, file, str(line))
+                requirements += _pip(folder, file, str(line))
         elif not isinstance(entry, str):
             raise ProjectError(
                 f"{at(folder, file)}: {entry!r} is neither a requirement nor a `pip` list."
             )
         elif not conda:
-            found += _pip(folder, file, entry)
+            requirements += _pip(folder, file, entry)
         else:
             name, requirement = _conda(folder, file, entry)
             if name == "python":
                 version = requirement.removeprefix("python").lstrip("=").removesuffix(".*") or None
             elif name not in ("pip", "setuptools", "wheel"):
-                found.append(requirement)
-    return version, found
+                requirements.append(requirement)
+    return version, requirements
 
 
 def _conda(folder: Path, file: str, entry: str) -> tuple[str, str]:
@@ -65,23 +65,23 @@ def _conda(folder: Path, file: str, entry: str) -> tuple[str, str]:
     rest = match["rest"]
     if comparison == "=":
         version = rest.split("=")[0].rstrip("*").rstrip(".")
-        exact = version.count(".") >= 2
-        return name, f"{name}=={version}" if exact else f"{name}=={version}.*"
+        if version.count(".") >= 2:
+            return name, f"{name}=={version}"
+        return name, f"{name}=={version}.*"
     return name, _pip(folder, file, f"{name}{comparison}{rest}")[0]
 
 
-def _pip(folder: Path, file: str, line: str, deep: bool = True) -> list[str]:
+def _pip(folder: Path, file: str, line: str, *, deep: bool = True) -> list[str]:
     """One line of a pip list; `-r other.txt` of the same folder is followed once."""
     line = re.sub(r"(^|\s)#.*$", "", line).strip()
     if not line:
         return []
     if deep and (option := re.fullmatch(r"(?:-r|--requirement)[ =](\S+)", line)):
         other = option[1]
-        return [
-            name
-            for text in text_of(folder, other).splitlines()
-            for name in _pip(folder, other, text, False)
-        ]
+        requirements: list[str] = []
+        for text in text_of(folder, other).splitlines():
+            requirements += _pip(folder, other, text, deep=False)
+        return requirements
     try:
         requirement = Requirement(line)
     except InvalidRequirement:

@@ -46,11 +46,11 @@ def yaml_of(folder: Path, file: str) -> dict[str, object]:
         content = yaml.safe_load(text_of(folder, file))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = ""
+        position = ""
         if mark:
-            place = f" (line {mark.line + 1}, column {mark.column + 1})"
+            position = f" (line {mark.line + 1}, column {mark.column + 1})"
         problem = getattr(error, "problem", None) or type(error).__name__
-        raise ProjectError(f"{where} is not YAML{place}: {problem}.") from None
+        raise ProjectError(f"{where} is not YAML{position}: {problem}.") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -67,7 +67,9 @@ def kind(value: object) -> str:
         bool: "true or false",
         int: "a whole number",
     }
-    return names.get(type(value), "a number" if isinstance(value, float) else "nothing")
+    if isinstance(value, float):
+        return "a number"
+    return names.get(type(value), "nothing")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -82,22 +82,21 @@ def _decoded(png: bytes, longest_side: int) -> "Image.Image | None":
     # Imported where it is needed: most passes of a worker show no picture.
     from PIL import Image
 
-    with Image.open(BytesIO(png), formats=["PNG"]) as found:
+    with Image.open(BytesIO(png), formats=["PNG"]) as opened:
         # A second header would count to Pillow, which has read it and decoded nothing yet.
-        if found.width * found.height > MOST_PIXELS:
+        if opened.width * opened.height > MOST_PIXELS:
             return None
-        found.load()
+        opened.load()
         # Pillow would make everything white of what has more than 8 bits to a pixel.
-        if found.mode == "I;16":
-            shallow = found.point(lambda value: value / 256, "L")
+        if opened.mode == "I;16":
+            shallow = opened.point(lambda value: value / 256, "L")
         else:
-            shallow = found
+            shallow = opened
         picture = shallow.convert("RGBA")
     picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     # Plots are drawn in black, whatever the reader's page is.
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert(
-        "RGB"
-    )
+    page = Image.new("RGBA", picture.size, "white")
+    picture = Image.alpha_composite(page, picture).convert("RGB")
     # Only the pixels go on: what was said of them is kept by all of the above.
     return Image.frombytes(picture.mode, picture.size, picture.tobytes())
 
