@@ -26,54 +26,56 @@ def listed(queue: Queue, limit: int, *, failed: bool) -> Iterator[str]:
     """Two lines for each of the newest deliveries, the newest first; with `failed`, for what is in
     trouble now.
     """
-    told: set[Subject] = set()
+    listed: set[Subject] = set()
     for delivery in queue.deliveries(limit, failing=failed):
-        subject = queue.subject(delivery.subject)
+        row = queue.subject(delivery.subject)
         sent = _inert(f"{delivery.sender} {delivery.event}")
         received = _moment(delivery.received_at)
         yield f"{received}  {sent}  {_name(delivery.subject)}  {_inert(delivery.key)}"
-        yield f"    {_became_of(queue, delivery, subject, newest=delivery.subject not in told)}"
-        told.add(delivery.subject)
-    for row in _failing(queue) if failed else ():
-        if row.subject not in told and len(told) < limit:
-            yield f"{_moment(row.last_passed_at or 0.0)}  found by a sweep  {_name(row.subject)}"
+        yield f"    {_became_of(queue, delivery, row, newest=delivery.subject not in listed)}"
+        listed.add(delivery.subject)
+    if failed:
+        for row in _failing(queue):
+            if row.subject in listed or len(listed) >= limit:
+                continue
+            last = _moment(row.last_passed_at or 0.0)
+            yield f"{last}  found by a sweep  {_name(row.subject)}"
             yield f"    {_trouble(row)}"
-            told.add(row.subject)
-    if not told:
-        yield "Nothing fails." if failed else "No delivery was accepted yet."
+            listed.add(row.subject)
+    if not listed and failed:
+        yield "Nothing fails."
+    if not listed and not failed:
+        yield "No delivery was accepted yet."
 
 
 def shown(queue: Queue, name: str) -> Iterator[str]:
     """A delivery, or a subject, with each pass and each action. Raises UnknownKey."""
-    found = queue.delivery(name)
-    if found:
-        subject = found.subject
-    else:
+    delivery = queue.delivery(name)
+    if delivery is None:
         subject = _subject(queue, name)
-    row = queue.subject(subject)
-    if found:
-        yield (
-            f"{_inert(found.key)}: {_inert(found.event)} from {_inert(found.sender)}, about "
-            f"{_name(subject)}"
-        )
-        yield f"{_moment(found.received_at)}  received and accepted"
-        passes = queue.passes_for(found, MOST_PASSES)
-    else:
         yield _name(subject)
-        passes = queue.passes(name, MOST_PASSES)
+        yield from _history(queue.passes(name, MOST_PASSES))
+    else:
+        subject = delivery.subject
+        yield (
+            f"{_inert(delivery.key)}: {_inert(delivery.event)} from {_inert(delivery.sender)}, "
+            f"about {_name(subject)}"
+        )
+        yield f"{_moment(delivery.received_at)}  received and accepted"
+        yield from _history(queue.passes_for(delivery, MOST_PASSES), delivery.answered_at)
+    yield f"now: {_state(queue.subject(subject))}"
+
+
+def _history(passes: Sequence[PassRecord], answered_at: float | None = None) -> Iterator[str]:
+    """The lines of passes, given the newest first, in the order of time."""
     if len(passes) == MOST_PASSES:
         yield f"(the newest {MOST_PASSES} passes)"
-    told = [(look.ended_at, list(_pass(look))) for look in reversed(passes)]
-    answered = None
-    if found:
-        answered = found.answered_at
-    if answered and all(
-        look.ended_at != answered for look in passes
-    ):  # a pass without anything to do leaves no row
-        told.append((answered, [f"{_moment(answered)}  looked at: nothing was to do"]))
-    for _, lines in sorted(told, key=itemgetter(0)):
+    entries = [(record.ended_at, list(_pass(record))) for record in reversed(passes)]
+    # A pass without anything to do leaves no row.
+    if answered_at and all(record.ended_at != answered_at for record in passes):
+        entries.append((answered_at, [f"{_moment(answered_at)}  looked at: nothing was to do"]))
+    for _, lines in sorted(entries, key=itemgetter(0)):
         yield from lines
-    yield f"now: {_state(row)}"
 
 
 def replay(queue: Queue, names: Sequence[str], *, unanswered: bool) -> Iterator[str]:
@@ -83,23 +85,26 @@ def replay(queue: Queue, names: Sequence[str], *, unanswered: bool) -> Iterator[
     With `unanswered`, also every subject that waits for a good pass. Raises UnknownKey, before
     anything is done.
     """
-    wanted = [
-        found.subject if (found := queue.delivery(name)) else _subject(queue, name)
-        for name in names
-    ]
+    named: list[Subject] = []
+    for name in names:
+        delivery = queue.delivery(name)
+        if delivery is None:
+            named.append(_subject(queue, name))
+        else:
+            named.append(delivery.subject)
     if unanswered:
-        wanted += queue.unanswered()
-    wanted = list(dict.fromkeys(wanted))
-    queue.wake(wanted)
-    for subject in wanted:
+        named += queue.unanswered()
+    due = list(dict.fromkeys(named))
+    queue.wake(due)
+    for subject in due:
         yield f"{_name(subject)} is due again."
-    if not wanted:
+    if not due:
         yield "Everything that came in was answered, and nothing fails; nothing was done."
-    else:
-        whom = "them"
-        if len(wanted) == 1:
-            whom = "it"
-        yield f"A worker looks at {whom} next; `python -m bot events show` tells what it does."
+        return
+    whom = "them"
+    if len(due) == 1:
+        whom = "it"
+    yield f"A worker looks at {whom} next; `python -m bot events show` tells what it does."
 
 
 def _subject(queue: Queue, name: str) -> Subject:
@@ -121,32 +126,31 @@ def _failing(queue: Queue) -> list[SubjectRecord]:
 
 
 def _became_of(
-    queue: Queue, one: DeliveryRecord, row: SubjectRecord | None, *, newest: bool
+    queue: Queue, delivery: DeliveryRecord, row: SubjectRecord | None, *, newest: bool
 ) -> str:
-    if row is not None and row.last_error and (one.waiting or newest):
+    if row is not None and row.last_error and (delivery.waiting or newest):
         return _trouble(row)
-    if one.waiting and row is not None:
+    if delivery.waiting and row is not None:
         return _state(row)
     looked = "looked at"
-    if one.answered_at:
-        looked = f"looked at after {one.answered_at - one.received_at:.1f} s"
-    done = [action for pass_ in reversed(queue.passes_for(one)) for action in pass_.performed]
-    if len(done) > MOST_ACTIONS:
-        more = [f"and {len(done) - MOST_ACTIONS} more"]
-    else:
-        more = []
-    return _inert(f"{looked}: {'; '.join(done[:MOST_ACTIONS] + more) or 'nothing was to do'}")
+    if delivery.answered_at:
+        looked = f"looked at after {delivery.answered_at - delivery.received_at:.1f} s"
+    actions: list[str] = []
+    for record in reversed(queue.passes_for(delivery)):
+        actions += record.performed
+    shown = actions[:MOST_ACTIONS]
+    if len(actions) > MOST_ACTIONS:
+        shown.append(f"and {len(actions) - MOST_ACTIONS} more")
+    return _inert(f"{looked}: {'; '.join(shown) or 'nothing was to do'}")
 
 
 def _trouble(row: SubjectRecord) -> str:
-    if row.due_at is None:
-        when = "next try now"
-    else:
+    when = "next try now"
+    if row.due_at is not None:
         when = f"next try {_in(row.due_at)}"
+    often = f"{row.attempts} times"
     if row.attempts == 1:
         often = "once"
-    else:
-        often = f"{row.attempts} times"
     return _inert(f"failed {often}, {when}: {row.last_error}")
 
 
@@ -162,13 +166,14 @@ def _state(row: SubjectRecord | None) -> str:
     return f"waits to be looked at {_in(row.due_at)}."
 
 
-def _pass(one: PassRecord) -> Iterator[str]:
-    took = f"{one.ended_at - one.started_at:.1f} s by {one.worker}"
-    if one.error:
-        yield _inert(f"{_moment(one.ended_at)}  failed ({took}): {one.error}")
+def _pass(record: PassRecord) -> Iterator[str]:
+    took = f"{record.ended_at - record.started_at:.1f} s by {record.worker}"
+    ended = _moment(record.ended_at)
+    if record.error:
+        yield _inert(f"{ended}  failed ({took}): {record.error}")
         return
-    yield _inert(f"{_moment(one.ended_at)}  looked at ({took}):")
-    for action in one.performed:
+    yield _inert(f"{ended}  looked at ({took}):")
+    for action in record.performed:
         yield _inert(f"    {action}")
 
 

@@ -10,7 +10,7 @@ from bot.controllers.branch import rollback as merge_rollback
 from bot.controllers.model import rollback
 from bot.controllers.services import Repository, Services
 from bot.errors import ConfigError, SignalmanError
-from bot.facts.branch import LiveStatus
+from bot.facts.branch import Live, LiveStatus
 from bot.passes import Look
 from bot.queue import Queue
 from bot.subjects import Branch
@@ -31,25 +31,27 @@ def status_lines(repository: Repository, services: Services) -> Iterator[str]:
     if edited := drift.left(now.edited):
         yield f"  {edited}"
     for job in now.jobs:
-        what = job.problem
-        if not what:
-            trained = ""
-            if job.commit:
-                trained = f", trained at {job.commit[:7]}"
-            what = f"{job.model} v{job.version}{trained}" + (
-                f", since {job.since:{_MOMENT}}" if job.since else ""
-            )
-        yield f"  job {job.job}: {what}" + (
-            f"; next run {job.next_run:%Y-%m-%d %H:%M %Z}" if job.next_run else ""
-        )
+        line = f"  job {job.job}: {job.problem or _loads(job)}"
+        if job.next_run:
+            line += f"; next run {job.next_run:%Y-%m-%d %H:%M %Z}"
+        yield line
+
+
+def _loads(job: Live) -> str:
+    version = f"{job.model} v{job.version}"
+    if job.commit:
+        version += f", trained at {job.commit[:7]}"
+    if job.since:
+        version += f", since {job.since:{_MOMENT}}"
+    return version
 
 
 def roll_back_model(job: str, key: str | None, services: Services) -> str:
     """Roll a scoring job back, the only one when none is named; gives the answer."""
     repository = _chosen(key, services)
-    wanted = target_config.read(repository)[1]
+    _, config = target_config.read(repository)
     look = Look(Branch(repository.served.key), {}, news=True)
-    answer, _ = rollback.roll_back(job, wanted, look, repository, services)
+    answer, _ = rollback.roll_back(job, config, look, repository, services)
     return _plain(services.templates.filled(answer))
 
 
@@ -68,11 +70,11 @@ def take_back(
     if not done:
         return
     queue.wake([subject])
-    asked = manifest.read_rollback(subject.repository, services.production.databricks)
+    taken_back = manifest.read_rollback(subject.repository, services.production.databricks)
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         held = manifest.read(subject.repository, services.production.databricks)
-        if asked is not None and held.commit == asked.instead:
+        if taken_back is not None and held.commit == taken_back.instead:
             yield f"The workspace holds {held.commit[:7]}."
             return
         time.sleep(_PAUSE)
@@ -85,32 +87,31 @@ def take_back(
 def _held(now: LiveStatus) -> str:
     if now.live is None:
         return "nothing was brought to the workspace yet"
-    from_ = ""
+    line = f"the workspace holds {now.live.commit[:7]}"
     if now.live.pull_request:
-        from_ = f" (pull request {now.live.pull_request})"
-    since = ""
+        line += f" (pull request {now.live.pull_request})"
     if now.live.at:
-        since = f" since {now.live.at:{_MOMENT}}"
-    said = f"the workspace holds {now.live.commit[:7]}{from_}{since}, {now.objects} objects"
+        line += f" since {now.live.at:{_MOMENT}}"
+    line += f", {now.objects} objects"
     if now.rolled_back is not None:
+        by = ""
         if now.rolled_back.by:
             by = f" by {now.rolled_back.by}"
-        else:
-            by = ""
-        return f"{said}; {now.rolled_back.commit[:7]} was taken back{by}, until the next merge"
-    if now.unfinished or now.live.commit != now.tip:
-        return f"{said}; {now.tip[:7]} is {'being brought there' if now.unfinished else 'to come'}"
-    return said
+        return f"{line}; {now.rolled_back.commit[:7]} was taken back{by}, until the next merge"
+    if now.unfinished:
+        return f"{line}; {now.tip[:7]} is being brought there"
+    if now.live.commit != now.tip:
+        return f"{line}; {now.tip[:7]} is to come"
+    return line
 
 
 def _chosen(key: str | None, services: Services) -> Repository:
-    found = [
-        one
-        for one in services.repositories.values()
-        if key in (None, one.served.key, one.served.repository)
-    ]
-    if len(found) == 1:
-        return found[0]
+    matching = []
+    for repository in services.repositories.values():
+        if key in (None, repository.served.key, repository.served.repository):
+            matching.append(repository)
+    if len(matching) == 1:
+        return matching[0]
     raise ConfigError(
         f"Say which repository by --repository; it is one of {', '.join(services.repositories)}."
     )

@@ -91,20 +91,22 @@ def command_list() -> str:
 def composed(verb: str, words: Sequence[str]) -> str:
     """The command as it is written in a comment. Raises ConfigError with what is wrong with it."""
     line = commands.line(" ".join([COMMAND, verb, *(_quoted(word) for word in words)]))
-    found = commands.read(line)
-    if isinstance(found, Mistake):
-        if found.word:
-            word = f'"{found.word}" '
-        else:
-            word = ""
-        if found.meant:
-            hint = f" Did you mean {found.meant}?"
-        else:
-            hint = ""
-            if found.like:
-                hint = f" Like this: {found.like}"
-        raise ConfigError(f"{word}{answers.mistaken(found)}{hint}".replace("`", ""))
+    command = commands.read(line)
+    if isinstance(command, Mistake):
+        raise ConfigError(_sentence(command).replace("`", ""))
     return line
+
+
+def _sentence(mistake: Mistake) -> str:
+    word = ""
+    if mistake.word:
+        word = f'"{mistake.word}" '
+    hint = ""
+    if mistake.meant:
+        hint = f" Did you mean {mistake.meant}?"
+    elif mistake.like:
+        hint = f" Like this: {mistake.like}"
+    return f"{word}{answers.mistaken(mistake)}{hint}"
 
 
 def say(
@@ -133,11 +135,8 @@ def say(
     while time.monotonic() < deadline:
         time.sleep(min(_PAUSE, wait))
         for comment in azure.discussion(number).comments:
-            if (
-                comment.thread == thread
-                and not comment.first
-                and answers.is_for(comment.content, line)
-            ):
+            below = comment.thread == thread and not comment.first
+            if below and answers.is_for(comment.content, line):
                 return comment.content.strip()
     raise SignalmanError(f"There was no answer within {wait:.0f} s. It will be at {page}.")
 
@@ -145,10 +144,13 @@ def say(
 def subcommands() -> dict[str, click.Command]:
     """A command of the terminal for each command of the table, by name, in its order."""
     who = {written: who for written, _, who in commands.rows()}
-    return {
-        verb.name: _help() if verb.name == "help" else _command(verb, who[verb.line])
-        for verb in VERBS
-    }
+    subcommands = {}
+    for verb in VERBS:
+        if verb.name == "help":
+            subcommands[verb.name] = _help()
+        else:
+            subcommands[verb.name] = _command(verb, who[verb.line])
+    return subcommands
 
 
 def _command(verb: Verb, who: str) -> click.Command:
@@ -156,7 +158,9 @@ def _command(verb: Verb, who: str) -> click.Command:
         words: tuple[str, ...], number: int, repository: str | None, wait: bool, limit: float
     ) -> None:
         line = composed(verb.name, words)
-        click.echo(say(line, number, repository, limit if wait else 0.0))
+        if not wait:
+            limit = 0.0
+        click.echo(say(line, number, repository, limit))
 
     example = verb.examples[0].removeprefix(f"{COMMAND} ")
     return click.Command(
@@ -189,7 +193,10 @@ def _command(verb: Verb, who: str) -> click.Command:
 
 def _help() -> click.Command:
     def run(markdown: bool) -> None:
-        click.echo(document() if markdown else command_list(), nl=not markdown)
+        if markdown:
+            click.echo(document(), nl=False)
+        else:
+            click.echo(command_list())
 
     return click.Command(
         "help",
@@ -213,12 +220,14 @@ def _quoted(word: str) -> str:
 def _chosen(served: Sequence[ServedRepository], key: str | None) -> ServedRepository:
     if key is None and len(served) == 1:
         return served[0]
-    found = [
-        served_repository
-        for served_repository in served
-        if key is not None and (served_repository.key == key or served_repository.repository == key)
-    ]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(repository.key for repository in served)
-    raise ConfigError(f"Say which repository by --repository; it is one of {known}.")
+    matching = []
+    if key is not None:
+        matching = [repository for repository in served if key in _names(repository)]
+    if len(matching) == 1:
+        return matching[0]
+    keys = ", ".join(repository.key for repository in served)
+    raise ConfigError(f"Say which repository by --repository; it is one of {keys}.")
+
+
+def _names(repository: ServedRepository) -> tuple[str, str]:
+    return repository.key, repository.repository
