@@ -213,7 +213,10 @@ def _begin(connection: Connection) -> None:
     driver.execute("PRAGMA busy_timeout = 4")
     # The log is written in order: the next transaction that does wait for the disk waits for this
     # one too.
-    driver.execute(f"PRAGMA synchronous = {'FULL' if options['signalman_lasting'] else 'NORMAL'}")
+    if options["signalman_lasting"]:
+        driver.execute("PRAGMA synchronous = FULL")
+    else:
+        driver.execute("PRAGMA synchronous = NORMAL")
     try:
         while True:
             try:
@@ -232,8 +235,8 @@ def _failing_as(what: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
-        told = (str(cause).splitlines() or [""])[0]
+        reason = (str(cause).splitlines() or [""])[0]
         raise QueueError(
-            f"The work queue's database cannot be {what} ({type(cause).__name__}: {told}); "
+            f"The work queue's database cannot be {what} ({type(cause).__name__}: {reason}); "
             "check that it is there and has room, and that DATABASE_URL is right."
         ) from error

@@ -75,7 +75,8 @@ def stand(
         since = now
         if before is not None and before.since:
             since = before.since
-    waiting = [row for row in others if row.wanted and row.reported_at > now - SILENT]
+    heard_of = [row for row in others if row.reported_at > now - SILENT]
+    waiting = [row for row in heard_of if row.wanted]
     ahead = [row for row in waiting if (row.since, row.subject) < (since, subject)]
     taken = running + sum(row.running for row in others) + sum(row.wanted for row in ahead)
     free = max(0, min(wanted, limit - taken))

@@ -33,14 +33,13 @@ def migrate(url: str) -> None:
 def _newest(database: Database) -> bool:
     try:
         with database.reading() as connection:
-            found = (
-                connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-            )
-    except (
-        QueueError
-    ):  # it has no tables yet; or it cannot be reached, which is said when they are made
+            rows = connection.execute(text("SELECT version_num FROM alembic_version"))
+            versions = rows.scalars().all()
+    except QueueError:
+        # It has no tables yet; or it cannot be reached, which is said when they are made.
         return False
-    return found == [max(file.name.split("_")[0] for file in _STEPS.glob("versions/[0-9]*.py"))]
+    steps = [file.name.split("_")[0] for file in _STEPS.glob("versions/[0-9]*.py")]
+    return versions == [max(steps)]
 
 
 def _upgrade(database: Database) -> None:
