@@ -1,5 +1,5 @@
-"""What a sweep makes due: all that is open, and what missed webhooks (missed deliveries) would have
-told.
+"""What a sweep makes due: all that is open, and what each missed webhook, a missed delivery, would
+have told.
 
 The clock asks the same questions as events do. A webhook that is lost makes an answer late,
 never wrong.
@@ -87,10 +87,10 @@ def missed_deliveries(services: Services, known: Callable[[str], bool]) -> Itera
 def _missed_by(
     subscription: Subscription, services: Services, known: Callable[[str], bool]
 ) -> Iterator[Delivery]:
-    def wanted(number: int) -> bool:
+    def is_new(number: int) -> bool:
         return not known(azure_devops.key(subscription.id, number))
 
-    for event in services.hooks.unheard(subscription.id, wanted):
+    for event in services.hooks.unheard(subscription.id, is_new):
         with contextlib.suppress(RefusedHook):  # It would have been refused at the door.
             delivery = azure_devops.understand(Part(dict(event)), services.heard)
             if isinstance(delivery, Delivery):

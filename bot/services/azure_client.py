@@ -1,4 +1,4 @@
-"""How Azure DevOps is spoken to: REST 7.1, a token, a time limit, and a retry where it throttles.
+"""How Azure DevOps is spoken to: REST 7.1, a token, a time limit, and the pauses that it asks for.
 
 Only the configured organisation is ever called, and no redirect is followed.
 """

@@ -1,4 +1,4 @@
-"""Rate limit: how many calls a service is asked at a time, and how the bot throttles and backs off.
+"""Rate limit and throttle: how many calls a service is asked at a time, and how the bot backs off.
 
 A workspace takes some 30 writes and 2 removals a second and says 429 to the rest
 (https://learn.microsoft.com/azure/databricks/resources/limits). It is then asked less at a time, as
