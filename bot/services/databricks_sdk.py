@@ -354,10 +354,12 @@ class DatabricksSdk:
     def _client(self, token: int) -> WorkspaceClient:
         with self._making:  # A new one asks the workspace who it is; once is enough.
             if token not in self._clients:
+                sign_in: dict[str, Any] = {}  # Without a token the SDK looks for another way.
+                if self._tokens:
+                    sign_in = {"token": self._tokens[token], "auth_type": "pat"}
                 config = Config(
                     host=self._host,
-                    token=self._tokens[token] if self._tokens else None,
-                    auth_type="pat" if self._tokens else None,
+                    **sign_in,
                     http_timeout_seconds=HTTP_TIMEOUT,
                     retry_timeout_seconds=RETRY_TIMEOUT,
                     clock=_NoWaiting(),

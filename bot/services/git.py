@@ -192,8 +192,11 @@ class Mirror:
             if stat.S_ISLNK(item.mode):
                 target.symlink_to(item.data_stream.read().decode())
             else:
+                mode = 0o644
+                if item.mode & 0o111:
+                    mode = 0o755
                 target.write_bytes(item.data_stream.read())
-                target.chmod(0o755 if item.mode & 0o111 else 0o644)
+                target.chmod(mode)
 
     def _tree(self, commit: str) -> Tree:
         try:

@@ -48,7 +48,8 @@ def _kind(hint: Any, waiting: list[type]) -> FieldKind:
     origin = get_origin(hint)
     arguments = get_args(hint)
     if origin in (Union, types.UnionType):
-        return _kind(next(each for each in arguments if each is not type(None)), waiting)
+        kinds = [argument for argument in arguments if argument is not type(None)]
+        return _kind(kinds[0], waiting)
     if origin is list:
         return ListOf(_kind(arguments[0], waiting))
     if origin is dict:
@@ -62,8 +63,9 @@ def _kind(hint: Any, waiting: list[type]) -> FieldKind:
 
 
 def _without_default(shape: Any) -> frozenset[str]:
-    return frozenset(
-        field.name
-        for field in dataclasses.fields(shape)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    )
+    names = set()
+    for field in dataclasses.fields(shape):
+        value, factory = field.default, field.default_factory
+        if value is dataclasses.MISSING and factory is dataclasses.MISSING:
+            names.add(field.name)
+    return frozenset(names)

@@ -82,11 +82,14 @@ class Mlflow:
         self.workspace = workspace
 
         def credentials() -> MlflowHostCreds:
+            token = sign_in() or os.environ.get("MLFLOW_TRACKING_TOKEN")
+            if workspace:
+                return MlflowHostCreds(self._address, token=token)
             return MlflowHostCreds(
                 self._address,
-                token=sign_in() or os.environ.get("MLFLOW_TRACKING_TOKEN"),
-                username=None if workspace else os.environ.get("MLFLOW_TRACKING_USERNAME"),
-                password=None if workspace else os.environ.get("MLFLOW_TRACKING_PASSWORD"),
+                token=token,
+                username=os.environ.get("MLFLOW_TRACKING_USERNAME"),
+                password=os.environ.get("MLFLOW_TRACKING_PASSWORD"),
             )
 
         self._credentials = credentials
