@@ -66,9 +66,9 @@ def check(write_schemas: bool) -> None:
         for name, text in checking.schemas().items():
             Path("config/schema").mkdir(parents=True, exist_ok=True)
             Path("config/schema", name).write_text(text, encoding="utf-8")
-    found = list(checking.mistakes(Path.cwd()))
-    if found:
-        raise click.ClickException("\n".join(found))
+    mistakes = list(checking.mistakes(Path.cwd()))
+    if mistakes:
+        raise click.ClickException("\n".join(mistakes))
     print(
         "config/bot.yml and config/mlops.yml are valid, and so is every project, notebook and "
         "cluster they name."
@@ -101,7 +101,8 @@ def run(project: str, parameters: tuple[str, ...], backend: str | None) -> None:
         if not sign:
             raise click.ClickException(f"-P {pair} is not of the form NAME=VALUE.")
         given[name] = value
-    sys.exit(0 if running.run(Path.cwd(), project, given, backend, Console()) else 1)
+    if not running.run(Path.cwd(), project, given, backend, Console()):
+        sys.exit(1)
 
 
 @main.command(epilog="Example: python -m bot sync --dry-run")
@@ -119,13 +120,17 @@ def sync(dry_run: bool) -> None:
     for served in settings.served:
         subject = Branch(served.key)
         if not dry_run:
-            told = branch.pass_over(subject, Look(subject, {}, news=False), services).performed
-            print("\n".join((f"{served.key}: {len(told)} things done.", *told)))
+            outcome = branch.pass_over(subject, Look(subject, {}, news=False), services)
+            print(f"{served.key}: {len(outcome.performed)} things done.")
+            for line in outcome.performed:
+                print(line)
             continue
         facts = branch.gather(services.repositories[served.key], services)
-        orders = [line for order in rule.plan(facts) for line in branch.described(order)]
-        print(f"{served.key} at {facts.tip[:7]}: {len(orders)} things to do.")
-        for line in orders:
+        lines: list[str] = []
+        for order in rule.plan(facts):
+            lines += branch.described(order)
+        print(f"{served.key} at {facts.tip[:7]}: {len(lines)} things to do.")
+        for line in lines:
             print(f"  {line}")
 
 

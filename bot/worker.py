@@ -120,9 +120,8 @@ class Worker:
         while (now := self.step()) or (fresh := self.step(ahead=horizon)):
             made += now or fresh
             if self._clock() > end:
-                due = ", ".join(
-                    key(row.subject) for row in self._queue.subjects() if row.due_at is not None
-                )
+                rows = [row for row in self._queue.subjects() if row.due_at is not None]
+                due = ", ".join(key(row.subject) for row in rows)
                 raise TimeoutError(
                     f"After {deadline:g} s and {made} passes there is still something due: {due}."
                 )
@@ -138,22 +137,22 @@ class Worker:
 
         With a pause, a few of them at a time, so many seconds apart.
         """
-        found = 0
+        swept = 0
         listed = iter(self._list())
         while some := list(islice(listed, SWEPT_PER_SECOND)):
-            if found and pause:
+            if swept and pause:
                 self._never.wait(pause)
+            missed = [due for due in some if isinstance(due, Delivery)]
             subjects = [due for due in some if not isinstance(due, Delivery)]
+            branches = [subject for subject in subjects if isinstance(subject, Branch)]
+            others = [subject for subject in subjects if not isinstance(subject, Branch)]
             # Nobody has spoken of a branch: that is when a look at it is thorough.
-            self._queue.wake(
-                [subject for subject in subjects if isinstance(subject, Branch)], news=False
-            )
-            self._queue.wake([subject for subject in subjects if not isinstance(subject, Branch)])
-            for missed in some:
-                if isinstance(missed, Delivery):
-                    self._queue.mark(missed)
-            found += len(some)
-        return found
+            self._queue.wake(branches, news=False)
+            self._queue.wake(others)
+            for delivery in missed:
+                self._queue.mark(delivery)
+            swept += len(some)
+        return swept
 
     def _take(self, free: int, ahead: float = 0.0) -> list[Lease]:
         # Not the monotonic clock: it may stand still while the machine sleeps.
@@ -251,16 +250,16 @@ class Worker:
         while True:
             began = self._clock()
             try:
-                found = self.sweep(pause=1.0)
+                swept = self.sweep(pause=1.0)
                 forgotten = self._queue.prune(self._retention)
-                log.debug(line("sweep", subjects=found, forgotten=forgotten))
+                log.debug(line("sweep", subjects=swept, forgotten=forgotten))
                 wait = max(0.0, self._sweep_every - (self._clock() - began))
             except SignalmanError as error:
                 log.warning(line("sweep failed", error=str(error)))
                 wait = min(SWEEP_SOON, self._sweep_every)
             except Exception as error:
-                told = f"{type(error).__name__}: {error}"
-                log.exception(line("sweep failed", error=told))
+                sentence = f"{type(error).__name__}: {error}"
+                log.exception(line("sweep failed", error=sentence))
                 wait = min(SWEEP_SOON, self._sweep_every)
             self._never.wait(wait)
 
@@ -286,5 +285,5 @@ class Worker:
         logging.shutdown()
         os._exit(0)
 
-    def _say(self, event: str, **told: object) -> None:
-        log.info(line(event, **told))
+    def _say(self, event: str, **values: object) -> None:
+        log.info(line(event, **values))
