@@ -24,7 +24,7 @@ POLICY = (
 OFTEN, SELDOM = 3, 15
 """After how many seconds a page is read anew: one of a run that goes on, and the overview."""
 
-PATIENCE = 120.0
+LOG_MAY_FOLLOW = 120.0
 """For so many seconds after its end a run's log may still be on its way."""
 
 
@@ -111,7 +111,7 @@ class _Pages:
 
 def _going_on(run: RunRecord, now: float) -> bool:
     """Whether there is something to wait for: the run's end, or the whole of its log."""
-    return not run.log_whole and (run.ended_at is None or now - run.ended_at < PATIENCE)
+    return not run.log_whole and (run.ended_at is None or now - run.ended_at < LOG_MAY_FOLLOW)
 
 
 def _change(subject: Subject, served: Sequence[WatchedRepository]) -> str:

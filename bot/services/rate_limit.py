@@ -18,7 +18,7 @@ T = TypeVar("T")
 TOO_MANY = 429
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 """Seconds of the pauses after a refusal, while the service does not say how long it wants."""
-PATIENCE = 60.0
+MOST_PAUSED = 60.0
 """Seconds; what would take longer pauses is left to the queue."""
 
 
@@ -90,7 +90,7 @@ class RateLimit:
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
                 self._paused += seconds
             self._resting += 1
-            hopeless = self._paused > PATIENCE
+            hopeless = self._paused > MOST_PAUSED
             self._open = self._open and not hopeless
         try:
             if hopeless:

@@ -41,6 +41,6 @@ def basic(headers: Mapping[str, str], credentials: Iterable[tuple[str, str]]) ->
     return matches(given, [f"{username}:{password}".encode() for username, password in credentials])
 
 
-def digest(secret: str, message: bytes) -> bytes:
-    """HMAC-SHA256, as the registries sign."""
+def hmac_sha256(secret: str, message: bytes) -> bytes:
+    """What a registry signs a message with."""
     return hmac.new(secret.encode(), message, hashlib.sha256).digest()

@@ -41,7 +41,7 @@ def read(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str]) -> 
     for its body.
     """
     signature = authentication.header(headers, "X-Databricks-Signature").strip().lower()
-    accepted = [authentication.digest(secret, body).hex().encode() for secret in secrets]
+    accepted = [authentication.hmac_sha256(secret, body).hex().encode() for secret in secrets]
     if not authentication.matches(signature.encode(errors="replace"), accepted):
         raise RefusedHook(401, "X-Databricks-Signature is missing or was made with another secret.")
     event = Part.parse(body)

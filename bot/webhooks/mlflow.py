@@ -30,7 +30,7 @@ def read(
     sent = authentication.header(headers, "X-MLflow-Timestamp")
     signature = authentication.header(headers, "X-MLflow-Signature").encode(errors="replace")
     message = f"{delivery}.{sent}.".encode(errors="replace") + body
-    digests = [authentication.digest(secret, message) for secret in secrets]
+    digests = [authentication.hmac_sha256(secret, message) for secret in secrets]
     accepted = [b"v1," + base64.b64encode(digest) for digest in digests]
     if not authentication.matches(signature, accepted):
         raise RefusedHook(401, "X-MLflow-Signature is missing or was made with another secret.")
