@@ -14,12 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from bot import log as logs
 from bot import own_templates
 from bot.config import deployment, environment
-from bot.config.environment import UNITY_CATALOG, Settings, WorkspaceAccess
+from bot.config.environment import UNITY_CATALOG, Credentials, Settings, WorkspaceAccess
 from bot.errors import SignalmanError
 from bot.passes import Look, Outcome
 from bot.queue import Queue, migrate
@@ -258,5 +256,5 @@ def _watched(settings: Settings) -> tuple["WatchedRepository", ...]:
     )
 
 
-def _pairs(credentials: tuple[tuple[SecretStr, SecretStr], ...]) -> tuple[tuple[str, str], ...]:
+def _pairs(credentials: Credentials) -> tuple[tuple[str, str], ...]:
     return tuple((name.get_secret_value(), word.get_secret_value()) for name, word in credentials)

@@ -24,6 +24,9 @@ UNITY_CATALOG = "databricks-uc"
 Secrets = tuple[SecretStr, ...]
 """One secret, or two while it is being changed: both are accepted."""
 
+Credentials = tuple[tuple[SecretStr, SecretStr], ...]
+"""Pairs of a user name and a password, each of which is accepted."""
+
 PERSON = "AZURE_DEVOPS_PERSON_TOKEN"
 _OWN_TOKEN = (
     "Make one of yours: Azure DevOps > User settings > Personal access tokens, Code (read & write)."  # noqa: S105 (says where to get one)
@@ -88,8 +91,8 @@ class Settings:
     public_url: str
     var: Path
     azure_tokens: Secrets
-    azure_hooks: tuple[tuple[SecretStr, SecretStr], ...]
-    dashboard: tuple[tuple[SecretStr, SecretStr], ...]
+    azure_hooks: Credentials
+    dashboard: Credentials
     databricks_hooks: Secrets
     mlflow_hooks: Secrets
     production: WorkspaceAccess
@@ -339,7 +342,7 @@ def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
     return tuple(SecretStr(word) for word in words if word)
 
 
-def _credentials(environ: Mapping[str, str], name: str) -> tuple[tuple[SecretStr, SecretStr], ...]:
+def _credentials(environ: Mapping[str, str], name: str) -> Credentials:
     words = _secrets(environ, f"{name}_PASSWORD")
     return tuple((user, word) for user in _secrets(environ, f"{name}_USERNAME") for word in words)
 

@@ -21,6 +21,8 @@ _TIMEOUT = (5.0, 40.0)
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Query = Mapping[str, str | int]
+Json = Mapping[str, Any]
+"""A JSON object, as Azure DevOps tells it."""
 
 
 class Client:

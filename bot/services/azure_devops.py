@@ -4,7 +4,7 @@ One verb of ours is one call of theirs (or one per page). Every verb may be
 repeated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from bot.config.environment import ServedRepository
 from bot.errors import NotFound, ServiceError
 from bot.facts.discussion import COMMAND, Comment, Discussion, Double, Report
 from bot.facts.pull_request import VALIDATE, Check, PullRequestHead
-from bot.services.azure_client import Client, Method, Query
+from bot.services.azure_client import Client, Json, Method, Query
 
 GENRE = "signalman"
 THREAD_PROPERTY, REPORT = "signalman.thread", "report"
@@ -99,7 +99,7 @@ class AzureDevOps:
 
     def checks(self, number: int) -> list[Check]:
         """The newest status of each name and iteration in the bot's genre; one call."""
-        newest: dict[tuple[str, int], Mapping[str, Any]] = {}
+        newest: dict[tuple[str, int], Json] = {}
         for status in self._call("GET", f"pullRequests/{number}/statuses")["value"]:
             context = status.get("context") or {}
             if context.get("genre") != GENRE or not status.get("iterationId"):
@@ -350,7 +350,7 @@ def _landed(body: Any) -> str:
     return ""
 
 
-def _paths(change: Mapping[str, Any]) -> list[str]:
+def _paths(change: Json) -> list[str]:
     """Where a changed file is, and where it was before it was renamed."""
     paths = (
         change.get("originalPath"),
@@ -360,18 +360,18 @@ def _paths(change: Mapping[str, Any]) -> list[str]:
     return [path.lstrip("/") for path in paths if isinstance(path, str)]
 
 
-def _order(status: Mapping[str, Any]) -> int:
+def _order(status: Json) -> int:
     return int(status.get("id") or 0)
 
 
-def _check(name: str, iteration: int, status: Mapping[str, Any]) -> Check:
+def _check(name: str, iteration: int, status: Json) -> Check:
     description = str(status.get("description") or "")
     posted = _moment(status.get("creationDate"))
     by = str((status.get("createdBy") or {}).get("id") or "")
     return Check(name, iteration, str(status["state"]), description, posted, by)
 
 
-def _is_report(thread: Mapping[str, Any]) -> bool:
+def _is_report(thread: Json) -> bool:
     mark = (thread.get("properties") or {}).get(THREAD_PROPERTY)
     if isinstance(mark, dict):
         mark = mark.get("$value")
@@ -381,14 +381,14 @@ def _is_report(thread: Mapping[str, Any]) -> bool:
     return not thread.get("isDeleted") and not comments[0].get("isDeleted")
 
 
-def _report(thread: Mapping[str, Any]) -> Report:
+def _report(thread: Json) -> Report:
     return Report(
         int(thread["id"]),
         tuple(str(comment.get("content") or "") for comment in thread["comments"]),
     )
 
 
-def _double(thread: Mapping[str, Any], me: str) -> Double:
+def _double(thread: Json, me: str) -> Double:
     ours = {}
     for comment in thread["comments"]:
         if _author(comment) == me and not comment.get("isDeleted"):
@@ -396,11 +396,11 @@ def _double(thread: Mapping[str, Any], me: str) -> Double:
     return Double(int(thread["id"]), ours)
 
 
-def _author(comment: Mapping[str, Any]) -> str:
+def _author(comment: Json) -> str:
     return str((comment.get("author") or {}).get("id") or "")
 
 
-def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
+def _concerns_a_command(comment: Json, me: str) -> bool:
     if comment.get("commentType") == "system":
         return False
     content = str(comment.get("content") or "").casefold()
@@ -409,7 +409,7 @@ def _concerns_a_command(comment: Mapping[str, Any], me: str) -> bool:
     return content.startswith(COMMAND)
 
 
-def _comment(thread: int, comment: Mapping[str, Any], *, first: bool) -> Comment:
+def _comment(thread: int, comment: Json, *, first: bool) -> Comment:
     author = comment.get("author") or {}
     published = comment.get("publishedDate")
     return Comment(

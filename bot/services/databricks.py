@@ -15,6 +15,9 @@ from bot.facts.branch import JobFacts
 from bot.facts.model import TransitionRequest
 from bot.facts.runs import Outcome
 
+Json = Mapping[str, Any]
+"""A JSON object, as the workspace's API takes it or tells it."""
+
 
 @dataclass(frozen=True)
 class ClusterRun:
@@ -111,8 +114,8 @@ class Databricks(Protocol):
         name: str,
         python_file: str,
         parameters: list[str],
-        cluster: Mapping[str, Any] | None,
-        libraries: list[Mapping[str, Any]],
+        cluster: Json | None,
+        libraries: list[Json],
         timeout: float,
     ) -> str:
         """Run a Python file of the workspace once on a cluster of its own; the same token gives the
@@ -145,17 +148,17 @@ class Databricks(Protocol):
         missing.
         """
 
-    def create_job(self, settings: Mapping[str, Any]) -> int:
+    def create_job(self, settings: Json) -> int:
         """Create a job from settings in the terms of the Jobs API; gives its id."""
 
-    def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
+    def update_job(self, job: int, settings: Json, remove: Sequence[str] = ()) -> None:
         """Change what is named and nothing else: top-level fields are replaced, tasks and clusters
         merged by key.
 
         `remove` names top-level fields, and entries such as `tasks/score`.
         """
 
-    def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
+    def reset_job(self, job: int, settings: Json) -> None:
         """Replace all settings of a job; who it runs as and its permissions stay."""
 
     def delete_job(self, job: int) -> None:
@@ -173,7 +176,7 @@ class Databricks(Protocol):
         """What people ask of a model version and nobody has answered: to be moved to a stage."""
 
 
-def job_facts(job: Mapping[str, Any]) -> JobFacts:
+def job_facts(job: Json) -> JobFacts:
     """A job as `jobs/get` and `jobs/list` tell it. Raises ServiceError when its settings are
     missing.
     """
@@ -194,7 +197,7 @@ def job_facts(job: Mapping[str, Any]) -> JobFacts:
     )
 
 
-def more_of(job: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
+def more_of(job: Json, page: Json) -> dict[str, Any]:
     """A job of which `jobs/get` tells more than one page: 100 tasks, clusters or parameters
     each.
     """
@@ -206,7 +209,7 @@ def more_of(job: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
     return {**job, "settings": filled}
 
 
-def _schedule(schedule: Mapping[str, Any] | None) -> Schedule | None:
+def _schedule(schedule: Json | None) -> Schedule | None:
     if not schedule:
         return None
     return Schedule(

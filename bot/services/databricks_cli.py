@@ -26,7 +26,7 @@ from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.branch import JobFacts
 from bot.facts.model import TransitionRequest
 from bot.services import databricks_rest as rest
-from bot.services.databricks import ClusterRun, Node, RunOutput, job_facts, more_of
+from bot.services.databricks import ClusterRun, Json, Node, RunOutput, job_facts, more_of
 
 T = TypeVar("T")
 
@@ -176,8 +176,8 @@ class DatabricksCli:
         name: str,
         python_file: str,
         parameters: list[str],
-        cluster: Mapping[str, Any] | None,
-        libraries: list[Mapping[str, Any]],
+        cluster: Json | None,
+        libraries: list[Json],
         timeout: float,
     ) -> str:
         """Run a Python file of the workspace once on a cluster of its own; the same token gives the
@@ -269,12 +269,12 @@ class DatabricksCli:
             facts.append(job_facts(job))
         return facts
 
-    def create_job(self, settings: Mapping[str, Any]) -> int:
+    def create_job(self, settings: Json) -> int:
         """Create a job from settings in the terms of the Jobs API; gives its id."""
         created = self._jobs(f"create job {settings.get('name')}", "POST", "create", settings)
         return int(created["job_id"])
 
-    def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
+    def update_job(self, job: int, settings: Json, remove: Sequence[str] = ()) -> None:
         """Change what is named and nothing else: top-level fields are replaced, tasks and clusters
         merged by key.
 
@@ -289,7 +289,7 @@ class DatabricksCli:
             ),
         )
 
-    def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
+    def reset_job(self, job: int, settings: Json) -> None:
         """Replace all settings of a job; who it runs as and its permissions stay."""
         self._call(
             f"change job {job}",
@@ -361,16 +361,14 @@ class DatabricksCli:
             whole = more_of(whole, page)
         return whole
 
-    def _pages(self, what: str, verb: str, query: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def _pages(self, what: str, verb: str, query: Json) -> Iterator[Json]:
         page = self._jobs(what, "GET", verb, query)
         yield page
         while token := page.get("next_page_token", ""):
             page = self._jobs(what, "GET", verb, {**query, "page_token": token})
             yield page
 
-    def _jobs(
-        self, what: str, method: str, verb: str, content: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    def _jobs(self, what: str, method: str, verb: str, content: Json) -> Json:
         return self._ask(
             what,
             lambda client: client.perform_query(
@@ -378,7 +376,7 @@ class DatabricksCli:
             ),
         )
 
-    def _ask(self, what: str, call: Callable[[Any], Any]) -> Mapping[str, Any]:
+    def _ask(self, what: str, call: Callable[[Any], Any]) -> Json:
         answer = self._call(what, call)
         if not isinstance(answer, Mapping):
             raise ServiceError(

@@ -11,7 +11,7 @@ from typing import Any
 from bot.config.environment import WorkspaceAccess
 from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.runs import Outcome
-from bot.services.databricks import ClusterRun, Node, RunOutput
+from bot.services.databricks import ClusterRun, Json, Node, RunOutput
 
 INLINE = 7 * 1024 * 1024
 """Bytes; more than that would be over 10 MB as base64 in a JSON body, and goes as the file of a
@@ -66,7 +66,7 @@ class Rotation:
             yield (first + step) % self._count
 
 
-def cluster_run(run: str, answer: Mapping[str, Any]) -> ClusterRun:
+def cluster_run(run: str, answer: Json) -> ClusterRun:
     """A run as `runs/get` tells it; its task is the last one."""
     task = answer.get("run_id")
     if answer.get("tasks"):
@@ -83,7 +83,7 @@ def cluster_run(run: str, answer: Mapping[str, Any]) -> ClusterRun:
     )
 
 
-def output(answer: Mapping[str, Any]) -> RunOutput:
+def output(answer: Json) -> RunOutput:
     """What `runs/get-output` tells of a task."""
     return RunOutput(
         error=answer.get("error") or "",
@@ -93,7 +93,7 @@ def output(answer: Mapping[str, Any]) -> RunOutput:
     )
 
 
-def node(entry: Mapping[str, Any]) -> Node:
+def node(entry: Json) -> Node:
     """An object as `workspace/list` tells it."""
     kinds: Mapping[Any, Any] = {"NOTEBOOK": "notebook", "FILE": "file", "DIRECTORY": "folder"}
     return Node(
@@ -156,7 +156,7 @@ def is_about_a_token(status: int | None, message: str) -> bool:
     return status == 401 or (status == 403 and "access token" in message.lower())
 
 
-def _ended(run: Mapping[str, Any]) -> tuple[Outcome | None, str]:
+def _ended(run: Json) -> tuple[Outcome | None, str]:
     state = run.get("state") or {}
     life = state.get("life_cycle_state") or ""
     result = state.get("result_state") or ""

@@ -10,7 +10,7 @@ import io
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from bot.errors import ConfigError, NotFound, ServiceError
 from bot.facts.branch import JobFacts
 from bot.facts.model import TransitionRequest
 from bot.services import databricks_rest as rest
-from bot.services.databricks import ClusterRun, Node, RunOutput, job_facts, more_of
+from bot.services.databricks import ClusterRun, Json, Node, RunOutput, job_facts, more_of
 
 T = TypeVar("T")
 
@@ -162,8 +162,8 @@ class DatabricksSdk:
         name: str,
         python_file: str,
         parameters: list[str],
-        cluster: Mapping[str, Any] | None,
-        libraries: list[Mapping[str, Any]],
+        cluster: Json | None,
+        libraries: list[Json],
         timeout: float,
     ) -> str:
         """Run a Python file of the workspace once on a cluster of its own; the same token gives the
@@ -253,12 +253,12 @@ class DatabricksSdk:
 
         return self._call("list the jobs", find)
 
-    def create_job(self, settings: Mapping[str, Any]) -> int:
+    def create_job(self, settings: Json) -> int:
         """Create a job from settings in the terms of the Jobs API; gives its id."""
         created = self._jobs(f"create job {settings.get('name')}", "POST", "create", settings)
         return int(created["job_id"])
 
-    def update_job(self, job: int, settings: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
+    def update_job(self, job: int, settings: Json, remove: Sequence[str] = ()) -> None:
         """Change what is named and nothing else: top-level fields are replaced, tasks and clusters
         merged by key.
 
@@ -270,7 +270,7 @@ class DatabricksSdk:
             body["fields_to_remove"] = list(remove)
         self._jobs(f"change job {job}", "POST", "update", body)
 
-    def reset_job(self, job: int, settings: Mapping[str, Any]) -> None:
+    def reset_job(self, job: int, settings: Json) -> None:
         """Replace all settings of a job; who it runs as and its permissions stay."""
         body = {"job_id": job, "new_settings": dict(settings)}
         self._jobs(f"change job {job}", "POST", "reset", body)
@@ -325,12 +325,10 @@ class DatabricksSdk:
             return None
         return base64.b64decode(encoded or "")
 
-    def _jobs(
-        self, what: str, method: str, verb: str, content: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    def _jobs(self, what: str, method: str, verb: str, content: Json) -> Json:
         path = f"/api/2.2/jobs/{verb}"
 
-        def call(client: WorkspaceClient) -> Mapping[str, Any]:
+        def call(client: WorkspaceClient) -> Json:
             if method == "GET":
                 answer = client.api_client.do(method, path, query=dict(content))
             else:
