@@ -49,14 +49,14 @@ The teams of the Azure DevOps project that have each right are named in `config/
 
 | Right | Setting | Where it names no team |
 |---|---|---|
-| contributor | `contributors` | whoever may comment on the pull request |
+| contributor | `contributors` | whoever may comment, but nobody for `ok-to-test` |
 | model owner | `model_owners` | nobody |
 | release manager | `release_managers` | nobody |
 
 Who is in a team is asked when a command is given, and believed for a minute. A group in a team is
 not looked into: name people. What builds say is not listened to, nor what the bot says itself.
-Whoever opened a pull request may not override its checks, nor let the code of its fork run, unless
-`own: true` says so.
+Whoever opened a pull request may not override its checks, unless `own: true` says so, and never let
+the code of its fork run.
 
 ## From a terminal
 

@@ -95,8 +95,8 @@ class Commands(Shape):
 
     contributors: tuple[str, ...] = Field(
         (),
-        description="Teams that may run, retry, cancel, read logs. None: whoever may comment on "
-        "the pull request.",
+        description="Teams that may run, retry, cancel, read logs, and let a fork's code run. "
+        "None: whoever may comment on the pull request, but nobody lets a fork's code run.",
     )
     model_owners: tuple[str, ...] = Field(
         (), description="Teams that may override a failed check and retrain. None: nobody may."
@@ -106,8 +106,7 @@ class Commands(Shape):
     )
     own: bool = Field(
         False,
-        description="Whether who opened a pull request may override its checks and allow its "
-        "fork's code to run.",
+        description="Whether who opened a pull request may override its checks.",
     )
 
 

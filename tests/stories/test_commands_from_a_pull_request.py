@@ -360,8 +360,10 @@ def test_an_override_that_was_said_before_the_newest_push_does_not_hold_for_it(l
     assert pr.status == "failed"
 
 
-def test_the_code_of_a_fork_runs_when_somebody_else_has_looked_at_it(bot: Bot) -> None:
+def test_the_code_of_a_fork_runs_when_somebody_of_a_named_team_has_looked_at_it(bot: Bot) -> None:
     azure = bot.world.azure
+    before = bot.services
+    azure.team("Contributors", BEN, CLEO)
     azure.fork_push("cleos-models", "from_afar", in_mode(bot, "fine"), "From afar", author=CLEO)
     pr = PullRequest(
         bot,
@@ -370,8 +372,13 @@ def test_the_code_of_a_fork_runs_when_somebody_else_has_looked_at_it(bot: Bot) -
     bot.settle()
     waiting, runs = pr.status, attempts(pr)
 
+    unnamed = asked(pr, "/mlops ok-to-test", author=BEN)
+    bot.be_with(replace(before, rights=Rights(Commands(contributors=("Contributors",)))))
+    assert "`commands.contributors` in `config/bot.yml`" in unnamed
+    assert "You are no contributor" in asked(pr, "/mlops ok-to-test", author=ADA)
     assert "You opened this pull request" in asked(pr, "/mlops ok-to-test", author=CLEO)
     assert "✅ for" in asked(pr, "/mlops ok-to-test", author=BEN)
+    bot.be_with(before)
     assert (waiting, runs) == ("pending", 0)
     assert (pr.status, attempts(pr)) == ("succeeded", 1)
 

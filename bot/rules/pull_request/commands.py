@@ -46,6 +46,9 @@ class Verb:
     `least` and `most` count the words that follow; `choices` are all that the first may be, if any
     are named. `judges`: it holds for the one commit that who gives it has seen, and for none that
     comes after.
+
+    `vouches`: it lets a stranger's code run, so that it takes somebody in a team that is named, and
+    never who opened the pull request.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Verb:
     own: bool = True
     judges: bool = False
     reason: bool = False
+    vouches: bool = False
 
     @property
     def line(self) -> str:
@@ -171,6 +175,7 @@ VERBS = (
         ("/mlops ok-to-test",),
         own=False,
         judges=True,
+        vouches=True,
     ),
     Verb(
         "explain",
@@ -335,16 +340,16 @@ def refusal(
 
     `who` and `creator` are identity ids, of who asks and of who opened the pull
     request; `teams` are those that have the verb's right; `own` allows people to
-    judge their own pull requests.
+    judge their own pull requests, but not to vouch for a fork's code.
     """
     if verb.right == "anyone":
         return None
-    if not teams and verb.right != "contributor":
+    if not teams and (verb.vouches or verb.right != "contributor"):
         return NotAllowed("no team", verb.right, setting=SETTINGS[verb.right])
     # Where no team is named, Azure DevOps lets only those comment who may contribute.
     if teams and not any(who in team.members for team in teams):
         return NotAllowed("not in a team", verb.right, tuple(teams))
-    if verb.own or own:
+    if verb.own or (own and not verb.vouches):
         return None
     if not creator:
         return NotAllowed("creator unknown", verb.right)
@@ -369,8 +374,10 @@ def _who(verb: Verb, teams: Mapping[Right, Sequence[str]] | None) -> str:
         who = f"{verb.right}s"
     if names:
         who = f"{who} ({names})"
-    elif teams is not None and verb.right not in ("anyone", "contributor"):
+    elif teams is not None and (verb.vouches or verb.right not in ("anyone", "contributor")):
         who = f"{who} (nobody yet)"
+    elif verb.vouches:
+        who = f"{who} of a named team"
     if verb.own:
         return who
     return f"{who}, but not who opened the pull request"

@@ -207,11 +207,21 @@ def test_anyone_may_ask(verb: Verb) -> None:
     assert commands.refusal(verb, BO, BO, ()) is None
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.right == "contributor"])
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb.right == "contributor" and verb.name != "ok-to-test"]
+)
 def test_without_a_team_whoever_may_comment_is_a_contributor(verb: Verb) -> None:
     assert commands.refusal(verb, BO, ADA, ()) is None
     assert commands.refusal(verb, KIM, ADA, LEADS) is None
     assert "`ML leads`" in refusal(verb, BO, ADA, LEADS)
+
+
+def test_without_a_team_nobody_vouches_for_the_code_of_a_fork() -> None:
+    verb = VERB["ok-to-test"]
+
+    assert "`commands.contributors`" in refusal(verb, BO, ADA, ())
+    assert "`ML leads`" in refusal(verb, BO, ADA, LEADS)
+    assert commands.refusal(verb, KIM, ADA, LEADS) is None
 
 
 @pytest.mark.parametrize(
@@ -226,10 +236,10 @@ def test_without_a_team_nobody_owns_models_or_manages_releases(verb: Verb) -> No
     assert commands.refusal(verb, BO, ADA, LEADS) is not None
 
 
-@pytest.mark.parametrize("name", ["override", "ok-to-test"])
-def test_nobody_judges_their_own_pull_request(name: str) -> None:
+@pytest.mark.parametrize(("name", "may_be_allowed"), [("override", True), ("ok-to-test", False)])
+def test_nobody_judges_their_own_pull_request(name: str, may_be_allowed: bool) -> None:
     assert "somebody else" in refusal(VERB[name], KIM, KIM, LEADS)
-    assert commands.refusal(VERB[name], KIM, KIM, LEADS, own=True) is None
+    assert (commands.refusal(VERB[name], KIM, KIM, LEADS, own=True) is None) is may_be_allowed
     assert commands.refusal(VERB[name], KIM, ADA, LEADS) is None
     assert "not known" in refusal(VERB[name], KIM, "", LEADS)
 
