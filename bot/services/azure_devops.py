@@ -98,13 +98,16 @@ class AzureDevOps:
                 return tuple(paths)
 
     def checks(self, number: int) -> list[Check]:
-        """The newest status of each name and iteration in the bot's genre; one call."""
-        newest: dict[tuple[str, int], Json] = {}
+        """The newest status of each name, iteration and identity that posted it, in the bot's
+        genre; one call.
+        """
+        newest: dict[tuple[str, int, str], Json] = {}
         for status in self._call("GET", f"pullRequests/{number}/statuses")["value"]:
             context = status.get("context") or {}
             if context.get("genre") != GENRE or not status.get("iterationId"):
                 continue
-            about = (str(context["name"]), int(status["iterationId"]))
+            by = str((status.get("createdBy") or {}).get("id") or "")
+            about = (str(context["name"]), int(status["iterationId"]), by)
             if about not in newest or _order(newest[about]) < _order(status):
                 newest[about] = status
         return [_check(*about, status) for about, status in newest.items()]
@@ -364,10 +367,9 @@ def _order(status: Json) -> int:
     return int(status.get("id") or 0)
 
 
-def _check(name: str, iteration: int, status: Json) -> Check:
+def _check(name: str, iteration: int, by: str, status: Json) -> Check:
     description = str(status.get("description") or "")
     posted = _moment(status.get("creationDate"))
-    by = str((status.get("createdBy") or {}).get("id") or "")
     return Check(name, iteration, str(status["state"]), description, posted, by)
 
 

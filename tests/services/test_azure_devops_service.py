@@ -188,6 +188,20 @@ def test_a_status_counts_for_its_iteration_and_the_newest_wins(
     ]
 
 
+def test_what_somebody_else_posts_under_the_bots_name_does_not_hide_what_the_bot_posted(
+    azure: StandIn, service: AzureDevOps
+) -> None:
+    number = opened(azure)
+    service.set_status(number, 1, "failed", "no metric", "")
+    ada = at(azure.organization_url, "pat-ada")
+    ada.set_status(number, 1, "succeeded", "passed", "")
+
+    mine, hers = sorted(service.checks(number), key=lambda check: check.state)
+
+    assert (mine.state, mine.by) == ("failed", service.me())
+    assert (hers.state, hers.by) == ("succeeded", ada.me())
+
+
 def test_a_status_of_somebody_elses_is_not_ours(azure: StandIn, service: AzureDevOps) -> None:
     number = opened(azure)
     body = {

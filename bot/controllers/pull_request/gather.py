@@ -138,7 +138,8 @@ def _recalled(known: PullRequestMemo, talk: Discussion, azure: AzureDevOps) -> P
     it.
     """
     head = known.known_head
-    return recall.recalled(known, azure.checks(head.number), commands.orders(talk, head.commit))
+    orders = commands.orders(talk, head.commit)
+    return recall.recalled(known, azure.checks(head.number), orders, talk.me)
 
 
 def _begun(known: PullRequestMemo, repository: Repository) -> bool:

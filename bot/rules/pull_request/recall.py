@@ -81,21 +81,23 @@ def ordered(memo: PullRequestMemo, order: Order) -> PullRequestMemo:
 
 
 def recalled(
-    memo: PullRequestMemo, checks: Sequence[Check], orders: tuple[Order, ...]
+    memo: PullRequestMemo, statuses: Sequence[Check], orders: tuple[Order, ...], me: str
 ) -> PullRequestMemo:
     """What the statuses on the pull request tell of the verdicts it was given; `orders` are those
-    that hold for its newest commit.
+    that hold for its newest commit, and `me` is the bot's identity: what others post under its
+    names says nothing.
 
     A verdict that is older than an order does not stand any more.
     """
     head = memo.known_head
+    checks = [status for status in statuses if status.by == me]
     mine = {check.name: check for check in checks if check.iteration == head.iteration}
     verdict = mine.get(VALIDATE)
     if verdict is not None and any(order.at >= verdict.posted for order in orders):
         verdict = None
-    statuses: Mapping[str, str] = {}
+    posted: Mapping[str, str] = {}
     if verdict is not None:
-        statuses = {name: written(check.state, check.told) for name, check in mine.items()}
+        posted = {name: written(check.state, check.told) for name, check in mine.items()}
     head = replace(
         head,
         judged=verdict is not None and verdict.state in FINAL,
@@ -105,7 +107,7 @@ def recalled(
         memo,
         head=head,
         orders=orders,
-        statuses=statuses,
+        statuses=posted,
         earlier=_earlier(head, checks),
         told=_last_verdict(head, checks),
     )

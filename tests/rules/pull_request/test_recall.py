@@ -9,6 +9,7 @@ import pytest
 from example_pull_request import HEAD, NOW, ordered
 
 from bot.facts.branch import Preview
+from bot.facts.discussion import Order
 from bot.facts.pull_request import VALIDATE, Check, Earlier, PullRequestHead, PullRequestMemo
 from bot.facts.quality_gate import Baseline
 from bot.rules.pull_request import recall
@@ -27,9 +28,18 @@ MEMO = PullRequestMemo(
 
 
 def posted(
-    state: str, iteration: int = 3, told: str = "", name: str = VALIDATE, minutes: int = 0
+    state: str,
+    iteration: int = 3,
+    told: str = "",
+    name: str = VALIDATE,
+    minutes: int = 0,
+    by: str = "bot-id",
 ) -> Check:
-    return Check(name, iteration, state, told, NOW + timedelta(minutes=minutes))
+    return Check(name, iteration, state, told, NOW + timedelta(minutes=minutes), by)
+
+
+def recalled(checks: list[Check], orders: tuple[Order, ...] = ()) -> PullRequestMemo:
+    return recall.recalled(PullRequestMemo(head=THREE), checks, orders, "bot-id")
 
 
 # -- a new commit
@@ -143,7 +153,7 @@ def test_a_status_tells_whether_the_newest_commit_is_judged(
 ) -> None:
     checks = [posted(state, told="said"), posted("failed", name="train", told="bad")]
 
-    after = recall.recalled(PullRequestMemo(head=THREE), checks, ())
+    after = recalled(checks)
 
     assert (after.known_head.judged, after.known_head.pending) == (judged, pending)
     assert after.statuses == {VALIDATE: f"{state} said", "train": "failed bad"}
@@ -152,8 +162,8 @@ def test_a_status_tells_whether_the_newest_commit_is_judged(
 def test_a_verdict_does_not_outlive_an_order_that_came_after_it() -> None:
     order = replace(ordered("run"), at=NOW + timedelta(minutes=1))
 
-    after = recall.recalled(PullRequestMemo(head=THREE), [posted("failed")], (order,))
-    again = recall.recalled(PullRequestMemo(head=THREE), [posted("failed", minutes=2)], (order,))
+    after = recalled([posted("failed")], (order,))
+    again = recalled([posted("failed", minutes=2)], (order,))
 
     assert (after.known_head.judged, after.statuses) == (False, {})
     assert again.known_head.judged
@@ -167,7 +177,18 @@ def test_earlier_commits_are_known_by_their_statuses_and_the_last_verdict_by_its
         posted("notApplicable", 3, "nothing"),
     ]
 
-    after = recall.recalled(PullRequestMemo(head=THREE), checks, ())
+    after = recalled(checks)
 
     assert after.earlier == (Earlier(SECOND, "superseded"), Earlier(FIRST, "failed", "rmse 0.8"))
     assert after.told == Earlier(FIRST, "failed", "rmse 0.8")
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "pending"])
+def test_a_status_that_somebody_else_posted_tells_nothing(state: str) -> None:
+    theirs = [posted(state, by="eve-id"), posted(state, 1, by="eve-id"), posted(state, 2, by="")]
+
+    after = recalled([*theirs, posted("succeeded", name="train")])
+
+    assert (after.known_head.judged, after.known_head.pending, after.statuses) == (False, False, {})
+    assert after.told is None
+    assert {became.state for became in after.earlier} == {"superseded"}
