@@ -61,6 +61,8 @@ def parse(text: str, where: str, most_workers: int | None = None) -> dict[str, A
         content = json.loads(text)
     except ValueError as error:
         raise ProjectError(f"{where} is not JSON: {error}.") from None
+    except RecursionError:
+        raise ProjectError(f"{where} has lists and objects too deep inside each other.") from None
     if isinstance(content, dict) and set(content) == {"new_cluster"}:
         content = content["new_cluster"]
     if not isinstance(content, dict):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from bot.config import budget
 from bot.errors import ProjectError
 
 LARGEST_FILE = 1024 * 1024
@@ -42,9 +43,13 @@ def text_of(folder: Path, file: str) -> str:
 def yaml_of(folder: Path, file: str) -> dict[str, object]:
     """The mapping a YAML file of the project holds; an empty file is an empty one."""
     where = at(folder, file)
+    text = text_of(folder, file)
     try:
-        content = yaml.safe_load(text_of(folder, file))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        budget.check_yaml(text)
+        content = yaml.safe_load(text)
+    except budget.OverBudget as excess:
+        raise ProjectError(f"{where} {excess}.") from None
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         position = ""
         if mark:

@@ -5,13 +5,14 @@ Nothing is read from disk here. A sentence names file, key, what was found and w
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bot.config import budget
 from bot.errors import ConfigError
 
 T = TypeVar("T", bound=BaseModel)
@@ -101,11 +102,15 @@ def parse(shape: type[T], text: str, file: str) -> T:
 
 def load(text: str, file: str) -> Any:
     """Read YAML, in which a key that is there twice is a mistake. An empty file holds no keys.
-    Raises ConfigError.
+    Raises ConfigError, also for what would become too much.
     """
     try:
+        budget.check_yaml(text)
         loaded = _NoKeyTwice(text).get_single_data()
-    except yaml.YAMLError as error:
+    except budget.OverBudget as excess:
+        raise ConfigError(f"{file} {excess}.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        # A date or a number that is none is a ValueError.
         raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.") from error
     if loaded is None:
         return {}
@@ -128,9 +133,11 @@ def check(shape: type[T], loaded: Any, file: str) -> T:
         sentences = []
         for mistake in mistakes:
             # A list of which the only entry is wrong is not also too short.
-            of_an_entry = any(_inside(mistake["loc"], place) for place in places)
-            if mistake["type"] != "too_short" or not of_an_entry:
-                sentences.append(_sentence(shape, file, mistake))
+            if mistake["type"] == "too_short" and any(
+                _inside(mistake["loc"], place) for place in places
+            ):
+                continue
+            sentences.append(_sentence(shape, file, mistake))
         raise ConfigError("\n".join(sentences)) from None
 
 
@@ -153,12 +160,16 @@ class _NoKeyTwice(yaml.SafeLoader):
         if id(node) not in self._looked_at:
             self._looked_at.add(id(node))
             named = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-            keys = [self.construct_object(key, deep=True) for key in named]
-            for key in keys:
-                if keys.count(key) > 1:
+            keys: set[Any] = set()
+            for entry in named:
+                key = self.construct_object(entry, deep=True)
+                if not isinstance(key, Hashable):
+                    continue  # Which the reader itself tells.
+                if key in keys:
                     raise yaml.constructor.ConstructorError(
                         None, None, f"the key {key} is there twice", node.start_mark
                     )
+                keys.add(key)
         super().flatten_mapping(node)
 
 

@@ -7,12 +7,12 @@ become the same thing, a JobDefinition. Reads no disk and asks nobody: files are
 mistake is one sentence that names file, key, what was found and what is allowed.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from bot.config import yaml_file
+from bot.config.budget import OverBudget
 from bot.config.repository import MLOPS_FILE, Folder, Job, Mlops, Schedule
 from bot.errors import ConfigError
 from bot.facts.branch import JobDefinition, SourceFile
@@ -65,8 +65,9 @@ def read(files: Mapping[str, bytes], config: Mlops, fields: JobFields) -> dict[s
                 mistakes.append(str(error))
     followed = {job.name for job in config.jobs if job.notebook is None}
     definitions: dict[str, JobDefinition] = {}
+    filled_in = references.References(defaults, config)
     for key, (file, job) in jobs.items():
-        definition = _definition(key, file, job, defaults, config, fields, mistakes)
+        definition = _definition(key, file, job, filled_in, fields, mistakes)
         if definition is None:
             continue
         if definition.name in followed:
@@ -225,6 +226,7 @@ def _collect(
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not UTF-8.") from None
     loaded = yaml_file.load(text, file)
+    anchored = _anchored(text)
     if not isinstance(loaded, Mapping):
         raise ConfigError(f"{file} must hold keys and values, such as resources: jobs: nightly: …")
     for key, value in loaded.items():
@@ -245,11 +247,21 @@ def _collect(
                 f"{file}: {key} says {_OF_BUNDLES[key]}. A file of job definitions holds "
                 "`resources: jobs:` and `variables:`; remove the rest."
             )
-        elif not re.search(rf"^[\"']?{re.escape(str(key))}[\"']?\s*:\s*&\w", text, re.MULTILINE):
+        elif str(key) not in anchored:
             # What is only there to be used again with *name may be called anything, as in a bundle.
             mistakes.append(
                 f"{file}: {key} is not a key that Signalman knows; it may be: resources, variables."
             )
+
+
+def _anchored(text: str) -> set[str]:
+    """The keys at the top of a file whose values have an anchor."""
+    keys: set[str] = set()
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and key[:1].strip() and value.lstrip().startswith("&"):
+            keys.add(key.strip().strip("\"'"))
+    return keys
 
 
 def _resources(file: str, resources: Any, jobs: dict[str, tuple[str, Any]]) -> list[str]:
@@ -280,8 +292,7 @@ def _definition(
     key: str,
     file: str,
     job: Any,
-    defaults: Mapping[str, Any],
-    config: Mlops,
+    filled_in: references.References,
     fields: JobFields,
     mistakes: list[str],
 ) -> JobDefinition | None:
@@ -291,7 +302,11 @@ def _definition(
     if not isinstance(job, Mapping):
         mistakes.append(f"{place} must hold the job's settings, such as name and tasks.")
         return None
-    resolved = references.resolved(job, defaults, config, place, mistakes)
+    try:
+        resolved = filled_in.resolved(job, place, mistakes)
+    except OverBudget as excess:
+        mistakes.append(f"{place} {excess}.")
+        return None
     if "lifecycle" in resolved:
         mistakes.append(
             f"{place}.lifecycle is not supported; remove it. A job that its file does not name any "
@@ -299,7 +314,7 @@ def _definition(
         )
     theirs = [name for name in ("permissions", "run_as") if resolved.pop(name, None) is not None]
     resolved.pop("lifecycle", None)
-    translated = Paths(file, config.folders, mistakes).translate(resolved, place)
+    translated = Paths(file, filled_in.config.folders, mistakes).translate(resolved, place)
     settings, wrong = schema.settings(translated, place, fields)
     mistakes += wrong
     if len(mistakes) == before:

@@ -7,8 +7,10 @@ not exist.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from bot.config.budget import Expansions
 from bot.config.repository import Mlops
 
 _REFERENCE = re.compile(
@@ -71,51 +73,58 @@ def variables(block: Any, place: str) -> tuple[dict[str, Any], list[str]]:
     return defaults, mistakes
 
 
-def resolved(
-    value: Any, defaults: Mapping[str, Any], config: Mlops, place: str, mistakes: list[str]
-) -> Any:
-    """A value in which each `${…}` has become what it stands for; what stands for nothing is a
-    mistake.
+@dataclass(frozen=True)
+class References:
+    """What `${…}` may stand for in all files of definitions, and what of it may still be filled in:
+    the defaults of variables may refer to each other, so that little text can stand for much.
     """
-    return _resolved(value, defaults, config, place, mistakes, 0)
 
+    defaults: Mapping[str, Any]
+    config: Mlops
+    expansions: Expansions = field(default_factory=Expansions)
 
-def _resolved(
-    value: Any,
-    defaults: Mapping[str, Any],
-    config: Mlops,
-    place: str,
-    mistakes: list[str],
-    depth: int,
-) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            key: _resolved(item, defaults, config, f"{place}.{key}", mistakes, depth)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _resolved(item, defaults, config, f"{place}[{number}]", mistakes, depth)
-            for number, item in enumerate(value)
-        ]
-    if not isinstance(value, str):
-        return value
-    if depth > _DEEPEST:
-        mistakes.append(f"{place} refers to a variable that refers to itself.")
-        return ""
+    def resolved(self, value: Any, place: str, mistakes: list[str]) -> Any:
+        """A value in which each `${…}` has become what it stands for; what stands for nothing is a
+        mistake. Raises OverBudget when it would become too much.
+        """
+        return self._resolved(value, place, mistakes, 0)
 
-    def stands_for(name: str) -> Any:
+    def _resolved(self, value: Any, place: str, mistakes: list[str], depth: int) -> Any:
+        if depth > _DEEPEST:
+            mistakes.append(f"{place} refers to a variable that refers to itself.")
+            return ""
+        self.expansions.value()
+        if isinstance(value, Mapping):
+            return {
+                key: self._resolved(item, f"{place}.{key}", mistakes, depth)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [
+                self._resolved(item, f"{place}[{number}]", mistakes, depth)
+                for number, item in enumerate(value)
+            ]
+        if not isinstance(value, str):
+            return value
+        whole = _REFERENCE.fullmatch(value)
+        if whole is not None:
+            return self._named(whole[1], place, mistakes, depth)
+        return _REFERENCE.sub(
+            lambda match: self._inserted(match[1], place, mistakes, depth), value
+        ).replace("$${", "${")
+
+    def _named(self, name: str, place: str, mistakes: list[str], depth: int) -> Any:
         try:
-            default = _stands_for(name, defaults, config)
+            default = _stands_for(name, self.defaults, self.config)
         except KeyError as error:
             mistakes.append(f"{place} refers to ${{{name}}}, which {error.args[0]}.")
             return ""
-        return _resolved(default, defaults, config, place, mistakes, depth + 1)
+        return self._resolved(default, place, mistakes, depth + 1)
 
-    whole = _REFERENCE.fullmatch(value)
-    if whole is not None:
-        return stands_for(whole[1])
-    return _REFERENCE.sub(lambda match: _text(stands_for(match[1])), value).replace("$${", "${")
+    def _inserted(self, name: str, place: str, mistakes: list[str], depth: int) -> str:
+        text = _text(self._named(name, place, mistakes, depth))
+        self.expansions.text(text)
+        return text
 
 
 def _stands_for(name: str, defaults: Mapping[str, Any], config: Mlops) -> Any:

@@ -187,7 +187,12 @@ def test_a_placeholder_is_a_parameters_name_and_nothing_else(
         ("conda_env: /etc/passwd", "must be a plain file inside the project's folder"),
         ("conda_env: linked.yaml", "must be a plain file inside the project's folder"),
         ("a: !!python/object/apply:os.system [id]", "wine/MLproject is not YAML"),
-        ("x: " + "[" * 3000, "wine/MLproject is not YAML"),
+        ("x: " + "[" * 3000, "wine/MLproject has lists and mappings inside each other more than"),
+        (
+            "a0: &a0 [1, 1]\n"
+            + "\n".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)),
+            "wine/MLproject stands for more than 20,000 values",
+        ),
     ],
 )
 def test_a_mistake_in_a_project_is_a_sentence_for_its_author(
@@ -288,6 +293,7 @@ def _cluster(folder: Path, content: object) -> None:
     ("content", "sentence"),
     [
         ("{", "wine/cluster.json is not JSON"),
+        ("[" * 100_000, "wine/cluster.json has lists and objects too deep inside each other"),
         ("[]", "must describe a cluster as a JSON object; found a list."),
         (
             {**GOOD, "init_scripts": []},

@@ -494,3 +494,43 @@ def test_what_a_job_runs_has_to_be_in_the_repository(settings: dict[str, Any], t
     assert job_definitions.absent([read(**task(**settings))], WANTED.folders, held) == (
         [told] if told else []
     )
+
+
+def growing(levels: int, times: int, value: str = "x") -> dict[str, bytes]:
+    """Variables of which each refers to the one before it so many times, and a job that refers to
+    the last one.
+    """
+    lines = [f"  v0: {{default: '{value}'}}"]
+    lines += [
+        f"  v{level}: {{default: '{f'${{var.v{level - 1}}}' * times}'}}"
+        for level in range(1, levels)
+    ]
+    job = f"resources: {{jobs: {{a: {{name: '${{var.v{levels - 1}}}'}}}}}}"
+    return {FILE: "\n".join(["variables:", *lines, job]).encode()}
+
+
+@pytest.mark.parametrize(
+    ("levels", "times", "value", "why"),
+    [
+        (20, 40, "x", "resources.jobs.a refers to more than 50,000 values"),
+        (4, 20, "x" * 1000, "holds references that become more than 1,048,576 characters"),
+    ],
+)
+def test_variables_that_would_become_too_much_are_a_mistake_that_is_found_at_once(
+    levels: int, times: int, value: str, why: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        job_definitions.read(growing(levels, times, value), WANTED, FIELDS)
+
+    assert why in str(refused.value)
+
+
+def test_a_list_that_variables_bring_again_and_again_is_counted_each_time() -> None:
+    lists = ["  v0: {default: [1, 2, 3]}"]
+    lists += [
+        f"  v{level}: {{default: ['${{var.v{level - 1}}}', '${{var.v{level - 1}}}']}}"
+        for level in range(1, 20)
+    ]
+    text = "\n".join(["variables:", *lists, "resources: {jobs: {a: {name: '${var.v19}'}}}"])
+
+    assert "refers to more than 50,000 values" in mistake(text)

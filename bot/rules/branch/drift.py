@@ -360,7 +360,7 @@ def _text(source: SourceFile, content: bytes) -> str | None:
         if source.notebook and source.path.endswith(".ipynb"):
             return _CELLS_APART.join(_jupyter_cells(content))
         text = content.decode()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if "\0" in text:
         return None
