@@ -19,11 +19,25 @@ from urllib.parse import quote
 from git import Blob, Git, GitCommandError, Repo, Tree
 
 from bot.config.environment import Secrets, ServedRepository
-from bot.errors import NotFound, ServiceError
+from bot.errors import ConfigError, NotFound, ProjectError, ServiceError
 from bot.facts.branch import SourceFile, is_notebook
 
 _TIMEOUT = 120.0
 _LONGEST_CATCH_UP = 200
+
+MOST_FILES = 50_000
+"""Files of some folders of a commit. A few small trees that hold each other many times have
+billions.
+"""
+
+LARGEST_FOLDER = 1024**3
+"""Bytes of all files of a folder that is exported."""
+
+LARGEST_FILE = 16 * 1024 * 1024
+"""Bytes of a file that is read as a whole; the workspace takes 10 MB."""
+
+_LONGEST_LINK = 4000
+"""Bytes of what a link names; Linux takes 4,095."""
 
 
 class Mirror:
@@ -122,7 +136,7 @@ class Mirror:
 
     def read(self, commit: str, path: str) -> bytes | None:
         """A file's content at a fetched commit; None when it is not there or is not a plain
-        file.
+        file. Raises ConfigError when it is too large to be read.
         """
         try:
             file = self._tree(commit) / path
@@ -130,27 +144,48 @@ class Mirror:
             return None
         if not isinstance(file, Blob) or stat.S_ISLNK(file.mode):
             return None
+        if file.size > LARGEST_FILE:
+            raise ConfigError(
+                f"{path} has {file.size:,} bytes; a file that is read here has at most "
+                f"{LARGEST_FILE:,}."
+            )
         return cast(bytes, file.data_stream.read())
 
     def files(self, commit: str, folders: tuple[str, ...]) -> tuple[SourceFile, ...]:
         """Every file below some folders of a fetched commit; a folder that is not there has none.
-        Raises NotFound.
+        Raises NotFound, and ConfigError when there are too many.
         """
         if not folders:
             return ()
-        options = ("--full-tree", "-r", "-l", "-z", "--end-of-options")
-        try:
-            listed = str(Git(self._folder).ls_tree(*options, commit, "--", *folders))
-        except GitCommandError as error:
-            raise NotFound("Git", f"The commit {commit[:7]} was not fetched.") from error
         files = []
-        for line in filter(None, listed.split("\0")):
+        for line in self._listed(commit, folders):
             described, _, path = line.partition("\t")
             mode, kind, digest, size = described.split()
             if kind == "blob":
                 link = stat.S_ISLNK(int(mode, 8))
                 files.append(self._source(path, digest, int(size), link=link))
         return tuple(files)
+
+    def _listed(self, commit: str, folders: tuple[str, ...]) -> list[str]:
+        """The lines of Git about every file below some folders, read as they come."""
+        options = ("--full-tree", "-r", "-l", "-z", "--end-of-options")
+        git = Git(self._folder).ls_tree(*options, commit, "--", *folders, as_process=True)
+        listed = bytearray()
+        files = 0
+        while part := git.stdout.read(1024 * 1024):
+            listed += part
+            files += part.count(b"\0")
+            if files > MOST_FILES:
+                git.terminate()
+                raise ConfigError(
+                    f"{', '.join(folders)} at {commit[:7]} hold more than {MOST_FILES:,} files, "
+                    "which is more than can be brought to a workspace."
+                )
+        try:
+            git.wait()
+        except GitCommandError as error:
+            raise NotFound("Git", f"The commit {commit[:7]} was not fetched.") from error
+        return [line for line in listed.decode(errors="surrogateescape").split("\0") if line]
 
     def content(self, digest: str) -> bytes:
         """What a file holds, by the digest that `files` told of it. May be called by several
@@ -164,7 +199,7 @@ class Mirror:
 
     def _source(self, path: str, digest: str, size: int, *, link: bool) -> SourceFile:
         def first(_: int) -> bytes:
-            if link:
+            if link or size > LARGEST_FILE:
                 return b""
             return self.content(digest)
 
@@ -176,7 +211,8 @@ class Mirror:
     def export(self, commit: str, folder: str, to: Path) -> None:
         """Write a folder of a fetched commit to disk. Links stay links; who reads them decides.
 
-        Raises NotFound when the commit has no such folder.
+        Raises NotFound when the commit has no such folder, and ProjectError when it holds too many
+        files or bytes.
         """
         try:
             tree = self._tree(commit) / folder
@@ -184,13 +220,21 @@ class Mirror:
             raise NotFound("Git", f"{commit[:7]} has no folder {folder}.") from None
         if not isinstance(tree, Tree):
             return
+        files = size = 0
         for item in tree.traverse():
             if not isinstance(item, Blob):
                 continue
+            files += 1
+            size += item.size
+            if files > MOST_FILES or size > LARGEST_FOLDER:
+                raise ProjectError(
+                    f"The folder {folder} holds more than {MOST_FILES:,} files or "
+                    f"{LARGEST_FOLDER:,} bytes, which no project here may."
+                )
             target = to / Path(str(item.path)).relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             if stat.S_ISLNK(item.mode):
-                target.symlink_to(item.data_stream.read().decode())
+                target.symlink_to(_link(item.data_stream.read()))
             else:
                 mode = 0o644
                 if item.mode & 0o111:
@@ -265,6 +309,13 @@ class Mirror:
                 # ever.
                 left.unlink()
             yield lock.fileno()
+
+
+def _link(named: bytes) -> str:
+    """What a link is made to name, which nobody follows: any bytes, as far as a system takes
+    them.
+    """
+    return os.fsdecode(named[:_LONGEST_LINK].replace(b"\0", b"?") or b"?")
 
 
 def _named(ref: str) -> str:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from scripted_server import Asked, Said, nobody, scripted, silent
 
 from bot.config.environment import ServedRepository
-from bot.errors import NotFound, ServiceError
+from bot.errors import ConfigError, NotFound, ProjectError, ServiceError
 from bot.services import git
 from bot.services.git import Mirror
 from sandbox.azure_devops import AzureDevOps as StandIn
@@ -266,6 +266,64 @@ def test_a_folder_is_exported_with_its_programs_and_links_that_are_not_followed(
         "out": True,
         "up": True,
     }
+
+
+def test_a_tree_that_holds_itself_many_times_is_refused_before_it_is_listed_or_exported(
+    azure: StandIn, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = azure.push("many", {f"projects/many/{n}.txt": "x" for n in range(60)}, "Many")
+    mirror.bring("many", commit)
+    monkeypatch.setattr(git, "MOST_FILES", 50)
+
+    with pytest.raises(ConfigError, match=r"projects/many at \w{7} hold more than 50 files"):
+        mirror.files(commit, ("projects/many",))
+    with pytest.raises(ProjectError, match="projects/many holds more than 50 files"):
+        mirror.export(commit, "projects/many", tmp_path / "exported")
+
+    assert {file.path for file in mirror.files(commit, ("hooks",))} == {
+        "hooks/score.py",
+        "hooks/settings.py",
+    }
+
+
+def test_a_file_and_a_folder_that_are_too_large_are_refused(
+    azure: StandIn, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = azure.push("large", {"projects/large/x.csv": "x" * 2000}, "Large")
+    mirror.bring("large", commit)
+    monkeypatch.setattr(git, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(git, "LARGEST_FOLDER", 1000)
+
+    with pytest.raises(ConfigError, match="has 2,000 bytes"):
+        mirror.read(commit, "projects/large/x.csv")
+    with pytest.raises(ProjectError, match="1,000 bytes"):
+        mirror.export(commit, "projects/large", tmp_path / "exported")
+
+
+@pytest.mark.parametrize("named", [b"\xff\xfe", b"a\0b", b"x" * 5000, b""])
+def test_a_link_that_names_no_text_is_exported_as_far_as_it_can_be(
+    azure: StandIn, mirror: Mirror, tmp_path: Path, named: bytes
+) -> None:
+    main = mirror.fetch("main")
+    folder = next(tmp_path.rglob("HEAD")).parent
+    link = subprocess.run(
+        ["git", "hash-object", "-w", "--stdin"], cwd=folder, input=named, capture_output=True,
+        check=True,
+    ).stdout.decode().strip()  # fmt: skip
+    tree = f"120000 blob {link}\tlink\n".encode()
+    for name in ("p", "projects"):
+        made = subprocess.run(["git", "mktree"], cwd=folder, input=tree, capture_output=True)
+        tree = f"040000 tree {made.stdout.decode().strip()}\t{name}\n".encode()
+    top = subprocess.run(["git", "mktree"], cwd=folder, input=tree, capture_output=True)
+    author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "GIT_COMMITTER_NAME": "a"}
+    made = subprocess.run(
+        ["git", "commit-tree", top.stdout.decode().strip(), "-p", main, "-m", "x"], cwd=folder,
+        capture_output=True, check=True, env={**os.environ, **author, "GIT_COMMITTER_EMAIL": "a"},
+    )  # fmt: skip
+
+    mirror.export(made.stdout.decode().strip(), "projects/p", tmp_path / "exported")
+
+    assert (tmp_path / "exported" / "link").is_symlink()
 
 
 def test_a_folder_that_the_commit_does_not_have_is_not_found(

@@ -169,6 +169,8 @@ def start(action: StartRun, repository: Repository, services: Services) -> Proje
             return _refused(
                 run, f"the folder {action.project} is not there at {action.commit[:7]}", services
             )
+        except ProjectError as too_much:
+            return _refused(run, str(too_much), services)
         try:
             if action.backend == "local":
                 machines = {}
