@@ -200,14 +200,14 @@ class SmokeTest:
 class Admission:
     """What is known of a promoted version that a job does not score with yet.
 
-    `version` as the registry has it now, None: it is gone. `signature` is its own, `serving` that
-    of the version that the job scores with now; canonical JSON, empty: none. `smoke`: how it is to
-    be tried, None: not at all.
+    `version` as the registry has it now, None: it is gone. `signature` is its own,
+    `loaded_signature` that of the version that the job scores with now; canonical JSON, empty:
+    none. `smoke`: how it is to be tried, None: not at all.
     """
 
     version: ModelVersion | None
     signature: str = ""
-    serving: str = ""
+    loaded_signature: str = ""
     smoke: SmokeTest | None = None
 
 

@@ -90,7 +90,7 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
             self.tip,
             wanted,
         )
-        chosen = rollout.serving(self.serving)
+        chosen = rollout.promoted(self.serving)
         assert set(self.workspace.jobs) == {job.name for job in self.config.jobs}
         for job in self.workspace.jobs.values():
             assert chosen is None or (rollout.pointed(job, chosen) and rollout.signed(job, chosen))
@@ -118,7 +118,7 @@ class WorkspaceOfABranch(RuleBasedStateMachine):
 
     def model(self, job: str) -> ModelFacts:
         origin = Origin(REPOSITORY, "c" * 40, 7)
-        chosen = rollout.serving(self.serving)
+        chosen = rollout.promoted(self.serving)
         known = (
             ModelVersion(chosen.name, chosen.version, chosen.run, tags=self.tags)
             if chosen

@@ -27,7 +27,7 @@ def accept(
     models = services.production.models
     jobs: dict[tuple[str, str], list[Job]] = {}
     for job in wanted.jobs:
-        chosen = rollout.serving(models.promoted(job.model, job.alias, job.stage))
+        chosen = rollout.promoted(models.promoted(job.model, job.alias, job.stage))
         if chosen is not None and _produced(chosen, number, repository, services):
             jobs.setdefault((chosen.name, chosen.version), []).append(job)
     if not jobs:

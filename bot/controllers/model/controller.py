@@ -162,7 +162,7 @@ def gather(
     is judged by.
     """
     facts = replace(read_job_and_versions(job, repository, services), runs=known)
-    chosen = rollout.serving(facts.candidates)
+    chosen = rollout.promoted(facts.candidates)
     if chosen is not None and facts.job is not None and rollout.undecided(facts.job, chosen):
         facts = admission.gather(facts, chosen, wanted, commit, repository, services)
     return admission.tried(facts, subject, repository, services)

@@ -73,7 +73,7 @@ def _serving(
         for job in followed.values()
         for version in models.promoted(job.model, job.alias, job.stage)
     ]
-    chosen = rollout.serving(candidates)
+    chosen = rollout.promoted(candidates)
     if chosen is not None and chosen.run:
         run = lifecycle.anywhere(chosen.run, services)
     else:

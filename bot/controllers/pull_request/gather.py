@@ -181,7 +181,7 @@ def _with_needs(
             for job in config.jobs
             for version in models.promoted(job.model, job.alias, job.stage)
         ]
-        return replace(known, serving=rollout.serving(candidates))
+        return replace(known, serving=rollout.promoted(candidates))
     return known
 
 

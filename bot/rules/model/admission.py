@@ -49,7 +49,7 @@ def refusal(model: ModelFacts) -> PromotionRefusal | None:
     doubt = validated.doubt(model.origin, model.repository, model.target)
     if doubt is not None and (model.wanted is None or model.wanted.unvalidated == "refuse"):
         return doubt
-    return signature.misfit(admission.signature, admission.serving)
+    return signature.misfit(admission.signature, admission.loaded_signature)
 
 
 def acceptable(refusal: PromotionRefusal) -> bool:

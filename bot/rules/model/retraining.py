@@ -24,21 +24,21 @@ def token(subject: Retraining) -> str:
     return hashlib.sha256(subjects.key(subject).encode()).hexdigest()[:32]
 
 
-def plan(asked: RetrainingFacts, now: datetime) -> list[RetrainingAction]:
+def plan(retraining: RetrainingFacts, now: datetime) -> list[RetrainingAction]:
     """Start it, look again, or answer; its run is closed last, as the sign that it was answered."""
     run = None
-    if asked.runs:
-        run = asked.runs[0]
+    if retraining.runs:
+        run = retraining.runs[0]
     if run is None or not (run.cluster_run or run.over):
-        return _start(asked)
+        return _start(retraining)
     if run.outcome is None:
         age = 0.0
         if run.started:
             age = (now - run.started).total_seconds()
         return [LookAgain(patience([age]))]
     return [
-        _answer(asked, _told(asked, run)),
-        *(CloseRun(made) for made in asked.runs if not made.closed),
+        _answer(retraining, _told(retraining, run)),
+        *(CloseRun(made) for made in retraining.runs if not made.closed),
     ]
 
 

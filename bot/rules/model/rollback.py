@@ -17,7 +17,7 @@ def goal(model: ModelFacts) -> tuple[str, str]:
     """Name and version that the job scored with before what is promoted now; empty when that is not
     known.
     """
-    chosen = rollout.serving(model.candidates)
+    chosen = rollout.promoted(model.candidates)
     job = model.job
     if chosen is None or job is None:
         return "", ""
@@ -28,7 +28,7 @@ def goal(model: ModelFacts) -> tuple[str, str]:
 
 def refusal(model: ModelFacts, *, exists: bool) -> RollbackRefusal | None:
     """Why the job cannot be rolled back; None when it can. `exists`: the goal is there."""
-    chosen = rollout.serving(model.candidates)
+    chosen = rollout.promoted(model.candidates)
     if chosen is None:
         return "nothing promoted"
     if model.job is None:
@@ -49,7 +49,7 @@ def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
     """Point the job back, and sign that last. `commit` is the one that trained the goal, empty when
     it is unknown.
     """
-    chosen = rollout.serving(model.candidates)
+    chosen = rollout.promoted(model.candidates)
     job = model.job
     to = goal(model)
     if chosen is None or job is None or not to[1]:
@@ -64,7 +64,7 @@ def plan(model: ModelFacts, commit: str) -> list[PointingAction]:
 
 def told(model: ModelFacts, now: datetime) -> str:
     """The answer once that is done, also when it was done before."""
-    chosen = rollout.serving(model.candidates)
+    chosen = rollout.promoted(model.candidates)
     was = ("", "")
     if chosen is not None:
         was = (chosen.name, chosen.version)

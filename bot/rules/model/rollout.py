@@ -50,9 +50,9 @@ LONGEST_TAG = 256
 """
 
 
-def serving(candidates: Sequence[ServingVersion]) -> ServingVersion | None:
-    """The version that serves: one with the alias before one in the stage, then the one changed
-    last.
+def promoted(candidates: Sequence[ServingVersion]) -> ServingVersion | None:
+    """The version that is promoted, which a job is to score with: one with the alias before one in
+    the stage, then the one changed last.
     """
     return max(
         candidates,
@@ -140,7 +140,7 @@ def plan(model: ModelFacts, now: datetime) -> list[ModelAction]:
     """Point the job at the serving version once it may be, tell people, and sign the job last; or
     tell why not.
     """
-    chosen = serving(model.candidates)
+    chosen = promoted(model.candidates)
     job = model.job
     # A job that an Asset Bundle manages is changed by its bundle, or the next deployment takes it
     # back.
@@ -186,10 +186,10 @@ def _kept(job: JobFacts, chosen: ServingVersion) -> list[ModelAction]:
 def _admitted(
     model: ModelFacts, job: JobFacts, chosen: ServingVersion, now: datetime
 ) -> list[ModelAction]:
-    asked = model.admission
-    if asked is None:
+    candidate = model.admission
+    if candidate is None:
         return []
-    if admission.pending(asked):
+    if admission.pending(candidate):
         return [*smoke.left(model, ()), LookAgain(PENDING)]
     refusal = admission.refusal(model)
     if refusal is not None:
@@ -207,14 +207,14 @@ def _pointed(
     model: ModelFacts,
     job: JobFacts,
     chosen: ServingVersion,
-    tried: ProjectRun | None,
+    smoke_run: ProjectRun | None,
     now: datetime,
 ) -> list[ModelAction]:
     was = signed_version(job)
     actions: list[ModelAction] = []
     if not pointed(job, chosen):
         actions.append(PointJob(job, chosen.name, chosen.version))
-    live = _promotion(model, job, chosen, tried, now)
+    live = _promotion(model, job, chosen, smoke_run, now)
     if live.pull_request is not None:
         actions.append(Reply(live.pull_request, replies.promoted(live), replies.promoted_to(live)))
     digest = admission.digest("live", *was, chosen.promoted_by)
@@ -232,7 +232,7 @@ def _promotion(
     model: ModelFacts,
     job: JobFacts,
     chosen: ServingVersion,
-    tried: ProjectRun | None,
+    smoke_run: ProjectRun | None,
     now: datetime,
 ) -> Promotion:
     """What people are told of a version that a job is pointed at."""
@@ -240,7 +240,7 @@ def _promotion(
         version=chosen,
         job=model.job_name,
         was=signed_version(job),
-        smoke=tried,
+        smoke=smoke_run,
         page=model.page,
     )
     if model.origin is not None:
@@ -253,9 +253,9 @@ def _promotion(
     version = _version(model)
     if version is not None:
         live = replace(live, accepted=version.tags.get(ACCEPTED, ""))
-    asked = model.admission
-    if asked is not None and asked.smoke is not None and tried is not None:
-        live = replace(live, measured=smoke.metrics(asked.smoke, tried))
+    candidate = model.admission
+    if candidate is not None and candidate.smoke is not None and smoke_run is not None:
+        live = replace(live, measured=smoke.metrics(candidate.smoke, smoke_run))
     if job.schedule:
         live = replace(live, next_run=schedule.next_run(job.schedule, now))
     return live
@@ -265,7 +265,7 @@ def _refused(
     model: ModelFacts,
     chosen: ServingVersion,
     refusal: PromotionRefusal,
-    tried: ProjectRun | None,
+    smoke_run: ProjectRun | None,
 ) -> list[ModelAction]:
     """Tell it once: on the pull request, on the version, and the sign of it last."""
     version = _version(model)
@@ -274,18 +274,18 @@ def _refused(
     was = ("", "")
     if model.job is not None:
         was = signed_version(model.job)
-    run = ""
-    if tried is not None:
-        run = tried.token
+    smoke_token = ""
+    if smoke_run is not None:
+        smoke_token = smoke_run.token
     refused = NotPromoted(
         version=chosen,
         job=model.job_name,
         serving=label(was, chosen.name),
         refusal=refusal,
         acceptable=admission.acceptable(refusal),
-        run=tried,
+        run=smoke_run,
     )
-    digest = admission.digest(_kind(refusal), words.not_promoted(refused), run)
+    digest = admission.digest(_kind(refusal), words.not_promoted(refused), smoke_token)
     if admission.told(version, model.job_name) == digest:
         return []
     # Who may not write the sign would say it again and again.

@@ -74,10 +74,10 @@ def test(
     )
 
 
-def token(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int) -> str:
+def token(model: ModelFacts, version: ModelVersion, trial: SmokeTest, attempt: int) -> str:
     """The name of one smoke run, however often its subject is looked at."""
     accepted = version.tags.get(ACCEPTED, "")
-    what = [asked.project.path, asked.content, asked.backend, dict(asked.parameters)]
+    what = [trial.project.path, trial.content, trial.backend, dict(trial.parameters)]
     return _digest(
         [model.repository, model.job_name, version.name, version.version, *what, accepted, attempt]
     )
@@ -85,15 +85,15 @@ def token(model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: i
 
 def plan(model: ModelFacts, now: datetime) -> Tried:
     """Start it, wait for it, try it again where the workspace failed it, or say how it ended."""
-    asked = model.admission
-    if asked is None or asked.smoke is None or asked.version is None:
+    candidate = model.admission
+    if candidate is None or candidate.smoke is None or candidate.version is None:
         return Tried("not asked", left(model, ()))
-    tries = attempts(model, asked.version, asked.smoke)
+    tries = attempts(model, candidate.version, candidate.smoke)
     following = len(tries) + 1
     # One that was begun and noted nowhere yet is the next attempt's.
-    tokens = [token(model, asked.version, asked.smoke, n) for n in range(1, following + 1)]
+    tokens = [token(model, candidate.version, candidate.smoke, n) for n in range(1, following + 1)]
     rest = left(model, tokens)
-    start = _start(model, asked.version, asked.smoke, following)
+    start = _start(model, candidate.version, candidate.smoke, following)
     if not tries:
         return Tried("runs", (*rest, *start))
     last = tries[-1]
@@ -105,7 +105,7 @@ def plan(model: ModelFacts, now: datetime) -> Tried:
         if pause > 0:
             return Tried("runs", (*closing, LookAgain(pause)), last)
         return Tried("runs", (*closing, *start), last)
-    failure = fault(asked.smoke, last)
+    failure = fault(candidate.smoke, last)
     if failure is not None:
         return Tried("failed", closing, last, failure)
     return Tried("passed", closing, last)
@@ -118,11 +118,11 @@ def _since(moment: datetime | None, now: datetime) -> float:
     return (now - moment).total_seconds()
 
 
-def attempts(model: ModelFacts, version: ModelVersion, asked: SmokeTest) -> tuple[ProjectRun, ...]:
+def attempts(model: ModelFacts, version: ModelVersion, trial: SmokeTest) -> tuple[ProjectRun, ...]:
     """The runs that try just this, the first attempt first."""
     begun = {run.token: run for run in model.runs if run.cluster_run or run.over}
     runs: list[ProjectRun] = []
-    while run := begun.get(token(model, version, asked, len(runs) + 1)):
+    while run := begun.get(token(model, version, trial, len(runs) + 1)):
         runs.append(run)
     return tuple(runs)
 
@@ -131,23 +131,23 @@ def unknown(model: ModelFacts) -> bool:
     """Whether a version is to be tried and no run is known that tries it, which may still have been
     made.
     """
-    asked = model.admission
-    if asked is None or asked.smoke is None or asked.version is None:
+    candidate = model.admission
+    if candidate is None or candidate.smoke is None or candidate.version is None:
         return False
-    if admission.pending(asked) or admission.refusal(model) is not None:
+    if admission.pending(candidate) or admission.refusal(model) is not None:
         return False
-    return not attempts(model, asked.version, asked.smoke)
+    return not attempts(model, candidate.version, candidate.smoke)
 
 
 def remembered(model: ModelFacts, found: Sequence[ProjectRun]) -> tuple[ProjectRun, ...]:
     """The runs that the next look asks for, with the last of their logs: those of the version that
     waits, and all that nobody has closed.
     """
-    asked = model.admission
+    candidate = model.admission
     mine: set[str] = set()
-    if asked is not None and asked.smoke is not None and asked.version is not None:
+    if candidate is not None and candidate.smoke is not None and candidate.version is not None:
         known = replace(model, runs=tuple(found))
-        mine = {run.token for run in attempts(known, asked.version, asked.smoke)}
+        mine = {run.token for run in attempts(known, candidate.version, candidate.smoke)}
     kept = [run for run in found if run.token in mine or not run.closed]
     return tuple(replace(run, log=run.log[-MOST_OF_A_LOG:]) for run in kept)
 
@@ -168,9 +168,9 @@ def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:
     return tuple(actions)
 
 
-def fault(asked: SmokeTest, run: ProjectRun) -> RunFault | GateRefusal | None:
+def fault(trial: SmokeTest, run: ProjectRun) -> RunFault | GateRefusal | None:
     """Why a run that has ended shows that the version cannot be scored with; None when it can."""
-    judged = asked.project.model_copy(update={"timeout": asked.timeout, "model": None})
+    judged = trial.project.model_copy(update={"timeout": trial.timeout, "model": None})
     failure = runs.fault(judged, run)
     if failure is not None:
         return failure
@@ -178,26 +178,26 @@ def fault(asked: SmokeTest, run: ProjectRun) -> RunFault | GateRefusal | None:
 
 
 def _start(
-    model: ModelFacts, version: ModelVersion, asked: SmokeTest, attempt: int
+    model: ModelFacts, version: ModelVersion, trial: SmokeTest, attempt: int
 ) -> tuple[ModelAction, ...]:
     if model.wanted:
         followed = model.wanted.model
     else:
         followed = version.name
     start = StartRun(
-        token=token(model, version, asked, attempt),
-        project=asked.project.path,
-        entry_point=asked.project.entry_point,
-        commit=asked.commit,
+        token=token(model, version, trial, attempt),
+        project=trial.project.path,
+        entry_point=trial.project.entry_point,
+        commit=trial.commit,
         source=model.target,
         number=None,
         iteration=0,
-        backend=asked.backend,
-        cluster=asked.project.cluster,
+        backend=trial.backend,
+        cluster=trial.project.cluster,
         experiment=EXPERIMENT,
         model=version.name,
-        parameters=asked.parameters,
-        timeout=asked.timeout,
+        parameters=trial.parameters,
+        timeout=trial.timeout,
         where="production",
         owner=subjects.key(Model(followed)),
         kind="smoke",
@@ -206,9 +206,9 @@ def _start(
     return start, LookAgain(0.0)
 
 
-def metrics(asked: SmokeTest, run: ProjectRun) -> dict[str, float]:
+def metrics(trial: SmokeTest, run: ProjectRun) -> dict[str, float]:
     """What a run measured, as far as the project is judged by it; all of it where nothing is."""
-    names = [metric.name for metric in asked.project.metrics if metric.name in run.metrics]
+    names = [metric.name for metric in trial.project.metrics if metric.name in run.metrics]
     return {name: run.metrics[name] for name in names or sorted(run.metrics)[:5]}
 
 

@@ -49,7 +49,7 @@ def plan(asked: RequestFacts) -> list[VersionAction]:
     version = found.version
     speaks = versions.Finding(
         doubt=validated.doubt(asked.model.origin, asked.model.repository, asked.model.target),
-        misfit=signature.misfit(found.signature, found.serving),
+        misfit=signature.misfit(found.signature, found.loaded_signature),
         serving=rollout.label(asked.serving, version.name),
         accepted=version.tags.get(ACCEPTED, ""),
         refused=admission.refusal(asked.model) is not None,

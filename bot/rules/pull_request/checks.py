@@ -52,7 +52,7 @@ def plan(
 ) -> list[PullRequestAction]:
     """What this pull request needs next: nothing, a run, a cancellation, a report, or patience."""
     head = pr.head
-    actions = _tidy(pr)
+    actions = _stop_and_close_runs(pr)
     if head.merged and pr.was_open and head.target == pr.target:
         # The push that it is may be told late or not at all.
         actions.append(Wake(Branch(pr.repository)))
@@ -84,10 +84,10 @@ def _towards_a_verdict(
     projects = _projects(pr, pr.config)
     if not projects:
         return _without_runs(pr, pr.config, before_runs, now)
-    now_at = steps(pr, projects)
+    progress = steps(pr, projects)
     if cancelled(pr.orders):
-        return _stopped(pr, now_at, now, reporting)
-    return _onward(pr, pr.config, now_at, now, reporting)
+        return _stopped(pr, progress, now, reporting)
+    return _onward(pr, pr.config, progress, now, reporting)
 
 
 def _waits_for_leave(pr: PullRequestFacts, before_runs: Situation) -> list[PullRequestAction]:
@@ -249,11 +249,11 @@ def cancelled(orders: Sequence[Order]) -> Order | None:
     return None
 
 
-def situation(pr: PullRequestFacts, now_at: Sequence[Step], now: datetime) -> Situation:
+def situation(pr: PullRequestFacts, progress: Sequence[Step], now: datetime) -> Situation:
     """What a report is to tell."""
     return Situation(
         head=pr.head,
-        steps=tuple(now_at),
+        steps=tuple(progress),
         now=now,
         repository=pr.repository,
         queue_position=pr.queue_position,
@@ -307,7 +307,7 @@ def _projects(pr: PullRequestFacts, config: Mlops) -> list[Project]:
     )
 
 
-def _tidy(pr: PullRequestFacts) -> list[PullRequestAction]:
+def _stop_and_close_runs(pr: PullRequestFacts) -> list[PullRequestAction]:
     """Cancel the runs that nobody waits for any more, and close those that have ended."""
     actions: list[PullRequestAction] = []
     cancels = False
@@ -343,11 +343,11 @@ def _verdict(
 
 
 def _stopped(
-    pr: PullRequestFacts, now_at: list[Step], now: datetime, reporting: Reporting
+    pr: PullRequestFacts, progress: list[Step], now: datetime, reporting: Reporting
 ) -> list[PullRequestAction]:
     if any(not run.over for run in pr.runs):
         return []  # what is being stopped is looked at again by then
-    return _ended(pr, situation(pr, now_at, now), "failed", reporting)
+    return _ended(pr, situation(pr, progress, now), "failed", reporting)
 
 
 def _ended(
@@ -358,15 +358,15 @@ def _ended(
 
 
 def _onward(
-    pr: PullRequestFacts, config: Mlops, now_at: list[Step], now: datetime, reporting: Reporting
+    pr: PullRequestFacts, config: Mlops, progress: list[Step], now: datetime, reporting: Reporting
 ) -> list[PullRequestAction]:
-    current = situation(pr, now_at, now)
-    if not over(now_at):
+    current = situation(pr, progress, now)
+    if not over(progress):
         return _under_way(pr, config, current, reporting)
     if pr.pictures is None:
-        return [PreviewMerge(), AttachPictures(tuple(now_at)), LookAgain(0.0)]
+        return [PreviewMerge(), AttachPictures(tuple(progress)), LookAgain(0.0)]
     refused = pr.preview is not None and pr.preview.refused
-    return _ended(pr, current, "failed" if refused else outcome(now_at), reporting)
+    return _ended(pr, current, "failed" if refused else outcome(progress), reporting)
 
 
 def _under_way(
@@ -395,17 +395,17 @@ def _under_way(
     return actions
 
 
-def _until_next_look(now_at: Sequence[Step], now: datetime, starts: bool) -> float:
+def _until_next_look(progress: Sequence[Step], now: datetime, starts: bool) -> float:
     """Seconds until something may have changed: a run, the end of a pause, room in the queue."""
     if starts:
         waits = [1.0]
     else:
         waits = []
-    running = [step.run for step in now_at if step.run and step.state == "runs"]
+    running = [step.run for step in progress if step.run and step.state == "runs"]
     if running:
         ages = [(now - run.started).total_seconds() for run in running if run.started]
         waits.append(patience(ages))
-    waits += [_pause(step, now) for step in now_at if step.state == "again"]
+    waits += [_pause(step, now) for step in progress if step.state == "again"]
     return min(waits, default=1.0)
 
 
@@ -451,12 +451,12 @@ def _page(pr: PullRequestFacts) -> str:
 
 
 def _starts(
-    pr: PullRequestFacts, config: Mlops, now_at: Sequence[Step], now: datetime
+    pr: PullRequestFacts, config: Mlops, progress: Sequence[Step], now: datetime
 ) -> list[StartRun]:
     first: list[StartRun] = []
     retries: list[StartRun] = []
-    for step in now_at:
-        if step.state == "waits" and _may_start(step, now_at):
+    for step in progress:
+        if step.state == "waits" and _may_start(step, progress):
             first.append(_start(pr, config, step, step.attempt))
         elif step.state == "again" and _pause(step, now) <= 0:
             retries.append(_start(pr, config, step, step.attempt + 1))
@@ -486,8 +486,8 @@ def _pause(step: Step, now: datetime) -> float:
     return PAUSES[step.losses - 1] - (now - step.run.ended).total_seconds()
 
 
-def _may_start(step: Step, now_at: Sequence[Step]) -> bool:
-    before = [other for other in now_at if other.project.path in step.project.after]
+def _may_start(step: Step, progress: Sequence[Step]) -> bool:
+    before = [other for other in progress if other.project.path in step.project.after]
     return all(other.state in USABLE_STATES for other in before)
 
 

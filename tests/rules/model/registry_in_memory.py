@@ -145,7 +145,7 @@ class Registry:
             runs=self.runs.get(job.name, ()),
             target="main",
         )
-        chosen = rollout.serving(candidates)
+        chosen = rollout.promoted(candidates)
         if chosen is None or not rollout.undecided(found, chosen):
             return facts
         one = self.versions[chosen.name, chosen.version]

@@ -153,7 +153,7 @@ def test_what_is_promoted_next_serves_unless_it_is_what_was_rolled_back(
     earlier: list[ServingVersion], now: list[ServingVersion], later: list[ServingVersion]
 ) -> None:
     job = back(model(*now, job=looked(looked(JOB, *earlier), *now)))
-    chosen = rollout.serving(later)
+    chosen = rollout.promoted(later)
 
     end = looked(job, *later)
 

@@ -45,7 +45,7 @@ def version(
 def model(
     *candidates: ServingVersion, job: JobFacts | None = JOB, origin: Origin | None = ORIGIN
 ) -> ModelFacts:
-    chosen = rollout.serving(candidates)
+    chosen = rollout.promoted(candidates)
     known = (
         ModelVersion(chosen.name, chosen.version, chosen.run, status="READY") if chosen else None
     )
@@ -86,7 +86,7 @@ def after(job: JobFacts, orders: Sequence[ModelAction]) -> JobFacts:
 def test_the_alias_goes_before_the_stage_and_then_the_latest_change_counts(
     candidates: list[ServingVersion], serves: str | None
 ) -> None:
-    found = rollout.serving(candidates)
+    found = rollout.promoted(candidates)
 
     assert (found.version if found else None) == serves
 
