@@ -45,6 +45,12 @@ has accepted that for this commit.
 UNFINISHED_STATES: tuple[StepState, ...] = ("waits", "runs", "again")
 """The states of a step that has not ended."""
 
+USABLE_STATES: tuple[StepState, ...] = ("passed", "refused", "accepted")
+"""The states of a step whose run ended well: what comes after it may use what it made."""
+
+GOOD_STATES: tuple[StepState, ...] = ("passed", "accepted")
+"""The states of a step that stands in the way of no merge."""
+
 
 @dataclass(frozen=True)
 class NotReached:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.config.repository import Mlops
 from bot.facts.branch import Preview
-from bot.facts.pull_request import UNFINISHED_STATES, BadName, Earlier, Situation, Step
+from bot.facts.pull_request import GOOD_STATES, UNFINISHED_STATES, BadName, Earlier, Situation, Step
 from bot.facts.quality_gate import Judgement
 from bot.words import addresses, branch, escape, metric_table, steps
 from bot.words.log import Excerpt, excerpt
@@ -89,9 +89,7 @@ def ended(s: Situation) -> str:
     for what the merge would bring, or passed.
     """
     s = steps.in_words(s, _discreet)
-    if s.cancelled is not None and any(
-        step.state not in ("passed", "accepted") for step in s.steps
-    ):
+    if s.cancelled is not None and any(step.state not in GOOD_STATES for step in s.steps):
         return _filled("cancelled", s, order=s.cancelled)
     for name, state in (("failed", "failed"), ("refused", "refused"), ("no_cluster", "no cluster")):
         broken = steps.first(s.steps, state)

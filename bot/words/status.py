@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bot.actions import State
-from bot.facts.pull_request import BadName, PullRequestHead, Situation, Step
+from bot.facts.pull_request import GOOD_STATES, BadName, PullRequestHead, Situation, Step
 from bot.words import branch, escape
 from bot.words import steps as rows
 from bot.words.mask import masked
@@ -29,9 +29,7 @@ def running(s: Situation) -> str:
 
 def ended(s: Situation) -> str:
     """The verdict in a line."""
-    if s.cancelled is not None and any(
-        step.state not in ("passed", "accepted") for step in s.steps
-    ):
+    if s.cancelled is not None and any(step.state not in GOOD_STATES for step in s.steps):
         return _line(f"cancelled by {s.cancelled.by}")
     for state, what in (
         ("failed", "failed"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import assert_never
 
 from bot.actions import State
-from bot.facts.pull_request import UNFINISHED_STATES, NotReached, Situation, Step
+from bot.facts.pull_request import UNFINISHED_STATES, USABLE_STATES, NotReached, Situation, Step
 from bot.facts.quality_gate import GateRefusal
 from bot.facts.runs import ProjectRun, RunFault
 from bot.words import escape, gate
@@ -188,7 +188,7 @@ def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
 
 def _waits_for(step: Step, s: Situation) -> str:
     before = [other for other in s.steps if other.project.path in step.project.after]
-    ready = all(other.state in ("passed", "accepted") for other in before)
+    ready = all(other.state in USABLE_STATES for other in before)
     position = s.queue_position
     if ready and position is not None and position.free <= position.ahead:
         return "waits for a free slot"

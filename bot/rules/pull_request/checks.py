@@ -24,10 +24,17 @@ from bot.actions import (
 from bot.config.deployment import Reporting
 from bot.config.repository import MLOPS_FILE, Mlops, Project, fill
 from bot.facts.discussion import Order
-from bot.facts.pull_request import BadName, PullRequestFacts, Situation, Step
+from bot.facts.pull_request import (
+    GOOD_STATES,
+    USABLE_STATES,
+    BadName,
+    PullRequestFacts,
+    Situation,
+    Step,
+)
 from bot.facts.runs import ProjectRun
 from bot.rules.pull_request import branch_names
-from bot.rules.pull_request.steps import ROUND_VERBS, USABLE_STATES, newest, over, steps, token
+from bot.rules.pull_request.steps import ROUND_VERBS, newest, over, steps, token
 from bot.rules.runs import PAUSES, patience
 from bot.subjects import Branch
 from bot.words import addresses, replies, report, status
@@ -85,7 +92,8 @@ def _towards_a_verdict(
     if not projects:
         return _without_runs(pr, pr.config, before_runs, now)
     progress = steps(pr, projects)
-    if cancelled(pr.orders):
+    # What came through before it could be stopped is judged like any other.
+    if cancelled(pr.orders) and not all(step.state in GOOD_STATES for step in progress):
         return _stopped(pr, progress, now, reporting)
     return _onward(pr, pr.config, progress, now, reporting)
 
@@ -411,7 +419,7 @@ def _until_next_look(progress: Sequence[Step], now: datetime, starts: bool) -> f
 
 def outcome(ended: Sequence[Step]) -> State:
     """The verdict over steps that have all ended."""
-    if all(step.state in ("passed", "accepted") for step in ended):
+    if all(step.state in GOOD_STATES for step in ended):
         return "succeeded"
     if any(step.state in ("failed", "refused") for step in ended):
         return "failed"

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from bot.config.repository import Mlops, Project
 from bot.facts.discussion import Order, OrderVerb
 from bot.facts.pull_request import (
+    GOOD_STATES,
     UNFINISHED_STATES,
+    USABLE_STATES,
     NotReached,
     PullRequestFacts,
     PullRequestHead,
@@ -22,9 +24,6 @@ from bot.facts.quality_gate import Baseline
 from bot.facts.runs import ProjectRun, RunFault
 from bot.rules.pull_request import gates
 from bot.rules.runs import PAUSES, fault
-
-USABLE_STATES = ("passed", "refused", "accepted")
-"""The states of a step whose run ended well: what comes after it may use what it made."""
 
 ROUND_VERBS: tuple[OrderVerb, ...] = ("run", "retry")
 """The orders that begin a new round of runs."""
@@ -171,7 +170,7 @@ def _good(pr: PullRequestFacts, project: Project, turn: Turn) -> bool:
     if not turn.runs or turn.runs[-1].outcome != "succeeded":
         return False
     run = turn.runs[-1]
-    return _judged(pr, Step(project, "waits", run=run), run).state in ("passed", "accepted")
+    return _judged(pr, Step(project, "waits", run=run), run).state in GOOD_STATES
 
 
 def _leads_on(step: Step) -> bool:

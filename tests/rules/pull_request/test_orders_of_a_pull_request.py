@@ -167,6 +167,16 @@ def test_no_order_and_no_history_leads_to_a_run_that_was_there_before(
 # -- cancel
 
 
+def test_what_came_through_before_it_could_be_cancelled_is_judged_like_any_other() -> None:
+    runs = (run_of(TRAIN, "succeeded", withdrawn=True), run_of(SCORE, "succeeded"))
+
+    actions = checks.plan(with_(*runs, orders=(ordered("cancel"),)), NOW)
+
+    (verdict,) = (one for one in actions if isinstance(one, SetStatus) and one.name == "validate")
+    assert verdict.state == "succeeded"
+    assert verdict.description.startswith("passed")
+
+
 def test_cancel_stops_what_runs_and_gives_a_verdict_when_it_has_stopped() -> None:
     run = run_of(TRAIN)
     stopping = checks.plan(with_(run, orders=(ordered("cancel"),)), NOW)
