@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from sandbox.databricks.wire import Answer, Call, Refusal
 
-# uvicorn closes idle connections after 5 s; a younger one is safe to use again.
+# The server closes idle connections after 5 s; a younger one is safe to use again.
 IDLE_SECONDS = 2.0
 NOT_PASSED_ON = {
     "host",

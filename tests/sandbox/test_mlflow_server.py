@@ -101,10 +101,10 @@ def test_what_is_stored_can_be_read_after_a_restart(tmp_path: Path) -> None:
 
 def test_a_server_that_cannot_start_says_so(tmp_path: Path) -> None:
     broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho No module named uvicorn\nexit 1\n")
+    broken.write_text("#!/bin/sh\necho No module named gunicorn\nexit 1\n")
     broken.chmod(0o755)
 
-    with pytest.raises(RuntimeError, match=r"ended while starting(.|\n)*No module named uvicorn"):
+    with pytest.raises(RuntimeError, match=r"ended while starting(.|\n)*No module named gunicorn"):
         MlflowServer(tmp_path, python=str(broken)).start()
 
 
