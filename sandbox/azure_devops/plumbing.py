@@ -1,10 +1,12 @@
 """The bare git repository behind the stand-in: reading and writing objects, no working copy.
 
 Knows git and nothing of pull requests. Every call is one short `git` process,
-cut off from the configuration of whoever runs it.
+cut off from the configuration of whoever runs it. Which commit an object id names
+never changes, and is asked once; where a ref points is looked up each time.
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ from sandbox.azure_devops.git_objects import (
 )
 
 ZERO = "0" * 40
+SHA = re.compile("[0-9a-f]{40}")
 
 
 class GitError(Exception):
@@ -46,6 +49,7 @@ class Repository:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read: dict[str, Commit] = {}
+        self._commits: dict[str, str] = {}
 
     def create(self, default_branch: str, settings: Mapping[str, str]) -> None:
         """Make the repository, or take over the one that is there."""
@@ -85,10 +89,28 @@ class Repository:
 
     def commit_of(self, revision: str) -> str | None:
         """The full sha of a revision, or None where it names no commit."""
+        name = self._object_of(revision) or revision
+        if name in self._commits:
+            return self._commits[name]
         done = self.attempt(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"
+            "rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"
         )
-        return done.stdout.decode().strip() or None
+        found = done.stdout.decode().strip() or None
+        if found is not None and SHA.fullmatch(name):
+            self._commits[name] = found
+        return found
+
+    def _object_of(self, ref: str) -> str | None:
+        """What a ref points at, by the file that git keeps of it; None where git has to be asked:
+        it is packed, or points at another ref, or there is none.
+        """
+        if not ref.startswith("refs/") or ".." in ref or ref.endswith(".lock"):
+            return None
+        try:
+            text = (self.path / ref).read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return None
+        return text if SHA.fullmatch(text) else None
 
     def refs(self, prefix: str = "refs/") -> dict[str, str]:
         """Ref names and the objects they point at, in git's order."""
