@@ -14,6 +14,7 @@ from typing import Literal
 from sandbox.chaos.bot_processes import BotProcesses
 from sandbox.chaos.calls import Call, CutError, Listener, Reply, ask
 from sandbox.chaos.diary import Diary
+from sandbox.mlflow_server import MlflowServer
 from sandbox.ports import free_port
 from sandbox.world import World
 
@@ -203,12 +204,12 @@ class People:
 
 class Place:
     """A world, the switch before Azure DevOps and Databricks, and the bot's real processes: web,
-    and a worker.
+    and a worker. An `mlflow` that is given runs already, and goes on: it is never away.
     """
 
-    def __init__(self, root: Path, content: Path) -> None:
+    def __init__(self, root: Path, content: Path, *, mlflow: MlflowServer | None = None) -> None:
         self.switch = Switch()
-        self._world = World(root / "world", content, slots=4)
+        self._world = World(root / "world", content, slots=4, mlflow=mlflow)
         self._root = root
 
     def __enter__(self) -> "Place":

@@ -2,11 +2,12 @@
 minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from sandbox.mlflow_server import MlflowServer
 from tests.bot_in_process import CONTENT
 from tests.stories.outage import ALL, Kind, Neighbour, Place
 
@@ -20,9 +21,12 @@ PULL_REQUESTS = 4
     ids=["both answer 503", "both hang", "Databricks answers 503"],
 )
 def test_what_happened_during_an_outage_is_done_after_it(
-    tmp_path: Path, kind: Kind, away: Sequence[Neighbour]
+    forgetful_mlflow: Callable[[], MlflowServer],
+    tmp_path: Path,
+    kind: Kind,
+    away: Sequence[Neighbour],
 ) -> None:
-    with Place(tmp_path, CONTENT) as place:
+    with Place(tmp_path, CONTENT, mlflow=forgetful_mlflow()) as place:
         people = place.people
         people.open()
         people.promote()

@@ -18,6 +18,7 @@ from bot.controllers.model import origins
 from bot.rules.model import validated
 from sandbox.bot_process import BotProcess
 from sandbox.databricks import Databricks, Exchange
+from sandbox.mlflow_server import MlflowServer
 from sandbox.ports import free_port
 from sandbox.world import World
 from tests.bot_in_process import CONTENT, Bot, PullRequest, start_bot
@@ -33,9 +34,10 @@ CANARY = "dapi-canary-0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def two(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[World]:
     """A world with a workspace for pull requests, and one that serves."""
-    with World(tmp_path_factory.mktemp("two"), CONTENT, slots=4, two_workspaces=True) as started:
+    root = tmp_path_factory.mktemp("two")
+    with World(root, CONTENT, slots=4, two_workspaces=True, mlflow=mlflow_server) as started:
         yield started
 
 
