@@ -5,8 +5,10 @@ What needs seconds to be imported is imported by the fixtures that need it, so t
 touch nothing start at once.
 """
 
+import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from sandbox.mlflow_server import MlflowServer
     from sandbox.world import World
     from tests.bot_in_process import Bot
+
+# What was compiled is kept, though the machine may say otherwise: it takes each process of pytest
+# ten seconds of CPU to compile all tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The same examples every time, and no clock: the machine may be busy with something else. `make
 # test-long` shows many more of them. Who wants other examples says --hypothesis-profile=default
