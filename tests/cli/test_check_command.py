@@ -8,6 +8,7 @@ import pytest
 
 from bot.cli import check
 
+ROOT = Path(__file__).parents[2]
 CONFIG = "folders: [{from: hooks, to: /Shared/hooks}]\n"
 
 
@@ -17,9 +18,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for folder in ("config", "hooks"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "config" / "bot.yml").write_text(
-        (Path(__file__).parents[2] / "config" / "bot.yml").read_text()
-    )
+    (tmp_path / "config" / "bot.yml").write_text((ROOT / "config" / "bot.yml").read_text())
     (tmp_path / "config" / "mlops.yml").write_text(CONFIG)
     return tmp_path
 
@@ -101,3 +100,20 @@ def test_a_job_that_runs_what_the_repository_does_not_hold_is_a_mistake(checkout
     assert mistake.startswith(
         "config/jobs/train.yml: task t of job train runs /Shared/hooks/train, but"
     )
+
+
+def test_the_repositorys_own_files_have_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BOT_CONFIG", raising=False)
+
+    assert list(check.mistakes(ROOT)) == []
+
+
+def test_the_schemas_that_editors_use_are_those_of_the_program() -> None:
+    generated = check.schemas()
+
+    held = {
+        file.name: file.read_text(encoding="utf-8")
+        for file in (ROOT / "config" / "schema").iterdir()
+    }
+
+    assert held == generated, "run: make schema"

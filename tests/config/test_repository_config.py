@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot.cli import check
 from bot.config import environment, repository, yaml_file
 from bot.config.repository import MLOPS_FILE, Mlops, Project
 from bot.errors import ConfigError
@@ -197,23 +196,6 @@ def test_a_deployments_file_that_is_not_yaml_is_told_where(tmp_path: Path) -> No
 
 def test_an_empty_file_asks_for_nothing_and_is_valid() -> None:
     assert yaml_file.parse(Mlops, "", MLOPS_FILE) == Mlops()
-
-
-def test_the_repositorys_own_files_have_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("BOT_CONFIG", raising=False)
-
-    assert list(check.mistakes(ROOT)) == []
-
-
-def test_the_schemas_that_editors_use_are_those_of_the_program() -> None:
-    generated = check.schemas()
-
-    held = {
-        file.name: file.read_text(encoding="utf-8")
-        for file in (ROOT / "config" / "schema").iterdir()
-    }
-
-    assert held == generated, "run: make schema"
 
 
 @pytest.mark.parametrize("name", ["bot", "mlops"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from example_reports import REPORTS
 
-from bot import app, own_templates
+from bot import own_templates
 from bot.config import environment
 from bot.errors import ConfigError
 from bot.words import template
@@ -122,9 +122,12 @@ def test_a_template_that_fails_when_it_is_filled_gives_way_to_the_built_in_one(
     assert "template name=fork" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_folder_is_named_in_the_deployments_file_and_used_from_the_start_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from bot import app  # which imports all services
+
     root = Path(__file__).parents[2]
     file = tmp_path / "bot.yml"
     file.write_text(
