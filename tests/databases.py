@@ -2,18 +2,22 @@
 be stopped.
 """
 
+import functools
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
 import pytest
+
+from bot.queue import migrate
 
 POSTGRESQL = os.environ.get("SIGNALMAN_TEST_POSTGRESQL", "")
 
@@ -48,6 +52,29 @@ def empty(kind: str, folder: Path) -> Iterator[str]:
             )
         finally:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")  # type: ignore[arg-type]
+
+
+def make_ready(url: str) -> None:
+    """Give a database its tables. A SQLite file that nobody made so far is a copy of one that was
+    upgraded before, which is the same and takes a tenth of the time.
+    """
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(_upgraded())
+    else:
+        migrate(url)
+
+
+@functools.cache
+def _upgraded() -> bytes:
+    """What is in a SQLite file that is ready for work."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "queue.db")
+        migrate(f"sqlite:///{file}")
+        with closing(sqlite3.connect(file)) as database:
+            return database.serialize()
 
 
 class Cluster:

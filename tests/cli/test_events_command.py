@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.passes import Outcome
-from bot.queue import Queue, migrate
+from bot.queue import Queue
 from bot.subjects import Delivery, Model, PullRequest, Subject, key
 from tests import databases
 
@@ -79,7 +79,7 @@ class Operator:
 @pytest.fixture(params=databases.KINDS)
 def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operator]:
     with databases.empty(request.param, tmp_path) as url:
-        migrate(url)
+        databases.make_ready(url)
         found = Operator(url, tmp_path)
         yield found
         found.queue.close()

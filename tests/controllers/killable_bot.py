@@ -13,9 +13,10 @@ from bot.config.environment import read as read_settings
 from bot.controllers.services import Services
 from bot.errors import SignalmanError
 from bot.passes import Outcome
-from bot.queue import Lease, Queue, migrate
+from bot.queue import Lease, Queue
 from bot.subjects import Branch, Model, PullRequest, Subject
 from sandbox.world import World
+from tests import databases
 from tests.controllers.call_interrupter import CallInterrupter, Killed, interrupted_by
 
 PATIENCE = 120.0
@@ -46,7 +47,7 @@ class KillableBot:
         self.settings = read_settings({**environment, "BOT_CONFIG": "config/bot.yml"})
         self.repository = self.settings.served[0].key
         self.folder.mkdir(parents=True, exist_ok=True)
-        migrate(self.settings.database_url)
+        databases.make_ready(self.settings.database_url)
         self.queue = Queue(self.settings.database_url)
         self.services = self._born()
 

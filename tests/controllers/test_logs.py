@@ -19,7 +19,7 @@ from bot.controllers.runs import logs
 from bot.controllers.services import Services
 from bot.errors import NotFound, ServiceError
 from bot.facts.runs import ProjectRun
-from bot.queue import Queue, migrate
+from bot.queue import Queue
 from bot.subjects import PullRequest
 from tests import databases
 from tests.backends.example_project import ended, project, submission, until
@@ -60,7 +60,7 @@ class Paper:
 @pytest.fixture(params=databases.KINDS)
 def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
     with databases.empty(request.param, tmp_path) as url:
-        migrate(url)
+        databases.make_ready(url)
         queue = Queue(url)
         yield queue
         queue.close()

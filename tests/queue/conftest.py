@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from clock_and_senders import Clock, Senders
 
-from bot.queue import Queue, migrate
+from bot.queue import Queue
 from tests import databases
 
 
@@ -32,7 +32,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def url(empty_url: str) -> str:
     """A database that is ready for work."""
-    migrate(empty_url)
+    databases.make_ready(empty_url)
     return empty_url
 
 

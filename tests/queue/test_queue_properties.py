@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bot.passes import Outcome
-from bot.queue import Lease, Queue, migrate
+from bot.queue import Lease, Queue
 from bot.subjects import Model, Subject
+from tests import databases
 from tests.examples import percent
 
 SUBJECTS = [Model("a"), Model("b"), Model("c")]
@@ -33,7 +34,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.mkdtemp()
         url = f"sqlite:///{self.folder}/queue.db"
-        migrate(url)
+        databases.make_ready(url)
         self.clock, self.senders = Clock(), Senders()
         self.queue = Queue(url, clock=self.clock)
         self.held: list[Held] = []

@@ -22,11 +22,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot.passes import Outcome
-from bot.queue import Queue, migrate
+from bot.queue import Queue
 from bot.subjects import Branch, Delivery, Model, PullRequest
 from bot.web import Door, create_app
 from bot.webhooks.azure_devops import WatchedRepository
 from sandbox.ports import free_port
+from tests import databases
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 KEY = "lighthouse/Tides and Currents/tide-forecast"
@@ -46,7 +47,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def queue(url: str) -> Iterator[Queue]:
-    migrate(url)
+    databases.make_ready(url)
     queue = Queue(url, clock=lambda: NOW)
     yield queue
     queue.close()
@@ -420,7 +421,7 @@ app = create_app(Door(Queue({url!r}), served={served!r}, azure_devops_credential
 
 @pytest.fixture
 def gunicorn(url: str, tmp_path: Path) -> Iterator["tuple[int, subprocess.Popen[bytes]]"]:
-    migrate(url)
+    databases.make_ready(url)
     (tmp_path / "served.py").write_text(
         SERVE.format(url=url, served=SERVED, credentials=CREDENTIALS)
     )

@@ -13,10 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from bot.facts.runs import ProjectRun
-from bot.queue import Queue, migrate
+from bot.queue import Queue
 from bot.subjects import Branch, PullRequest
 from bot.web import Door, create_app
 from bot.webhooks.azure_devops import WatchedRepository
+from tests import databases
 
 KEY = "lighthouse/Tides and Currents/tide-forecast"
 SERVED = (
@@ -54,7 +55,7 @@ def now() -> float:
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     found = f"sqlite:///{tmp_path}/queue.db"
-    migrate(found)
+    databases.make_ready(found)
     return found
 
 

@@ -14,9 +14,10 @@ import pytest
 
 from bot.errors import ConfigError, ServiceError
 from bot.passes import Look, Outcome
-from bot.queue import Queue, migrate
+from bot.queue import Queue
 from bot.subjects import Branch, Model, Subject, key
 from bot.worker import Worker
+from tests import databases
 
 HERE = Model("tide_model")
 
@@ -24,7 +25,7 @@ HERE = Model("tide_model")
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     address = f"sqlite:///{tmp_path}/queue.db"
-    migrate(address)
+    databases.make_ready(address)
     return address
 
 
