@@ -22,7 +22,7 @@ lint-types: ; $(BIN)/mypy
 lint-imports: ; $(BIN)/lint-imports --no-logo
 
 test-pure: $(MARK)  ## what is decided and said from facts alone: seconds, no server
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(PURE)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PURE)
 
 test-long: $(MARK)  ## the tests with 25 times as many examples of every property
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=thorough --timeout=3600
