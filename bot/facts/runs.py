@@ -30,7 +30,8 @@ class RunFault:
 
 @dataclass(frozen=True)
 class ProjectRun:
-    """One project run for one commit of a pull request.
+    """One run of an MLflow project at one commit: for a pull request, as a smoke run, or as a
+    retraining.
 
     `token` names it everywhere (in MLflow, in Databricks); `cluster_run` is its id at the backend.
     Known once it has ended: `metrics`, `model_version`, its `signature` (canonical JSON; empty:

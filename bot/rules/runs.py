@@ -9,8 +9,9 @@ from bot.config.repository import Project
 from bot.facts.runs import ProjectRun, RunFault
 
 PAUSES = (30.0, 120.0)
-"""Seconds before a run that the workspace failed is tried again, and once more. A failing script is
-not.
+"""Seconds before a run that the workspace failed is tried again; as many as there are, so often. It
+is one of a pull request, or a smoke run; a retraining is asked for again, and a failing script is
+not tried again.
 """
 
 

@@ -7,7 +7,7 @@ for the gate.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from bot.actions import State
 from bot.facts.pull_request import UNFINISHED_STATES, USABLE_STATES, NotReached, Situation, Step
@@ -136,54 +136,68 @@ def _ran_well(step: Step) -> bool:
 
 
 def _project(step: Step, s: Situation) -> Row:
-    mark, said, state, line = _told(step, s)
-    note = ""
-    if step.state in ("failed", "no cluster") or (step.state == "accepted" and not _ran_well(step)):
-        note = reason(step)
-    return Row(
+    told = _state(step, s)
+    row = Row(
         step.project.name,
-        mark,
-        said,
-        state,
-        line,
-        note=note,
+        told.mark,
+        told.cell,
+        told.status,
+        told.line,
         seconds=seconds(step, s),
         run=step.run,
     )
+    went_wrong = step.state in ("failed", "no cluster")
+    if went_wrong or (step.state == "accepted" and not _ran_well(step)):
+        return replace(row, note=reason(step))
+    return row
 
 
-def _told(step: Step, s: Situation) -> tuple[str, str, State, str]:
+class _ToldState(NamedTuple):
+    """A step's state: its mark and words in a cell, its status and the line of that."""
+
+    mark: str
+    cell: str
+    status: State
+    line: str
+
+
+def _state(step: Step, s: Situation) -> _ToldState:
     match step.state:
         case "passed" | "refused":
-            return "✅", "done", "succeeded", "done"
+            return _ToldState("✅", "done", "succeeded", "done")
         case "accepted" if _ran_well(step):
-            return "✅", "done", "succeeded", "done"
+            return _ToldState("✅", "done", "succeeded", "done")
         case "accepted":
-            if step.accepted:
-                by = step.accepted.by
-            else:
-                by = "somebody"
-            return "☑️", "failed, accepted", "succeeded", f"failed, accepted by {by}"
+            line = f"failed, accepted by {_accepted_by(step)}"
+            return _ToldState("☑️", "failed, accepted", "succeeded", line)
         case "failed":
-            return "❌", "failed", "failed", f"failed: {reason(step)}"
+            return _ToldState("❌", "failed", "failed", f"failed: {reason(step)}")
         case "no cluster":
             why = reason(step) or "there was no cluster"
-            return "⚠️", "no cluster", "error", f"could not be run: {why}"
+            return _ToldState("⚠️", "no cluster", "error", f"could not be run: {why}")
         case "skipped":
             line = "not started"
             if why := reason(step):
                 line = f"not started: {why}"
-            return "⏭", "not started", "failed", line
+            return _ToldState("⏭", "not started", "failed", line)
     if s.cancelled is not None:
-        return "🛑", "cancelled", "failed", f"cancelled by {s.cancelled.by}"
+        return _ToldState("🛑", "cancelled", "failed", f"cancelled by {s.cancelled.by}")
     if step.state == "runs":
-        said = "starting"
+        cell = "starting"
         if step.run and step.run.started:
-            said = "running"
-        return "🔵", said, "pending", said
+            cell = "running"
+        return _ToldState("🔵", cell, "pending", cell)
     if step.state == "again":
-        return "⚠️", "no cluster, is tried again", "pending", "there was no cluster, is tried again"
-    return "⏸", _waits_for(step, s), "pending", _waits_for(step, s)
+        line = "there was no cluster, is tried again"
+        return _ToldState("⚠️", "no cluster, is tried again", "pending", line)
+    waits = _waits_for(step, s)
+    return _ToldState("⏸", waits, "pending", waits)
+
+
+def _accepted_by(step: Step) -> str:
+    if step.accepted is None:
+        return "somebody"
+    return step.accepted.by
 
 
 def _waits_for(step: Step, s: Situation) -> str:
@@ -196,39 +210,27 @@ def _waits_for(step: Step, s: Situation) -> str:
 
 
 def _gate(s: Situation) -> Row:
+    row = Row("gate", "✅", "passed", "succeeded", "passed", title="Quality gate")
     judged = [step for step in s.steps if gated(step)]
-    mark = "✅"
-    said = "passed"
-    state = "succeeded"
-    line = "passed"
-    note = ""
-    if bad := [step for step in judged if step.state == "refused"]:
-        mark = "❌"
-        said = "refused"
-        state = "failed"
-        note = reason(bad[0])
-        line = f"refused: {note}"
-    elif any(step.state in UNFINISHED_STATES for step in judged) and s.cancelled is None:
-        mark = "⏸"
-        said = "waits"
-        state = "pending"
-        line = "waits for the runs"
-    elif missing := [step for step in judged if step.state != "accepted" and not _ran_well(step)]:
-        mark = "⏭"
-        said = "not reached"
-        state = "failed"
-        line = f"not reached: {missing[0].project.name} has no result"
-    elif taken := [step for step in judged if step.state == "accepted"]:
-        if taken[0].accepted:
-            by = taken[0].accepted.by
-        else:
-            by = "somebody"
-        said = "not reached, accepted"
-        if any(refused(step) for step in taken):
-            said = "refused, accepted"
-        mark = "☑️"
-        line = f"{said} by {by}"
-    return Row("gate", mark, said, state, line, title="Quality gate", note=note)  # type: ignore[arg-type]
+    bad = first(judged, "refused")
+    if bad is not None:
+        note = reason(bad)
+        return replace(
+            row, mark="❌", said="refused", state="failed", line=f"refused: {note}", note=note
+        )
+    if s.cancelled is None and any(step.state in UNFINISHED_STATES for step in judged):
+        return replace(row, mark="⏸", said="waits", state="pending", line="waits for the runs")
+    for step in judged:
+        if step.state != "accepted" and not _ran_well(step):
+            line = f"not reached: {step.project.name} has no result"
+            return replace(row, mark="⏭", said="not reached", state="failed", line=line)
+    accepted = first(judged, "accepted")
+    if accepted is None:
+        return row
+    said = "not reached, accepted"
+    if any(refused(step) for step in judged if step.state == "accepted"):
+        said = "refused, accepted"
+    return replace(row, mark="☑️", said=said, line=f"{said} by {_accepted_by(accepted)}")
 
 
 def first(steps: Sequence[Step], *states: str) -> Step | None:

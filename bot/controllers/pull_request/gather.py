@@ -79,20 +79,16 @@ def _read(
         return
     # What was read while it was closed is no more than that.
     doubted = look.memo_may_be_behind or (old is not None and not old.open)
-    if talk is not None and (doubted or (old is None and head.thread)):
+    reported_and_forgotten = old is None and bool(head.thread)
+    if talk is not None and (doubted or reported_and_forgotten):
         done.memo = _recalled(done.memo, talk, azure)
     same = old is not None and old.open and recall.same_iteration(old, head)
     if not same or done.memo.config is None:
         done.know(**_configuration(repository))
     done.memo = _with_needs(done.memo, repository, services)
     done.know(runs=_runs(done.memo, repository, services))
-    if (
-        talk is not None
-        and old is None
-        and not doubted
-        and not head.thread
-        and _begun(done.memo, repository)
-    ):
+    never_seen = old is None and not doubted and not head.thread
+    if talk is not None and never_seen and _begun(done.memo, repository):
         done.memo = _recalled(done.memo, talk, azure)
 
 

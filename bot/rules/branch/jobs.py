@@ -1,5 +1,4 @@
-"""What must change for jobs to be as a commit describes them, and
-nothing of them that is not ours.
+"""What must change for jobs to be as a commit describes them, and nothing of them that is not ours.
 
 A merge of three, as `kubectl apply` does it: what the file names is ours; what was applied last and
 is not named any more is removed; all else (who it runs as, whether it is paused, what people set by
@@ -421,6 +420,10 @@ def _gone(wanted: Settings, present: Settings) -> tuple[str, ...]:
 def _merged(
     wanted: Settings, applied: Settings, present: Settings, whole: Settings
 ) -> dict[str, Any]:
+    """A job's settings after a merge of three: what the file names (`wanted`), what it named when
+    it was `applied` last, and what the job has (`present`). `whole` is what the file says of a job
+    that is not there yet, for what the Jobs API takes only complete.
+    """
     # A list that the file does not name any more may hold what others put there.
     emptied: Settings = {name: {} for name in (*_KEYS, "tags") if name in applied}
     merged: dict[str, Any] = _merge("", {**emptied, **wanted}, applied, present)
@@ -435,6 +438,9 @@ def _merged(
 
 
 def _merge(key: str, wanted: Any, applied: Any, present: Any) -> Any:
+    """What a setting becomes: what is wanted over what is present, without what was applied and is
+    wanted no more. Of {a: 1}, applied {a: 0, b: 2}, present {a: 0, b: 2, c: 3}: {a: 1, c: 3}.
+    """
     if not (isinstance(wanted, Mapping) and isinstance(present, Mapping)):
         if _same(key, wanted, present):
             return present

@@ -4,6 +4,15 @@ The answer follows from what the registry says now, not from the order in which
 it was told, so late and doubled events end in the same job. A version that was
 rolled back is held back for as long as it is the one that is promoted: the job's
 tags say so, where every look sees it and people do.
+
+What a job tells, and the functions that read it:
+
+* its parameters `model_name` and `model_version`: what its next run scores with (`loaded`, and
+  `pointed`: that is this version);
+* the tags `signalman_model` and `signalman_version`, written last: what was told to people
+  (`signed_version`, and `signed`: that is this version);
+* `signalman_before`: what it scored with before (`before`);
+* `signalman_held`: the promoted version that it was rolled back from (`held`).
 """
 
 from collections.abc import Sequence
