@@ -89,7 +89,13 @@ def _hear_webhooks(app: Flask, door: Door, metrics: Metrics) -> None:
     readers = door.readers()
     for sender, read in readers.items():
         view = partial(_receive, sender, read, door.queue)
-        app.add_url_rule(f"/webhooks/{sender}", sender, view, methods=["POST"])
+        app.add_url_rule(
+            f"/webhooks/{sender}",
+            sender,
+            view,
+            methods=["POST"],
+            provide_automatic_options=False,
+        )
 
     @app.after_request
     def count(response: Response) -> Response:

@@ -233,6 +233,8 @@ def test_the_unforeseen_is_answered_503_and_logged_without_the_body(
     [
         ("GET", "/webhooks/azure-devops", 405),
         ("PUT", "/webhooks/azure-devops", 405),
+        ("OPTIONS", "/webhooks/azure-devops", 405),
+        ("OPTIONS", "/webhooks/databricks", 405),
         ("POST", "/webhooks/github", 404),
         ("GET", "/nowhere", 404),
         ("POST", "/", 405),
