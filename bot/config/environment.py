@@ -343,8 +343,20 @@ def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
 
 
 def _credentials(environ: Mapping[str, str], name: str) -> Credentials:
+    """Each name with each password. Raises ConfigError where there is only one of both: what they
+    were to guard would be open.
+    """
+    users = _secrets(environ, f"{name}_USERNAME")
     words = _secrets(environ, f"{name}_PASSWORD")
-    return tuple((user, word) for user in _secrets(environ, f"{name}_USERNAME") for word in words)
+    if bool(users) != bool(words):
+        there, lacking = f"{name}_USERNAME", f"{name}_PASSWORD"
+        if words:
+            there, lacking = lacking, there
+        raise ConfigError(
+            f"{there} is set and {lacking} is not, so that nothing would be guarded; set both, or "
+            "neither."
+        )
+    return tuple((user, word) for user in users for word in words)
 
 
 def _hooks(environ: Mapping[str, str], deployment: Deployment, sender: str) -> Secrets:

@@ -489,6 +489,22 @@ def test_an_mlflow_address_with_a_password_in_it_is_refused(name: str) -> None:
     assert "s3cret" not in mistake(**{name: "https://bot:s3cret@mlflow.example"})
 
 
+@pytest.mark.parametrize(
+    ("there", "lacking"),
+    [
+        ("DASHBOARD_USERNAME", "DASHBOARD_PASSWORD"),
+        ("DASHBOARD_PASSWORD", "DASHBOARD_USERNAME"),
+    ],
+)
+def test_half_a_pair_of_credentials_is_refused_for_it_would_guard_nothing(
+    there: str, lacking: str
+) -> None:
+    told = mistake(**{there: "looker-5512"})
+
+    assert told.startswith(f"{there} is set and {lacking} is not")
+    assert "looker-5512" not in told
+
+
 # -- a person at a terminal
 
 HERS = {
