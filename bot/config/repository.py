@@ -281,10 +281,10 @@ class Mlops(Shape):
             problem = self._no_name_of_a_model(project)
             if problem:
                 raise ValueError(f"projects[{number}].model {problem}")
-            if project.model in self.models_of_production():
+            if project.model in self.retrained_models():
                 raise ValueError(
-                    f"projects[{number}].model is {project.model}, which a job follows or a "
-                    'retraining registers; pull requests may not. Put "{branch}" into it'
+                    f"projects[{number}].model is {project.model}, which retrainings register; "
+                    'pull requests may not. Put "{branch}" into it'
                 )
         names = [job.name for job in self.jobs]
         for name in names:
@@ -308,13 +308,9 @@ class Mlops(Shape):
             return f"{of}; add {lacking} to branches.forbidden"
         return ""
 
-    def models_of_production(self) -> frozenset[str]:
-        """The names of models that a job follows by their whole name, or that a retraining
-        registers.
-        """
-        followed = {job.model for job in self.jobs if "*" not in job.model}
-        retrained = {project.retrain.model for project in self.projects if project.retrain}
-        return frozenset(followed | retrained)
+    def retrained_models(self) -> frozenset[str]:
+        """The names of the models that retrainings register."""
+        return frozenset(project.retrain.model for project in self.projects if project.retrain)
 
     def project(self, path: str) -> Project:
         """The project of that path. Raises KeyError when the file does not name it."""

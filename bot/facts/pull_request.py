@@ -24,7 +24,7 @@ VALIDATE = "validate"
 class BadName:
     """Why a branch name cannot be used: the characters at fault and their positions, from 1; or how
     many characters it may have at most; or the pattern that it does not match; or the model that
-    production uses, which its own would be called like.
+    retrainings register, which its own would be called like.
     """
 
     name: str

@@ -147,8 +147,8 @@ def bad_name(bad: BadName) -> str:
         return ""
     if bad.model:
         return (
-            f"It would give its model the name {escape.code(bad.model)}, which is production's: a "
-            "job follows it, or retrainings register it."
+            f"It would give its model the name {escape.code(bad.model)}, which is production's: "
+            "retrainings register it."
         )
     if bad.most is not None:
         return f"It has {len(bad.name)} characters; {bad.most} are allowed."

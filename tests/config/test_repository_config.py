@@ -86,8 +86,8 @@ MISTAKES = [
     ("projects: [{path: a}, {path: ./a}]", "projects names a twice."),
     (
         "projects: [{path: a, model: wine, retrain: {model: wine}}]",
-        "projects[0].model is wine, which a job follows or a retraining registers; pull requests "
-        'may not. Put "{branch}" into it.',
+        "projects[0].model is wine, which retrainings register; pull requests may not. Put "
+        '"{branch}" into it.',
     ),
     (
         "branches: {pattern: '['}",

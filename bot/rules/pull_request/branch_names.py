@@ -31,8 +31,8 @@ def judge(name: str, rule: BranchRule) -> BadName | None:
 
 
 def reserved(config: Mlops) -> dict[str, str]:
-    """The names that no branch may have, since its model would have that of a model that production
-    uses: the folded name -> that model.
+    """The names that no branch may have, since its model would have that of a model that
+    retrainings register: the folded name -> that model.
 
     Unity Catalog knows no difference of case
     (https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-names), and a name that differs
@@ -41,7 +41,7 @@ def reserved(config: Mlops) -> dict[str, str]:
     names: dict[str, str] = {}
     for project in config.projects:
         before, placeholder, after = (project.model or "").casefold().partition("{branch}")
-        for model in sorted(config.models_of_production()):
+        for model in sorted(config.retrained_models()):
             folded = model.casefold()
             fits = folded.startswith(before) and folded.endswith(after)
             if placeholder and fits and len(folded) > len(before) + len(after):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.config.repository import BranchRule, Job, Mlops, Project
+from bot.config.repository import BranchRule, Mlops, Project, Retrain
 from bot.rules.pull_request import branch_names
 from bot.words import report
 
@@ -72,11 +72,10 @@ def test_each_character_at_fault_is_named_with_its_position(
 
 
 @pytest.mark.parametrize(
-    ("model", "followed", "reserved"),
+    ("model", "retrained", "reserved"),
     [
         ("{branch}_model", ("diabetes_model",), {"diabetes": "diabetes_model"}),
         ("{branch}_model", ("Diabetes_Model",), {"diabetes": "Diabetes_Model"}),
-        ("{branch}_model", ("*_model",), {}),
         ("{branch}_model", ("wine", "_model"), {}),
         ("dev.ml.{branch}_model", ("prod.ml.diabetes_model",), {}),
         ("ml.{branch}", ("ml.wine", "ml.tide"), {"wine": "ml.wine", "tide": "ml.tide"}),
@@ -84,12 +83,13 @@ def test_each_character_at_fault_is_named_with_its_position(
     ],
 )
 def test_no_branch_may_have_a_name_whose_model_is_productions(
-    model: str | None, followed: tuple[str, ...], reserved: dict[str, str]
+    model: str | None, retrained: tuple[str, ...], reserved: dict[str, str]
 ) -> None:
-    config = Mlops(
-        projects=(Project(path="projects/train", model=model),),
-        jobs=tuple(Job(name=f"nightly of {name}", model=name) for name in followed),
-    )
+    projects = [Project(path="projects/train", model=model)]
+    projects += [
+        Project(path=f"projects/{name}", retrain=Retrain(model=name)) for name in retrained
+    ]
+    config = Mlops(projects=tuple(projects))
 
     assert branch_names.reserved(config) == reserved
 
