@@ -7,10 +7,10 @@ are kept in a type that does not print them.
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -101,6 +101,7 @@ class Settings:
     tracking_uri: str
     registry_uri: str
     mlflow_sign_in: Secrets
+    others: Secrets = field(default=(), compare=False)
 
     @property
     def database_url(self) -> str:
@@ -119,6 +120,7 @@ class Settings:
             *self.mlflow_sign_in,
             *workspaces,
             *words,
+            *self.others,
         )
 
     @property
@@ -144,6 +146,13 @@ class Settings:
         warns of.
         """
         return not (self.shares_workspace or self.production.tokens or self.validation.tokens)
+
+
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:SECRET|PASSWORD|PASSWD|TOKEN|(?:API|ACCESS|ACCOUNT|PRIVATE)_KEY)$"
+)
+_SHORTEST = 8
+"""Characters of a variable that is taken for a secret by its name alone."""
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -185,6 +194,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         registry_uri=_mlflow(env, "MLFLOW_REGISTRY_URI", tracking, UNITY_CATALOG),
         mlflow_sign_in=_secrets(env, "MLFLOW_TRACKING_TOKEN")
         + _secrets(env, "MLFLOW_TRACKING_PASSWORD"),
+        others=_others(env),
     )
 
 
@@ -340,6 +350,22 @@ def _text(environ: Mapping[str, str], name: str) -> str | None:
 def _secrets(environ: Mapping[str, str], name: str) -> Secrets:
     words = [word.strip() for word in (_text(environ, name) or "").split(",")]
     return tuple(SecretStr(word) for word in words if word)
+
+
+def _others(environ: Mapping[str, str]) -> Secrets:
+    """What else the environment holds that looks like a secret by its name, such as the sign-ins of
+    Azure and of databricks-sdk (https://learn.microsoft.com/azure/databricks/dev-tools/auth/), and
+    the password in the database's address.
+    """
+    words = [
+        word
+        for name, word in environ.items()
+        if _SECRET_NAME.search(name) and word and len(word) >= _SHORTEST
+    ]
+    password = urlsplit(environ.get("DATABASE_URL", "")).password
+    if password:
+        words += [password, unquote(password)]
+    return tuple(SecretStr(word) for word in dict.fromkeys(words))
 
 
 def _credentials(environ: Mapping[str, str], name: str) -> Credentials:

@@ -490,6 +490,26 @@ def test_an_mlflow_address_with_a_password_in_it_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("ARM_CLIENT_SECRET", "arm-very-secret", "arm-very-secret"),
+        ("AZURE_CLIENT_SECRET", "azure-very-secret", "azure-very-secret"),
+        ("DATABRICKS_CLIENT_SECRET", "dose-very-secret", "dose-very-secret"),
+        ("DATABASE_URL", "postgresql://bot:s%40fe-p4ss@db.example/signalman", "s@fe-p4ss"),
+        ("DATABASE_URL", "postgresql://bot:s%40fe-p4ss@db.example/signalman", "s%40fe-p4ss"),
+    ],
+)
+def test_what_else_signs_in_is_kept_out_of_the_log_too(name: str, value: str, secret: str) -> None:
+    assert secret in words(read(**{name: value}).secrets)
+
+
+def test_what_is_no_secret_by_its_name_or_is_too_short_is_not_kept_out() -> None:
+    named = {"TOKENS_AT": "/usr/local/bin", "SOME_TOKEN": "short", "KEYBOARD": "a-long-one"}
+
+    assert not {*named.values()} & {*words(read(**named).secrets)}
+
+
+@pytest.mark.parametrize(
     ("there", "lacking"),
     [
         ("DASHBOARD_USERNAME", "DASHBOARD_PASSWORD"),
