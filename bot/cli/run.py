@@ -31,14 +31,14 @@ def run(
     """Run a project by name or path and wait for it; True when it succeeded. Raises ConfigError,
     ProjectError.
     """
-    # Imported here: the other commands do without MLflow, which takes seconds.
-    from mlflow import MlflowClient
-
     mlops = yaml_file.parse(Mlops, (root / MLOPS_FILE).read_text(encoding="utf-8"), MLOPS_FILE)
     project = _project(mlops, name)
     branch = Repo(root).active_branch.name.replace("/", "_")
     chosen = backend_name or project.backend or mlops.backend
     backend = _backend(chosen, root)
+    # Imported here: it takes seconds, which nobody is to wait for who made a mistake.
+    from mlflow import MlflowClient
+
     tracking, registry = _mlflow_addresses(root)
     client = MlflowClient(tracking, registry)
     experiment_name = repository.fill(mlops.experiment, user=getpass.getuser(), branch=branch)
