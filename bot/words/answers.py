@@ -160,7 +160,7 @@ def help_(line: str, rows: Sequence[tuple[str, str, str]]) -> str:
 
 def status(line: str, situation: Situation) -> str:
     """What runs and what waits."""
-    return _said("status", line, situation=situation, states=STATES)
+    return _said("status", line, situation=steps.in_words(situation), states=STATES)
 
 
 def live(line: str, now: LiveStatus) -> str:

@@ -139,8 +139,10 @@ def _faults(content: Content, jobs: BranchJobs) -> dict[Hashable, MergeFault]:
 
 def _held_against(faults: Mapping[Any, MergeFault], before: Collection[Hashable]) -> Preview:
     """What is held against the pull request, and what is wrong with the target branch already."""
-    fresh = tuple(fault for key, fault in faults.items() if key not in before)
-    old = tuple(fault for key, fault in faults.items() if key in before)
+    # A mistake that quotes several lines may quote empty ones, which say nothing by themselves.
+    said = {key: fault for key, fault in faults.items() if fault != ""}
+    fresh = tuple(fault for key, fault in said.items() if key not in before)
+    old = tuple(fault for key, fault in said.items() if key in before)
     return Preview(refused=fresh, already=old)
 
 

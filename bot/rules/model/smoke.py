@@ -28,7 +28,7 @@ from bot.subjects import Model
 
 EXPERIMENT = "/Shared/signalman/smoke"
 
-MOST_OF_A_LOG = 4000
+MOST_REMEMBERED_OF_A_LOG = 4000
 """Characters of a log that are remembered: what is shown of it."""
 
 
@@ -149,7 +149,7 @@ def remembered(model: ModelFacts, found: Sequence[ProjectRun]) -> tuple[ProjectR
         known = replace(model, runs=tuple(found))
         mine = {run.token for run in attempts(known, candidate.version, candidate.smoke)}
     kept = [run for run in found if run.token in mine or not run.closed]
-    return tuple(replace(run, log=run.log[-MOST_OF_A_LOG:]) for run in kept)
+    return tuple(replace(run, log=run.log[-MOST_REMEMBERED_OF_A_LOG:]) for run in kept)
 
 
 def left(model: ModelFacts, tokens: Sequence[str]) -> tuple[ModelAction, ...]:

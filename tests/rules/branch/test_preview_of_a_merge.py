@@ -330,6 +330,12 @@ def test_a_configuration_that_cannot_be_read_is_refused_for_what_is_new_in_it() 
     assert preview.unreadable(["a", "b"], ["a"]) == Preview(refused=("b",), already=("a",))
 
 
+def test_an_empty_line_of_a_mistake_is_no_mistake_of_its_own() -> None:
+    mistakes = ['backend is "a', "", 'b"']
+
+    assert preview.unreadable(mistakes, ['backend is "a', 'b"']).refused == ()
+
+
 def test_a_merge_that_mends_the_target_branch_is_not_refused() -> None:
     found = seen(content(FILES), with_(LARGE, LINK))
 
