@@ -281,11 +281,6 @@ class Mlops(Shape):
             problem = self._no_name_of_a_model(project)
             if problem:
                 raise ValueError(f"projects[{number}].model {problem}")
-            if project.model in self.retrained_models():
-                raise ValueError(
-                    f"projects[{number}].model is {project.model}, which retrainings register; "
-                    'pull requests may not. Put "{branch}" into it'
-                )
         names = [job.name for job in self.jobs]
         for name in names:
             if names.count(name) > 1:
@@ -307,10 +302,6 @@ class Mlops(Shape):
         if lacking:
             return f"{of}; add {lacking} to branches.forbidden"
         return ""
-
-    def retrained_models(self) -> frozenset[str]:
-        """The names of the models that retrainings register."""
-        return frozenset(project.retrain.model for project in self.projects if project.retrain)
 
     def project(self, path: str) -> Project:
         """The project of that path. Raises KeyError when the file does not name it."""

@@ -23,15 +23,13 @@ VALIDATE = "validate"
 @dataclass(frozen=True)
 class BadName:
     """Why a branch name cannot be used: the characters at fault and their positions, from 1; or how
-    many characters it may have at most; or the pattern that it does not match; or the model that
-    retrainings register, which its own would be called like.
+    many characters it may have at most; or the pattern that it does not match.
     """
 
     name: str
     at_fault: tuple[tuple[str, int], ...] = ()
     most: int | None = None
     pattern: str = ""
-    model: str = ""
 
 
 StepState = Literal[

@@ -113,7 +113,7 @@ def bad_branch(s: Situation, bad: BadName, free: str | None, config: Mlops) -> s
     return _filled(
         "bad_branch",
         s,
-        bad=_ToldName(bad.name, bad.at_fault, bad_name(bad), bad.pattern, bad.model),
+        bad=_ToldName(bad.name, bad.at_fault, bad_name(bad), bad.pattern),
         at_fault=sorted(at_fault, key=lambda entry: entry[1][0])[:10],
         free=free,
         # Only a name that no shell reads anything into is offered for copying.
@@ -136,7 +136,6 @@ class _ToldName:
     at_fault: tuple[tuple[str, int], ...]
     sentence: str
     pattern: str
-    model: str
 
 
 def bad_name(bad: BadName) -> str:
@@ -145,11 +144,6 @@ def bad_name(bad: BadName) -> str:
     """
     if bad.at_fault:
         return ""
-    if bad.model:
-        return (
-            f"It would give its model the name {escape.code(bad.model)}, which is production's: "
-            "retrainings register it."
-        )
     if bad.most is not None:
         return f"It has {len(bad.name)} characters; {bad.most} are allowed."
     return "It does not match the pattern"

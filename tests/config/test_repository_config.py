@@ -85,11 +85,6 @@ MISTAKES = [
      "one of: none."),
     ("projects: [{path: a}, {path: ./a}]", "projects names a twice."),
     (
-        "projects: [{path: a, model: wine, retrain: {model: wine}}]",
-        "projects[0].model is wine, which retrainings register; pull requests may not. Put "
-        '"{branch}" into it.',
-    ),
-    (
         "branches: {pattern: '['}",
         'branches.pattern is "["; it must be a regular expression (unterminated character set at '
         'position 0).',

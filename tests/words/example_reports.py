@@ -24,7 +24,6 @@ from bot.facts.model import (
     TransitionRequest,
 )
 from bot.facts.pull_request import (
-    BadName,
     Earlier,
     NotReached,
     Picture,
@@ -394,12 +393,6 @@ REPORTS: Mapping[str, Callable[[], str]] = {
     "bad_branch_unseen_characters": lambda: bad_branch("wine\u202egnp/x\x07y"),
     "bad_branch_too_long": lambda: bad_branch("w" * 130),
     "bad_branch_no_suggestion": lambda: bad_branch("wine", BranchRule(pattern="release-[0-9]+")),
-    "bad_branch_models_name": lambda: report.bad_branch(
-        replace(situation(), head=replace(HEAD, source="wine")),
-        BadName("wine", model="wine_model"),
-        "wine_2",
-        CONFIG,
-    ),
     "bad_config": lambda: report.bad_config(
         situation(),
         'config/mlops.yml: projects[0].timeout is "soon"; it must be a time such as 90s, 30m or '

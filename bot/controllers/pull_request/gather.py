@@ -20,7 +20,7 @@ from bot.facts.runs import ProjectRun
 from bot.own_templates import OwnTemplates
 from bot.passes import Look
 from bot.rules.model import rollout
-from bot.rules.pull_request import checks, commands, recall
+from bot.rules.pull_request import branch_names, checks, commands, recall
 from bot.rules.runs import merge
 from bot.services.azure_devops import AzureDevOps
 from bot.subjects import PullRequest
@@ -160,7 +160,7 @@ def _with_needs(
     config = known.config
     if config is None or head.target != config.target or head.judged:
         return known
-    if checks.bad_name(head.source, config) is not None:
+    if branch_names.judge(head.source, config.branches) is not None:
         return replace(known, branches=frozenset(repository.azure.branches()))
     touched = checks.touched(
         config, head.changed, has_serving=True, asked=checks.asked(known.orders)

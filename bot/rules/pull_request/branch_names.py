@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from bot.config.repository import BranchRule, Mlops
+from bot.config.repository import BranchRule
 from bot.facts.pull_request import BadName
 
 _NOT_GIT = "~^:?*[\\@{"
@@ -28,25 +28,6 @@ def judge(name: str, rule: BranchRule) -> BadName | None:
     if rule.pattern is not None and not re.fullmatch(rule.pattern, name):
         return BadName(name, pattern=rule.pattern)
     return None
-
-
-def reserved(config: Mlops) -> dict[str, str]:
-    """The names that no branch may have, since its model would have that of a model that
-    retrainings register: the folded name -> that model.
-
-    Unity Catalog knows no difference of case
-    (https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-names), and a name that differs
-    by case only is taken for the other one by people.
-    """
-    names: dict[str, str] = {}
-    for project in config.projects:
-        before, placeholder, after = (project.model or "").casefold().partition("{branch}")
-        for model in sorted(config.retrained_models()):
-            folded = model.casefold()
-            fits = folded.startswith(before) and folded.endswith(after)
-            if placeholder and fits and len(folded) > len(before) + len(after):
-                names[folded[len(before) : len(folded) - len(after)]] = model
-    return names
 
 
 def suggest(name: str, rule: BranchRule, taken: Collection[str]) -> str | None:

@@ -81,10 +81,9 @@ def _towards_a_verdict(
         return _verdict(pr, body, "error", status.bad_config())
     if pr.head.fork and not allowed(pr.orders):
         return _waits_for_leave(pr, before_runs)
-    bad = bad_name(pr.head.source, pr.config)
+    bad = _bad_name(pr, pr.config)
     if bad is not None:
-        taken = pr.branches | branch_names.reserved(pr.config).keys()
-        free = branch_names.suggest(pr.head.source, pr.config.branches, taken)
+        free = branch_names.suggest(pr.head.source, pr.config.branches, pr.branches)
         body = report.bad_branch(before_runs, bad, free, pr.config)
         marks = _marks(pr, before_runs, reporting, bad)
         return _verdict(pr, body, "failed", status.bad_branch(), marks)
@@ -108,15 +107,11 @@ def _waits_for_leave(pr: PullRequestFacts, before_runs: Situation) -> list[PullR
     return actions
 
 
-def bad_name(source: str, config: Mlops) -> BadName | None:
-    """What is wrong with a source branch's name; the target branch's own is never judged."""
-    if source == config.target:
+def _bad_name(pr: PullRequestFacts, config: Mlops) -> BadName | None:
+    """What is wrong with the source branch's name; the target branch's own is never judged."""
+    if pr.head.source == config.target:
         return None
-    bad = branch_names.judge(source, config.branches)
-    model = branch_names.reserved(config).get(source.casefold())
-    if bad is None and model is not None:
-        return BadName(source, model=model)
-    return bad
+    return branch_names.judge(pr.head.source, config.branches)
 
 
 def _without_runs(
@@ -239,7 +234,7 @@ def _barred(pr: PullRequestFacts, config: Mlops) -> bool:
         return True
     if cancelled(pr.orders) or (head.fork and not allowed(pr.orders)):
         return True
-    return bad_name(pr.head.source, config) is not None
+    return _bad_name(pr, config) is not None
 
 
 def allowed(orders: Sequence[Order]) -> bool:

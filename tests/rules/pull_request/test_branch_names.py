@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.config.repository import BranchRule, Mlops, Project, Retrain
+from bot.config.repository import BranchRule
 from bot.rules.pull_request import branch_names
 from bot.words import report
 
@@ -69,29 +69,6 @@ def test_each_character_at_fault_is_named_with_its_position(
 
     assert bad is not None
     assert bad.at_fault == at_fault
-
-
-@pytest.mark.parametrize(
-    ("model", "retrained", "reserved"),
-    [
-        ("{branch}_model", ("diabetes_model",), {"diabetes": "diabetes_model"}),
-        ("{branch}_model", ("Diabetes_Model",), {"diabetes": "Diabetes_Model"}),
-        ("{branch}_model", ("wine", "_model"), {}),
-        ("dev.ml.{branch}_model", ("prod.ml.diabetes_model",), {}),
-        ("ml.{branch}", ("ml.wine", "ml.tide"), {"wine": "ml.wine", "tide": "ml.tide"}),
-        (None, ("diabetes_model",), {}),
-    ],
-)
-def test_no_branch_may_have_a_name_whose_model_is_productions(
-    model: str | None, retrained: tuple[str, ...], reserved: dict[str, str]
-) -> None:
-    projects = [Project(path="projects/train", model=model)]
-    projects += [
-        Project(path=f"projects/{name}", retrain=Retrain(model=name)) for name in retrained
-    ]
-    config = Mlops(projects=tuple(projects))
-
-    assert branch_names.reserved(config) == reserved
 
 
 def test_a_name_that_is_too_long_is_told_both_lengths() -> None:

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.actions import CancelRun, CloseRun, LookAgain, PullRequestAction, PutReport, SetStatus
-from bot.config.repository import BranchRule, Mlops, Retrain
+from bot.config.repository import BranchRule, Mlops
 from bot.facts.pull_request import PullRequestFacts
 from bot.facts.runs import Outcome, ProjectRun
 from bot.rules.pull_request import checks, steps
@@ -55,23 +55,6 @@ def test_a_bad_branch_name_is_answered_with_one_that_no_branch_has() -> None:
 
     assert isinstance(report, PutReport)
     assert "`feature_wine_2`" in report.body
-
-
-def test_a_branch_whose_model_would_be_productions_starts_nothing_and_is_given_another_name() -> (
-    None
-):
-    retrain = Retrain(model="Wine_model")
-    projects = (TRAIN.model_copy(update={"retrain": retrain}), *CONFIG.projects[1:])
-    config = CONFIG.model_copy(update={"projects": projects})
-
-    actions = checks.plan(replace(PR, head=replace(HEAD, source="wine"), config=config), NOW)
-    usual = checks.plan(replace(PR, config=config), NOW)
-
-    assert kinds(actions) == ["PutReport", "SetStatus"]
-    assert isinstance(actions[0], PutReport)
-    assert "the name `Wine_model`, which is production's" in actions[0].body
-    assert "`wine_2`, which is free" in actions[0].body
-    assert started(usual)
 
 
 def test_the_target_branch_may_be_called_as_it_likes() -> None:
