@@ -290,7 +290,7 @@ def test_whoever_copies_a_version_and_names_its_run_lets_the_bot_know_where_it_c
 
     assert found is not None
     assert (found.pull_request, found.commit) == (pr.number, deployed.world.azure.tip("thief"))
-    assert validated.doubt(found, repository.served.key, "main") == ""
+    assert validated.doubt(found, repository.served.key, "main") is None
 
 
 # -- on the bot's own machine
