@@ -362,10 +362,18 @@ def _others(environ: Mapping[str, str]) -> Secrets:
         for name, word in environ.items()
         if _SECRET_NAME.search(name) and word and len(word) >= _SHORTEST
     ]
-    password = urlsplit(environ.get("DATABASE_URL", "")).password
+    password = _password(_text(environ, "DATABASE_URL") or "")
     if password:
         words += [password, unquote(password)]
     return tuple(SecretStr(word) for word in dict.fromkeys(words))
+
+
+def _password(address: str) -> str:
+    """The password in an address, as it is written there; empty where there is none."""
+    try:
+        return urlsplit(address).password or ""
+    except ValueError:  # It is no address, which whoever opens it tells.
+        return ""
 
 
 def _credentials(environ: Mapping[str, str], name: str) -> Credentials:

@@ -503,6 +503,19 @@ def test_what_else_signs_in_is_kept_out_of_the_log_too(name: str, value: str, se
     assert secret in words(read(**{name: value}).secrets)
 
 
+def test_the_password_of_a_database_whose_address_is_in_a_file_is_kept_out_too(
+    tmp_path: Path,
+) -> None:
+    held = tmp_path / "address"
+    held.write_text("postgresql://bot:safe-p4ss@db.example/signalman\n", encoding="utf-8")
+
+    assert "safe-p4ss" in words(read(DATABASE_URL_FILE=str(held)).secrets)
+
+
+def test_an_address_of_the_database_that_is_none_is_read_as_it_is() -> None:
+    assert read(DATABASE_URL="postgresql://[db/signalman").database_url.endswith("[db/signalman")
+
+
 def test_what_is_no_secret_by_its_name_or_is_too_short_is_not_kept_out() -> None:
     named = {"TOKENS_AT": "/usr/local/bin", "SOME_TOKEN": "short", "KEYBOARD": "a-long-one"}
 
