@@ -33,7 +33,7 @@ from bot.facts.pull_request import (
     Step,
 )
 from bot.facts.runs import ProjectRun
-from bot.rules.pull_request import branch_names
+from bot.rules.pull_request import branch_names, recall
 from bot.rules.pull_request.steps import ROUND_VERBS, newest, over, steps, token
 from bot.rules.runs import PAUSES, patience
 from bot.subjects import Branch
@@ -48,8 +48,6 @@ TRIAL = 30.0
 
 _TIMELESS = datetime.fromtimestamp(0, UTC)
 """For a report that tells no times: its words stay the same however long it takes."""
-
-_ENDS: dict[State, str] = {"succeeded": "passed", "failed": "failed", "error": "error"}
 
 
 def plan(
@@ -337,7 +335,7 @@ def _verdict(
     actions: list[PullRequestAction] = [
         PutReport(head.number, body, "fine" if state == "succeeded" else "to do"),
     ]
-    if before is not None and before.state != _ENDS[state]:
+    if before is not None and before.state != recall.ENDS[state]:
         reply = replies.verdict_changed(head, state, description, before)
         actions.append(Reply(head.number, reply))
     actions += marks

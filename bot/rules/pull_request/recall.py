@@ -22,11 +22,12 @@ somebody asks.
 
 MOST_EARLIER = 5
 
-_ENDS: Mapping[str, Literal["passed", "failed", "error"]] = {
+ENDS: Mapping[str, Literal["passed", "failed", "error"]] = {
     "succeeded": "passed",
     "failed": "failed",
     "error": "error",
 }
+"""What people call a verdict, by its state in Azure DevOps' words."""
 
 
 def moved_on(memo: PullRequestMemo) -> PullRequestMemo:
@@ -117,8 +118,8 @@ def verdict(commit: str, state: str, told: str) -> Earlier | None:
     """A verdict as people remember it, of a status in Azure DevOps' words; None for one that is no
     verdict.
     """
-    if state in _ENDS:
-        return Earlier(commit, _ENDS[state], told)
+    if state in ENDS:
+        return Earlier(commit, ENDS[state], told)
     return None
 
 
@@ -171,7 +172,7 @@ def _earlier(head: PullRequestHead, checks: Sequence[Check]) -> tuple[Earlier, .
 def _last_verdict(head: PullRequestHead, checks: Sequence[Check]) -> Earlier | None:
     """The verdict that was given last, whichever commit it was about."""
     statuses = {check.iteration: check for check in checks if check.name == VALIDATE}
-    given = [check for check in statuses.values() if check.state in _ENDS]
+    given = [check for check in statuses.values() if check.state in ENDS]
     last = max(given, key=lambda check: check.posted, default=None)
     if last is None or last.iteration > len(head.commits):
         return None
